@@ -1,0 +1,72 @@
+"""Files and links that are replaced whole or not at all, and survive a power cut."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def fsync_directory(directory: Path) -> None:
+    """Makes renames and new names in `directory` durable.
+
+    Raises:
+        OSError
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
+    """Makes `path` hold `data`, by one rename(2) after an fsync; a reader sees the old bytes or the new ones.
+
+    Args:
+        path: file to replace; a symbolic link is replaced itself, not followed.
+        data: all of its bytes.
+        mode: permission bits, set before the data is written, so that a secret is never readable meanwhile.
+        owner: (uid, gid), -1 for "as is"; None leaves the file to this process's user.
+
+    Raises:
+        OSError: nothing was changed, and nothing is left beside the file.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(name, path)  # noqa: PTH104 - one rename(2), said as such
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    fsync_directory(path.parent)
+
+
+def swap_symlink(link: Path, target: str) -> None:
+    """Makes `link` point to `target`, by one rename(2).
+
+    Args:
+        link: symbolic link, or nothing yet.
+        target: text of the link; relative to the link's directory unless absolute.
+
+    Raises:
+        IsADirectoryError: `link` is a real directory; it is left alone.
+        OSError
+    """
+    if link.is_dir() and not link.is_symlink():
+        raise IsADirectoryError(f"{link} is a directory, not a symbolic link")
+    fresh = link.parent / f".{link.name}.{os.getpid()}.new"
+    fresh.unlink(missing_ok=True)
+    try:
+        fresh.symlink_to(target)
+        os.rename(fresh, link)  # noqa: PTH104 - one rename(2), said as such
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    fsync_directory(link.parent)

@@ -1,0 +1,100 @@
+"""Programs of this machine, run by a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from host.errors import HotstandbyError
+
+
+class CommandMissing(HotstandbyError):
+    """The program is not installed, or may not be run."""
+
+
+class CommandLate(HotstandbyError):
+    """The program did not end before its deadline; it and all that it started were killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that ended by itself.
+
+    Attributes:
+        argv: what was run.
+        returncode: exit code, negative for the signal that ended it.
+        stdout, stderr: decoded as UTF-8, with replacement.
+        seconds: how long it took.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    deadline_s: float,
+    input: bytes | None = None,  # noqa: A002 - subprocess's word for it
+    env: Mapping[str, str] | None = None,
+) -> Finished:
+    """Runs a program without a shell, in a session of its own.
+
+    Args:
+        argv: program and arguments.
+        deadline_s: seconds until it and its children are killed.
+        input: bytes for its standard input; nothing by default, never this process's own.
+        env: its whole environment; this process's by default.
+
+    Raises:
+        CommandMissing, CommandLate
+    """
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=None if env is None else dict(env),
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise CommandMissing(f"'{argv[0]}' was not found. Install it, or put it on the PATH of this command.") from None
+    except OSError as error:
+        raise CommandMissing(f"'{argv[0]}' cannot be run ({error.strerror}).") from None
+    try:
+        stdout, stderr = process.communicate(input, timeout=deadline_s)
+    except subprocess.TimeoutExpired:
+        raise CommandLate(f"'{shlex.join(argv)}' did not end within {deadline_s:g} s and was stopped.") from None
+    finally:
+        if process.returncode is None:
+            _kill_session(process)
+    return Finished(
+        tuple(argv),
+        process.returncode,
+        stdout.decode(errors="replace"),
+        stderr.decode(errors="replace"),
+        time.monotonic() - started,
+    )
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    # A grandchild that left the session may hold the pipes open for ever; they are not read again.
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    process.wait()

@@ -1,0 +1,63 @@
+"""The admin's own programs that run when something happens: one directory an event, in order of their names."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from host.command import CommandLate, CommandMissing, run
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?")
+"""As run-parts(8), with one extension allowed: an editor's backup (x~, x.sh.bak) never runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookRun:
+    """One program of a hook directory, after it ran.
+
+    Attributes:
+        path: the program.
+        returncode: its exit code; None when it was late or could not be run.
+        seconds: how long it took.
+        said: why it failed: its last line on stderr (or stdout), or our words.
+    """
+
+    path: Path
+    returncode: int | None
+    seconds: float
+    said: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended by itself, with 0."""
+        return self.returncode == 0
+
+
+def run_parts(directory: Path, *, env: Mapping[str, str], deadline_s: float) -> list[HookRun]:
+    """Runs every executable of `directory` in order of its name; a failing one does not stop the next.
+
+    Args:
+        directory: it may be missing: then nothing runs.
+        env: added to this process's environment.
+        deadline_s: seconds for each program.
+    """
+    if not directory.is_dir():
+        return []
+    environment = {**os.environ, **env}
+    ran: list[HookRun] = []
+    for path in sorted(directory.iterdir()):
+        if not _NAME.fullmatch(path.name) or not path.is_file() or not os.access(path, os.X_OK):
+            continue
+        started = time.monotonic()
+        try:
+            done = run([str(path)], deadline_s=deadline_s, env=environment)
+        except (CommandLate, CommandMissing) as error:
+            ran.append(HookRun(path, None, time.monotonic() - started, str(error)))
+            continue
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        ran.append(HookRun(path, done.returncode, done.seconds, lines[-1] if lines else ""))
+    return ran
