@@ -1,1 +1,33 @@
-"""To be written."""
+"""The model: pair.toml read once into typed, frozen values.
+
+One file describes the pair and is the same, byte for byte, on both machines. `read` validates it and reports
+everything that is wrong at once; `active` falls back to the last valid one, with a warning; `this_machine` says
+which of the two we are on; `read_secret` reads what pair.toml only names.
+"""
+
+from pair.dns import Dns
+from pair.machine import Ami, Asterisk, Machine
+from pair.model import Pair
+from pair.problem import Problem
+from pair.reading import Active, PairInvalid, active, parse, read, this_machine
+from pair.secret import SecretUnusable, read_secret, secret_problems
+from pair.trunk import Trunk
+
+__all__ = [
+    "Active",
+    "Ami",
+    "Asterisk",
+    "Dns",
+    "Machine",
+    "Pair",
+    "PairInvalid",
+    "Problem",
+    "SecretUnusable",
+    "Trunk",
+    "active",
+    "parse",
+    "read",
+    "read_secret",
+    "secret_problems",
+    "this_machine",
+]

@@ -1,0 +1,87 @@
+"""pair.toml as frozen, typed values: the two machines and everything they share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from pair.agi import Agi
+from pair.carrier import Carrier
+from pair.dns import Dns
+from pair.domino import Domino
+from pair.fields import Name, Section
+from pair.lookup import Lookup
+from pair.machine import Asterisk, Machine
+from pair.person import Person
+from pair.sync import Sync
+from pair.trunk import Trunk
+from pair.watcher import Watcher
+
+
+class Identity(Section):
+    """[pair]."""
+
+    name: Name
+
+
+class Pair(Section):
+    """The whole of pair.toml, without the rules that reach across its sections (pair.rules)."""
+
+    pair: Identity
+    machines: dict[str, Machine]
+    asterisk: Asterisk = Asterisk()
+    trunks: dict[str, Trunk] = Field(default_factory=dict)
+    carriers: dict[str, Carrier] = Field(default_factory=dict)
+    dns: Dns | None = None
+    domino: Domino = Domino()
+    sync: Sync = Sync()
+    people: tuple[Person, ...] = ()
+    watcher: Watcher = Watcher()
+    agi: Agi = Agi()
+    lookup: dict[str, Lookup] = Field(default_factory=dict)
+    digest: str = Field(default="", exclude=True)
+    """SHA-256 of the file's bytes, hexadecimal: the same on both machines, or something is wrong."""
+
+    @property
+    def name(self) -> str:
+        """The name of the pair."""
+        return self.pair.name
+
+    @property
+    def preferred(self) -> str:
+        """The machine that is primary when nothing speaks against it."""
+        return next(name for name, machine in self.machines.items() if machine.preferred)
+
+    def peer_of(self, machine: str) -> str:
+        """The other machine."""
+        return next(name for name in self.machines if name != machine)
+
+    def asterisk_on(self, machine: str) -> Asterisk:
+        """[asterisk] as it holds on `machine`, its own keys laid over the common ones."""
+        own = self.machines[machine].asterisk
+        return Asterisk.model_validate(overlaid(self.asterisk, own)) if own else self.asterisk
+
+    def trunk_on(self, trunk: str, machine: str) -> Trunk:
+        """[trunks.X] as it holds on `machine`, its own keys laid over the common ones."""
+        common = self.trunks[trunk]
+        own = common.machines.get(machine)
+        return Trunk.model_validate(overlaid(common, own)) if own else common
+
+
+def overlaid(common: Section, own: dict[str, Any]) -> dict[str, Any]:
+    """The keys of `common` that were given, with those of `own` laid over them; tables are laid over key by key.
+
+    The result is raw, to be validated as the section that it is.
+    """
+
+    def laid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+        merged = dict(below)
+        for key, value in above.items():
+            under = merged.get(key)
+            merged[key] = laid(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+        return merged
+
+    given = common.model_dump(by_alias=True, exclude_unset=True)
+    given.pop("machines", None)
+    return laid(given, own)

@@ -1,0 +1,184 @@
+"""pair.toml from disk: validated whole, and what was valid last is kept.
+
+A bad edit is synced to both machines within minutes. It must not disarm them: the last valid file serves,
+loudly, until the new one is mended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from host.atomic import replace_file
+from host.errors import UsageError
+from host.places import Places
+from host.printable import printable
+from pair.fields import Name
+from pair.model import Pair
+from pair.problem import Problem, nearest, problems_of
+from pair.rules import broken_rules
+
+_LIMIT = 4 * 1024 * 1024
+"""Bytes; 5,000 trunks make about 1 MiB."""
+
+
+class PairInvalid(UsageError):
+    """pair.toml cannot be used; `problems` holds everything that is wrong with it."""
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        super().__init__(f"{path} has {count}:\n{lines}\nMend {'it' if len(problems) == 1 else 'them'} and try again.")
+        self.path = path
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The pair.toml that serves now.
+
+    Attributes:
+        pair: its values.
+        warning: why it is not the current file, in words for the operator; None when it is.
+    """
+
+    pair: Pair
+    warning: str | None
+
+
+def parse(data: bytes, path: Path) -> Pair:
+    """The values of a pair.toml.
+
+    Args:
+        data: its bytes.
+        path: named in errors.
+
+    Raises:
+        PairInvalid: with every problem, not the first alone.
+    """
+    try:
+        document = tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise PairInvalid(path, [Problem("", f"is not UTF-8 at byte {error.start}.")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise PairInvalid(path, [Problem("", f"is not TOML: {printable(str(error))}.")]) from None
+    try:
+        pair = Pair.model_validate({**document, "digest": hashlib.sha256(data).hexdigest()})
+    except ValidationError as error:
+        raise PairInvalid(path, problems_of(error, Pair) + _bad_names(document)) from None
+    problems = _bad_names(document) + broken_rules(pair)
+    if problems:
+        raise PairInvalid(path, problems)
+    return pair
+
+
+def read(places: Places) -> Pair:
+    """The current pair.toml, validated; what is valid is remembered as the last valid one.
+
+    Raises:
+        PairInvalid
+        UsageError: it cannot be read.
+    """
+    path = places.pair_toml
+    data = _bytes(path)
+    pair = parse(data, path)
+    _remember(places, data)
+    return pair
+
+
+def active(places: Places) -> Active:
+    """The pair.toml that serves now: the current one, or the last valid one with a warning that says why.
+
+    Raises:
+        PairInvalid, UsageError: the current one cannot be used and there is no last valid one.
+    """
+    try:
+        return Active(read(places), None)
+    except UsageError as error:
+        kept = last_valid(places)
+        try:
+            pair = parse(kept.read_bytes(), kept)
+        except (OSError, PairInvalid):
+            raise error from None
+        return Active(pair, f"{error}\nUntil then the last valid one serves ({kept}).")
+
+
+def this_machine(places: Places, pair: Pair) -> str:
+    """The name in pair.toml of the machine that we are on.
+
+    Raises:
+        UsageError: localized/machine is missing, or names no machine of the pair.
+    """
+    path = places.machine_file
+    try:
+        name = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        choices = " or ".join(f"'{machine}'" for machine in pair.machines)
+        raise UsageError(
+            f"{path} does not say which machine this is ({_reason(error)}). Write {choices} into it, one line."
+        ) from None
+    if name not in pair.machines:
+        raise UsageError(
+            f"{path} says '{printable(name)}', which is not a machine of this pair "
+            f"({', '.join(pair.machines)}).{nearest(name, pair.machines)}"
+        )
+    return name
+
+
+def last_valid(places: Places) -> Path:
+    """Where the last valid pair.toml is kept."""
+    return places.state / "pair.last-valid.toml"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {_reason(error)}. Write it, or name its directory with --config."
+        ) from None
+    if len(data) > _LIMIT:
+        raise PairInvalid(path, [Problem("", f"is longer than {_LIMIT // 1024 // 1024} MiB: surely not a pair.toml.")])
+    return data
+
+
+def _remember(places: Places, data: bytes) -> None:
+    kept = last_valid(places)
+    # Only who may write there keeps it (root, the daemons); a script that merely reads is not stopped by that.
+    with contextlib.suppress(OSError):
+        if not kept.exists() or kept.read_bytes() != data:
+            if not kept.parent.exists():
+                kept.parent.mkdir(parents=True, mode=0o755)
+            if os.access(kept.parent, os.W_OK):
+                replace_file(kept, data, mode=0o644)
+
+
+_NAMED_TABLES = ("machines", "trunks", "carriers", "lookup")
+
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+def _bad_names(document: dict[str, object]) -> list[Problem]:
+    """Names of machines, trunks and carriers, which become file and section names."""
+    found = []
+    for table in _NAMED_TABLES:
+        section = document.get(table)
+        for name in section if isinstance(section, dict) else ():
+            try:
+                _NAME.validate_python(name)
+            except ValidationError as error:
+                said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+                found.append(Problem(f"{table}.{printable(name)}", f"cannot be a name. Allowed: {said}."))
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"

@@ -1,0 +1,69 @@
+"""Trunks: the accounts at carriers that one machine holds at a time, and the trunks that reach us by address."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pair.fields import Host, Line, Name, Port, SecretFile, Section
+
+
+class Trunk(Section):
+    """One trunk, as both machines see it; keys that differ on a machine stand in `machines`."""
+
+    channel: Literal["sip", "iax2", "pjsip"]
+    host: Host
+    """The carrier's registrar, or the address that its calls come from."""
+    port: Port | None = None
+    """The protocol's own where it is left out: 5060, or 4569 for iax2."""
+    register_: bool = Field(default=True, alias="register")
+    """False: it reaches us by address and fails over by itself; nothing to register."""
+    username: Line | None = None
+    auth_username: Line | None = None
+    """Where the carrier wants another one for authentication than for the address; username otherwise."""
+    secret_file: SecretFile | None = None
+    account: Literal["shared", "per-machine"] = "shared"
+    """shared: only the primary registers. per-machine: both do, with accounts of their own."""
+    second_registration: Literal["replaces", "rings_both", "refused"] = "replaces"
+    """What the carrier does when a second machine registers on the same account."""
+    required: bool = False
+    """Without it a promotion has failed; otherwise it is degraded."""
+    emergency: bool = False
+    """Emergency calls leave here: proven outbound in either role."""
+    carrier: Name | None = None
+    """Its entry under [carriers]."""
+    when_standby: Literal["refuse", "answer"] = "refuse"
+    """For trunks by address: 503 before answering, so that the carrier goes on to the other machine; or answer."""
+    expiry_s: int = Field(default=120, ge=5, le=86400)
+    """Registration expiry that is asked for, in seconds: a dead machine's binding lives that long at the carrier."""
+    contact: Line | None = None
+    """Extension that its calls arrive at; the username where it is left out."""
+    transport: Name | None = None
+    """pjsip: the transport that its registration leaves by; Asterisk chooses where it is left out."""
+    endpoint: Name | None = None
+    """pjsip: calls are matched to this endpoint by the line parameter of the registration."""
+    machines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Keys that differ on a machine."""
+
+    @property
+    def server_port(self) -> int:
+        """The port that registrations go to."""
+        return self.port if self.port is not None else (4569 if self.channel == "iax2" else 5060)
+
+    @model_validator(mode="after")
+    def _a_registration_needs_an_account(self) -> Trunk:
+        if self.register_ and not self.machines:
+            missing = [key for key in ("username", "secret_file") if getattr(self, key) is None]
+            if missing:
+                raise ValueError(
+                    f"it registers, so it needs {' and '.join(missing)} "
+                    "(or register = false, where it reaches us by address)"
+                )
+        if self.channel != "pjsip":
+            for key in ("transport", "endpoint"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f'{key} is for channel = "pjsip"; this trunk is {self.channel}')
+        if self.channel == "iax2" and self.auth_username is not None:
+            raise ValueError("iax2 has no auth_username of its own; remove the key")
+        return self

@@ -1,0 +1,53 @@
+"""[watcher]: how the registrations are followed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from pair.fields import AbsolutePath, Address, Host, Line, Port, SecretFile, Section
+
+
+def _web_address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+[^\s#]*", text):
+        raise ValueError("an http:// or https:// address without user and password, such as https://chat.example/hook")
+    return text
+
+
+WebAddress = Annotated[Line, AfterValidator(_web_address)]
+
+
+class Hooks(Section):
+    """[watcher.hooks]: who is told of a change, besides the programs in hooks/watcher/."""
+
+    settle_s: float = Field(default=3.0, ge=0.0, le=300.0)
+    """A change is told when it has held for so many seconds; what goes back sooner is told to nobody."""
+    deadline_s: float = Field(default=10.0, ge=1.0, le=120.0)
+    """For one program, or one try of the webhook."""
+    attempts: int = Field(default=5, ge=1, le=20)
+    """Tries in all before a change is given up, with 1, 2, 4 … seconds between them."""
+    webhook: WebAddress | None = None
+    """Where each change is sent to as JSON, by POST."""
+    webhook_token_file: SecretFile | None = None
+    """Its content goes out as "Authorization: Bearer …"."""
+
+
+class Watcher(Section):
+    """Settings of ami-watcher."""
+
+    poll_s: float = Field(default=5.0, ge=0.2, le=60.0)
+    listen: Address = "127.0.0.1"
+    """Where the page and the API are served; anything but loopback needs token_file."""
+    port: Port = 8160
+    token_file: SecretFile | None = None
+    """What a browser or a program has to show; without one only this machine is served."""
+    hosts: tuple[Host, ...] = ()
+    """Further names by which the page is reached; a request under any other name is refused (DNS rebinding)."""
+    history_days: int = Field(default=30, ge=1, le=400)
+    """How long changes of registrations and contacts are kept."""
+    contacts_dir: AbsolutePath | None = None
+    """Where NAME-OF-MACHINE.json says who is registered there: a directory that is synced both ways, so that each
+    machine finds the other's. contacts/ under /var/lib/hotstandby where it is left out."""
+    hooks: Hooks = Hooks()
