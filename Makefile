@@ -1,0 +1,53 @@
+# What a person types. Everything it needs is installed by lab/prepare, which says what it installs.
+.PHONY: help demo test lint unit world soak bench wheel clean
+.DEFAULT_GOAL := help
+
+help:
+	@printf '%s\n' \
+	  'make demo    two real machines, one account: power goes, the calls move (a few minutes the first time)' \
+	  'make test    lint, types and all tests, with the real servers where they can be had' \
+	  'make unit    lint, types and the tests that need no real servers' \
+	  'make soak    the tests that take minutes each' \
+	  'make bench   what is promised about speed, measured side by side' \
+	  'make wheel   the package, in dist/'
+
+demo:
+	@lab/prepare python world
+	@.venv/bin/python -m lab demo
+
+test:
+	@lab/prepare python world browser
+	@.venv/bin/python -m lab roots
+	@$(MAKE) --no-print-directory lint
+	.venv/bin/python -m pytest -m 'not soak'
+
+lint:
+	@lab/prepare python
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+unit: lint
+	.venv/bin/python -m pytest -m 'not soak and not world'
+
+world:
+	@lab/prepare python world browser
+	@.venv/bin/python -m lab roots
+	.venv/bin/python -m pytest -m 'world and not soak'
+
+soak:
+	@lab/prepare python world
+	@.venv/bin/python -m lab roots
+	.venv/bin/python -m pytest -m soak
+
+bench:
+	@lab/prepare python world
+	@.venv/bin/pip install --disable-pip-version-check -q -e '.[test,bench]'
+	.venv/bin/python -m bench all
+
+wheel:
+	@lab/prepare python
+	.venv/bin/python -m build --wheel --outdir dist
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis ./*.egg-info
