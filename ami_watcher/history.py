@@ -1,0 +1,171 @@
+"""What happened, and what a day of it looks like.
+
+Rules only: no file, no clock. The memory is bounded in numbers, so that a storm of phones can push out older phones but
+never the trunks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+DAY_S: Final = 86_400.0
+UNWATCHED: Final = "unwatched"
+"""State of a stretch in which no watcher ran: nobody can say what was then."""
+HOLDS: Final = "registered"
+QUIET: Final = frozenset({HOLDS, UNWATCHED, "unknown"})
+"""States that are no outage of the trunk: it holds, or it is not known."""
+
+REMEMBERED: Final = 20_000
+"""Entries of each kind in memory; about 5 MB in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of history.
+
+    Attributes:
+        at: unix seconds.
+        kind: "registration", "contact" or "link".
+        subject: the trunk, the phone, or the machine whose Asterisk it is.
+        before: what was, None for something new.
+        after: what is, None for something that ended.
+        cause: why, in words, where it is known.
+    """
+
+    at: float
+    kind: str
+    subject: str
+    before: str | None
+    after: str | None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the strip in which one state held: unix seconds from `start` to `end`."""
+
+    start: float
+    end: float
+    state: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A time in which a watcher ran, unix seconds."""
+
+    start: float
+    end: float
+
+
+class Memory:
+    """The last entries, trunks and links apart from phones."""
+
+    def __init__(self, size: int = REMEMBERED) -> None:
+        """
+        Args:
+            size: entries kept of phones, and as many of everything else.
+        """
+        self._phones: deque[Entry] = deque(maxlen=size)
+        self._others: deque[Entry] = deque(maxlen=size)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Remembers `entries`, which come in order of time."""
+        for entry in entries:
+            (self._phones if entry.kind == "contact" else self._others).append(entry)
+
+    def recall(
+        self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
+    ) -> list[Entry]:
+        """The newest `limit` entries from `since` on, oldest first."""
+        found = [
+            entry
+            for entry in (*self._others, *self._phones)
+            if entry.at >= since and kind in (None, entry.kind) and subject in (None, entry.subject)
+        ]
+        found.sort(key=lambda entry: entry.at)
+        return found[-limit:] if limit > 0 else []
+
+
+def strip(
+    entries: Sequence[Entry],
+    watched: Sequence[Watched],
+    *,
+    state: str,
+    since: float,
+    now: float,
+    span_s: float = DAY_S,
+) -> tuple[Stretch, ...]:
+    """What held from `now` - `span_s` to `now`, without gaps, oldest first.
+
+    Args:
+        entries: of one registration, in order of time.
+        watched: when a watcher ran, in order of time; elsewhere nothing is claimed.
+        state: what holds now.
+        since: when that began; it wins over entries that disagree with it.
+        now: unix seconds.
+        span_s: length of the strip, seconds.
+    """
+    begin = now - span_s
+    points: list[tuple[float, str]] = []
+    earlier = [entry for entry in entries if entry.at < since and entry.after is not None]
+    if earlier and earlier[0].before is not None:
+        points.append((begin, earlier[0].before))
+    points.extend((entry.at, entry.after or UNWATCHED) for entry in earlier)
+    points.append((since, state))
+
+    stretches: list[Stretch] = []
+    for (at, told), following in zip(points, [*points[1:], (now, "")], strict=True):
+        for seen in watched:
+            start = max(at, seen.start, begin)
+            end = min(following[0], seen.end, now)
+            if end > start:
+                _lay(stretches, start, end, told)
+    if not stretches:
+        return (Stretch(begin, now, UNWATCHED),)
+    if stretches[0].start > begin:
+        stretches.insert(0, Stretch(begin, stretches[0].start, UNWATCHED))
+    _lay(stretches, stretches[-1].end, now, UNWATCHED)
+    return tuple(stretches)
+
+
+def outages(stretches: Iterable[Stretch]) -> tuple[int, float]:
+    """How often it did not hold, and for how many seconds in all. What nobody watched is not counted."""
+    count, seconds, before = 0, 0.0, True
+    for stretch in stretches:
+        quiet = stretch.state in QUIET
+        if not quiet:
+            seconds += stretch.seconds
+            count += before
+        before = quiet
+    return count, seconds
+
+
+def joined(watched: Iterable[Watched], *, gap_s: float = 0.0) -> tuple[Watched, ...]:
+    """The times in order, those that overlap or lie within `gap_s` of each other made one."""
+    result: list[Watched] = []
+    for seen in sorted(watched, key=lambda item: item.start):
+        if result and seen.start - result[-1].end <= gap_s:
+            result[-1] = Watched(result[-1].start, max(result[-1].end, seen.end))
+        else:
+            result.append(seen)
+    return tuple(result)
+
+
+def _lay(stretches: list[Stretch], start: float, end: float, state: str) -> None:
+    """Puts a stretch behind the others, fills the gap before it, and joins it to an equal neighbour."""
+    if end <= start:
+        return
+    if stretches and stretches[-1].end < start:
+        stretches.append(Stretch(stretches[-1].end, start, UNWATCHED))
+    if stretches and stretches[-1].state == state:
+        stretches[-1] = Stretch(stretches[-1].start, end, state)
+    else:
+        stretches.append(Stretch(start, end, state))
