@@ -1,0 +1,437 @@
+"""One connection to one Asterisk, from its greeting to its end: panoramisk's Manager and AMIProtocol, mended.
+
+What is mended, and where:
+- a callback that raises closes the link and loses the next event: Session.dispatch;
+- a refused login is no error and is repeated for ever with the same secret: Session.open raises, and tries once;
+- an action is sent again after a reconnect, or waits for ever: Protocol.close fails every pending action at once,
+  and a session never reconnects (who wants another opens another: follow.py);
+- close() leaves actions, timers and a later reconnect behind: Session.close ends all of them;
+- a ping that nobody answers is not noticed: Session.ping has a deadline, and the session ends with it;
+- bytes are decoded read by read, and what does not decode is dropped: Protocol.data_received frames first (wire.py);
+- events that carry the ActionID of a pending action are withheld: Protocol.handle_message;
+- send_action before connect() is an AttributeError; TLS has no host name; the reason of a failure is not told;
+- every message is written to the debug log, passwords of AuthDetail included: nothing of a message is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+from typing import Protocol as Shape
+
+import panoramisk.ami_protocol
+import panoramisk.manager
+
+from ami_watcher.errors import (
+    ActionLate,
+    ActionRefused,
+    AmiError,
+    AmiUnreachable,
+    LinkLost,
+    LoginRefused,
+    MessageTooLong,
+    NotAmi,
+    PrivilegeMissing,
+)
+from ami_watcher.message import Action, Message, Oversize
+from ami_watcher.wire import LONGEST_MESSAGE, Wire, written
+from host.printable import printable
+
+log = logging.getLogger(__name__)
+
+FORGET_AFTER_S: Final = 1.0
+"""How long a polite end of the connection may take before it is cut."""
+
+
+class Where(Shape):
+    """What a session needs of pair.machine.Ami."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def username(self) -> str: ...
+    @property
+    def tls(self) -> bool: ...
+    @property
+    def tls_host_name(self) -> str | None: ...
+    @property
+    def tls_ca_file(self) -> str | None: ...
+
+
+class Protocol(panoramisk.ami_protocol.AMIProtocol):  # type: ignore[misc]
+    """The socket's side: frames, matches replies to actions, hands events on."""
+
+    def __init__(self, session: Session, wire: Wire) -> None:
+        self.factory = session
+        self.wire = wire
+        self.responses: dict[str, Action] = {}
+        self.closed = False
+        self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        raw = transport.get_extra_info("socket")
+        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            # A peer without power sends no FIN: unacknowledged bytes end the connection after ten seconds.
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
+
+    def data_received(self, data: bytes) -> None:
+        if self.closed:
+            return
+        try:
+            messages = self.wire.feed(data)
+        except NotAmi as error:
+            self.end(error)
+            return
+        if self.wire.version is not None and not self.greeted.done():
+            self.greeted.set_result(self.wire.version)
+        for message in messages:
+            self.handle_message(message)
+
+    def send(self, data: Action) -> asyncio.Future[Any]:
+        """Writes an action and returns the future of its reply.
+
+        Raises:
+            LinkLost: there is no connection any more.
+            Unsendable: it cannot be written as AMI lines.
+        """
+        if self.closed or self.transport is None or self.transport.is_closing():
+            raise LinkLost(f"{data.name} was not sent: the connection to Asterisk has ended.")
+        self.transport.write(written(data.lines))
+        self.responses[data.id] = data
+        return data.future  # type: ignore[no-any-return]
+
+    def forget(self, action: Action) -> None:
+        """Whatever still comes for `action` is dropped."""
+        self.responses.pop(action.id, None)
+
+    def handle_message(self, message: Message | Oversize) -> None:
+        if isinstance(message, Oversize):
+            self._too_long(message)
+            return
+        if message.asynchronous:
+            self.factory.dispatch(message)
+            return
+        action = self.responses.get(message.get("ActionID", ""))
+        if action is not None and action.add_message(message):
+            self.forget(action)
+
+    def _too_long(self, message: Oversize) -> None:
+        what = message.head.event_name or "reply"
+        text = (
+            f"Asterisk sent a {printable(what, 40)} of {message.size} bytes, more than the {LONGEST_MESSAGE} "
+            "that are kept; it was dropped."
+        )
+        action = self.responses.pop(message.head.get("ActionID", ""), None)
+        if action is None:
+            log.warning(text)
+        elif not action.future.done():
+            action.future.set_exception(MessageTooLong(f"{action.name} failed: {text}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.gone.done():
+            self.gone.set_result(None)
+        why = f" ({exc})" if exc else ""
+        self.end(LinkLost(f"Asterisk ended the connection{why}."))
+
+    def end(self, reason: AmiError) -> None:
+        """Ends the connection and, at once, everything that waits for it."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.transport is not None:
+            self.transport.close()
+        if not self.greeted.done():
+            self.greeted.set_exception(reason)
+            # Nobody may be waiting for it any more.
+            self.greeted.exception()
+        pending, self.responses = self.responses, {}
+        for action in pending.values():
+            if not action.future.done():
+                action.future.set_exception(LinkLost(f"{action.name} has no answer: {reason}"))
+                action.future.exception()
+        self.factory.connection_lost(reason)
+
+    def close(self) -> None:
+        self.end(LinkLost("The connection was closed here."))
+
+
+class Session(panoramisk.manager.Manager):  # type: ignore[misc]
+    """A connection that is made once and logged in once.
+
+    Events go to the callbacks of `register_event(pattern, callback)`, called as callback(session, message).
+
+    Args:
+        where: host, port, user and TLS.
+        secret: of the user; never logged.
+        wanted: names of the events to deliver; None for all.
+        events: the Events header of the login: classes of events, or "off".
+
+    Attributes:
+        ended: a future that is done, with the reason, when the connection is.
+        version: of the AMI protocol, from the greeting.
+        booted: whether FullyBooted was seen; it needs `read = system`.
+    """
+
+    def __init__(
+        self,
+        where: Where,
+        secret: str,
+        *,
+        wanted: Iterable[str] | None = None,
+        events: str = "system",
+        longest: int = LONGEST_MESSAGE,
+    ) -> None:
+        super().__init__(host=where.host, port=where.port)
+        # panoramisk sends what it kept from an earlier connection when this comes.
+        self.callbacks.clear()
+        self.patterns.clear()
+        self.ended: asyncio.Future[AmiError] = asyncio.get_running_loop().create_future()
+        self.version = ""
+        self.booted = asyncio.Event()
+        self._where = where
+        self._secret = secret
+        self._events = events
+        self._wire = Wire(None if wanted is None else {*wanted, "FullyBooted"}, longest=longest)
+        self.register_event("FullyBooted", lambda *_: self.booted.set())
+
+    @property
+    def address(self) -> str:
+        """host:port."""
+        return f"{self._where.host}:{self._where.port}"
+
+    async def open(self, *, deadline_s: float) -> None:
+        """Connects, awaits the greeting, logs in by MD5 challenge.
+
+        Raises:
+            AmiUnreachable, NotAmi, LoginRefused, ActionLate, LinkLost
+        """
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._reach()
+                await self._hear_greeting()
+                await self._log_in(deadline_s)
+        except TimeoutError:
+            self._cut()
+            raise AmiUnreachable(
+                f"{self.address} did not answer within {deadline_s:g} s: the host is down, a firewall drops the "
+                "packets, or Asterisk hangs. Try: asterisk -rx 'core show uptime'"
+            ) from None
+        except BaseException:
+            self._cut()
+            raise
+
+    async def _reach(self) -> None:
+        loop = asyncio.get_running_loop()
+        where = self._where
+        context = None
+        try:
+            if where.tls:
+                context = ssl.create_default_context(cafile=where.tls_ca_file)
+            await loop.create_connection(
+                self._made,
+                where.host,
+                where.port,
+                ssl=context,
+                server_hostname=(where.tls_host_name or where.host) if context else None,
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise AmiUnreachable(
+                f"The certificate of {self.address} is not accepted: {error.verify_message} (expected the "
+                f"name {where.tls_host_name or where.host}). See tls_host_name and tls_ca_file under [asterisk] ami in "
+                "pair.toml"
+            ) from error
+        except ssl.SSLError as error:
+            raise AmiUnreachable(
+                f"{self.address} does not agree on TLS ({error.reason or error}). AMI with TLS has a port of its own: "
+                "tlsenable and tlsbindaddr in manager.conf, 5039 by default"
+            ) from error
+        except socket.gaierror as error:
+            raise AmiUnreachable(
+                f"No address for {where.host} ({error.strerror}). Correct host of [asterisk] ami in pair.toml"
+            ) from error
+        except ConnectionRefusedError as error:
+            raise AmiUnreachable(
+                f"Nothing listens at {self.address}: Asterisk is not running, or manager.conf says enabled = no or "
+                "another port. Try: asterisk -rx 'manager show settings'"
+            ) from error
+        except OSError as error:
+            raise AmiUnreachable(f"{self.address} cannot be reached: {error.strerror or error}") from error
+
+    def _made(self) -> Protocol:
+        self.protocol = Protocol(self, self._wire)
+        return self.protocol
+
+    async def _hear_greeting(self) -> None:
+        try:
+            self.version = await self.protocol.greeted
+        except NotAmi as error:
+            raise NotAmi(
+                f"{self.address}: {error}. Correct host and port of [asterisk] ami in pair.toml; AMI listens on 5038, "
+                "with TLS on 5039"
+            ) from error
+        except LinkLost as error:
+            raise AmiUnreachable(
+                f"{self.address} closed the connection before its greeting: too many connections that have not logged "
+                "in (authlimit in manager.conf), or TLS is expected there"
+            ) from error
+
+    async def _log_in(self, deadline_s: float) -> None:
+        username = self._where.username
+        try:
+            challenge = await self.action("Challenge", ("AuthType", "MD5"), deadline_s=deadline_s)
+            key = hashlib.md5((challenge["Challenge"] + self._secret).encode(), usedforsecurity=False).hexdigest()
+            await self.action(
+                "Login",
+                ("AuthType", "MD5"),
+                ("Username", username),
+                ("Key", key),
+                ("Events", self._events),
+                deadline_s=deadline_s,
+            )
+        except (ActionRefused, PrivilegeMissing) as error:
+            said = getattr(error, "said", "Permission denied")
+            raise LoginRefused(
+                f"Asterisk at {self.address} refused the login of '{printable(username)}' ({printable(said)}). "
+                f"Compare its secret with [{printable(username)}] in manager.conf, and permit, deny and acl there with "
+                "this address; after a change: asterisk -rx 'manager reload'"
+            ) from error
+        except LinkLost as error:
+            raise LoginRefused(
+                f"Asterisk at {self.address} closed the connection during the login of '{printable(username)}'. "
+                "Look at: asterisk -rx 'manager show user " + printable(username) + "'"
+            ) from error
+        self.authenticated = True
+
+    async def action(self, name: str, *fields: tuple[str, str], deadline_s: float) -> Message:
+        """The reply to one action that is answered by one message.
+
+        Raises:
+            ActionRefused, PrivilegeMissing, ActionLate, LinkLost, MessageTooLong, Unsendable
+        """
+        reply: Message = await self._answered(Action(name, fields, as_list=False), deadline_s)
+        return self._accepted(name, reply)
+
+    async def listing(self, name: str, *fields: tuple[str, str], deadline_s: float) -> tuple[Message, ...]:
+        """The items of one list action, in order; without the reply before them and the completion after them.
+
+        Raises:
+            ActionRefused, PrivilegeMissing, ActionLate, LinkLost, MessageTooLong, Unsendable
+        """
+        answer = await self._answered(Action(name, fields, as_list=True), deadline_s)
+        if isinstance(answer, Message):
+            self._accepted(name, answer)
+            raise LinkLost(f"{name} was answered without a list.")
+        last = answer[-1]
+        if last.get("EventList", "Complete").lower() != "complete":
+            raise ActionRefused(name, last.get("EventList", ""), f"Asterisk broke off the list of {name}.")
+        return tuple(answer[1:-1])
+
+    def _accepted(self, name: str, reply: Message) -> Message:
+        if reply.success:
+            return reply
+        said = reply.get("Message", "")
+        if said == "Permission denied":
+            raise PrivilegeMissing(
+                f"The AMI user '{printable(self._where.username)}' may not do {name}. In manager.conf, section "
+                f"[{printable(self._where.username)}], write: write = system,reporting "
+                "(then: asterisk -rx 'manager reload', and log in again)"
+            )
+        raise ActionRefused(name, said, f"Asterisk refused {name}: {printable(said) or 'without a reason'}")
+
+    async def _answered(self, action: Action, deadline_s: float) -> Any:
+        if self.protocol is None:
+            raise LinkLost(f"{action.name} was not sent: there is no connection to Asterisk yet.")
+        future = self.protocol.send(action)
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await future
+        except TimeoutError:
+            raise ActionLate(
+                f"Asterisk at {self.address} did not answer {action.name} within {deadline_s:g} s: it hangs, is "
+                "stopped or cannot be reached. Whether it was done is not known; it is not sent again"
+            ) from None
+        finally:
+            self.protocol.forget(action)
+
+    def send_action(self, action: Any, as_list: bool | None = None, **kwargs: Any) -> asyncio.Future[Any]:
+        """panoramisk's own way in, for an action as a mapping; the future fails when the link does."""
+        if self.protocol is None:
+            raise LinkLost("The action was not sent: there is no connection to Asterisk yet.")
+        fields = {**action, **kwargs}
+        name = fields.pop("Action")
+        return self.protocol.send(Action(name, fields.items(), as_list=as_list))
+
+    async def alive(self, *, deadline_s: float) -> None:
+        """Asks for a sign of life, and ends the session when none comes.
+
+        Raises:
+            ActionLate, LinkLost
+        """
+        try:
+            await self.action("Ping", deadline_s=deadline_s)
+        except ActionLate as error:
+            self.end(error)
+            raise
+
+    def dispatch(self, event: Message) -> list[str]:
+        """Hands an event to every callback whose pattern it matches. One that raises is logged, and nothing more."""
+        name = event.event_name
+        matched = []
+        for pattern, regexp in self.patterns:
+            if regexp.match(name) is None:
+                continue
+            matched.append(pattern)
+            for callback in tuple(self.callbacks[pattern]):
+                self._called(callback, event)
+        return matched
+
+    def _called(self, callback: Callable[..., Any], event: Message) -> None:
+        try:
+            callback(self, event)
+        except Exception:
+            log.exception("A callback for %s failed; the connection goes on", printable(event.event_name, 60))
+
+    def connection_lost(self, exc: AmiError) -> None:
+        """Called by the protocol, once."""
+        self.authenticated = False
+        if not self.ended.done():
+            self.ended.set_result(exc)
+
+    def end(self, reason: AmiError) -> None:
+        """Ends the connection at once; everything that waits for it fails."""
+        if self.protocol is not None:
+            self.protocol.end(reason)
+
+    def _cut(self) -> None:
+        if self.protocol is not None:
+            self.protocol.close()
+            if self.protocol.transport is not None:
+                self.protocol.transport.abort()
+
+    async def close(self) -> None:
+        """Logs off and waits until the socket is closed, at most two seconds. Nothing of the session is left."""
+        protocol = self.protocol
+        if protocol is None:
+            return
+        if not protocol.closed:
+            with contextlib.suppress(AmiError):
+                await self.action("Logoff", deadline_s=FORGET_AFTER_S)
+        protocol.close()
+        if protocol.transport is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FORGET_AFTER_S):
+                    await asyncio.shield(protocol.gone)
+            protocol.transport.abort()
