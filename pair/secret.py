@@ -31,16 +31,18 @@ def read_secret(places: Places, name: str) -> str:
         raise SecretUnusable(
             f"The secret {path} cannot be read: {error.strerror}. Write it there, owned by root, with: chmod 640 {path}"
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
             raise SecretUnusable(f"The secret {path} is not a regular file. Put the secret itself there.")
-        if found.st_mode & stat.S_IRWXO:
+        if mode & stat.S_IRWXO:
             raise SecretUnusable(
                 f"The secret {path} is open to every user of this machine. Close it with: chmod o-rwx {path} "
                 "and consider changing the secret."
             )
-        data = file.read(_LIMIT + 1)
+        data = os.read(descriptor, _LIMIT + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > _LIMIT:
         raise SecretUnusable(f"The secret {path} is longer than {_LIMIT // 1024} KiB. Put the secret alone there.")
     try:

@@ -1,0 +1,56 @@
+"""Programs end by their deadline, with everything that they started."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from host.command import CommandLate, CommandMissing, run
+
+
+def test_what_a_program_prints_and_how_it_ends() -> None:
+    done = run(["sh", "-c", "echo out; printf 'err\\377' >&2; exit 3"], deadline_s=5)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err�")
+
+
+def test_input_is_given_and_nothing_is_inherited() -> None:
+    assert run(["cat"], deadline_s=5, input=b"given").stdout == "given"
+    assert run(["cat"], deadline_s=5).stdout == ""
+
+
+def test_the_environment_is_what_was_given_and_no_more() -> None:
+    assert run(["/usr/bin/env"], deadline_s=5, env={"ONE": "1"}).stdout == "ONE=1\n"
+
+
+def test_a_late_program_is_killed_with_its_children(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    started = time.monotonic()
+    with pytest.raises(CommandLate, match=r"did not end within 0\.5 s"):
+        run(["sh", "-c", f"sleep 60 & echo $! > {child}; wait"], deadline_s=0.5)
+    assert time.monotonic() - started < 5
+    pid = int(child.read_text())
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split():
+        assert time.monotonic() < deadline, "the child outlived its parent's deadline"
+        time.sleep(0.02)
+
+
+def test_a_frozen_program_is_late_too() -> None:
+    with pytest.raises(CommandLate):
+        run(["sh", "-c", "kill -STOP $$"], deadline_s=0.3)
+
+
+def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_us(tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    started = time.monotonic()
+    with pytest.raises(CommandLate):
+        run(["setsid", "sh", "-c", f"echo $$ > {pidfile}; exec sleep 20"], deadline_s=0.5)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("argv", [["no-such-program-here"], ["/etc/passwd"], ["/"]])
+def test_a_program_that_cannot_be_run_is_named(argv: list[str]) -> None:
+    with pytest.raises(CommandMissing, match=argv[0]):
+        run(argv, deadline_s=1)
