@@ -1,0 +1,154 @@
+"""What the API says, as values: one definition for the server, the commands, the page and the OpenAPI description.
+
+Times are unix seconds; durations carry their unit in the name. A key may be added, none is renamed or removed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Level = Literal["good", "warning", "bad", "unknown"]
+"""How a thing is, for colours and exit codes: good, watch it, act, nobody can say."""
+
+LinkWord = Literal["connecting", "logged in", "synced", "lost", "refused"]
+StateWord = Literal[
+    "registered", "registering", "rejected", "unregistered", "gone", "unexpected", "unknown", "standby", "unwatched"
+]
+
+
+class Document(BaseModel):
+    """A value of the API. A reader passes over keys that it does not know: the daemon may be newer than the command."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Link(Document):
+    """The connection to Asterisk."""
+
+    state: LinkWord = Field(description="synced is the only one in which anything else here is proven")
+    level: Level
+    sentence: str = Field(description="the state in words, with what to do where something is wrong")
+    since: float = Field(description="unix seconds at which this state began")
+    asterisk_version: str = Field(description="empty before the first connection")
+
+
+class Strip(Document):
+    """One stretch of the last day."""
+
+    start: float
+    end: float
+    state: StateWord
+
+
+class Registration(Document):
+    """One outbound registration."""
+
+    trunk: str
+    channel: str
+    host: str | None = Field(description="the registrar, where pair.toml knows the trunk")
+    state: StateWord
+    level: Level
+    word: str = Field(description="the state as people read it")
+    since: float | None = Field(description="unix seconds at which the state began")
+    proof: float | None = Field(description="unix seconds at which a list last showed it")
+    expiry_s: float | None
+    cause: str | None
+    required: bool
+    strip: tuple[Strip, ...] = Field(description="the last 24 hours, without gaps, oldest first")
+    outages: int = Field(description="how often it did not hold in the last 24 hours")
+    outage_s: float = Field(description="seconds, in all")
+
+
+class Registrations(Document):
+    """All outbound registrations of one machine, and whether they are as they should be."""
+
+    machine: str
+    pair: str
+    role: str | None
+    at: float
+    level: Level
+    sentence: str = Field(description="all of it in one sentence")
+    link: Link
+    registrations: tuple[Registration, ...]
+
+
+class Contact(Document):
+    """One phone or peer that is registered here."""
+
+    channel: str
+    name: str
+    address: str
+    reach: Literal["reachable", "lagged", "unreachable", "unmonitored", "unknown"]
+    rtt_ms: float | None
+    user_agent: str | None
+    expires_at: float | None
+    dynamic: bool
+    since: float | None = Field(description="unix seconds at which it was first seen at this address")
+
+
+class MissingContact(Document):
+    """A phone that the other machine had and that is on none now."""
+
+    name: str
+    channel: str
+    address: str
+    user_agent: str | None
+    last_seen: float
+    expires_at: float | None = Field(description="it registers anew by then at the latest; null where it is not listed")
+
+
+class Contacts(Document):
+    """Who is registered on this machine, and who has not come back from the other one."""
+
+    machine: str
+    at: float
+    proof: float | None = Field(description="unix seconds of the list that this shows; null before the first")
+    total: int
+    contacts: tuple[Contact, ...] = Field(description="at most `limit` of those that match `q`")
+    matching: int
+    other: str = Field(description="the other machine")
+    other_at: float | None = Field(
+        description="unix seconds at which the other machine wrote its list; null: none here"
+    )
+    other_sentence: str = Field(description="what is known of the other machine's phones, in words")
+    still_there: int = Field(description="phones that are registered on the other machine")
+    missing: tuple[MissingContact, ...]
+
+
+class HistoryEntry(Document):
+    """One change."""
+
+    at: float
+    kind: Literal["registration", "contact", "link", "kick", "role"]
+    subject: str
+    before: str | None
+    after: str | None
+    cause: str | None
+
+
+class History(Document):
+    """What changed, oldest first."""
+
+    machine: str
+    at: float
+    complete: bool = Field(description="false: the file is unwell, and this is what memory holds")
+    note: str | None
+    entries: tuple[HistoryEntry, ...]
+
+
+class Health(Document):
+    """Whether the daemon runs (healthz) or knows what it should know (readyz)."""
+
+    ready: bool
+    machine: str
+    version: str
+    since: float
+    problems: tuple[str, ...] = Field(description="what is wrong, in sentences; empty when nothing is")
+
+
+class Refusal(Document):
+    """Why a request was not answered."""
+
+    error: str

@@ -1,0 +1,77 @@
+"""The directory in which the two machines tell each other who is registered.
+
+Each writes its own file and reads the other's. The directory is synced both ways by whatever syncs the rest; because a
+file has one writer, the sync meets no conflict.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ami_watcher.inventory import Export, ExportInvalid, read, written
+from host.atomic import replace_file
+from host.errors import HotstandbyError
+
+
+class ExportFailed(HotstandbyError):
+    """Our own list could not be written."""
+
+
+class Exchange:
+    """One machine's side of it. Calls block on the disk, briefly."""
+
+    def __init__(self, directory: Path, *, machine: str, other: str) -> None:
+        """
+        Args:
+            directory: the synced one; made where it is missing.
+            machine: ours.
+            other: the other machine.
+        """
+        self.directory = directory
+        self.own_file = directory / f"{machine}.json"
+        self.other_file = directory / f"{other}.json"
+        self._other = other
+        self._seen: tuple[int, int, int] | None = None
+        self._read: tuple[Export | None, str] = (None, "")
+
+    def publish(self, export: Export) -> None:
+        """Writes our list, by one rename.
+
+        Raises:
+            ExportFailed
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            # Names and addresses of phones: for root and the group of the directory alone.
+            replace_file(self.own_file, written(export), mode=0o640)
+        except OSError as error:
+            raise ExportFailed(
+                f"The list of phones for {self._other} cannot be written to {self.own_file} "
+                f"({error.strerror or error}); after a failover nobody can say who has not come back. "
+                f"See: ls -ld {self.directory}; df -h {self.directory}"
+            ) from error
+
+    def other(self) -> tuple[Export | None, str]:
+        """The other machine's list, or None and a sentence that says why there is none. A file is read once."""
+        try:
+            found = self.other_file.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if stamp != self._seen:
+                self._read = self._parsed(self.other_file.read_bytes())
+                self._seen = stamp
+        except FileNotFoundError:
+            self._seen = None
+            return None, (
+                f"{self._other} has left no list of its phones here yet. "
+                f"Its ami-watcher writes one, and the sync of {self.directory} brings it."
+            )
+        except OSError as error:
+            self._seen = None
+            return None, f"{self.other_file} cannot be read ({error.strerror or error})."
+        return self._read
+
+    def _parsed(self, data: bytes) -> tuple[Export | None, str]:
+        try:
+            return read(data, machine=self._other), ""
+        except ExportInvalid as error:
+            return None, str(error)

@@ -1,0 +1,292 @@
+"""From what is known to what is said: the documents of the API.
+
+Rules only: no socket, no file, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+from ami_watcher import documents
+from ami_watcher.documents import Level, StateWord
+from ami_watcher.expected import Role, wanted
+from ami_watcher.history import Entry, Stretch, Watched, outages, strip
+from ami_watcher.inventory import Export, Known, missing
+from ami_watcher.registration import Registration, State
+from ami_watcher.snapshot import LinkState, Snapshot
+from pair.model import Pair
+
+LINK_LEVEL: Final[Mapping[LinkState, Level]] = {
+    LinkState.CONNECTING: "unknown",
+    LinkState.LOGGED_IN: "unknown",
+    LinkState.SYNCED: "good",
+    LinkState.LOST: "bad",
+    LinkState.REFUSED: "bad",
+}
+LINK_SENTENCE: Final[Mapping[LinkState, str]] = {
+    LinkState.CONNECTING: "Connecting to Asterisk.",
+    LinkState.LOGGED_IN: "Logged in to Asterisk; its lists are being read.",
+    LinkState.SYNCED: "Connected to Asterisk; everything here is proven by its lists.",
+    LinkState.LOST: "The connection to Asterisk is lost.",
+    LinkState.REFUSED: "Asterisk does not let the watcher in.",
+}
+STATE_LEVEL: Final[Mapping[State, Level]] = {
+    State.REGISTERED: "good",
+    State.REGISTERING: "warning",
+    State.REJECTED: "bad",
+    State.UNREGISTERED: "bad",
+    State.GONE: "bad",
+    State.UNEXPECTED: "bad",
+    State.UNKNOWN: "unknown",
+}
+WORD: Final[Mapping[State, str]] = {
+    State.REGISTERED: "registered",
+    State.REGISTERING: "registering",
+    State.REJECTED: "rejected",
+    State.UNREGISTERED: "not registered",
+    State.GONE: "missing",
+    State.UNEXPECTED: "must not be here",
+    State.UNKNOWN: "unknown",
+}
+
+
+def link_document(snapshot: Snapshot) -> documents.Link:
+    """The connection to Asterisk, in words."""
+    return documents.Link(
+        state=snapshot.link.value,
+        level=LINK_LEVEL[snapshot.link],
+        sentence=snapshot.link_reason or LINK_SENTENCE[snapshot.link],
+        since=snapshot.link_since,
+        asterisk_version=snapshot.asterisk_version,
+    )
+
+
+def registrations_document(
+    snapshot: Snapshot, pair: Pair, entries: Sequence[Entry], watched: Sequence[Watched], now: float
+) -> documents.Registrations:
+    """All registrations, with those that another machine holds for us.
+
+    Args:
+        snapshot: what Asterisk shows.
+        pair: pair.toml.
+        entries: of registrations, of the last day, in order of time.
+        watched: when watchers ran.
+        now: unix seconds.
+    """
+    role = cast("Role | None", snapshot.role)
+    trunks = {item.trunk: item for item in wanted(pair, snapshot.machine, role)}
+    by_subject: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_subject.setdefault(entry.subject, []).append(entry)
+
+    rows = []
+    for registration in snapshot.registrations:
+        trunk = trunks.get(registration.trunk)
+        stretches = strip(
+            by_subject.get(registration.trunk, ()),
+            watched,
+            state=registration.state.value,
+            since=registration.since,
+            now=now,
+        )
+        rows.append(_row(registration, trunk.host if trunk else None, trunk.required if trunk else False, stretches))
+    shown = {registration.trunk for registration in snapshot.registrations}
+    for trunk in trunks.values():
+        if trunk.here or trunk.trunk in shown:
+            continue
+        rows.append(
+            documents.Registration(
+                trunk=trunk.trunk,
+                channel=trunk.channel,
+                host=trunk.host,
+                state="standby",
+                level="good",
+                word="standing by",
+                since=None,
+                proof=snapshot.registrations_at,
+                expiry_s=None,
+                cause=f"{pair.peer_of(snapshot.machine)} holds it",
+                required=trunk.required,
+                strip=(),
+                outages=0,
+                outage_s=0.0,
+            )
+        )
+    rows.sort(key=lambda row: row.trunk)
+    link = link_document(snapshot)
+    level, sentence = _judged(snapshot, link, rows, pair.peer_of(snapshot.machine))
+    return documents.Registrations(
+        machine=snapshot.machine,
+        pair=pair.name,
+        role=snapshot.role,
+        at=now,
+        level=level,
+        sentence=sentence,
+        link=link,
+        registrations=tuple(rows),
+    )
+
+
+def contacts_document(
+    snapshot: Snapshot,
+    known: Sequence[Known],
+    other: Export | None,
+    other_sentence: str,
+    other_machine: str,
+    now: float,
+    *,
+    query: str = "",
+    limit: int = 500,
+) -> documents.Contacts:
+    """Who is here, and who has not come back.
+
+    Args:
+        snapshot: what Asterisk shows.
+        known: everybody, for since when they are here.
+        other: the other machine's export, None where there is none.
+        other_sentence: why there is none; "" where there is one.
+        other_machine: its name.
+        now: unix seconds.
+        query: only contacts whose name, address or user agent holds it, in any case of letters.
+        limit: contacts at most.
+    """
+    since = {item.contact.key: item.first_seen for item in known if item.here}
+    asked = query.casefold()
+    matching = [
+        contact
+        for contact in snapshot.contacts
+        if asked in f"{contact.name} {contact.address} {contact.user_agent or ''} {contact.channel}".casefold()
+    ]
+    gone, there = missing(other, snapshot.contacts, now) if other is not None else ((), 0)
+    if other is not None:
+        other_sentence = _about_the_other(other, len(gone), there, now)
+    return documents.Contacts(
+        machine=snapshot.machine,
+        at=now,
+        proof=snapshot.contacts_at,
+        total=len(snapshot.contacts),
+        matching=len(matching),
+        contacts=tuple(
+            documents.Contact(
+                channel=contact.channel,
+                name=contact.name,
+                address=contact.address,
+                reach=contact.reach.value,
+                rtt_ms=contact.rtt_ms,
+                user_agent=contact.user_agent,
+                expires_at=contact.expires_at,
+                dynamic=contact.dynamic,
+                since=since.get(contact.key),
+            )
+            for contact in matching[:limit]
+        ),
+        other=other_machine,
+        other_at=other.at if other is not None else None,
+        other_sentence=other_sentence,
+        still_there=there,
+        missing=tuple(
+            documents.MissingContact(
+                name=item.name,
+                channel=item.channel,
+                address=item.address,
+                user_agent=item.user_agent,
+                last_seen=item.last_seen,
+                expires_at=item.expires_at,
+            )
+            for item in gone
+        ),
+    )
+
+
+def lasted(seconds: float) -> str:
+    """A duration as people say it: "41 s", "12 min", "3 h 5 min", "9 days"."""
+    whole = max(0, int(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min"
+    if whole < 172_800:
+        hours, minutes = divmod(whole // 60, 60)
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{whole // 86_400} days"
+
+
+def _row(
+    registration: Registration, host: str | None, required: bool, stretches: tuple[Stretch, ...]
+) -> documents.Registration:
+    count, seconds = outages(stretches)
+    return documents.Registration(
+        trunk=registration.trunk,
+        channel=registration.channel,
+        host=host,
+        state=registration.state.value,
+        level=STATE_LEVEL[registration.state],
+        word=WORD[registration.state],
+        since=registration.since,
+        proof=registration.proof,
+        expiry_s=registration.expiry_s,
+        cause=registration.cause,
+        required=required,
+        strip=tuple(
+            documents.Strip(start=item.start, end=item.end, state=cast(StateWord, item.state)) for item in stretches
+        ),
+        outages=count,
+        outage_s=seconds,
+    )
+
+
+def _judged(
+    snapshot: Snapshot, link: documents.Link, rows: Sequence[documents.Registration], peer: str
+) -> tuple[Level, str]:
+    """How all of it is, and the one sentence that says so: the worst thing first."""
+    if snapshot.link is not LinkState.SYNCED:
+        return link.level, link.sentence
+    wrong = [row for row in rows if row.state == "unexpected"]
+    if wrong:
+        names = _named(wrong)
+        verb = "is" if len(wrong) == 1 else "are"
+        return "bad", f"{names} {verb} registered here and must not be: calls are taken away from {peer}."
+    own = [row for row in rows if row.state != "standby"]
+    holds = [row for row in own if row.state == "registered"]
+    down = [row for row in own if row.level == "bad"]
+    if down:
+        level: Level = "bad" if not holds or any(row.required for row in down) else "warning"
+        why = f": {down[0].cause.rstrip('.')}" if len(down) == 1 and down[0].cause else ""
+        verb = f"is {down[0].word}" if len(down) == 1 else "do not hold"
+        return level, f"{_named(down)} {verb}{why}. {_counted(len(holds), len(own))}"
+    unknown = [row for row in own if row.level == "unknown"]
+    if unknown:
+        return "unknown", f"Nobody can say how {_named(unknown)} {'is' if len(unknown) == 1 else 'are'} now."
+    trying = [row for row in own if row.level == "warning"]
+    if trying:
+        verb = "is" if len(trying) == 1 else "are"
+        return "warning", f"{_named(trying)} {verb} registering. {_counted(len(holds), len(own))}"
+    if own:
+        return "good", "The one registration holds." if len(own) == 1 else f"All {len(own)} registrations hold."
+    if rows:
+        return "good", f"Nothing registers here, as it should be: {peer} holds the trunks."
+    return "good", "Connected to Asterisk. pair.toml names no trunk that registers."
+
+
+def _counted(holds: int, whole: int) -> str:
+    return f"{holds or 'None'} of {whole} hold{'s' if holds == 1 else ''}." if whole > 1 else "Nothing else registers."
+
+
+def _named(rows: Sequence[documents.Registration]) -> str:
+    names = [row.trunk for row in rows[:3]]
+    if len(rows) > 3:
+        return f"{', '.join(names)} and {len(rows) - 3} more"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _about_the_other(other: Export, gone: int, there: int, now: float) -> str:
+    age = lasted(now - other.at)
+    if gone:
+        waited = (
+            f"{gone} phone{'s' if gone > 1 else ''} of {other.machine} {'have' if gone > 1 else 'has'} not come back"
+        )
+        return f"{waited}; its list is {age} old."
+    if there:
+        return f"{there} phone{'s are' if there > 1 else ' is'} on {other.machine}, as of {age} ago; nobody is missing."
+    return f"Nobody is missing; {other.machine}'s list is {age} old."
