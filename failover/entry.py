@@ -1,0 +1,191 @@
+"""One line of the journal: a value, its bytes, and what is wrong with bytes that are not one.
+
+A line is a JSON array `[length, "checksum", {record}]` and a newline. The length is the record's in bytes; the
+checksum is SHA-256 over the line before's checksum and the record, shortened to 32 hexadecimal digits, so that a
+line altered, removed, repeated or moved breaks the chain at its place. No I/O here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, TypeAlias
+
+from failover.errors import FailoverError
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+"""What a journal can keep."""
+
+FIRST: Final = "0" * 32
+"""What stands for the checksum before the first line."""
+
+_LINE: Final = re.compile(rb'\[(\d{1,9}),"([0-9a-f]{32})",(\{.*\})\]', re.DOTALL)
+
+
+class JournalDamaged(FailoverError):
+    """A line of the journal is not what was written; nothing is decided from it."""
+
+
+class Kind(Enum):
+    """What a line tells."""
+
+    OPENED = "opened"
+    """The run began: what was asked, by whom, on which evidence."""
+    RESUMED = "resumed"
+    """A later command goes on with this run."""
+    BEGUN = "begun"
+    """The step is about to touch something; `saved` is what undo needs."""
+    DONE = "done"
+    """The step was carried out, and is not yet proven."""
+    VERIFIED = "verified"
+    """The step's effect was seen from outside; `words` is the proof."""
+    OPEN = "open"
+    """The step waits for a person or a retry; the run went on without it."""
+    FAILED = "failed"
+    """The step, or its undo, failed; `words` says how."""
+    UNDOING = "undoing"
+    """What the step did is about to be taken back."""
+    UNDONE = "undone"
+    """It was taken back."""
+    CONFIRMED = "confirmed"
+    """A person said that an open step is done."""
+    HOOK = "hook"
+    """A program of the admin's ran before or after the step."""
+    CLOSED = "closed"
+    """The run is over; nothing of it is to be continued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When and where a line was written.
+
+    Attributes:
+        wall: UTC, ISO 8601 with milliseconds; for people, never compared by a rule.
+        boottime: seconds on CLOCK_BOOTTIME; comparable within one boot.
+        boot_id: which boot.
+        machine: name in pair.toml.
+        epoch: number of the promotion, counted over both machines.
+    """
+
+    wall: str
+    boottime: float
+    boot_id: str
+    machine: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line.
+
+    Attributes:
+        number: 1 for the first line.
+        kind: what it tells.
+        step: which step, or empty for the run itself.
+        words: evidence or reason, one sentence, secrets masked.
+        stamp: when and where.
+        data: `saved` of a begun step, or the facts that a run was opened with.
+    """
+
+    number: int
+    kind: Kind
+    step: str
+    words: str
+    stamp: Stamp
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The whole lines of a journal.
+
+    Attributes:
+        entries: in order.
+        chain: checksum of the last, for the line to come.
+        size: bytes of the whole lines.
+        torn: bytes after them: a line that a crash cut short. What it announced had not begun.
+    """
+
+    entries: tuple[Entry, ...]
+    chain: str
+    size: int
+    torn: int
+
+
+def encode(entry: Entry, chain: str) -> tuple[bytes, str]:
+    """The line's bytes with its newline, and the checksum that the next line builds on.
+
+    Raises:
+        ValueError: `data` holds what JSON cannot.
+    """
+    record = json.dumps(
+        {
+            "n": entry.number,
+            "kind": entry.kind.value,
+            "step": entry.step,
+            "words": entry.words,
+            "wall": entry.stamp.wall,
+            "boottime": entry.stamp.boottime,
+            "boot_id": entry.stamp.boot_id,
+            "machine": entry.stamp.machine,
+            "epoch": entry.stamp.epoch,
+            "data": entry.data,
+        },
+        ensure_ascii=True,
+        allow_nan=False,
+        separators=(",", ":"),
+    ).encode("ascii")
+    checksum = _checksum(chain, record)
+    return b'[%d,"%s",%s]\n' % (len(record), checksum.encode("ascii"), record), checksum
+
+
+def decode(data: bytes) -> Lines:
+    """The lines of a journal's bytes.
+
+    Bytes after the last newline are a torn line: a crash, reported and dropped. Anything else that does not fit is
+    refused, because a step that was begun and is no longer told would never be undone.
+
+    Raises:
+        JournalDamaged: with the number of the line and what is wrong with it.
+    """
+    *whole, rest = data.split(b"\n")
+    chain = FIRST
+    entries: list[Entry] = []
+    for number, line in enumerate(whole, start=1):
+        entry, chain = _decoded(line, number, chain)
+        entries.append(entry)
+    return Lines(tuple(entries), chain, len(data) - len(rest), len(rest))
+
+
+def _decoded(line: bytes, number: int, chain: str) -> tuple[Entry, str]:
+    found = _LINE.fullmatch(line)
+    if not found:
+        raise JournalDamaged(f"line {number} is not a line of a journal")
+    length, checksum, record = int(found[1]), found[2].decode("ascii"), found[3]
+    if length != len(record):
+        raise JournalDamaged(f"line {number} has {len(record)} bytes where {length} were written")
+    if _checksum(chain, record) != checksum:
+        raise JournalDamaged(f"line {number} was altered, or a line before it is missing")
+    try:
+        raw = json.loads(record)
+        stamp = Stamp(
+            wall=str(raw["wall"]),
+            boottime=float(raw["boottime"]),
+            boot_id=str(raw["boot_id"]),
+            machine=str(raw["machine"]),
+            epoch=int(raw["epoch"]),
+        )
+        entry = Entry(int(raw["n"]), Kind(raw["kind"]), str(raw["step"]), str(raw["words"]), stamp, dict(raw["data"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalDamaged(f"line {number} was written by another version ({type(error).__name__})") from None
+    if entry.number != number:
+        raise JournalDamaged(f"line {number} says that it is line {entry.number}")
+    return entry, checksum
+
+
+def _checksum(chain: str, record: bytes) -> str:
+    return hashlib.sha256(chain.encode("ascii") + record).hexdigest()[:32]

@@ -1,0 +1,50 @@
+"""What a run tells while it goes: values, for whoever shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+
+class Told(Enum):
+    """What happened."""
+
+    BEGAN = "began"
+    VERIFIED = "verified"
+    OPEN = "open"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    HOOK = "hook"
+    HELD = "held"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        told: what.
+        step: to which step; empty for the run.
+        words: proof, reason or result, one sentence.
+        seconds: since the step, or the run, began.
+        position, total: which of how many steps, from 1; 0 of 0 for the run.
+    """
+
+    told: Told
+    step: str
+    words: str
+    seconds: float
+    position: int = 0
+    total: int = 0
+
+
+Tell: TypeAlias = Callable[[Event], None]
+"""Shows an event; must not raise, and must not wait."""
+
+
+def silent(_event: Event) -> None:
+    """Shows nothing."""

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from failover import journal
+from failover.entry import Entry, Kind, Stamp
+from failover.recovery import FRESH_S, Action, Fence, Now, decide
+from failover.run import Run, fold, load
+from failover.runner import Ended, Runner
+from failover.step import OnFailure, Planned
+from host.exits import Exit
+from tests.failover.fakes import Clock, Killed, Move, Where, World, dying
+
+STAMP = Stamp("", 1000.0, "boot-1", "dallas", 7)
+NOW = Now("boot-1", 1010.0, "digest", Fence.PROVEN, "promote")
+LINES = [(Kind.OPENED, ""), (Kind.BEGUN, "localize"), (Kind.DONE, "localize"), (Kind.VERIFIED, "localize")]
+
+
+def run_of(*lines: tuple[Kind, str], command: str = "promote") -> Run:
+    facts = {"pair_digest": "digest"}
+    entries = [Entry(n, kind, step, "", STAMP, facts if n == 1 else {}) for n, (kind, step) in enumerate(lines, 1)]
+    run = fold(3, command, entries)
+    assert run is not None
+    return run
+
+
+@pytest.mark.parametrize(
+    ("now", "action", "word"),
+    [
+        (NOW, Action.CONTINUE, "goes on"),
+        (replace(NOW, boot_id="boot-2", boottime=5.0), Action.UNDO, "started anew"),
+        (replace(NOW, pair_digest="other"), Action.UNDO, "pair.toml"),
+        (replace(NOW, fence=Fence.UNKNOWN), Action.UNDO, "not be proven"),
+        (replace(NOW, fence=Fence.DISPROVEN), Action.UNDO, "the peer serves"),
+        (replace(NOW, boottime=1000.0 + FRESH_S + 1), Action.UNDO, "minutes old"),
+        (replace(NOW, boottime=999.0), Action.UNDO, "minutes old"),  # the same boot id, and time ran backwards
+        (replace(NOW, wants="demote"), Action.UNDO, "'demote' was asked for"),
+        (replace(NOW, wants="boot"), Action.UNDO, "'boot'"),
+        (replace(NOW, abort=True), Action.UNDO, "--abort"),
+    ],
+)
+def test_an_open_promotion_goes_on_only_while_all_that_made_it_safe_is_so(now: Now, action: Action, word: str) -> None:
+    decision = decide(run_of(*LINES), now)
+    assert decision.action is action
+    assert word in decision.why
+
+
+@pytest.mark.parametrize(
+    ("run", "action"),
+    [
+        (None, Action.NOTHING),
+        (run_of((Kind.OPENED, "")), Action.NOTHING),
+        (run_of(*LINES, (Kind.CLOSED, "")), Action.NOTHING),
+        (run_of(*LINES, (Kind.UNDOING, "localize")), Action.UNDO),
+        (run_of(*LINES, (Kind.UNDOING, "localize"), (Kind.UNDONE, "localize")), Action.NOTHING),
+        (run_of((Kind.OPENED, ""), command="demote"), Action.CONTINUE),
+        (run_of(*LINES, command="demote"), Action.CONTINUE),
+    ],
+    ids=["none", "nothing touched", "closed", "undoing", "undone", "demote opened", "demote begun"],
+)
+def test_the_run_decides_when_all_is_well(run: Run | None, action: Action) -> None:
+    assert decide(run, NOW).action is action
+
+
+@pytest.mark.parametrize("now", [replace(NOW, boot_id="boot-2"), replace(NOW, fence=Fence.DISPROVEN)])
+def test_a_demotion_always_goes_on(now: Now) -> None:
+    assert decide(run_of(*LINES, command="demote"), now).action is Action.CONTINUE
+
+
+STEPS = ("fence", "localize", "dns", "carrier")
+
+
+class Promotions(RuleBasedStateMachine):
+    """Promotions that are killed anywhere, in a world where machines restart, files change and peers come back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.where = Path(tempfile.mkdtemp(prefix="journal-"))
+        self.clock = Clock()
+        self.world = World(dict.fromkeys(STEPS, "boston"))
+        self.digest = "digest-1"
+        self.fence = Fence.PROVEN
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.where)
+
+    @rule(
+        die_at=st.integers(0, 16),
+        where=st.sampled_from(Where),
+        inside=st.sampled_from(("", "", *STEPS)),
+        broken=st.sets(st.sampled_from(STEPS), max_size=1),
+        stuck=st.sets(st.sampled_from(STEPS), max_size=1),
+        on_failure=st.sampled_from(OnFailure),
+        abort=st.booleans(),
+    )
+    def promote(
+        self,
+        die_at: int,
+        where: Where,
+        inside: str,
+        broken: set[str],
+        stuck: set[str],
+        on_failure: OnFailure,
+        abort: bool,
+    ) -> None:
+        self.world.die_inside, self.world.broken, self.world.stuck = inside, broken, stuck
+        self.world.said.clear()
+        planned = [Planned(Move(name, self.world), on_failure) for name in STEPS]
+        newest = self.newest()
+        now = Now(self.clock.boot, self.clock.boottime(), self.digest, self.fence, "promote", abort=abort)
+        decision = decide(newest, now)
+        try:
+            if decision.action is Action.NOTHING:
+                if self.fence is not Fence.PROVEN or abort:
+                    return
+                before = dict(self.world.points)
+                written = journal.create(self.where, "promote", machine="dallas", epoch=1, clock=self.clock)
+                runner = Runner(dying(written, die_at, where), clock=self.clock)
+                written.append(Kind.OPENED, data={"pair_digest": self.digest, "before": before})
+                ended = runner.carry_out(planned)
+            else:
+                file = journal.files(self.where)[-1]
+                written = journal.reopen(file, machine="dallas", epoch=1, clock=self.clock)
+                runner = Runner(dying(written, die_at, where), clock=self.clock)
+                if decision.action is Action.UNDO:
+                    ended = runner.take_back(planned, decision.why)
+                    assert not [said for said in self.world.said if said.startswith("apply")]
+                else:
+                    assert self.fence is Fence.PROVEN
+                    ended = runner.carry_out(planned)
+        except Killed:
+            return
+        self.check(ended)
+
+    def check(self, ended: Ended) -> None:
+        run = self.newest()
+        assert run is not None
+        if ended.exit in (Exit.DONE, Exit.DEGRADED):
+            assert set(self.world.points.values()) == {"dallas"}
+            assert run.closed
+            assert bool(ended.missing) is (ended.exit is Exit.DEGRADED)
+        elif ended.exit is Exit.FAILED:
+            assert self.world.points == run.facts["before"]
+            assert run.closed
+        else:
+            assert ended.exit is Exit.HALFWAY
+            assert not run.closed
+
+    @rule()
+    def restart(self) -> None:
+        self.clock.boot += "+"
+        self.clock.now = 20.0
+
+    @rule(seconds=st.sampled_from((5.0, FRESH_S + 1)))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def edit_pair(self) -> None:
+        self.digest += "'"
+
+    @rule(fence=st.sampled_from(Fence))
+    def peer(self, fence: Fence) -> None:
+        self.fence = fence
+
+    @precondition(lambda self: (run := self.newest()) is not None and run.closed)
+    @rule()
+    def demoted_by_hand(self) -> None:
+        self.world.points = dict.fromkeys(STEPS, "boston")
+
+    @invariant()
+    def whatever_changed_is_in_the_journal(self) -> None:
+        run = self.newest()
+        before = dict.fromkeys(STEPS, "boston") if run is None else run.facts.get("before")
+        for name, points in self.world.points.items():
+            if run is None or not isinstance(before, dict) or run.closed:
+                continue
+            if points != before[name]:
+                told = run.step(name)
+                assert told is not None
+                assert told.touched
+                assert told.saved == {"was": before[name]}
+
+    def newest(self) -> Run | None:
+        files = journal.files(self.where)
+        return load(files[-1]) if files else None
+
+
+TestPromotions = Promotions.TestCase
+TestPromotions.settings = settings(max_examples=150, stateful_step_count=12, deadline=None)
