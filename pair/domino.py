@@ -32,3 +32,4 @@ class Domino(Section):
     """[domino]: its sites by alias; /etc/hosts of each machine gets the aliases."""
 
     sites: dict[str, Site] = Field(default_factory=dict)
+    """Its sites, by the host alias that scripts use."""

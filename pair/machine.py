@@ -42,10 +42,15 @@ class Ami(Section):
     """How to reach the Asterisk Manager Interface of the machine one is on."""
 
     host: Host = "127.0.0.1"
+    """Loopback, unless Asterisk runs elsewhere."""
     port: Port = 5038
+    """5039 is usual with TLS."""
     username: Line = "hotstandby"
+    """Section of manager.conf, with read = system and write = system,reporting."""
     secret_file: SecretFile = "ami"  # noqa: S105 - the name of a file
+    """Its secret."""
     tls: bool = False
+    """Encrypted, and the certificate verified."""
     tls_host_name: Host | None = None
     """Name that the certificate must carry; `host` where it is left out."""
     tls_ca_file: AbsolutePath | None = None
@@ -56,11 +61,13 @@ class Asterisk(Section):
     """The Asterisk of one machine."""
 
     ami: Ami = Ami()
+    """Its manager interface, on this machine."""
     config_dir: AbsolutePath = "/etc/asterisk"
     """astetcdir: relative includes start here (main/config.c)."""
     command: Line = "asterisk"
     """Program for `-rx`: a name on PATH or an absolute path."""
     user: Name = "asterisk"
+    """Whom it runs as."""
     group: Name = "asterisk"
     """Rendered secrets are readable by root and by this group."""
     freepbx: bool = False

@@ -20,9 +20,10 @@ from pair.watcher import Watcher
 
 
 class Identity(Section):
-    """[pair]."""
+    """Which pair this is."""
 
     name: Name
+    """Shown wherever one could mistake it for another pair."""
 
 
 class Pair(Section):

@@ -11,6 +11,8 @@ class Person(Section):
     """One line of the checklist's telephone list."""
 
     name: Line
+    """Who."""
     phone: Line
+    """Where they answer at night."""
     for_: Line = Field(alias="for")
     """What to call them for."""

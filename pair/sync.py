@@ -19,12 +19,17 @@ class SyncPath(Section):
     """One directory or file below the root."""
 
     path: Annotated[str, AfterValidator(_relative)]
+    """Below the root."""
     direction: Literal["from-primary", "both"] = "from-primary"
+    """Which side wins: the primary's alone, or changes of both."""
 
 
 class Sync(Section):
     """[sync]: the shared tree. The localized directory must lie outside every path."""
 
     root: AbsolutePath = "/srv/shared"
+    """The directory that both machines share; the same path on both."""
     ssh_user: Name = "root"
+    """Whom Unison logs in as at the other machine."""
     paths: dict[str, SyncPath] = Field(default_factory=dict)
+    """What is copied, by a name of your choice."""

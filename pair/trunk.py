@@ -13,6 +13,7 @@ class Trunk(Section):
     """One trunk, as both machines see it; keys that differ on a machine stand in `machines`."""
 
     channel: Literal["sip", "iax2", "pjsip"]
+    """The channel driver: sip is chan_sip, up to Asterisk 20."""
     host: Host
     """The carrier's registrar, or the address that its calls come from."""
     port: Port | None = None
@@ -20,9 +21,11 @@ class Trunk(Section):
     register_: bool = Field(default=True, alias="register")
     """False: it reaches us by address and fails over by itself; nothing to register."""
     username: Line | None = None
+    """The account; needed where it registers."""
     auth_username: Line | None = None
     """Where the carrier wants another one for authentication than for the address; username otherwise."""
     secret_file: SecretFile | None = None
+    """Its password; needed where it registers."""
     account: Literal["shared", "per-machine"] = "shared"
     """shared: only the primary registers. per-machine: both do, with accounts of their own."""
     second_registration: Literal["replaces", "rings_both", "refused"] = "replaces"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from pair.fields import AbsolutePath, Address, Host, Line, Port, SecretFile, Section
 
@@ -38,6 +38,19 @@ class Watcher(Section):
     """Settings of ami-watcher."""
 
     poll_s: float = Field(default=5.0, ge=0.2, le=60.0)
+    """How often the lists of registrations are read; they are read at once after any event as well."""
+    answer_s: float = Field(default=3.0, ge=0.2, le=30.0)
+    """How long Asterisk may take to answer one action before it counts as hung."""
+    stale_s: float = Field(default=15.0, ge=1.0, le=300.0)
+    """A registration whose last proof is older than this is shown as unknown."""
+    refresh_grace_s: float = Field(default=30.0, ge=1.0, le=300.0)
+    """How long a held registration may be under way again before it counts as lost; less where less of it is left."""
+    contacts_poll_s: float = Field(default=30.0, ge=1.0, le=3600.0)
+    """How often the lists of phones and peers are read."""
+    kick: bool = True
+    """Whether a registration that Asterisk has given up for ever is started again, while this machine may register."""
+    kick_after_s: float = Field(default=30.0, ge=1.0, le=3600.0)
+    """How long it is left alone first; the pause doubles with every attempt that did not help, up to 15 minutes."""
     listen: Address = "127.0.0.1"
     """Where the page and the API are served; anything but loopback needs token_file."""
     port: Port = 8160
@@ -51,3 +64,12 @@ class Watcher(Section):
     """Where NAME-OF-MACHINE.json says who is registered there: a directory that is synced both ways, so that each
     machine finds the other's. contacts/ under /var/lib/hotstandby where it is left out."""
     hooks: Hooks = Hooks()
+
+    @model_validator(mode="after")
+    def _proof_outlives_a_poll(self) -> Watcher:
+        if self.stale_s < self.poll_s + self.answer_s:
+            raise ValueError(
+                f"stale_s = {self.stale_s:g} is less than poll_s + answer_s = {self.poll_s + self.answer_s:g}: "
+                "everything would be unknown between two polls"
+            )
+        return self
