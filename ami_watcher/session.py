@@ -45,8 +45,8 @@ from host.printable import printable
 
 log = logging.getLogger(__name__)
 
-FORGET_AFTER_S: Final = 1.0
-"""How long a polite end of the connection may take before it is cut."""
+GOODBYE_S: Final = 0.4
+"""How long each half of a polite end of the connection may take before it is cut."""
 
 
 class Where(Shape):
@@ -422,16 +422,16 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
                 self.protocol.transport.abort()
 
     async def close(self) -> None:
-        """Logs off and waits until the socket is closed, at most two seconds. Nothing of the session is left."""
+        """Logs off and waits until the socket is closed, at most a second. Nothing of the session is left."""
         protocol = self.protocol
         if protocol is None:
             return
         if not protocol.closed:
             with contextlib.suppress(AmiError):
-                await self.action("Logoff", deadline_s=FORGET_AFTER_S)
+                await self.action("Logoff", deadline_s=GOODBYE_S)
         protocol.close()
         if protocol.transport is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FORGET_AFTER_S):
+                async with asyncio.timeout(GOODBYE_S):
                     await asyncio.shield(protocol.gone)
             protocol.transport.abort()

@@ -1,0 +1,127 @@
+"""When a registration that Asterisk has given up is started again, and how.
+
+Rules only: no socket, no clock. Two drivers give up for ever. chan_sip does after a 403, 404 and their like, and only
+reading its registrations anew starts it again: AMI Reload, for which `write = system` suffices. PJSIP does after its
+last retry and after answers that it holds to be final; it says "Rejected" for those that it will retry as well, so it
+is held to have given up when no event has spoken of it for longer than its longest pause and one transaction.
+PJSIPRegister then starts it again (`write = system` or `reporting`). chan_iax2 never gives up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ami_watcher.registration import State
+from ami_watcher.registry import Standing
+
+TRANSACTION_S: Final = 42.0
+"""PJSIP's REGISTER goes unanswered for 32 s (timer F) before its result is known; ten seconds are for DNS and load."""
+RETRY_S: Final = 60.0
+"""PJSIP's default retry_interval, where the list leaves it out."""
+LONGEST_PAUSE_S: Final = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """One action that starts registrations again.
+
+    Attributes:
+        action: name of the AMI action.
+        fields: its headers.
+        trunks: whom it is for. A reload of chan_sip sends every registration of chan_sip anew.
+        why: one clause, for the log.
+    """
+
+    action: str
+    fields: tuple[tuple[str, str], ...]
+    trunks: tuple[str, ...]
+    why: str
+
+    @property
+    def done(self) -> str:
+        """What was done, for people."""
+        return " ".join([self.action, *(value for _, value in self.fields)])
+
+
+class Kicks:
+    """Remembers what was kicked, so that a carrier that goes on refusing is asked ever more rarely.
+
+    Args:
+        after_s: how long a registration is left alone first; the pause doubles from there up to LONGEST_PAUSE_S.
+    """
+
+    def __init__(self, *, after_s: float) -> None:
+        self.after_s = after_s
+        self._tries: dict[str, tuple[int, float]] = {}
+
+    def due(self, standing: Iterable[Standing], now: float, *, may_shared: bool) -> tuple[Kick, ...]:
+        """What to do now. Whatever is returned counts as done at `now`.
+
+        Args:
+            standing: the trunks that should be registered here (Registry.standing).
+            now: seconds, on the clock of the registrations.
+            may_shared: whether this machine may register on accounts that only one machine may hold.
+        """
+        all_of_them = tuple(standing)
+        for one in all_of_them:
+            if one.registration.state is State.REGISTERED:
+                self._tries.pop(one.wanted.trunk, None)
+        # Anything that a reload of chan_sip would register must be allowed, not only what needs it.
+        reload_allowed = may_shared or not any(one.wanted.channel == "sip" and one.wanted.shared for one in all_of_them)
+        kicks: list[Kick] = []
+        sip: list[Standing] = []
+        for one in all_of_them:
+            if not self._ripe(one, now):
+                continue
+            if one.wanted.channel == "sip" and reload_allowed:
+                sip.append(one)
+            elif one.wanted.channel == "pjsip" and (may_shared or not one.wanted.shared):
+                self._count(one, now)
+                kicks.append(
+                    Kick(
+                        "PJSIPRegister",
+                        (("Registration", one.wanted.trunk),),
+                        (one.wanted.trunk,),
+                        "PJSIP has not tried it again for longer than its configuration lets it wait",
+                    )
+                )
+        if sip:
+            for one in sip:
+                self._count(one, now)
+            words = ", ".join(sorted({one.registration.raw for one in sip}))
+            kicks.append(
+                Kick(
+                    "Reload",
+                    (("Module", "chan_sip"),),
+                    tuple(one.wanted.trunk for one in sip),
+                    f"chan_sip never leaves '{words}' by itself",
+                )
+            )
+        return tuple(kicks)
+
+    @property
+    def tries(self) -> Mapping[str, int]:
+        """How often each trunk was kicked since it was last registered."""
+        return {trunk: count for trunk, (count, _) in self._tries.items()}
+
+    def _ripe(self, one: Standing, now: float) -> bool:
+        if one.registration.state is not State.REJECTED or one.listed is None:
+            return False
+        count, last = self._tries.get(one.wanted.trunk, (0, one.registration.since))
+        pause = min(self.after_s * 2**count, LONGEST_PAUSE_S)
+        if now - last < pause:
+            return False
+        if one.wanted.channel == "sip":
+            return one.listed.gave_up
+        if one.wanted.channel == "pjsip":
+            quiet_since = max(one.registration.since, one.heard or 0.0)
+            longest = RETRY_S if one.listed.retry_s is None else float(one.listed.retry_s)
+            return now - quiet_since >= longest + TRANSACTION_S
+        return False
+
+    def _count(self, one: Standing, now: float) -> None:
+        count, _ = self._tries.get(one.wanted.trunk, (0, 0.0))
+        # Beyond a few doublings the pause no longer grows, and the number need not either.
+        self._tries[one.wanted.trunk] = (min(count + 1, 32), now)
