@@ -1,1 +1,29 @@
-"""To be written."""
+"""A world of real servers on one machine, for tests, the demo and the benchmarks; imported by nothing that ships.
+
+A carrier (Asterisk), boston and dallas (Asterisk 16 or 22, BIND, hotstandby) and ns3 (BIND) live in namespaces that
+end with the process that made them, however it ends. Faults are verbs: power_off, freeze, cut. docs/lab.md tells how
+it is made and what was learned from the real software.
+"""
+
+from lab.carrier import Attempt, Call, Carrier
+from lab.errors import LabError, LabUnavailable
+from lab.machine import Daemon, Machine
+from lab.registers import Accepted, Answer
+from lab.roots import RELEASES, Release
+from lab.world import World, available
+
+__all__ = [
+    "RELEASES",
+    "Accepted",
+    "Answer",
+    "Attempt",
+    "Call",
+    "Carrier",
+    "Daemon",
+    "LabError",
+    "LabUnavailable",
+    "Machine",
+    "Release",
+    "World",
+    "available",
+]
