@@ -1,0 +1,102 @@
+"""Answers that Domino gave before, and what each is still good for. Rules and a bounded memory; no I/O, no clock."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+MEMORY_ROWS: Final = 20_000
+"""Answers kept in memory; about 20 MB when each has a few fields."""
+
+
+class Use(Enum):
+    """What an answer of some age is good for."""
+
+    FRESH = "fresh"
+    """As good as asking."""
+    RENEW = "renew"
+    """Given at once, while Domino is asked behind the call's back."""
+    FALLBACK = "fallback"
+    """Given only when Domino does not answer."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long answers are good, seconds since Domino gave them.
+
+    Attributes:
+        fresh_s, renew_s, stale_s: until then an answer is FRESH, RENEW, FALLBACK.
+        missing_s: until then a "not found" is FRESH; after that it is worth nothing.
+    """
+
+    fresh_s: float
+    renew_s: float
+    stale_s: float
+    missing_s: float
+
+    def use(self, entry: Entry, now: float) -> Use:
+        """What `entry` is good for at `now` (wall clock, seconds).
+
+        An entry from the future is what a clock that was set back leaves behind: its age is not known, so it is
+        never fresh.
+        """
+        age = now - entry.stored
+        if entry.fields is None:
+            return Use.FRESH if 0 <= age < self.missing_s else Use.NONE
+        if age < 0:
+            return Use.FALLBACK if age > -self.stale_s else Use.NONE
+        if age < self.fresh_s:
+            return Use.FRESH
+        if age < self.renew_s:
+            return Use.RENEW
+        return Use.FALLBACK if age < self.stale_s else Use.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One answer.
+
+    Attributes:
+        fields: by name; None: Domino said that there is nothing under the key.
+        stored: wall clock, seconds, because it outlives a restart.
+    """
+
+    fields: Mapping[str, str] | None
+    stored: float
+
+
+Place = tuple[str, str]
+"""Which question (its name and a digest of its configuration), and the key."""
+
+
+class Memory:
+    """The answers used last. Never waits for anything but a dictionary."""
+
+    def __init__(self, rows: int = MEMORY_ROWS) -> None:
+        self._rows = rows
+        self._entries: OrderedDict[Place, Entry] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, place: Place) -> Entry | None:
+        """The answer kept for `place`."""
+        with self._lock:
+            entry = self._entries.get(place)
+            if entry is not None:
+                self._entries.move_to_end(place)
+            return entry
+
+    def put(self, place: Place, entry: Entry) -> None:
+        """Keeps `entry`; the one unused for longest goes when there are too many."""
+        with self._lock:
+            self._entries[place] = entry
+            self._entries.move_to_end(place)
+            while len(self._entries) > self._rows:
+                self._entries.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._entries)

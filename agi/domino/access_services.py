@@ -1,0 +1,89 @@
+"""Domino Access Services: a view's rows as a plain JSON array (`/db.nsf/api/data/collections/name/View`).
+
+`keys` is one string and, with `keysexactmatch`, a filter. Server, database and view each have a switch that allows
+it; one that is off answers 403 with an object that says so. With a session login the login page comes as 200 here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agi.domino import mended_json
+from agi.domino.charset import whole
+from agi.domino.errors import DominoError, Failing, NotData, Refused
+from agi.domino.rows import Row, Rows
+from agi.domino.wire import Ask, Reply, expect_success, expect_type, path, value
+from host.printable import printable
+
+COUNT: Final = 10
+"""Rows to ask for; the default is 10 and the server's limit 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A view that is asked, through Domino Access Services, for the entries of one key.
+
+    Attributes:
+        key_column: when given, compared with the key once more. None: the server's filter is trusted.
+    """
+
+    database: str
+    view: str
+    key_column: str | None = None
+
+    def ask(self, key: str) -> Ask:
+        """The GET for `key`."""
+        where = path(self.database, "api/data/collections/name", self.view)
+        return Ask(f"{where}?keys={value(key)}&keysexactmatch=true&count={COUNT}")
+
+    def read(self, reply: Reply, key: str) -> Rows:
+        """The documents under `key`."""
+        if reply.status != 200 and reply.content_type == "application/json":
+            raise _said(reply)
+        expect_success(reply)
+        expect_type(reply, "application/json")
+        found = mended_json.loads(reply.text)
+        if not isinstance(found, list):
+            raise _said(reply) if isinstance(found, dict) and "code" in found else NotData("Domino sent no JSON array")
+        rows = tuple(_row(entry) for entry in found)
+        return tuple(
+            row for row in rows if not row.category and (self.key_column is None or row.holds(self.key_column, key))
+        )
+
+
+def _row(entry: Any) -> Row:
+    if not isinstance(entry, dict):
+        raise NotData("Domino sent an entry that is not an object")
+    columns: dict[str, tuple[str, ...]] = {}
+    for name, held in entry.items():
+        if not name.startswith("@"):
+            values = tuple(text for text in map(scalar, held if isinstance(held, list) else [held]) if text)
+            if values:
+                columns[whole(name)] = values
+    return Row(columns, category=entry.get("@category") is True)
+
+
+def scalar(held: Any) -> str:
+    """One JSON value as text; null is no value.
+
+    Raises:
+        NotData: an object or a list inside a list.
+    """
+    if held is None:
+        return ""
+    if isinstance(held, bool):
+        return "true" if held else "false"
+    if isinstance(held, str | int | float):
+        return whole(str(held))
+    raise NotData("Domino sent a value that is neither text nor number")
+
+
+def _said(reply: Reply) -> DominoError:
+    """The error that the service describes; a Java stack trace beside it is left out."""
+    found = mended_json.loads(reply.text)
+    described = found if isinstance(found, dict) else {}
+    message = printable(str(described.get("message") or described.get("text") or "no reason given"))
+    code = reply.status if reply.status != 200 else described.get("code", 200)
+    kind = Refused if code in (401, 403) else Failing if isinstance(code, int) and code >= 500 else NotData
+    return kind(f"Domino Access Services answer {code}: {message}")

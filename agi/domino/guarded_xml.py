@@ -1,0 +1,114 @@
+"""XML from a server that may be hostile and is often ill-formed: no DTD, no entities, surrogate references mended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from agi.domino.charset import whole
+from agi.domino.errors import NotData
+
+_DEEPEST: Final = 100
+"""Elements inside elements: a view needs six, SOAP a dozen."""
+_REFERENCE: Final = re.compile(r"(?:&#(?:x[0-9A-Fa-f]{1,8}|[0-9]{1,10});)+")
+_ONE: Final = re.compile(r"&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+class _Forbidden(Exception):
+    """Raised inside expat to stop it."""
+
+
+def tree(text: str) -> Element:
+    """The root of the document.
+
+    Names are `{namespace}local`, as ElementTree writes them.
+
+    Raises:
+        NotData: ill-formed, half a document, a DTD or entity in it, or nested absurdly.
+    """
+    builder = TreeBuilder()
+    parser = expat.ParserCreate("utf-8", "}")
+    parser.buffer_text = True
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            raise _Forbidden("it is nested absurdly deep")
+        builder.start(_name(tag), {_name(key): text for key, text in attributes.items()})
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(_name(tag))
+
+    def refuse(*_: object) -> None:
+        raise _Forbidden("it brings a DTD, and with that it could expand without end")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(mended(text).encode("utf-8", "replace"), True)
+        return builder.close()
+    except expat.ExpatError as broken:
+        raise NotData(f"Domino sent broken XML, or half of it ({expat.ErrorString(broken.code)})") from None
+    except _Forbidden as why:
+        raise NotData(f"Domino's XML is refused: {why}") from None
+    except (ValueError, AssertionError) as broken:
+        raise NotData(f"Domino sent broken XML ({broken})") from None
+
+
+def mended(text: str) -> str:
+    """`text` with references and characters that XML forbids replaced.
+
+    Domino writes a character beyond U+FFFF as two references, one for each half of its surrogate pair. Both halves
+    together become the character; a half alone, or a control character, becomes U+FFFD.
+    """
+    return _CONTROL.sub("\ufffd", _REFERENCE.sub(_joined, text))
+
+
+def local(element: Element) -> str:
+    """The name without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def words(element: Element) -> str:
+    """All text inside, in order."""
+    return "".join(element.itertext())
+
+
+def leaves(element: Element) -> Iterator[Element]:
+    """The elements inside that have none inside themselves."""
+    for inner in element.iter():
+        if inner is not element and not len(inner):
+            yield inner
+
+
+def _name(expanded: str) -> str:
+    return "{" + expanded if "}" in expanded else expanded
+
+
+def _joined(match: re.Match[str]) -> str:
+    """A run of references; only those that name a surrogate or nothing are rewritten."""
+    found = _ONE.findall(match.group(0))
+    codes = [int(hexadecimal, 16) if hexadecimal else int(decimal) for hexadecimal, decimal in found]
+    if not any(_bad(code) for code in codes):
+        return match.group(0)
+    text = whole("".join("\ufffd" if code > 0x10FFFF or _control(code) else chr(code) for code in codes))
+    return "".join(f"&#{ord(character)};" for character in text)
+
+
+def _bad(code: int) -> bool:
+    return 0xD800 <= code <= 0xDFFF or code > 0x10FFFF or _control(code)
+
+
+def _control(code: int) -> bool:
+    return (code < 32 and code not in (9, 10, 13)) or code in (0xFFFE, 0xFFFF)

@@ -1,0 +1,166 @@
+"""`?ReadViewEntries`, as JSON and as XML: a view's rows at a key.
+
+Shapes as captured from live servers and as IBM's own re-implementation writes them; both are taken. Everything in
+the C server's JSON is a string, an empty range has no `viewentry` at all, and empty columns are left out, so
+columns are found by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from xml.etree.ElementTree import Element
+
+from agi.domino import guarded_xml, mended_json
+from agi.domino.charset import whole
+from agi.domino.errors import NotData
+from agi.domino.rows import Row, Rows
+from agi.domino.wire import Ask, Reply, expect_success, expect_type, path, value
+
+COUNT: Final = 10
+"""Rows to ask for. More than one: a heading or a conflict may come before the document."""
+_SINGLE: Final = ("text", "number", "datetime", "boolean")
+_LISTS: Final = {"textlist": "text", "numberlist": "number", "datetimelist": "datetime"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view that is asked for the entries of one key.
+
+    Attributes:
+        key_column: the programmatic name of the sorted column, which is compared with the key, because StartKey is a
+            position and not a filter: without a match, Domino gives what follows. None: the view is categorized by
+            the key, and RestrictToCategory filters.
+        output: JSON exists since 8.0.
+    """
+
+    database: str
+    view: str
+    key_column: str | None
+    output: Literal["json", "xml"] = "json"
+
+    def ask(self, key: str) -> Ask:
+        """The GET for `key`."""
+        place = "RestrictToCategory" if self.key_column is None else "StartKey"
+        form = "&OutputFormat=JSON" if self.output == "json" else ""
+        return Ask(f"{path(self.database, self.view)}?ReadViewEntries{form}&Count={COUNT}&{place}={value(key)}")
+
+    def read(self, reply: Reply, key: str) -> Rows:
+        """The documents whose key column is `key`."""
+        rows = read(reply, self.output)
+        documents = tuple(row for row in rows if not row.category)
+        if self.key_column is None:
+            return _genuine_first(documents)
+        column = self.key_column
+        if documents and not any(column in row.columns for row in documents):
+            names = ", ".join(sorted({name for row in documents for name in row.columns})[:20])
+            raise NotData(f"no entry of the view has the key_column {column!r}; it has: {names}")
+        return _genuine_first(tuple(row for row in documents if row.holds(column, key)))
+
+
+def _genuine_first(rows: Rows) -> Rows:
+    return tuple(sorted(rows, key=lambda row: row.conflict))
+
+
+def read(reply: Reply, output: Literal["json", "xml"]) -> Rows:
+    """All rows of a reply to `?ReadViewEntries`.
+
+    Raises:
+        DominoError: it is not such a reply.
+    """
+    expect_success(reply)
+    if output == "json":
+        expect_type(reply, "application/json", "text/json")
+        return from_json(mended_json.loads(reply.text))
+    expect_type(reply, "text/xml", "application/xml")
+    return from_xml(reply.text)
+
+
+def from_json(found: Any) -> Rows:
+    """The rows of a parsed `OutputFormat=JSON` answer.
+
+    Raises:
+        NotData: the envelope or an entry has not the shape that Domino gives them.
+    """
+    if not isinstance(found, dict) or "@toplevelentries" not in found:
+        raise NotData("Domino sent JSON that is not a view's: '@toplevelentries' is missing")
+    entries = found.get("viewentry") or []
+    return tuple(_json_row(entry) for entry in ([entries] if isinstance(entries, dict) else _list(entries)))
+
+
+def _json_row(entry: Any) -> Row:
+    if not isinstance(entry, dict):
+        raise NotData("Domino sent a view entry that is not an object")
+    data = entry.get("entrydata") or []
+    columns: dict[str, tuple[str, ...]] = {}
+    for cell in [data] if isinstance(data, dict) else _list(data):
+        if not isinstance(cell, dict) or not isinstance(cell.get("@name", ""), str):
+            raise NotData("Domino sent a view column that is not an object with a name")
+        values = tuple(text for text in _json_values(cell) if text)
+        if values:
+            columns[whole(cell.get("@name", ""))] = values
+    return Row(columns, category=_is(entry.get("@category")), conflict=_is(entry.get("@conflict")))
+
+
+def _json_values(cell: dict[str, Any]) -> Iterator[str]:
+    for kind in _SINGLE:
+        if kind in cell:
+            yield _json_value(cell[kind])
+    for kind, inner in _LISTS.items():
+        if kind in cell:
+            values = cell[kind].get(inner) if isinstance(cell[kind], dict) else cell[kind]
+            for one in [values] if isinstance(values, dict) else _list(values or []):
+                yield _json_value(one)
+
+
+def _json_value(one: Any) -> str:
+    """`{"0": value}`, in which a datetime may have `dst` beside it, or the bare value."""
+    if isinstance(one, dict):
+        one = one.get("0", "")
+    if isinstance(one, bool):
+        return "true" if one else "false"
+    if isinstance(one, str | int | float):
+        return whole(str(one))
+    raise NotData("Domino sent a view column whose value is neither text nor number")
+
+
+def _list(entries: Any) -> list[Any]:
+    if not isinstance(entries, list):
+        raise NotData("Domino sent a view whose entries are not a list")
+    return entries
+
+
+def _is(flag: Any) -> bool:
+    return flag is True or flag == "true"
+
+
+def from_xml(text: str) -> Rows:
+    """The rows of an XML answer.
+
+    Raises:
+        NotData: it is not well-formed, or its root is not `viewentries`.
+    """
+    root = guarded_xml.tree(text)
+    if guarded_xml.local(root) != "viewentries":
+        raise NotData("Domino sent XML that is not a view's: its root is not 'viewentries'")
+    return tuple(_xml_row(entry) for entry in root if guarded_xml.local(entry) == "viewentry")
+
+
+def _xml_row(entry: Element) -> Row:
+    columns: dict[str, tuple[str, ...]] = {}
+    for cell in entry:
+        if guarded_xml.local(cell) != "entrydata":
+            continue
+        values = tuple(text for kind in cell for text in _xml_values(kind) if text)
+        if values:
+            columns[cell.get("name", "")] = values
+    return Row(columns, category=_is(entry.get("category")), conflict=_is(entry.get("conflict")))
+
+
+def _xml_values(kind: Element) -> Iterator[str]:
+    """The values of a `text` or of a `textlist`, and of their kin."""
+    if guarded_xml.local(kind) in _LISTS:
+        yield from map(guarded_xml.words, kind)
+    else:
+        yield guarded_xml.words(kind)

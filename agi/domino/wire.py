@@ -1,0 +1,129 @@
+"""A request to Domino and its reply, as values; and whether a reply can be data at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote
+
+from agi.domino.charset import decoded
+from agi.domino.errors import Failing, NotData, Refused
+from agi.domino.rows import Rows
+from host.printable import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One HTTP request.
+
+    Attributes:
+        target: path and query, percent-encoded.
+        body: None is a GET, anything else a POST. Never shown: it may carry a password.
+    """
+
+    target: str
+    body: bytes | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP response, read to its end.
+
+    Attributes:
+        content_type: in lower case, without parameters; "" if there was none.
+        charset: what the Content-Type claims.
+        framed: the body's end was marked by a length or by chunks; otherwise it ended because the connection did,
+            and may be half a body.
+        cookies: the raw values of Set-Cookie.
+    """
+
+    status: int
+    content_type: str
+    charset: str | None
+    body: bytes
+    framed: bool = True
+    location: str = ""
+    cookies: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The body as text; its declared charset is not trusted."""
+        return decoded(self.body, self.charset)
+
+
+class Form(Protocol):
+    """How a kind of request is put, and how its answer is read. No I/O."""
+
+    def ask(self, key: str) -> Ask:
+        """The request for `key`."""
+
+    def read(self, reply: Reply, key: str) -> Rows:
+        """The rows under `key`.
+
+        Raises:
+            DominoError: the reply did not pass every test that data passes.
+        """
+
+
+def path(*parts: str) -> str:
+    """`parts` as one absolute path: slashes inside a part separate, everything else that is special is encoded."""
+    return "/" + "/".join(quote(piece, safe="") for part in parts for piece in part.split("/") if piece)
+
+
+def value(text: str) -> str:
+    """`text` for one value of a query."""
+    return quote(text, safe="")
+
+
+def expect_success(reply: Reply) -> None:
+    """Passes a reply with status 200.
+
+    Raises:
+        Refused, Failing, NotData
+    """
+    status = reply.status
+    if status == 200:
+        return
+    if status in (401, 403):
+        raise Refused(
+            f"Domino refuses this user ({status}). Check login, user and secret_file of the lookup. With session login "
+            "on, Basic counts only where a Web Site rule says 'Override Session Authentication'"
+        )
+    if 300 <= status < 400:
+        raise NotData(
+            f"Domino redirects ({status}) to {printable(reply.location.partition('?')[0], 80)}, which is not followed: "
+            "it may lead to another machine. Check the database's 'Require SSL connection' and the site's rules"
+        )
+    if status >= 500:
+        raise Failing(f"Domino failed ({status}): {first_words(reply)}")
+    raise NotData(f"Domino answers {status}: {first_words(reply)}. Check the names of database, view, agent or service")
+
+
+def expect_type(reply: Reply, *kinds: str) -> None:
+    """Passes a reply of one of these content types.
+
+    Raises:
+        NotData: also when it is a login page, of which no wording is known for sure.
+    """
+    if reply.content_type in kinds:
+        return
+    if reply.content_type == "text/html":
+        raise NotData(
+            f"Domino sent a page instead of data, a login form or an error: {first_words(reply)}. "
+            "Open the address in a browser as that user"
+        )
+    raise NotData(f"Domino sent {printable(reply.content_type, 60) or 'no content type'} instead of {kinds[0]}")
+
+
+def first_words(reply: Reply) -> str:
+    """What a page says, for one line of a log: its beginning without tags."""
+    words: list[str] = []
+    inside = False
+    for character in reply.text[:4000]:
+        if character in "<>":
+            inside = character == "<"
+            words.append(" ")
+        elif not inside:
+            words.append(character)
+    return printable(" ".join("".join(words).split()), 100) or "(an empty page)"

@@ -1,0 +1,76 @@
+"""AGI(lookup.py[,NAME][,KEY …]): what Domino knows about this call, as channel variables.
+
+LOOKUP_STATUS is set last, whatever happened, so that the dialplan can tell. See docs/lookups.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from agi.answer import Answer, Status
+from agi.errors import CommandRefused, LateError
+from host.printable import printable
+from pair.lookup import STATUS
+
+if TYPE_CHECKING:
+    from agi.call import Call
+    from agi.lookups import Lookups
+    from agi.script import Services
+
+log = logging.getLogger(__name__)
+
+RESTARTABLE: Final = True
+"""A cached answer needs no waiting: agi-server starts this on its event loop."""
+_USUAL: Final = "caller"
+"""The lookup that is meant when the dialplan names none."""
+_LEFT_S: Final = 0.1
+"""Kept of the session's time for setting the variables."""
+
+
+def run(call: Call, services: Services) -> None:
+    """Looks the call up, and fails open: an Asterisk that gets no answer still gets LOOKUP_STATUS."""
+    try:
+        answer = _answer(call, services)
+    except LateError as late:
+        answer = Answer(Status.TIMEOUT, reason=str(late))
+    except Exception as error:
+        log.exception("the lookup broke; the call goes on without it")
+        answer = Answer(Status.ERROR, reason=f"{type(error).__name__}, see the log of hotstandby")
+    for name, value in answer.variables.items():
+        try:
+            call.set_variable(name, value)
+        except CommandRefused as refused:
+            log.warning("%s was not set: %s", name, printable(str(refused)))
+    if answer.reason:
+        log.info("%s: %s %s", printable(call.environment.uniqueid), answer.status.value, printable(answer.reason, 400))
+    call.set_variable(STATUS, answer.status.value)
+
+
+def _answer(call: Call, services: Services) -> Answer:
+    lookups: Lookups = services.lookups
+    environment = call.environment
+    name, arguments = _named(environment.arguments, lookups.names)
+    if name is None:
+        known = ", ".join(lookups.names) or "none"
+        return Answer(
+            Status.ERROR, reason=f"AGI(lookup.py,NAME) names no [lookup.NAME] of pair.toml; there are: {known}"
+        )
+    question = lookups[name]
+    if environment.tampered is not None:
+        return question.answer(Status.TAMPERED, reason=environment.tampered)
+    key = question.key_of(environment, arguments)
+    cached = lookups.cached(name, key)
+    if cached is not None:
+        return cached
+    call.before_waiting()
+    return lookups.find(name, key, call.deadline - _LEFT_S)
+
+
+def _named(arguments: tuple[str, ...], names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """Which lookup is meant, and the arguments that are left for its key."""
+    if arguments and arguments[0] in names:
+        return arguments[0], arguments[1:]
+    if _USUAL in names:
+        return _USUAL, arguments
+    return (names[0] if len(names) == 1 else None), arguments

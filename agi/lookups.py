@@ -1,0 +1,267 @@
+"""Lookups: the call's side of Domino. Fast when the answer is known, bounded when it is not, and never in the way.
+
+An answer comes from memory, from the cache file or from Domino, in this order. Domino is asked once however many
+calls wait for the same answer, not at all while the breaker is open, and behind the call's back when an answer only
+wants renewing. Nothing here raises for anything that happens outside: the answer says it.
+
+requests, sqlite3 and phonenumbers are imported when they are first needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from agi.answer import Answer, Status
+from agi.breaker import Breaker
+from agi.cache import Entry, Memory, Place, Use
+from agi.cache_file import CacheFile
+from agi.domino.errors import SICK, Late, Unreachable
+from agi.question import Question
+from host.errors import HotstandbyError
+from host.places import Places
+from host.printable import printable
+
+if TYPE_CHECKING:
+    from agi.domino.from_lookup import Sites
+    from agi.domino.rows import Source
+    from pair.lookup import Lookup
+    from pair.model import Pair
+
+log = logging.getLogger(__name__)
+
+FLIGHTS: Final = 32
+"""Requests to Domino at a time, all lookups together; its default is 40 threads for everybody."""
+_KEEP: Final = 8
+"""Idle connections to keep for each site."""
+_DISK_S: Final = 0.05
+"""How long a call waits for the cache file."""
+_GRACE_S: Final = 0.02
+"""A request ends by its deadline; so much later it has told why."""
+
+
+class Lookups:
+    """All [lookup.X] of a pair.toml. Safe for several threads.
+
+    Attributes:
+        counts: (name, status) -> answers given so far.
+    """
+
+    def __init__(self, places: Places, pair: Pair) -> None:
+        self._places = places
+        self._memory = Memory()
+        self._file = CacheFile(places.state / "lookups.sqlite")
+        self._questions = {name: self._question(name, lookup) for name, lookup in pair.lookup.items()}
+        self._breakers = dict.fromkeys(self._questions, Breaker())
+        self._flights: dict[Place, Future[Entry]] = {}
+        self._lock = threading.Lock()
+        self._stays = False
+        self._sites_made: Sites | None = None
+        self._renewals: SimpleQueue[tuple[Question, str, Place] | None] = SimpleQueue()
+        self.counts: Counter[tuple[str, Status]] = Counter()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lookups there are."""
+        return tuple(self._questions)
+
+    def __getitem__(self, name: str) -> Question:
+        """The lookup of that name.
+
+        Raises:
+            KeyError
+        """
+        return self._questions[name]
+
+    def stay(self) -> None:
+        """This process lives on: connections are kept, answers renewed behind calls, slow imports done now."""
+        self._stays = True
+        threading.Thread(target=self._renew, name="lookup renewals", daemon=True).start()
+
+    def close(self) -> None:
+        """Writes what the cache file still has to get, and closes idle connections; a second at most."""
+        self._renewals.put(None)
+        self._file.close(1.0)
+        if self._sites_made is not None:
+            self._sites_made.close()
+
+    def cached(self, name: str, key: str) -> Answer | None:
+        """The answer if memory has one that need not wait for Domino, else None. Never waits.
+
+        Raises:
+            KeyError: there is no such lookup.
+        """
+        question = self._questions[name]
+        place = question.place(key)
+        if place is None:
+            return self._counted(question, question.answer(Status.NOTFOUND, reason="the call has no such key"))
+        entry = self._memory.get(place)
+        answer = None if entry is None else self._at_once(question, key, place, entry)
+        return None if answer is None else self._counted(question, answer)
+
+    def find(self, name: str, key: str, deadline: float) -> Answer:
+        """The answer, by `deadline` (time.monotonic() seconds) or the lookup's own, whichever comes first.
+
+        Raises:
+            KeyError: there is no such lookup.
+        """
+        question = self._questions[name]
+        place = question.place(key)
+        if place is None:
+            return self._counted(question, question.answer(Status.NOTFOUND, reason="the call has no such key"))
+        deadline = min(deadline, time.monotonic() + question.deadline_s)
+        entry = self._kept(place, deadline)
+        answer = None if entry is None else self._at_once(question, key, place, entry)
+        return self._counted(question, answer or self._asked(question, key, place, entry, deadline))
+
+    def states(self) -> dict[str, str]:
+        """For each lookup, one sentence on how its Domino is doing."""
+        now = time.monotonic()
+        return {name: _state(breaker, now) for name, breaker in self._breakers.items()}
+
+    @property
+    def cache_failing(self) -> bool:
+        """Whether the cache file does not work, so that memory alone serves."""
+        return self._file.failing
+
+    def _at_once(self, question: Question, key: str, place: Place, entry: Entry) -> Answer | None:
+        use = question.keeping.use(entry, time.time())
+        if use is Use.FRESH:
+            return question.answer(Status.FOUND if entry.fields is not None else Status.NOTFOUND, entry)
+        if use is Use.RENEW and self._stays:
+            if place not in self._flights:
+                self._renewals.put((question, key, place))
+            return question.answer(Status.STALE, entry, "an older answer, which is being renewed")
+        return None
+
+    def _kept(self, place: Place, deadline: float) -> Entry | None:
+        entry = self._memory.get(place)
+        if entry is None:
+            left = deadline - time.monotonic()
+            entry = self._file.get(place, min(_DISK_S, left)) if left > 0 else None
+            if entry is not None:
+                self._memory.put(place, entry)
+        return entry
+
+    def _asked(self, question: Question, key: str, place: Place, entry: Entry | None, deadline: float) -> Answer:
+        """Domino's answer, or why there is none and what is kept instead."""
+        try:
+            flight = self._begin(question, key, place)
+            fresh = flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
+        except FutureTimeout:
+            status, reason = Status.TIMEOUT, "Domino has not answered by the deadline"
+        except HotstandbyError as error:
+            status, reason = Status.TIMEOUT if isinstance(error, Late) else Status.ERROR, str(error)
+        else:
+            return question.answer(Status.FOUND if fresh.fields is not None else Status.NOTFOUND, fresh)
+        if entry is not None and question.keeping.use(entry, time.time()) in (Use.RENEW, Use.FALLBACK):
+            return question.answer(Status.STALE, entry, reason)
+        return question.answer(status, reason=reason)
+
+    def _begin(self, question: Question, key: str, place: Place) -> Future[Entry]:
+        """The request that is under way for `place`, begun if there is none.
+
+        Raises:
+            Unreachable: the breaker is open, or too much is under way already.
+        """
+        now = time.monotonic()
+        with self._lock:
+            flight = self._flights.get(place)
+            if flight is not None:
+                return flight
+            breaker = self._breakers[question.name]
+            if not breaker.lets(now):
+                raise Unreachable(f"Domino was not asked: {_state(breaker, now)}")
+            if len(self._flights) >= FLIGHTS:
+                raise Unreachable(f"Domino was not asked: {FLIGHTS} requests to it are under way")
+            deadline = now + question.deadline_s
+            self._breakers[question.name] = breaker.asking(now, deadline)
+            flight = self._flights[place] = Future()
+        try:
+            arguments = (question, key, place, flight, deadline)
+            threading.Thread(target=self._fly, args=arguments, name=f"lookup {question.name}", daemon=True).start()
+        except RuntimeError as error:  # the system gives no more threads
+            with self._lock:
+                del self._flights[place]
+            flight.set_exception(Unreachable(f"Domino was not asked: {error}"))
+        return flight
+
+    def _fly(self, question: Question, key: str, place: Place, flight: Future[Entry], deadline: float) -> None:
+        entry: Entry | None = None
+        failure: Exception | None = None
+        try:
+            entry = question.ask(key, deadline)
+            self._memory.put(place, entry)
+            self._file.put(place, entry)
+        except HotstandbyError as error:
+            failure = error
+        except Exception as error:
+            log.exception("lookup.%s broke; the call goes on without it", question.name)
+            failure = HotstandbyError(f"a defect of hotstandby, see its log: {type(error).__name__}")
+        with self._lock:
+            del self._flights[place]
+            self._judge(question.name, failure)
+        if entry is not None:
+            flight.set_result(entry)
+        elif failure is not None:
+            flight.set_exception(failure)
+
+    def _judge(self, name: str, failure: Exception | None) -> None:
+        """The breaker after one request; opening and closing it is worth a line in the log."""
+        before = self._breakers[name]
+        after = before.failed(time.monotonic()) if isinstance(failure, SICK) else before.answered()
+        self._breakers[name] = after
+        if before.open_until is None and after.open_until is not None:
+            log.warning("lookup.%s: %s. It is left alone for %g s", name, printable(str(failure), 300), after.pause_s)
+        elif before.open_until is not None and after.open_until is None:
+            log.warning("lookup.%s: Domino answers again", name)
+
+    def _renew(self) -> None:
+        """What happens behind calls. Domino may well not let us, and then the old answer has to do."""
+        with suppress(Exception):
+            self._sites()
+        for question in self._questions.values():
+            with suppress(Exception):
+                question.warm()
+        while (wanted := self._renewals.get()) is not None:
+            with suppress(HotstandbyError):
+                self._begin(*wanted)
+
+    def _question(self, name: str, lookup: Lookup) -> Question:
+        made: list[Source] = []
+
+        def source() -> Source:
+            if not made:
+                made.append(self._sites().source(lookup))
+            return made[0]
+
+        return Question(name, lookup, source)
+
+    def _sites(self) -> Sites:
+        with _importing:
+            if self._sites_made is None:
+                from agi.domino.from_lookup import Sites
+
+                self._sites_made = Sites(self._places, keep=_KEEP if self._stays else 0)
+            return self._sites_made
+
+    def _counted(self, question: Question, answer: Answer) -> Answer:
+        self.counts[question.name, answer.status] += 1
+        return answer
+
+
+_importing = threading.Lock()
+
+
+def _state(breaker: Breaker, now: float) -> str:
+    if breaker.open_until is None:
+        return "answers" if not breaker.failures else f"{breaker.failures} failures in a row"
+    wait = max(breaker.open_until - now, 0)
+    return f"{breaker.failures} failures in a row, next try in {wait:.0f} s"
