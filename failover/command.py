@@ -1,0 +1,72 @@
+"""The `failover` command: its subcommands are the files of failover/commands/; only the one that is typed is loaded."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import click
+
+import failover.commands
+from host.errors import HotstandbyError
+from host.exits import Exit
+
+
+class Subcommands(click.Group):
+    """`failover is-primary` is the attribute `command` of failover/commands/is_primary.py."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every file of the package, as one types it."""
+        found = pkgutil.iter_modules(failover.commands.__path__)
+        return sorted(module.name.replace("_", "-") for module in found)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, loaded now; None where there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found = importlib.import_module(f"failover.commands.{cmd_name.replace('-', '_')}").command
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; a name that is nearly right is suggested."""
+        from pair.problem import nearest
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.message}{nearest(args[0], self.list_commands(ctx))}", ctx) from None
+
+
+@click.command(
+    cls=Subcommands,
+    epilog="Example: failover status",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="hotstandby", prog_name="failover")
+def group() -> None:
+    """Who shall be primary, and the switch itself.
+
+    Each subcommand has --help with an example. Exit codes: 0 done; 1 failed, nothing left half done; 2 wrong usage or
+    configuration; 3 refused because it is unsafe; 4 stopped half-way, type the same again; 5 done but degraded.
+    """
+
+
+def main() -> None:
+    """Entry point: what we raise on purpose is one message and an exit code, never a traceback."""
+    try:
+        group(standalone_mode=True)
+    except HotstandbyError as error:
+        word = "REFUSED: " if error.exit_code is Exit.REFUSED and not str(error).startswith("REFUSED") else ""
+        print(f"{word}{error}", file=sys.stderr)
+        sys.exit(int(error.exit_code))
+    except PermissionError as error:
+        print(f"{error.filename or 'A file'} may not be read or written by this user. Try as root.", file=sys.stderr)
+        sys.exit(int(Exit.FAILED))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{where}{error.strerror or error}.", file=sys.stderr)
+        sys.exit(int(Exit.FAILED))

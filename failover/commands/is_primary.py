@@ -1,0 +1,32 @@
+"""`failover is-primary`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from failover import standing
+from failover.here import look
+from host.errors import HotstandbyError
+from host.exits import Exit
+
+
+@click.command("is-primary", epilog="Example: failover is-primary && /usr/local/sbin/send-the-daily-report")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing; the exit code tells.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="DIR", help="Instead of /etc/hotstandby.")
+def command(config: Path | None, quiet: bool) -> None:
+    """Whether this machine is primary: exit 0, or 1. What is not known is no.
+
+    It is, when it holds the right to be, serves a primary generation, and is not fenced.
+    """
+    try:
+        here = look(config)
+    except HotstandbyError as error:
+        print(f"It is not known whether this machine is primary, so it is not: {error}", file=sys.stderr)
+        sys.exit(int(Exit.FAILED))
+    found = standing.look(here.places, here.machine)
+    if not quiet:
+        click.echo(f"{found.why}.")
+    sys.exit(int(Exit.DONE if found.is_primary else Exit.FAILED))

@@ -1,0 +1,23 @@
+"""`failover pause`."""
+
+from __future__ import annotations
+
+import click
+
+from failover import pause as pauses
+from failover.here import Here, stands_here
+from failover.words import lasting
+
+
+@click.command("pause", epilog='Example: failover pause --for 2h "new switch in the rack"')
+@click.argument("reason")
+@click.option("--for", "lasts", default="1h", show_default=True, help="How long, such as 90m, 2h or 1d.")
+@stands_here
+def command(here: Here, reason: str, lasts: str) -> None:
+    """Let nothing change who is primary by itself for a while. What a person types still works.
+
+    It holds for this machine, survives a reboot, and is shown by status, ready and check until it ends.
+    """
+    begun = pauses.begin(here.places, reason, pauses.duration_s(lasts))
+    click.echo(f"Paused on {here.machine} for {lasting(pauses.duration_s(lasts))}, until {begun.until}: {reason}")
+    click.echo("End it with: failover unpause")

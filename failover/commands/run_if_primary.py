@@ -1,0 +1,33 @@
+"""`failover run-if-primary -- CMD`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from failover import standing
+from failover.here import Here, stands_here
+from host.exits import Exit
+
+
+@click.command(
+    "run-if-primary",
+    epilog="Example, in a crontab: 0 6 * * * root failover run-if-primary -- /usr/local/sbin/wake-up-calls",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
+@stands_here
+def command(here: Here, argv: tuple[str, ...]) -> None:
+    """Run a program on the primary alone: for cron, reports and call files that both machines have.
+
+    As standby it says nothing and ends with 0, so that cron sends no mail. As primary its exit code is the program's.
+    """
+    if not standing.look(here.places, here.machine).is_primary:
+        sys.exit(int(Exit.DONE))
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606 - the admin's own program, which takes this process over
+    except OSError as error:
+        print(f"'{argv[0]}' cannot be run: {error.strerror}. Give its whole path.", file=sys.stderr)
+        sys.exit(int(Exit.USAGE))

@@ -1,0 +1,18 @@
+"""`failover unpause`."""
+
+from __future__ import annotations
+
+import click
+
+from failover import pause as pauses
+from failover.here import Here, stands_here
+
+
+@click.command("unpause", epilog="Example: failover unpause")
+@stands_here
+def command(here: Here) -> None:
+    """End a pause before its time."""
+    if pauses.end(here.places):
+        click.echo(f"The pause on {here.machine} has ended.")
+    else:
+        click.echo(f"There was no pause on {here.machine}. Nothing to do.")
