@@ -63,6 +63,10 @@ class Call(Vocabulary):
         """
         self._talk.before_waiting()
 
+    def caller_hung_up(self) -> None:
+        """Told by whoever noticed first; what the script asks next may be refused (511)."""
+        self._talk.hungup = True
+
     def get_variable(self, name: str) -> str | None:
         """The value of a channel variable or function, such as `CALLERID(name)`, whatever characters it holds.
 

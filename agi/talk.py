@@ -101,7 +101,7 @@ class Patient:
         self.kept.append(line)
 
     def before_waiting(self) -> None:
-        if self.kept and time.monotonic() >= self._deadline:
+        if time.monotonic() >= self._deadline:
             raise LateError("The session's deadline has passed.")
 
     def ask(self, line: bytes, *, mark: bytes = b"") -> Reply:
