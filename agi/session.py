@@ -285,8 +285,8 @@ class Session:
         self.state = State.CLOSED
         self.outcome = outcome
         self.house.loop.remove_reader(self.link.read_fd)
-        self.link.close()
         self.house.forget(self)
+        self.link.close()
 
     def _who(self) -> str:
         name = self._script.name if self._script else self._environment.script
