@@ -45,7 +45,8 @@ REGISTRATION_EVENTS: Final = frozenset({"Registry", "Reload", "Load", "Unload", 
 CONTACT_EVENTS: Final = frozenset({"PeerStatus", "ContactStatus"})
 WANTED_EVENTS: Final = REGISTRATION_EVENTS | CONTACT_EVENTS | {"Shutdown"}
 
-CONTACT_LISTS: Final = ("PJSIPShowContacts", "SIPpeers", "IAXpeers")
+CONTACT_LISTS: Final = ("PJSIPShowContacts", "SIPpeers", "IAXpeerlist")
+"""IAXpeers, the sister of IAXpeerlist, leaves the ActionID out of its items (seen on 16 and 22)."""
 
 SETTLE_S: Final = 0.05
 """Events come in bursts; one poll answers all that arrive within this time."""
