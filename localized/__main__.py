@@ -1,0 +1,5 @@
+"""`python -m localized` is `render-localized`."""
+
+from localized.command import main
+
+main()

@@ -1,0 +1,128 @@
+"""Looking without touching: what is wrong, and what would change."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from host.errors import UsageError
+from host.places import Places
+from localized import hosts, wiring
+from localized.errors import LocalizedError
+from localized.generations import Store, on_disk
+from localized.prepare import DNS_ROLES, PBX_ROLES, Sets, facts, render_role
+from localized.role import Role
+from localized.validate import named_problems
+from localized.wiring import Problem, Weight
+from pair import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One file that would change.
+
+    Attributes:
+        path: below `current`.
+        lines: a unified diff, secrets masked.
+        secret_changed: a secret in it changes, which the lines do not show.
+    """
+
+    path: str
+    lines: tuple[str, ...]
+    secret_changed: bool
+
+
+def check(places: Places, pair: Pair, machine: str, role: Role | None) -> list[Problem]:
+    """Everything that is wrong with what would be rendered, and with this machine's own files."""
+    found: list[Problem] = []
+    roles = PBX_ROLES if role is None else (role,)
+    for each in roles:
+        try:
+            sets = render_role(places, pair, machine, each)
+        except (LocalizedError, UsageError) as error:
+            found.append(Problem(Weight.STOPS, str(error)))
+            continue
+        with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
+            _lay_out(Path(scratch), sets)
+            found += wiring.check(facts(pair, machine, each), places.localized, Path(scratch))
+    found += _dns(places, pair, machine)
+    rewriter = hosts.cloud_init_rewrites()
+    if rewriter is not None and pair.domino.sites:
+        found.append(
+            Problem(
+                Weight.TELLS,
+                f"cloud-init rewrites /etc/hosts at every boot (manage_etc_hosts in {rewriter}) and would drop our "
+                "block. Set manage_etc_hosts: false there.",
+            )
+        )
+    return list(dict.fromkeys(found))
+
+
+def differences(places: Places, pair: Pair, machine: str, role: Role | None) -> list[Difference]:
+    """What activating `role` would change against the active generation; the active role where it is left out.
+
+    Raises:
+        NotRenderable, NotActivatable
+    """
+    active = Store(places).pointed_to("current")
+    wanted = role or (active.role if active is not None else Role.STANDBY)
+    sets = render_role(places, pair, machine, wanted)
+    found = []
+    before = active.files() if active is not None else {}
+    hidden = {file.path: file for file in sets.hidden}
+    for path in sorted({*before, *(file.path for file in sets.files)}):
+        old = active.shown(path) if active is not None and path in before else b""
+        new = hidden[path].data if path in hidden else b""
+        real = next((file for file in sets.files if file.path == path), None)
+        changed = real is None or path not in before or before[path]["sha256"] != _sha256(real.data)
+        if not changed:
+            continue
+        lines = difflib.unified_diff(
+            _lines(old, drop_generation=path in before),
+            _lines(new, drop_generation=False),
+            f"active/{path}",
+            f"{wanted.value}/{path}",
+            lineterm="",
+        )
+        listed = tuple(lines)
+        found.append(Difference(path, listed, secret_changed=not listed))
+    return found
+
+
+def _lines(data: bytes, *, drop_generation: bool) -> list[str]:
+    lines = data.decode("utf-8", "replace").splitlines()
+    return lines[1:] if drop_generation and lines and lines[0].startswith("; hotstandby generation ") else lines
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _lay_out(directory: Path, sets: Sets) -> None:
+    for file in sets.files:
+        target = directory / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(mode=0o600)
+        target.write_bytes(on_disk(file, 0, sets.role))
+
+
+def _dns(places: Places, pair: Pair, machine: str) -> list[Problem]:
+    if pair.dns is None:
+        return []
+    active = Store(places).pointed_to("current-dns")
+    preferred = Role.DNS_PRIMARY if pair.machines[machine].preferred else Role.DNS_SECONDARY
+    found = []
+    for role in DNS_ROLES:
+        try:
+            sets = render_role(places, pair, machine, role)
+        except (LocalizedError, UsageError) as error:
+            found.append(Problem(Weight.TELLS, f"DNS: {error}"))
+            continue
+        if role is (active.role if active is not None else preferred):
+            with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
+                _lay_out(Path(scratch), sets)
+                found += [Problem(Weight.TELLS, text) for text in named_problems(Path(scratch))]
+    return found

@@ -1,0 +1,117 @@
+"""Expected registrations beside what Asterisk lists, and what follows from the difference. Rules only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ami_watcher.expected import Wanted
+from ami_watcher.lists import Listed, Lists, matches
+
+REFUSED_STATES: Final = frozenset({"Rejected", "No Authentication", "Failed"})
+"""The carrier answered, and said no. chan_sip never tries again by itself after these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trunk that registers, as it should be and as it is."""
+
+    wanted: Wanted
+    found: tuple[Listed, ...]
+    loaded: bool
+    """Whether the channel's module is there to list it."""
+
+    @property
+    def state(self) -> str:
+        """The driver's word, or why there is none."""
+        if self.found:
+            return ", ".join(sorted({one.state for one in self.found}))
+        return "-" if self.loaded else "module not loaded"
+
+    @property
+    def as_expected(self) -> bool:
+        """Registered where it should be, absent where it should not."""
+        if self.wanted.here:
+            return bool(self.found) and all(one.registered for one in self.found)
+        return not self.found
+
+    @property
+    def refused(self) -> bool:
+        """The carrier said no."""
+        return any(one.state in REFUSED_STATES for one in self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All trunks, and what Asterisk registers besides."""
+
+    rows: tuple[Row, ...]
+    foreign: tuple[Listed, ...]
+
+    @property
+    def missing(self) -> tuple[Row, ...]:
+        """Expected, and not registered."""
+        return tuple(row for row in self.rows if row.wanted.here and not row.as_expected)
+
+    @property
+    def unwanted(self) -> tuple[Row, ...]:
+        """Listed, and must not be."""
+        return tuple(row for row in self.rows if not row.wanted.here and not row.as_expected)
+
+    @property
+    def not_loaded(self) -> tuple[Row, ...]:
+        """Asterisk has read another set of registrations than the active one: a name is missing or too many."""
+        return tuple(row for row in self.rows if bool(row.found) != row.wanted.here)
+
+    @property
+    def settled(self) -> bool:
+        """Exactly as expected."""
+        return all(row.as_expected for row in self.rows)
+
+
+def compare(
+    wanted: Sequence[Wanted], lists: Lists, addresses: Mapping[str, frozenset[str]] | None = None
+) -> Comparison:
+    """Sorts what Asterisk lists to the trunks that it belongs to.
+
+    Args:
+        wanted: every trunk that registers in some role.
+        lists: of one moment.
+        addresses: of host names, for chan_iax2.
+    """
+    exact: dict[tuple[str, str], list[Listed]] = {}
+    for one in lists.registrations:
+        exact.setdefault(_key(one), []).append(one)
+    taken: set[int] = set()
+    rows = []
+    for trunk in wanted:
+        near = exact.get((trunk.channel, trunk.trunk if trunk.channel == "pjsip" else trunk.username), [])
+        found = tuple(one for one in near if _matches(one, trunk, addresses))
+        taken |= {id(one) for one in found}
+        rows.append(Row(trunk, found, trunk.channel in lists.modules))
+    foreign = tuple(one for one in lists.registrations if id(one) not in taken)
+    return Comparison(tuple(rows), foreign)
+
+
+def _key(one: Listed) -> tuple[str, str]:
+    return one.channel, (one.name or "") if one.channel == "pjsip" else one.username
+
+
+def _matches(one: Listed, trunk: Wanted, addresses: Mapping[str, frozenset[str]] | None) -> bool:
+    return matches(one, trunk, addresses)
+
+
+def worth_waiting_for(comparison: Comparison, refused_by_design: frozenset[str]) -> bool:
+    """Whether time alone, a second or thirty, can still settle it.
+
+    A trunk whose carrier refuses a second registration, and has said so, waits for the other machine's binding to
+    end; that takes minutes, and nothing else waits for it unless it is required.
+    """
+    open_rows = [row for row in comparison.rows if not row.as_expected]
+    hopeless = [
+        row
+        for row in open_rows
+        if row.wanted.here and row.refused and row.wanted.trunk in refused_by_design and not row.wanted.required
+    ]
+    return len(open_rows) > len(hopeless)

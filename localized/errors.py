@@ -1,0 +1,29 @@
+"""What can go wrong while this machine's localized directory is rendered, checked or activated."""
+
+from __future__ import annotations
+
+from host.errors import HotstandbyError, UnsafeError, UsageError
+
+
+class LocalizedError(HotstandbyError):
+    """Root of this room: rendering, checking or activating failed, and the active generation is untouched."""
+
+
+class NotRenderable(LocalizedError, UsageError):
+    """A template, a value or a secret does not render; nothing was written."""
+
+
+class NotActivatable(LocalizedError, UsageError):
+    """What was rendered, or this machine's own configuration, is not what Asterisk or BIND would accept."""
+
+
+class NotWritable(LocalizedError):
+    """The localized directory cannot be written: a full or read-only disk, permissions, a file in the way."""
+
+
+class NoRight(UnsafeError):
+    """Primary without a right to be it; the message carries the evidence."""
+
+
+class AsteriskUnreachable(LocalizedError):
+    """Asterisk is not running, does not answer by the deadline, or does not have the module."""

@@ -1,0 +1,196 @@
+"""What templates may say about the pair, a machine and its role: names of their own, values marked as outside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from localized import syntax
+from localized.errors import NotRenderable
+from localized.register_line import IaxAccount, SipAccount
+from localized.role import Role
+from localized.syntax import Outside
+from pair import Asterisk, Pair, Trunk
+
+MASK: Final = "********"
+"""What stands for a secret wherever a person looks."""
+
+_KEY: Final = re.compile(
+    r'\bkey\s+"?([A-Za-z0-9._-]+)"?\s*\{\s*algorithm\s+"?([A-Za-z0-9-]+)"?\s*;\s*secret\s+"?([A-Za-z0-9+/=]+)"?\s*;'
+)
+
+
+@dataclass(frozen=True)
+class DnsKey:
+    """A TSIG key."""
+
+    name: Outside
+    algorithm: Outside
+    secret: Outside
+
+
+@dataclass(frozen=True)
+class TrunkFacts:
+    """One trunk as it holds on the machine that is rendered for.
+
+    Attributes:
+        name: in pair.toml.
+        key: the trunk's values.
+        registers: whether this machine registers it in this role.
+    """
+
+    name: str
+    key: Trunk
+    registers: bool
+    _secrets: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """As errors name it."""
+        return f"trunk {self.name}"
+
+    @property
+    def channel(self) -> str:
+        """sip, iax2 or pjsip."""
+        return self.key.channel
+
+    @property
+    def by_address(self) -> bool:
+        """It reaches us by address and registers nowhere."""
+        return not self.key.register_
+
+    @property
+    def host(self) -> str:
+        """The carrier's host; validated, so it needs no filter."""
+        return self.key.host
+
+    @property
+    def username(self) -> Outside:
+        """The account at the carrier."""
+        return Outside(self.key.username or "", f"the username of {self.label}")
+
+    @property
+    def auth_username(self) -> Outside:
+        """What it authenticates as."""
+        return Outside(self.key.auth_username or self.key.username or "", f"the auth_username of {self.label}")
+
+    @property
+    def contact(self) -> Outside:
+        """The extension that its calls arrive at."""
+        return Outside(self.key.contact or self.key.username or "s", f"the contact of {self.label}")
+
+    @property
+    def secret(self) -> Outside:
+        """Its secret."""
+        name = self.key.secret_file
+        if name is None or name not in self._secrets:
+            raise NotRenderable(f"The secret of {self.label} is not known. Name its file with secret_file.")
+        return Outside(self._secrets[name], f"the secret of {self.label}", hidden=True)
+
+    @property
+    def register_line(self) -> str:
+        """The value of its `register =>` line, for chan_sip or chan_iax2."""
+        if self.channel == "iax2":
+            iax = IaxAccount(self.username, self.secret, self.host, self.key.port)
+            return syntax.iax_register(iax, self.label)
+        sip = SipAccount(
+            username=str(self.username),
+            secret=str(self.secret),
+            auth_username=self.key.auth_username or "",
+            host=syntax.sip_host(self.host),
+            port=self.key.port,
+            contact=str(self.contact),
+            expiry_s=self.key.expiry_s,
+        )
+        return syntax.sip_register(sip, self.label)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is rendered from."""
+
+    pair: Pair
+    machine: str
+    role: Role
+    secrets: Mapping[str, str]
+
+    @cached_property
+    def asterisk(self) -> Asterisk:
+        """[asterisk] on this machine."""
+        return self.pair.asterisk_on(self.machine)
+
+    @cached_property
+    def trunks(self) -> tuple[TrunkFacts, ...]:
+        """Every trunk, in the order of pair.toml."""
+        return tuple(self._trunks())
+
+    def _trunks(self) -> Iterator[TrunkFacts]:
+        for name in self.pair.trunks:
+            key = self.pair.trunk_on(name, self.machine)
+            registers = key.register_ and (self.role is Role.PRIMARY or key.account == "per-machine")
+            yield TrunkFacts(name, key, registers, self.secrets)
+
+    @staticmethod
+    def secret_names(pair: Pair, machine: str, role: Role) -> tuple[str, ...]:
+        """The secrets that are rendered into files of this machine in a role."""
+        named: set[str | None]
+        if role.is_dns:
+            named = {pair.dns.key_file} if pair.dns is not None else set()
+        else:
+            named = {trunk.secret_file for name in pair.trunks if (trunk := pair.trunk_on(name, machine)).register_}
+        return tuple(sorted(name for name in named if name is not None))
+
+    def context(self) -> dict[str, Any]:
+        """The names that templates see; docs/localized.md lists them."""
+        here, peer = self.pair.machines[self.machine], self.pair.peer_of(self.machine)
+        return {
+            "pair": self.pair,
+            "machine": self.machine,
+            "peer": peer,
+            "role": self.role.value,
+            "here": here,
+            "there": self.pair.machines[peer],
+            "behind_nat": here.bind != here.public_address,
+            "asterisk": self.asterisk,
+            "trunks": self.trunks,
+            "registering": {
+                channel: [trunk for trunk in self.trunks if trunk.registers and trunk.channel == channel]
+                for channel in ("sip", "iax2", "pjsip")
+            },
+            "by_address": [trunk for trunk in self.trunks if trunk.by_address],
+            "pjsip_accounts": [trunk for trunk in self.trunks if trunk.channel == "pjsip" and trunk.key.register_],
+            "carriers": self.pair.carriers,
+            "dns": self.pair.dns,
+            "dns_key": self.dns_key,
+            "dns_peers": [address for name, address in self._servers() if name == peer],
+            "dns_others": [address for name, address in self._servers() if name != self.machine],
+            "sites": {
+                Outside(alias, f"the alias {alias!r} of [domino.sites]"): site.addresses[self.machine]
+                for alias, site in self.pair.domino.sites.items()
+            },
+            "sync": self.pair.sync,
+            "people": self.pair.people,
+        }
+
+    def _servers(self) -> tuple[tuple[str, str], ...]:
+        return tuple(self.pair.dns.servers.items()) if self.pair.dns is not None else ()
+
+    @property
+    def dns_key(self) -> DnsKey | None:
+        """The TSIG key, from its file as BIND writes it (named.conf(5), `key`)."""
+        if self.pair.dns is None or self.pair.dns.key_file is None or not self.role.is_dns:
+            return None
+        text = self.secrets.get(self.pair.dns.key_file, "")
+        label = "the key of [dns]"
+        if text == MASK:
+            return DnsKey(*(Outside(MASK, label) for _ in range(3)))
+        found = _KEY.search(text)
+        if found is None:
+            raise NotRenderable(
+                f"The file secrets/{self.pair.dns.key_file} holds no key as BIND writes it. "
+                f"Make one with: tsig-keygen hotstandby > /etc/hotstandby/secrets/{self.pair.dns.key_file}"
+            )
+        return DnsKey(*(Outside(part, label, hidden=True) for part in found.groups()))

@@ -1,0 +1,131 @@
+"""Everything up to the swap: both roles rendered, read back, put on disk, and held against this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from host.errors import UsageError
+from host.places import Places
+from localized import wiring
+from localized.errors import LocalizedError, NotActivatable, NotRenderable
+from localized.facts import Facts
+from localized.generations import Generation, Store
+from localized.render import Owner, Rendered, masked, render
+from localized.role import Role
+from localized.validate import asterisk_problems, named_problems
+from localized.wiring import Problem, Weight
+from pair import Pair, SecretUnusable, read_secret
+
+PBX_ROLES = (Role.PRIMARY, Role.STANDBY)
+DNS_ROLES = (Role.DNS_PRIMARY, Role.DNS_SECONDARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Rendered files of one role, as they are and with their secrets masked."""
+
+    role: Role
+    files: tuple[Rendered, ...]
+    hidden: tuple[Rendered, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A generation that is complete on disk, and what was found on the way."""
+
+    generation: Generation
+    problems: tuple[Problem, ...]
+
+
+def read_secrets(places: Places, pair: Pair, machine: str, role: Role) -> dict[str, str]:
+    """The secrets that files of a role hold.
+
+    Raises:
+        NotRenderable: with everything that is wrong with them, not the first alone.
+    """
+    found, wrong = {}, []
+    for name in Facts.secret_names(pair, machine, role):
+        try:
+            found[name] = read_secret(places, name)
+        except SecretUnusable as error:
+            wrong.append(str(error))
+    if wrong:
+        raise NotRenderable("\n".join([*wrong, "Nothing was rendered; the active generation is untouched."]))
+    return found
+
+
+def render_role(places: Places, pair: Pair, machine: str, role: Role) -> Sets:
+    """Renders one role and reads it back.
+
+    Raises:
+        NotRenderable, NotActivatable
+    """
+    secrets = read_secrets(places, pair, machine, role)
+    files = render(pair, machine, role, secrets, admin_templates=places.templates)
+    hidden = masked(pair, machine, role, secrets, admin_templates=places.templates)
+    wrong = list(asterisk_problems(files))
+    if wrong:
+        raise NotActivatable(
+            f"What was rendered for {role.value} is not what Asterisk would read:\n"
+            + "\n".join(f"  {line}" for line in wrong)
+            + f"\nMend the template in {places.templates}; the active generation is untouched."
+        )
+    return Sets(role, files, hidden)
+
+
+def prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
+    """Renders all roles, puts them on disk, and checks the one that is asked for against this machine.
+
+    Raises:
+        NotRenderable, NotActivatable, NotWritable
+    """
+    store = Store(places)
+    sets = {each: render_role(places, pair, machine, each) for each in PBX_ROLES}
+    written = {each: put(places, pair, machine, store, found) for each, found in sets.items()}
+    problems = [*wiring.check(facts(pair, machine, role), places.localized, written[role].path)]
+    problems += _prepare_dns(places, pair, machine, store)
+    return Prepared(written[role], tuple(problems))
+
+
+def _prepare_dns(places: Places, pair: Pair, machine: str, store: Store) -> list[Problem]:
+    """The DNS generations. What is wrong with them stops nothing here: the role in DNS is moved by itself."""
+    if pair.dns is None:
+        return []
+    problems = []
+    preferred = Role.DNS_PRIMARY if pair.machines[machine].preferred else Role.DNS_SECONDARY
+    for role in DNS_ROLES:
+        try:
+            generation = put(places, pair, machine, store, render_role(places, pair, machine, role))
+            active = store.pointed_to("current-dns")
+            if role is (active.role if active is not None else preferred):
+                problems += [Problem(Weight.TELLS, text) for text in named_problems(generation.path)]
+                if active is None:
+                    store.activate(generation)
+        except (LocalizedError, UsageError) as error:
+            problems.append(Problem(Weight.TELLS, f"DNS: {error}"))
+    return problems
+
+
+def put(places: Places, pair: Pair, machine: str, store: Store, sets: Sets) -> Generation:
+    """A rendered set on disk, as a generation.
+
+    Raises:
+        NotWritable, NotRenderable
+    """
+    inputs: Mapping[str, Any] = {
+        "pair": pair.name,
+        "pair_digest": pair.digest,
+        "machine": machine,
+        "admin_templates": sorted(
+            path.relative_to(places.templates).as_posix() for path in places.templates.rglob("*.j2")
+        ),
+    }
+    groups = {Owner.ASTERISK: pair.asterisk_on(machine).group, Owner.NAMED: "bind", Owner.ROOT: "root"}
+    return store.write(sets.role, sets.files, sets.hidden, inputs, groups)
+
+
+def facts(pair: Pair, machine: str, role: Role) -> Facts:
+    """Facts without secrets, for checks that print nothing."""
+    return Facts(pair, machine, role, {})

@@ -1,0 +1,243 @@
+"""What `render-localized` prints: for people within 100 columns, or one JSON object; its exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from host.errors import HotstandbyError
+from host.exits import Exit
+from host.printable import printable
+from host.terminal import console
+from localized.activate import Outcome
+from localized.check import Difference
+from localized.compare import Row
+from localized.prepare import Prepared
+from localized.wiring import Problem, Weight
+
+
+def run(as_json: bool, work: Callable[[], int]) -> int:
+    """Exit code of `work`; an error of ours becomes its message and its code."""
+    try:
+        return work()
+    except HotstandbyError as error:
+        failed(error, as_json=as_json)
+        return int(error.exit_code)
+
+
+def failed(error: HotstandbyError, *, as_json: bool) -> None:
+    """Says what went wrong."""
+    if as_json:
+        _json({"exit": int(error.exit_code), "error": str(error)})
+    console(stderr=True).print(_lines(str(error)), style="bold red" if error.exit_code is not Exit.DONE else "")
+
+
+def warn(text: str) -> None:
+    """Says loudly what is not as it should be, and does not stop us."""
+    console(stderr=True).print(Text("WARNING: ", style="bold yellow") + _lines(text))
+
+
+def _lines(text: str) -> Text:
+    """Text from outside, safe for a terminal, its own line breaks kept."""
+    return Text("\n".join(printable(line, 2000) for line in text.split("\n")))
+
+
+@contextlib.contextmanager
+def progress(as_json: bool) -> Iterator[Callable[[str], None]]:
+    """Tells what is being waited for: in place on a terminal; elsewhere a line when it changes, at most every 2 s."""
+    out = console(stderr=True)
+    if as_json or not sys.stderr.isatty():
+        last: list[Any] = ["", 0.0]
+
+        def tell(text: str) -> None:
+            now = time.monotonic()
+            if not as_json and text != last[0] and now - last[1] >= 2.0:
+                last[:] = [text, now]
+                out.print(Text(f"… {printable(text)}", style="dim"))
+
+        yield tell
+        return
+    with out.status("…") as status:
+        started = time.monotonic()
+        yield lambda text: status.update(f"{printable(text)} ({time.monotonic() - started:.0f} s)")
+
+
+def rendered(prepared: Prepared, machine: str, as_json: bool) -> int:
+    """A generation that was put on disk."""
+    generation = prepared.generation
+    stopping = [problem for problem in prepared.problems if problem.weight is Weight.STOPS]
+    following = (
+        f"mend what is marked error, then: render-localized --role {generation.role.value} --activate"
+        if stopping
+        else f"render-localized --role {generation.role.value} --activate"
+    )
+    if as_json:
+        _json(
+            {
+                "exit": int(Exit.DONE),
+                "machine": machine,
+                "role": generation.role.value,
+                "generation": generation.name,
+                "files": sorted(generation.files()),
+                "problems": [_problem(problem) for problem in prepared.problems],
+                "next": following,
+            }
+        )
+        return int(Exit.DONE)
+    out = console()
+    out.print(Text.assemble((machine, "bold"), f" as {generation.role.value}: on disk, not active  ", generation.name))
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
+    for column in ("file", "bytes", "mode", "group", "reload"):
+        table.add_column(column)
+    for path, file in sorted(generation.files().items()):
+        group = file["group"] if file["secret"] else "-"
+        table.add_row(path, str(file["size"]), file["mode"], group, file["reload"] or "-")
+    out.print(table)
+    _problems(prepared.problems)
+    out.print(Text.assemble(("next  ", "dim"), following))
+    return int(Exit.DONE)
+
+
+def activated(outcome: Outcome, as_json: bool) -> int:
+    """What an activation came to."""
+    if as_json:
+        _json(_outcome(outcome))
+        return int(outcome.exit)
+    out = console()
+    word, style = _VERDICT[outcome.exit]
+    out.print(
+        Text.assemble(
+            (outcome.machine, "bold"),
+            f" as {outcome.role.value}: ",
+            (word, style),
+            f" in {outcome.seconds:.1f} s  {outcome.generation}",
+        )
+    )
+    if outcome.comparison is not None and outcome.comparison.rows:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("trunk", "channel", "account", "expected", "found"):
+            table.add_column(column, overflow="fold")
+        for row in outcome.comparison.rows:
+            table.add_row(*_cells(row))
+        out.print(table)
+    for note in outcome.notes:
+        out.print(Text("! ", style="yellow") + _lines(note))
+    out.print(Text.assemble(("next  ", "dim"), outcome.next))
+    return int(outcome.exit)
+
+
+_VERDICT = {
+    Exit.DONE: ("active and verified", "bold green"),
+    Exit.DEGRADED: ("active, DEGRADED", "bold yellow"),
+    Exit.FAILED: ("active, and FAILED its proof", "bold red"),
+}
+
+
+def checked(problems: Sequence[Problem], machine: str, as_json: bool) -> int:
+    """The result of --check."""
+    stops = [problem for problem in problems if problem.weight is Weight.STOPS]
+    code = Exit.USAGE if stops else Exit.DONE
+    following = "mend what is marked error, then: render-localized --check" if stops else "nothing to do"
+    if as_json:
+        _json(
+            {
+                "exit": int(code),
+                "machine": machine,
+                "problems": [_problem(problem) for problem in problems],
+                "next": following,
+            }
+        )
+        return int(code)
+    out = console()
+    counted = f"{len(stops)} to mend" if stops else "everything is as it must be"
+    out.print(Text.assemble((machine, "bold"), ": ", (counted, "bold red" if stops else "bold green")))
+    _problems(problems)
+    out.print(Text.assemble(("next  ", "dim"), following))
+    return int(code)
+
+
+def differs(differences: Sequence[Difference], as_json: bool) -> int:
+    """The result of --diff."""
+    if as_json:
+        _json(
+            {
+                "exit": int(Exit.DONE),
+                "changed": [
+                    {"path": one.path, "diff": list(one.lines), "secret_changed": one.secret_changed}
+                    for one in differences
+                ],
+            }
+        )
+        return int(Exit.DONE)
+    out = console()
+    for one in differences:
+        for line in one.lines:
+            style = "bold" if line.startswith(("---", "+++")) else _DIFF_STYLE.get(line[:1], "")
+            out.print(Text(printable(line, 2000), style=style), soft_wrap=True)
+        if one.secret_changed:
+            out.print(Text(f"{one.path}: a secret in it changes, which is not shown", style="yellow"))
+    changed = "1 file" if len(differences) == 1 else f"{len(differences)} files"
+    out.print(Text.assemble(("next  ", "dim"), f"{changed} would change" if differences else "nothing would change"))
+    return int(Exit.DONE)
+
+
+_DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def _problems(problems: Sequence[Problem]) -> None:
+    out = console()
+    for problem in problems:
+        style = "bold red" if problem.weight is Weight.STOPS else "yellow"
+        out.print(Text(f"{problem.weight.value}: ", style=style) + _lines(problem.text))
+
+
+def _cells(row: Row) -> tuple[Text, ...]:
+    good = row.as_expected
+    return (
+        Text(row.wanted.trunk + (" *" if row.wanted.required else "")),
+        Text(row.wanted.channel),
+        Text(printable(f"{row.wanted.username}@{row.wanted.host}", 60)),
+        Text("Registered" if row.wanted.here else "-"),
+        Text(printable(row.state), style="green" if good else "bold red"),
+    )
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    found = outcome.comparison
+    return {
+        "exit": int(outcome.exit),
+        "machine": outcome.machine,
+        "role": outcome.role.value,
+        "generation": outcome.generation,
+        "trunks": [
+            {
+                "trunk": row.wanted.trunk,
+                "channel": row.wanted.channel,
+                "required": row.wanted.required,
+                "expected": "Registered" if row.wanted.here else None,
+                "found": row.state if row.found else None,
+                "ok": row.as_expected,
+            }
+            for row in (found.rows if found is not None else ())
+        ],
+        "foreign": [str(one) for one in (found.foreign if found is not None else ())],
+        "reloaded": outcome.reloaded,
+        "notes": outcome.notes,
+        "next": outcome.next,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _problem(problem: Problem) -> dict[str, str]:
+    return {"weight": problem.weight.value, "text": problem.text}
+
+
+def _json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
