@@ -338,7 +338,7 @@ class Domino:
     def _answer(self, request: Request, address: str) -> Response:
         if request.path == ".control":
             return self._control(request)
-        site = self._site(request.headers.get("host", "").rpartition(":")[0], address)
+        site = self._site(request.headers.get("host", "").partition(":")[0], address)
         if site is None:
             return Response(404, HTML, pages.error_page(404, "No matching web sites"))
         if request.command == "login" and request.method == "POST":

@@ -136,7 +136,7 @@ class Http:
     def _said(self, error: Exception, after_s: float) -> DominoError:
         """The library's exception as ours, without the URL, which it would quote."""
         causes = list(_causes(error))
-        if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
+        if any(isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError) for cause in causes):
             return Late(f"{self.base} did not answer in full by the deadline ({after_s * 1000:.0f} ms)")
         if any(isinstance(cause, socket.gaierror) for cause in causes):
             return Unreachable(

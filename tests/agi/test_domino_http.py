@@ -1,0 +1,274 @@
+"""The HTTP edge against a Domino that misbehaves, over real sockets; each row stays within its deadline."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agi.domino.errors import DominoError, Failing, Late, NotData, Refused, Unreachable
+from agi.domino.http import Http
+from agi.domino.login import Anonymous, Basic, Login, Session, User
+from agi.domino.rows import Rows
+from agi.domino.source import DominoSource
+from agi.domino.views import View
+from agi.domino.wire import Ask
+from lab.domino import Domino, Site, Trouble
+from tests.agi import phones
+
+DEADLINE_S = 0.3
+LATEST_S = DEADLINE_S + 0.25
+"""On a machine that is busy with other tests."""
+KEY = "+14155551212"
+USER = User("pbx", phones.PASSWORD)
+
+
+@pytest.fixture
+def domino() -> Iterator[Domino]:
+    with Domino.serving(phones.data()) as serving:
+        yield serving
+
+
+def site(domino: Domino, *, keep: int = 4) -> Http:
+    return Http(f"http://127.0.0.1:{domino.port}", keep=keep)
+
+
+def fetch(
+    http: Http, database: str = "crm/phones.nsf", login: Login | None = None, *, deadline_s: float = DEADLINE_S
+) -> Rows:
+    source = DominoSource(View(database, "(ByNumber)", "Number"), http, login or Anonymous())
+    return source.fetch(KEY, time.monotonic() + deadline_s)
+
+
+@pytest.mark.parametrize("keep", [0, 4])
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        (Trouble(headers_after_s=5), Late),
+        (Trouble(headers_drip_s=0.05), Late),  # each byte in time, the whole not
+        (Trouble(body_drip_s=0.05), Late),
+        (Trouble(stop_after=0), Late),
+        (Trouble(stop_after=100), Late),
+        (Trouble(cut_after=100), Unreachable),
+        (Trouble(reset_after=100), Unreachable),
+        (Trouble(unframed=True, cut_after=100), NotData),
+        (Trouble(login_page=True), NotData),
+        (Trouble(error_page=True), NotData),
+        (Trouble(redirect="http://other.example.com/x"), NotData),
+        (Trouble(status=401), Refused),
+        (Trouble(status=404), NotData),
+        (Trouble(status=500), Failing),
+        (Trouble(status=503), Failing),
+        (Trouble(body=" " * 300_000), NotData),
+        (Trouble(body="null"), NotData),
+        (Trouble(body=""), NotData),
+    ],
+)
+def test_every_misbehaviour_is_an_error_by_the_deadline(
+    domino: Domino, trouble: Trouble, error: type[DominoError], keep: int
+) -> None:
+    http = site(domino, keep=keep)
+    assert fetch(http)
+    domino.trouble = trouble
+    begun = time.monotonic()
+    with pytest.raises(error):
+        fetch(http)
+    assert time.monotonic() - begun < LATEST_S
+    domino.trouble = Trouble()
+    assert fetch(http), "what went wrong once stays in no connection"
+
+
+@pytest.mark.parametrize(
+    "trouble", [Trouble(charset="ISO-8859-1"), Trouble(unframed=True), Trouble(body_drip_s=0.0001)]
+)
+def test_oddities_do_no_harm(domino: Domino, trouble: Trouble) -> None:
+    domino.trouble = trouble
+    (row,) = fetch(site(domino), deadline_s=3)
+    assert row.columns["Name"] == ("Jörg Müller",)
+
+
+def test_connections_are_kept_for_the_five_requests_that_domino_allows(domino: Domino) -> None:
+    http = site(domino)
+    for _ in range(11):
+        assert fetch(http)
+    assert [request.connection for request in domino.requests] == [1] * 5 + [2] * 5 + [3]
+
+
+def test_a_process_that_asks_once_says_that_it_closes(domino: Domino) -> None:
+    fetch(site(domino, keep=0))
+    assert domino.requests[0].headers["connection"] == "close"
+
+
+def test_a_get_on_an_idle_connection_that_just_closed_is_sent_once_more(domino: Domino) -> None:
+    http = site(domino)
+    fetch(http)
+    domino.trouble = Trouble(drop_reused=True)
+    assert fetch(http)
+
+
+def test_a_post_is_never_sent_twice(domino: Domino) -> None:
+    http = site(domino)
+    fetch(http)
+    domino.trouble = Trouble(drop_reused=True)
+    with pytest.raises(Unreachable):
+        http.exchange(Ask("/crm/phones.nsf/Phones?OpenWebService", b"<x/>"), time.monotonic() + DEADLINE_S)
+
+
+@pytest.mark.parametrize(
+    ("base", "says"),
+    [
+        ("http://127.0.0.1:1", "refused"),
+        ("http://domino-nowhere.invalid:80", "no address"),
+    ],
+)
+def test_a_domino_that_is_not_there_is_said_at_once(base: str, says: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Unreachable, match=says):
+        fetch(Http(base), deadline_s=3)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_listener_that_never_accepts_is_late() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        port = silent.getsockname()[1]
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+        begun = time.monotonic()
+        with pytest.raises(Late):
+            fetch(Http(f"http://127.0.0.1:{port}"))
+        assert time.monotonic() - begun < LATEST_S
+        for filler in fillers:
+            filler.close()
+
+
+def test_a_resolver_that_hangs_is_late_and_costs_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+
+    def never(*_: object, **__: object) -> list[object]:
+        hangs.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    before = threading.active_count()
+    begun = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(Late):
+            fetch(Http("http://domino-slow.invalid"), deadline_s=0.1)
+    assert time.monotonic() - begun < 1
+    assert threading.active_count() <= before + 1
+    hangs.set()
+
+
+def test_no_proxy_of_the_environment_is_asked(domino: Domino, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert fetch(site(domino))
+
+
+def test_the_address_decides_which_site_answers_unless_a_host_is_named() -> None:
+    content = phones.data()
+    content.sites = [Site("boston", addresses=("127.0.0.1",)), Site("dallas", hosts=("www.dallas.example",))]
+    with Domino.serving(content) as domino:
+        marker = Ask("/marker.nsf/machine?ReadViewEntries")
+        for host, name in ((None, "boston"), ("domino-local", "boston"), ("www.dallas.example", "dallas")):
+            http = Http(f"http://127.0.0.1:{domino.port}", host_header=host)
+            assert name in http.exchange(marker, time.monotonic() + 1).text
+        content.sites = content.sites[1:]
+        assert "No matching" in site(domino).exchange(marker, time.monotonic() + 1).text
+
+
+# Logins.
+
+
+def test_basic_lets_in_and_a_wrong_password_is_refused(domino: Domino) -> None:
+    http = site(domino)
+    assert fetch(http, "basic.nsf", Basic(USER))
+    with pytest.raises(Refused):
+        fetch(http, "basic.nsf", Basic(User("pbx", "wrong")))
+    with pytest.raises(Refused, match="ISO-8859-1"):
+        Basic(User("pbx", "пароль"))
+
+
+@pytest.mark.parametrize("cookie", ["DomAuthSessId={}; path=/", "LtpaToken={}; domain=.example.com; path=/"])
+def test_one_login_serves_many_requests_whatever_domain_its_cookie_names(domino: Domino, cookie: str) -> None:
+    domino.data.cookie = cookie
+    http = site(domino)
+    login = Session(USER, http)
+    for _ in range(3):
+        assert fetch(http, "session.nsf", login)
+    assert domino.logins == 1
+
+
+def test_a_session_that_ran_out_is_renewed_within_the_same_lookup(domino: Domino) -> None:
+    http = site(domino)
+    login = Session(USER, http)
+    assert fetch(http, "session.nsf", login)
+    domino.expire_sessions()
+    assert fetch(http, "session.nsf", login)
+    assert domino.logins == 2
+
+
+def test_a_refused_login_is_not_repeated_with_every_call(domino: Domino) -> None:
+    http = site(domino)
+    login = Session(User("pbx", "wrong"), http)
+    for _ in range(5):
+        with pytest.raises(Refused, match="did not log"):
+            fetch(http, "session.nsf", login)
+    assert domino.logins == 1
+
+
+def test_pages_that_a_new_login_does_not_turn_into_data_cause_one_login_only(domino: Domino) -> None:
+    http = site(domino)
+    login = Session(USER, http)
+    source = DominoSource(View("session.nsf", "no such view", "Number"), http, login)
+    for _ in range(5):
+        with pytest.raises(NotData):
+            source.fetch(KEY, time.monotonic() + 1)
+    assert domino.logins == 2
+
+
+def test_many_that_need_the_login_at_once_log_in_once(domino: Domino) -> None:
+    http = site(domino, keep=8)
+    login = Session(USER, http)
+    found: list[Rows] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(fetch(http, "session.nsf", login, deadline_s=5))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 8
+    assert domino.logins == 1
+
+
+def test_no_password_stands_in_a_url_an_error_a_log_or_a_repr(
+    domino: Domino, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    http = site(domino)
+    said: list[str] = [repr(USER), repr(Ask("/", b"Password=" + phones.PASSWORD.encode()))]
+    for trouble in (
+        Trouble(),
+        Trouble(status=500),
+        Trouble(cut_after=3),
+        Trouble(stop_after=3),
+        Trouble(login_page=True),
+    ):
+        domino.trouble = trouble
+        for database, login in (("basic.nsf", Basic(USER)), ("session.nsf", Session(USER, http))):
+            try:
+                fetch(http, database, login, deadline_s=0.1)
+            except DominoError as error:
+                said += [str(error), repr(error), repr(error.__cause__), repr(error.__context__)]
+    said += [record.getMessage() for record in caplog.records] + [request.target for request in domino.requests]
+    assert len(said) > 15
+    for spelled in (phones.PASSWORD, "geh%21eim", "cGJ4Om"):
+        assert not [line for line in said if spelled in line]

@@ -1,0 +1,273 @@
+"""Reading ReadViewEntries: the captured shapes, the faults, and anything else that a server may send."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from agi.domino import mended_json
+from agi.domino.errors import DominoError, NotData
+from agi.domino.rows import Row, same_key
+from agi.domino.views import View, from_json, from_xml, read
+from agi.domino.wire import Reply
+from lab import domino_pages
+
+JSON_TYPE = "application/json"
+EMPTY = '{"@toplevelentries": "77"}'
+
+
+def reply(body: str | bytes, *, status: int = 200, kind: str = JSON_TYPE, charset: str | None = None) -> Reply:
+    raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+    return Reply(status, kind, charset, raw)
+
+
+def entries(*cells: str) -> str:
+    return '{"@toplevelentries":"1","viewentry":[{"@unid":"A","entrydata":[' + ",".join(cells) + "]}]}"
+
+
+def cell(value: str) -> str:
+    return f'{{"@columnnumber":"0","@name":"Name",{value}}}'
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('"text":{"0":"Müller"}', ("Müller",)),
+        ('"number":{"0":"158"}', ("158",)),
+        ('"number":{"0":158}', ("158",)),  # XPages does not quote
+        ('"datetime":{"0":"20090821T053923,49Z"}', ("20090821T053923,49Z",)),
+        ('"datetime":{"dst":"true","0":"20160801T123456,00-04"}', ("20160801T123456,00-04",)),
+        ('"textlist":{"text":[{"0":"a"},{"0":"b"}]}', ("a", "b")),
+        ('"textlist":{"text":{"0":"a"}}', ("a",)),
+        ('"numberlist":{"number":[{"0":1},{"0":"2"}]}', ("1", "2")),
+        ('"datetimelist":{"datetime":[{"0":"20160801"}]}', ("20160801",)),
+        ('"boolean":{"0":true}', ("true",)),
+        ('"text":{"0":"<\\!--\\>\\\'x\\\'"}', ("<!-->'x'",)),  # escapes that JSON does not know
+        ('"text":{"0":"a\rb"}', ("a\rb",)),  # raw control characters
+        ('"text":{"0":"\\ud83d\\ude00 \\ud83d"}', ("😀 �",)),  # half a pair
+    ],
+)
+def test_values_come_in_every_shape_that_domino_writes(value: str, expected: tuple[str, ...]) -> None:
+    (row,) = read(reply(entries(cell(value))), "json")
+    assert row.columns == {"Name": expected}
+
+
+@pytest.mark.parametrize(
+    "body", [EMPTY, '{"@toplevelentries":"0","viewentry":[]}', '{"@toplevelentries":"3","viewentry":null}']
+)
+def test_a_view_without_rows_is_empty_and_not_wrong(body: str) -> None:
+    assert read(reply(body), "json") == ()
+
+
+def test_a_single_entry_may_stand_without_its_list() -> None:
+    body = '{"@toplevelentries":"1","viewentry":{"entrydata":{"@name":"Name","text":{"0":"x"}}}}'
+    assert read(reply(body), "json") == (Row({"Name": ("x",)}),)
+
+
+@pytest.mark.parametrize(
+    ("given_reply", "says"),
+    [
+        (reply("<html>Please identify yourself</html>", kind="text/html"), "Please identify yourself"),
+        (reply("<html>Please identify yourself</html>"), "broken JSON"),  # a page that claims to be JSON
+        (reply(EMPTY, kind="text/html"), "a page instead of data"),
+        (reply(EMPTY, kind=""), "no content type"),
+        (reply("{}"), "@toplevelentries"),
+        (reply("[]"), "@toplevelentries"),
+        (reply('""'), "@toplevelentries"),
+        (reply(EMPTY[:-1]), "half of it"),
+        (reply("[" * 100_000), "broken JSON"),
+        (reply(""), "broken JSON"),
+        (reply(EMPTY, status=404), "404"),
+        (reply(EMPTY, status=302), "redirects"),
+        (reply(EMPTY, status=401), "401"),
+        (reply(EMPTY, status=503), "503"),
+        (reply('{"@toplevelentries":"1","viewentry":["x"]}'), "not an object"),
+        (reply('{"@toplevelentries":"1","viewentry":7}'), "not a list"),
+        (reply(entries(cell('"text":{"0":{"x":1}}'))), "neither text nor number"),
+    ],
+)
+def test_whatever_is_not_data_is_an_error_and_never_an_empty_view(given_reply: Reply, says: str) -> None:
+    with pytest.raises(DominoError, match=says.replace("(", "\\(")):
+        read(given_reply, "json")
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        (entries(cell('"text":{"0":"Müller"}')).encode(), "iso-8859-1"),  # the live server's lie
+        (entries(cell('"text":{"0":"Müller"}')).encode(), None),
+        (b"\xef\xbb\xbf" + entries(cell('"text":{"0":"Müller"}')).encode(), "utf-8"),
+        (entries(cell('"text":{"0":"Müller"}')).encode("latin-1"), "utf-8"),
+        (entries(cell('"text":{"0":"Müller"}')).encode("latin-1"), "rot13"),
+        (entries(cell('"text":{"0":"Müller"}')).encode("latin-1"), "no-such-charset"),
+    ],
+)
+def test_a_lying_charset_does_not_spoil_a_name(body: bytes, charset: str | None) -> None:
+    (row,) = read(reply(body, charset=charset), "json")
+    assert row.columns["Name"] == ("Müller",)
+
+
+VIEW = View("p.nsf", "v", "Number")
+
+
+def numbered(*numbers: str) -> str:
+    return domino_pages.view_json([{"Number": number, "Name": number} for number in numbers], 77)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "key", "found"),
+    [
+        (("+1", "+2"), "+1", 1),
+        (("+2", "+3"), "+1", 0),  # StartKey is a position: what follows is not the answer
+        (("MÜLLER",), "muller", 1),  # Domino compares without case and accents
+        (("+1 ",), "+1", 1),
+        ((), "+1", 0),
+    ],
+)
+def test_startkey_results_are_compared_with_the_key(numbers: tuple[str, ...], key: str, found: int) -> None:
+    assert len(VIEW.read(reply(numbered(*numbers)), key)) == found
+
+
+def test_a_key_column_that_the_view_does_not_have_is_said_and_not_taken_for_not_found() -> None:
+    with pytest.raises(NotData, match="key_column 'Phone'; it has: Name, Number"):
+        View("p.nsf", "v", "Phone").read(reply(numbered("+1")), "+1")
+
+
+def test_headings_are_no_documents_and_a_conflict_comes_last() -> None:
+    rows = [
+        {"@category": "true", "Number": "+1"},
+        {"@conflict": "true", "Number": "+1", "Name": "conflict"},
+        {"Number": "+1", "Name": "genuine"},
+    ]
+    for output, kind, body in (
+        ("json", JSON_TYPE, domino_pages.view_json(rows, 3)),
+        ("xml", "text/xml", domino_pages.view_xml(rows, 3)),
+    ):
+        view = View("p.nsf", "v", "Number", "json" if output == "json" else "xml")
+        found = view.read(reply(body, kind=kind), "+1")
+        assert [row.columns["Name"] for row in found] == [("genuine",), ("conflict",)]
+
+
+XML = '<?xml version="1.0" encoding="UTF-8"?>\n<viewentries toplevelentries="1"><viewentry>{}</viewentry></viewentries>'
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("<text>Müller &amp; Co</text>", ("Müller & Co",)),
+        ("<number>158</number>", ("158",)),
+        ('<datetime dst="true">20100423T103000,00Z</datetime>', ("20100423T103000,00Z",)),
+        ("<textlist><text>a</text><text>b</text></textlist>", ("a", "b")),
+        ("<text>&#55357;&#56832;</text>", ("😀",)),  # two halves, which no parser takes
+        ("<text>&#xD83D;&#xDE00;</text>", ("😀",)),
+        ("<text>a&#55357;b</text>", ("a�b",)),
+        ("<text>a&#0;&#11;b&#x110000;\x08</text>", ("a��b��",)),
+        ("<text/>", None),
+    ],
+)
+def test_xml_values_are_read_with_their_broken_references(value: str, expected: tuple[str, ...] | None) -> None:
+    (row,) = from_xml(XML.format(f'<entrydata columnnumber="0" name="Name">{value}</entrydata>'))
+    assert row.columns.get("Name") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('<!DOCTYPE x [<!ENTITY a "aaaa">]><viewentries>&a;</viewentries>', "DTD"),
+        ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><viewentries/>', "DTD"),
+        ("<viewentries>", "half of it"),
+        ("<html><body>Error</body></html>", "root is not"),
+        ("<viewentries>&unknown;</viewentries>", "broken XML"),
+        ("<viewentries>" + "<a>" * 500, "deep"),
+        ("", "broken XML"),
+    ],
+)
+def test_xml_that_is_hostile_or_broken_is_refused(text: str, says: str) -> None:
+    with pytest.raises(NotData, match=says):
+        from_xml(text)
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\ufffe\uffff"), min_size=1, max_size=40).filter(
+    lambda text: text.isprintable()
+)
+NAMES = TEXTS.filter(lambda name: name[0] != "@")
+RECORDS = st.lists(st.dictionaries(NAMES, TEXTS | st.lists(TEXTS, min_size=2)), max_size=4)
+
+
+@given(RECORDS)
+def test_what_the_stand_in_writes_is_read_back_in_both_formats(records: list[dict[str, Any]]) -> None:
+    expected = [
+        {name: (value,) if isinstance(value, str) else tuple(value) for name, value in record.items()}
+        for record in records
+    ]
+    as_json = read(reply(domino_pages.view_json(records, 9)), "json")
+    as_xml = read(reply(domino_pages.view_xml(records, 9), kind="text/xml"), "xml")
+    assert [row.columns for row in as_json] == expected
+    assert [row.columns for row in as_xml] == expected
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["viewentry", "entrydata", "@name", "@toplevelentries", "text", "textlist", "0"])
+            | st.text(),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(ANYTHING)
+@example({"@toplevelentries": "1", "viewentry": [{"entrydata": [{"@name": 7}]}]})
+@example({"@toplevelentries": "1", "viewentry": [{"entrydata": [{"@name": "x", "textlist": {"text": 7}}]}]})
+def test_no_json_is_worse_than_an_error(found: Any) -> None:
+    try:
+        rows = from_json(found)
+    except NotData:
+        return
+    for row in rows:
+        assert all(isinstance(value, str) for values in row.columns.values() for value in values)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["json", "xml"]), st.none() | st.text(max_size=10))
+@example(b'{"@toplevelentries": "1", "viewentry": [' + b"9" * 5000, "json", None)
+@example(b"<viewentries>" + b"&#9999999999;" + b"</viewentries>", "xml", None)
+def test_no_bytes_are_worse_than_an_error(body: bytes, output: str, charset: str | None) -> None:
+    kind = JSON_TYPE if output == "json" else "text/xml"
+    with contextlib.suppress(DominoError):
+        read(Reply(200, kind, charset, body), "json" if output == "json" else "xml")
+
+
+@given(ANYTHING.filter(lambda value: value == value))
+def test_mending_leaves_valid_json_alone(value: Any) -> None:
+    text = json.dumps(value)
+    assert mended_json.mended(text) == text
+
+
+@given(st.text())
+def test_every_key_is_itself_in_any_case(text: str) -> None:
+    assert same_key(text, text.strip())
+    assert same_key(text, text.casefold())
+
+
+@pytest.mark.parametrize(
+    ("view", "target"),
+    [
+        (View("crm/phones.nsf", "(By Number)", "Number"), "/crm/phones.nsf/%28By%20Number%29?ReadViewEntries"),
+        (View("/crm/phones.nsf", "v", "Number", "xml"), "/crm/phones.nsf/v?ReadViewEntries&Count=10&StartKey="),
+        (View("p.nsf", "v", None), "/p.nsf/v?ReadViewEntries&OutputFormat=JSON&Count=10&RestrictToCategory="),
+    ],
+)
+def test_requests_say_all_that_domino_needs_and_encode_the_key(view: View, target: str) -> None:
+    asked = view.ask("+1 &Count=999#/").target
+    assert asked.startswith(target)
+    assert asked.endswith("=%2B1%20%26Count%3D999%23%2F")
