@@ -17,10 +17,12 @@ class Link(Protocol):
 
     Attributes:
         way: "fastagi" or "handover", for logs and metrics.
+        speaks_first: whether our first command may be on its way before the environment has arrived.
         read_fd, write_fd: non-blocking.
     """
 
     way: str
+    speaks_first: bool
     read_fd: int
     write_fd: int
 
@@ -38,6 +40,9 @@ class SocketLink:
     """A FastAGI connection."""
 
     way = "fastagi"
+    # Asterisk sends an environment line by line, and Nagle's algorithm holds each line until the one before it is
+    # acknowledged. A socket that has spoken already delays its acknowledgements: 40 ms for every call.
+    speaks_first = False
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -61,6 +66,7 @@ class PipesLink:
     """The pipes of a plain AGI process, and the control socket to its launcher."""
 
     way = "handover"
+    speaks_first = True
 
     def __init__(self, read_fd: int, write_fd: int, control: socket.socket) -> None:
         self.read_fd = read_fd

@@ -37,6 +37,15 @@ class Opening:
         self._script = script
         self._arguments = arguments
         self._buffer = b""
+        self._asked = False
+
+    @property
+    def due(self) -> bool:
+        """Whether the environment seems to have ended, and `command` has not been due before."""
+        if self._asked or (b"\n\n" not in self._buffer and not self._buffer.startswith(b"\n")):
+            return False
+        self._asked = True
+        return True
 
     @property
     def silent(self) -> bool:

@@ -7,6 +7,7 @@ changing threads; one that must wait has the descriptors to itself in a worker t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -105,7 +106,8 @@ class Session:
     def start(self) -> None:
         """Sends the opening and begins to listen."""
         try:
-            os.write(self.link.write_fd, self._opening.command)
+            if self.link.speaks_first:
+                os.write(self.link.write_fd, self._opening.command)
             self.house.loop.add_reader(self.link.read_fd, self._readable)
         except OSError:
             # Gone already, or a descriptor that cannot be waited on: no Asterisk.
@@ -161,6 +163,9 @@ class Session:
             return
         if environment is not None:
             self._begin(environment)
+        elif self._opening.due and not self.link.speaks_first:
+            with contextlib.suppress(OSError):
+                os.write(self.link.write_fd, self._opening.command)
 
     def _begin(self, environment: Environment) -> None:
         self._environment = environment

@@ -1,0 +1,131 @@
+"""Asterisk's side of AGI for tests: the stand-in of agi.stand_in over a process's pipes or a FastAGI connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agi.stand_in import StandIn, converse, environment
+
+Answer = Callable[[str], str | None]
+
+
+@dataclass
+class Happened:
+    """One session, seen from Asterisk.
+
+    Attributes:
+        far: what the stand-in remembers.
+        dialogue: commands with their replies.
+        ended: whether the other side ended the session.
+        seconds: how long it took.
+        returncode: of the process; None for FastAGI.
+    """
+
+    far: StandIn = field(default_factory=StandIn)
+    dialogue: list[tuple[str, str]] = field(default_factory=list)
+    ended: bool = False
+    seconds: float = 0.0
+    returncode: int | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return self.far.variables
+
+    @property
+    def commands(self) -> list[str]:
+        return [command for command, _ in self.dialogue]
+
+
+def fastagi(
+    port: int,
+    script: str = "hello",
+    arguments: tuple[str, ...] = (),
+    *,
+    first: bytes | None = None,
+    answer: Answer | None = None,
+    deadline_s: float = 10.0,
+    **fields: str,
+) -> Happened:
+    """`AGI(agi://127.0.0.1:port/script,arguments…)`; `first` is sent in place of the environment."""
+    happened = Happened()
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=deadline_s) as connection:
+        connection.settimeout(None)
+        happened.ended = converse(
+            connection.fileno(),
+            connection.fileno(),
+            environment(script, arguments, network=True, **fields) if first is None else first,  # type: ignore[arg-type]
+            answer or happened.far.answer,
+            deadline_s=deadline_s,
+            heard=lambda command, reply: happened.dialogue.append((command, reply)),
+        )
+    happened.seconds = time.monotonic() - begun
+    return happened
+
+
+def process(
+    argv: Sequence[str | Path],
+    *,
+    first: bytes | None = None,
+    answer: Answer | None = None,
+    hangup_at: str | None = None,
+    during: Callable[[str], None] = lambda _command: None,
+    deadline_s: float = 10.0,
+    env: Mapping[str, str] | None = None,
+    **fields: str,
+) -> Happened:
+    """`AGI(script.py,arguments…)`: starts argv[0] with the rest as arguments.
+
+    Args:
+        hangup_at: the caller hangs up, with SIGHUP to the process, when a command begins so.
+        during: called with each command before it is answered.
+    """
+    happened = Happened()
+    begun = time.monotonic()
+    words = [str(word) for word in argv]
+    started = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, bufsize=0)
+    assert started.stdin is not None
+    assert started.stdout is not None
+
+    def answered(command: str) -> str | None:
+        during(command)
+        if hangup_at is not None and command.startswith(hangup_at):
+            happened.far.dead = True
+            started.send_signal(signal.SIGHUP)
+        return (answer or happened.far.answer)(command)
+
+    try:
+        happened.ended = converse(
+            started.stdout.fileno(),
+            started.stdin.fileno(),
+            environment(Path(words[0]).stem, tuple(words[1:]), **fields) if first is None else first,  # type: ignore[arg-type]
+            answered,
+            deadline_s=deadline_s,
+            heard=lambda command, reply: happened.dialogue.append((command, reply)),
+        )
+        happened.seconds = time.monotonic() - begun
+        # As Asterisk: the replies' pipe stays open until the process has gone (waitpid).
+        happened.returncode = started.wait(timeout=deadline_s)
+    finally:
+        if started.poll() is None:
+            started.kill()
+            started.wait()
+        started.stdin.close()
+        started.stdout.close()
+    return happened
+
+
+def readable(descriptor: int) -> bytes:
+    """Whatever is there now."""
+    os.set_blocking(descriptor, False)
+    try:
+        return os.read(descriptor, 65536)
+    except BlockingIOError:
+        return b""
