@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, final
 
 import panoramisk.actions
 import panoramisk.message
@@ -20,6 +20,7 @@ MOST_ITEMS: Final = 200_000
 """Items of one list; an Asterisk with more contacts than this is not one that we know of."""
 
 
+@final
 class Message(panoramisk.message.Message):  # type: ignore[misc]
     """A reply or an event: its headers by name, in any case of letters.
 
@@ -91,6 +92,7 @@ class Message(panoramisk.message.Message):  # type: ignore[misc]
         return f"<Message {self.event_name or 'reply'} of {len(self.raw)} bytes>"
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Oversize:
     """A message that was longer than is kept: its first headers, and how long it was in bytes."""
@@ -108,7 +110,9 @@ class Action(panoramisk.actions.Action):  # type: ignore[misc]
     Args:
         name: as in `manager show commands`.
         fields: further headers, in order.
-        keep: of a list, whether an item is kept; AuthDetail and its passwords are dropped before they are parsed.
+        as_list: whether a list is expected; None: the reply says so.
+
+    AuthDetail, which carries passwords in clear text, is dropped before it is parsed.
     """
 
     def __init__(self, name: str, fields: Iterable[tuple[str, str]] = (), *, as_list: bool | None = None) -> None:

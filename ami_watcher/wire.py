@@ -25,7 +25,7 @@ LONGEST_LINE: Final = 1024
 MOST_LINES: Final = 128
 """Headers that Asterisk reads of one action (AST_MAX_MANHEADERS)."""
 HEAD: Final = 1024
-"""Bytes kept of a message that is too long: enough to say which event or action it belongs to."""
+"""Bytes kept of a message that is too long, at most: enough to say which event or action it belongs to."""
 
 
 class Wire:
@@ -44,6 +44,7 @@ class Wire:
         self.skipped = 0
         self._wanted = None if wanted is None else frozenset(name.encode("ascii") for name in wanted)
         self._longest = longest
+        self._head = min(HEAD, longest)
         self._held = bytearray()
         self._dropped: _Dropped | None = None
 
@@ -106,7 +107,7 @@ class Wire:
         wanted = self._wanted
         for part in parts:
             if len(part) > self._longest:
-                found.append(Oversize(Message(part[:HEAD]), len(part)))
+                found.append(Oversize(Message(part[: self._head]), len(part)))
             elif (
                 wanted is not None
                 and part.startswith(b"Event: ")
@@ -125,15 +126,15 @@ class Wire:
         self._held += data
         # Three bytes of a split end may stand in what is held, and are no part of the message.
         if len(self._held) > self._longest + 3:
-            self._dropped = _Dropped(bytes(self._held))
+            self._dropped = _Dropped(bytes(self._held), self._head)
             self._held = bytearray()
 
 
 class _Dropped:
     """A message that is too long, while its end is awaited: its head, its last bytes and its length."""
 
-    def __init__(self, so_far: bytes) -> None:
-        self._head = so_far[:HEAD]
+    def __init__(self, so_far: bytes, head: int) -> None:
+        self._head = so_far[:head]
         self._tail = so_far[-3:]
         self._size = len(so_far)
 

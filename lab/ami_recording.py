@@ -14,7 +14,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -126,6 +126,28 @@ class Recording:
             + "\n",
             encoding="utf-8",
         )
+
+    def without_events(self) -> Recording:
+        """As a user without `read = system` would see it: nothing comes by itself."""
+        exchanges = tuple(
+            replace(one, received=tuple(message for message in one.received if "Privilege: system,all" not in message))
+            for one in self.exchanges
+        )
+        return replace(self, exchanges=exchanges, events=())
+
+    def with_password(self, password: str) -> Recording:
+        """With a password where Asterisk sent one and the recording masked it."""
+        exchanges = tuple(
+            replace(
+                one,
+                received=tuple(
+                    tuple(f"Password: {password}" if line.startswith("Password: ") else line for line in message)
+                    for message in one.received
+                ),
+            )
+            for one in self.exchanges
+        )
+        return replace(self, exchanges=exchanges)
 
     def answer(self, user: str, action: str, *values: str) -> tuple[Lines, ...] | None:
         """What came for `action` of `user` with these header values, or, for others, with any."""

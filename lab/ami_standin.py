@@ -108,7 +108,8 @@ class AmiStandin:
         received: every action, in order.
         handlers: what answers an action in place of the recording.
         items: items of a list in place of the recorded ones: what differs from a recorded item, for each.
-        frozen: connections stay open and nobody answers.
+        connections: those that are open.
+        connected: how many were made.
     """
 
     release: Release = "16"
@@ -118,7 +119,6 @@ class AmiStandin:
     received: list[Action] = field(default_factory=list)
     handlers: dict[str, Handler] = field(default_factory=dict)
     items: dict[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
-    frozen: bool = False
     port: int = 0
     connections: list[Connection] = field(default_factory=list)
     connected: int = 0
@@ -126,6 +126,8 @@ class AmiStandin:
     async def __aenter__(self) -> Self:
         self.recording = Recording.load(self.release)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._awake = asyncio.Event()
+        self._awake.set()
         await self.start()
         return self
 
@@ -146,6 +148,14 @@ class AmiStandin:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def freeze(self) -> None:
+        """Connections stay open, and nobody answers."""
+        self._awake.clear()
+
+    def thaw(self) -> None:
+        """Goes on where it stood."""
+        self._awake.set()
 
     def cut(self) -> None:
         """Ends every connection."""
@@ -211,8 +221,7 @@ class AmiStandin:
                     packet = await reader.readuntil(b"\r\n\r\n")
                     action = dict(line.partition(": ")[::2] for line in packet.decode().rstrip("\r\n").split("\r\n"))
                     self.received.append(action)
-                    while self.frozen:
-                        await asyncio.sleep(0.02)
+                    await self._awake.wait()
                     await self._handle(connection, action)
                     await writer.drain()
         finally:

@@ -1,0 +1,103 @@
+"""Messages from Asterisk, and actions to it, as values."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ami_watcher.message import Action, Message
+
+NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-", min_size=1, max_size=12)
+VALUES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\n"), max_size=30)
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=12))
+def test_headers_keep_their_order_and_the_first_of_each_name_answers(fields: list[tuple[str, str]]) -> None:
+    message = Message("\r\n".join(f"{name}: {value}" for name, value in fields).encode())
+    assert message.fields == tuple((name, value.strip()) for name, value in fields)
+    for name, _ in fields:
+        same = tuple(value.strip() for other, value in fields if other.lower() == name.lower())
+        assert message.all(name) == same
+        assert message[name] == message.get(name.upper()) == same[0]
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_are_too_strange_to_be_looked_at(raw: bytes) -> None:
+    message = Message(raw)
+    assert message.get("Event", "none") is not None
+    assert isinstance(message.event_name, str)
+    assert isinstance(message.success, bool)
+    repr(message)
+
+
+def test_repeated_output_lines_are_the_content() -> None:
+    message = Message(b"Response: Success\r\nOutput: one\r\nOutput: two: 2\r\nOutput: ")
+    assert message.content == "one\ntwo: 2\n"
+    assert message.success
+
+
+def test_an_absent_header_is_a_key_error_and_an_empty_attribute() -> None:
+    message = Message(b"Event: Registry")
+    assert message.username == ""
+    with pytest.raises(KeyError):
+        message["Username"]
+    with pytest.raises(AttributeError):
+        _ = message._something
+
+
+def test_what_is_printed_of_a_message_holds_no_value_of_it() -> None:
+    assert "hunter2" not in repr(Message(b"Event: AuthDetail\r\nPassword: hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "by_itself"),
+    [
+        (b"Event: PeerStatus\r\nPrivilege: system,all\r\nPeer: SIP/1", True),
+        (b"Event: PeerStatus\r\nActionID: 7\r\nPeer: SIP/1", False),
+        (b"Response: Success\r\nActionID: 7", False),
+    ],
+)
+def test_an_event_that_came_by_itself_has_a_privilege(raw: bytes, by_itself: bool) -> None:
+    assert Message(raw).asynchronous is by_itself
+
+
+def messages(*raws: bytes) -> list[Message]:
+    return [Message(raw) for raw in raws]
+
+
+@pytest.mark.parametrize(
+    ("as_list", "came", "ends_with"),
+    [
+        (False, [b"Response: Success\r\nMessage: x will follow"], 1),
+        (None, [b"Response: Success\r\nPing: Pong"], 1),
+        (None, [b"Response: Success\r\nEventList: start", b"Event: A", b"Event: AComplete\r\nEventList: Complete"], 3),
+        (True, [b"Response: Success", b"Event: A", b"Event: B\r\nEventList: Complete"], 3),
+        (True, [b"Response: Success", b"Event: RegistrationsComplete"], 2),
+        (True, [b"Response: Error\r\nMessage: No Contacts found"], 1),
+        (True, [b"Response: Success", b"Event: A", b"Event: A"], None),
+    ],
+)
+async def test_an_action_ends_with_its_last_message(
+    as_list: bool | None, came: list[bytes], ends_with: int | None
+) -> None:
+    action = Action("Anything", as_list=as_list)
+    ended = [action.add_message(message) for message in messages(*came)]
+    assert (ended.index(True) + 1 if True in ended else None) == ends_with
+    assert action.future.done() is (ends_with is not None)
+
+
+async def test_authentication_details_are_no_part_of_a_list() -> None:
+    action = Action("PJSIPShowRegistrationsOutbound", as_list=True)
+    for message in messages(
+        b"Response: Success\r\nEventList: start",
+        b"Event: AuthDetail\r\nPassword: hunter2",
+        b"Event: OutboundRegistrationDetailComplete\r\nEventList: Complete",
+    ):
+        action.add_message(message)
+    assert all(b"hunter2" not in kept.raw for kept in action.responses)
+
+
+async def test_the_headers_of_an_action_begin_with_its_name_and_id() -> None:
+    names = [name for name, _ in Action("Reload", [("Module", "chan_sip")]).lines]
+    assert names == ["Action", "Module", "ActionID"]
