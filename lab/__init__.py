@@ -6,8 +6,9 @@ it is made and what was learned from the real software.
 """
 
 from lab.carrier import Attempt, Call, Carrier
+from lab.daemon import Daemon
 from lab.errors import LabError, LabUnavailable
-from lab.machine import Daemon, Machine
+from lab.machine import Machine
 from lab.registers import Accepted, Answer
 from lab.roots import RELEASES, Release
 from lab.world import World, available

@@ -170,7 +170,7 @@ class Carrier(Machine):
 
     def _follow(self, identity: str, get: _Get, begun: float, deadline_s: float, talk_s: float) -> Call:
         attempts: list[Attempt] = []
-        dialled = ""
+        given_up = 408
         while (left := begun + deadline_s - time.monotonic()) > 0 and (event := get(left)) is not None:
             if event["labcall"] != identity:
                 continue
@@ -185,9 +185,9 @@ class Carrier(Machine):
             if kind == "LabCause":
                 attempts.append(_attempt(event))
             elif kind == "LabDone":
-                dialled = event.get("labstatus", "")
+                given_up = 480
                 break
-        status = attempts[-1].status if attempts else (408 if dialled in ("NOANSWER", "") else 480)
+        status = attempts[-1].status if attempts else given_up
         return Call(None, status, time.monotonic() - begun, tuple(attempts))
 
     def manager(self) -> ManagerConnection:
@@ -329,7 +329,7 @@ exten => dial,1,Set(LEFT=${TARGETS})
  same => n,Set(WHY=LabTech: ${HANGUPCAUSE(${KEY},tech)},LabCause: ${HANGUPCAUSE(${KEY},ast)})
  same => n,UserEvent(LabCause,LabCall: ${LABCALL},LabChannel: ${KEY},${WHY})
  same => n,Goto(key)
- same => n(done),UserEvent(LabDone,LabCall: ${LABCALL},LabStatus: ${DIALSTATUS})
+ same => n(done),UserEvent(LabDone,LabCall: ${LABCALL})
  same => n,Hangup()
 
 [lab-answered]

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from host.command import run
-from lab import roots
+from lab import dns, roots, ssh
 from lab.accounts import ADDRESSES, PAIR
 from lab.asterisk_config import machine_files
 from lab.carrier import Carrier
@@ -65,6 +65,8 @@ class World:
         required: trunks without which a promotion has failed.
         extra: TOML to add to pair.toml.
         start: machines whose Asterisk is started; the carrier's always is.
+        named: whether BIND is set up and started on boston, dallas and ns3.
+        sshd: whether root of boston and dallas may reach each other, and sshd is started on both.
     """
 
     def __init__(
@@ -78,11 +80,15 @@ class World:
         required: Sequence[str] = ("acme",),
         extra: str = "",
         start: Sequence[str] = PAIR,
+        named: bool = False,
+        sshd: bool = False,
     ) -> None:
         self.releases: dict[str, Release] = {"boston": boston, "dallas": dallas}
         self.pair_toml = pair_toml(self.releases, expiry_s=expiry_s, trunks=trunks, required=required, extra=extra)
         self._iax_expiry_s = iax_expiry_s
         self._start = tuple(start)
+        self._named = named
+        self._sshd = sshd
         self._lab: Namespace | None = None
         self._cuts: set[tuple[str, str]] = set()
 
@@ -171,12 +177,23 @@ class World:
             machine.launch_asterisk()
         _all_at_once(machine.await_asterisk for machine in started)
         self.carrier.manager()
+        if self._named:
+            for machine in (self.boston, self.dallas, self.ns3):
+                machine.write_named()
+                machine.boot_services.append("named")
+            _all_at_once(machine.start_named for machine in (self.boston, self.dallas, self.ns3))
+        if self._sshd:
+            ssh.introduce([self.boston, self.dallas])
+            for name in PAIR:
+                self.machines[name].boot_services.append("sshd")
+                self.machines[name].start_sshd()
 
     def _write_names(self, machine: Machine) -> None:
         lines = ["127.0.0.1\tlocalhost", *(f"{address}\t{name}" for name, address in ADDRESSES.items())]
         machine.write("/etc/hosts", "\n".join([*lines, ""]))
         machine.write("/etc/hostname", f"{machine.name}\n")
-        machine.write("/etc/resolv.conf", "options timeout:1 attempts:1\n")
+        server = f"nameserver {ADDRESSES['ns3']}\n" if self._named else ""
+        machine.write("/etc/resolv.conf", f"{server}options timeout:1 attempts:1\n")
 
     def _write_machine(self, machine: Machine) -> None:
         assert machine.root is not None
@@ -191,6 +208,9 @@ class World:
         machine.write("/etc/hotstandby/localized/machine", f"{machine.name}\n")
         for name in INCLUDES:
             machine.write(f"/etc/hotstandby/localized/generations/0-empty/asterisk/{name}", "")
+        machine.write(
+            "/etc/hotstandby/localized/generations/0-empty/named/zones.conf", dns.zone_statement(machine.name)
+        )
         for link in ("current", "current-dns"):
             (localized / link).symlink_to("generations/0-empty")
         machine.path("/var/lib/hotstandby").mkdir(exist_ok=True)

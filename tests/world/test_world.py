@@ -1,0 +1,254 @@
+"""The world itself, before anything is believed that is seen in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import Machine, Release, World, available
+from tests.world.conftest import Worlds
+
+pytestmark = pytest.mark.world
+
+CURRENT = "/etc/hotstandby/localized/current/asterisk"
+LINE = {
+    "sip": "register => 5551000:acme-Secret1@192.0.2.5/5551000~20\n",
+    "iax": "register => 5556000:metro-Secret2@192.0.2.5\n",
+}
+PJSIP = """\
+[{trunk}]
+type = registration
+transport = transport-udp
+server_uri = sip:192.0.2.5
+client_uri = sip:{user}@192.0.2.5
+contact_user = {user}
+outbound_auth = {trunk}
+expiration = 20
+max_random_initial_delay = 1
+"""
+AUTH = "[{trunk}]\ntype = auth\nauth_type = userpass\nusername = {user}\npassword = {secret}\n"
+
+
+def include(machine: Machine, name: str, text: str) -> None:
+    machine.path(f"/etc/hotstandby/localized/generations/0-empty/asterisk/{name}").write_text(text)
+
+
+def register_everything(machine: Machine) -> None:
+    assert machine.root is not None
+    accounts = [("nova", "5552000", "nova-Secret3")]
+    if machine.root.release == "16":
+        include(machine, "sip-registrations.conf", LINE["sip"])
+        machine.asterisk("sip reload")
+    else:
+        accounts.append(("acme", "5551000", "acme-Secret1"))
+    include(machine, "iax-registrations.conf", LINE["iax"])
+    machine.asterisk("iax2 reload")
+    include(machine, "pjsip-auth.conf", "".join(AUTH.format(trunk=t, user=u, secret=s) for t, u, s in accounts))
+    include(machine, "pjsip-registrations.conf", "".join(PJSIP.format(trunk=t, user=u) for t, u, _ in accounts))
+    machine.asterisk("module reload res_pjsip.so")
+
+
+@pytest.fixture(autouse=True)
+def as_at_the_start(request: pytest.FixtureRequest) -> None:
+    """Each test finds both machines on and every path whole."""
+    if "world" in request.fixturenames:
+        world: World = request.getfixturevalue("world")
+        world.heal()
+        for machine in (world.boston, world.dallas):
+            machine.power_on()
+
+
+def test_both_machines_run_the_asterisk_that_was_asked_for(world: World, release: Release) -> None:
+    for machine in (world.boston, world.dallas):
+        assert machine.asterisk("core show version").startswith(f"Asterisk {release}.")
+
+
+def test_a_machine_has_its_own_files_names_and_processes(world: World) -> None:
+    world.boston.write("/etc/hotstandby/only-here", "boston")
+    seen = world.boston.run(
+        ["sh", "-c", "hostname; cat /etc/hotstandby/only-here; cat /etc/hotstandby/localized/machine"]
+    )
+    assert seen.stdout == "boston\nbostonboston\n"
+    assert world.dallas.run(["test", "-e", "/etc/hotstandby/only-here"]).returncode == 1
+    assert not Path("/etc/hotstandby/only-here").exists()
+    assert world.dallas.run(["ps", "-C", "asterisk", "-o", "pid="]).stdout.count("\n") == 1
+
+
+def test_every_registration_reaches_the_carriers_log_from_the_right_machine(world: World) -> None:
+    register_everything(world.boston)
+    for account in ("acme", "metro", "nova"):
+        world.carrier.await_holder(account, ["boston"])
+        assert world.carrier.registers(account)[-1].machine == "boston"
+    register_everything(world.dallas)
+    for account in ("acme", "metro", "nova"):
+        world.carrier.await_holder(account, ["dallas"])
+        seen = [found.machine for found in world.carrier.registers(account)]
+        assert seen[0] == "boston"
+        assert seen[-1] == "dallas"
+
+
+@pytest.mark.parametrize("account", ["acme", "metro", "nova"])
+def test_a_call_lands_on_whoever_registered_last(world: World, account: str) -> None:
+    for machine in (world.boston, world.dallas):
+        register_everything(machine)
+        world.carrier.await_holder(account, [machine.name])
+        call = world.carrier.call(account)
+        assert (call.machine, call.status) == (machine.name, 200)
+
+
+def test_nobody_registered_is_said_so(world: World) -> None:
+    assert world.carrier.holder("strict") == []
+    assert world.carrier.call("strict").status == 480
+
+
+def test_a_503_by_address_goes_on_to_the_other_machine(world: World) -> None:
+    inbound = world.boston.path("/etc/asterisk/extensions_inbound.conf").read_text()
+    world.boston.write("/etc/asterisk/extensions_inbound.conf", "exten => _X.,1,Hangup(34)\n")
+    world.boston.asterisk("dialplan reload")
+    try:
+        call = world.carrier.call("better")
+    finally:
+        world.boston.write("/etc/asterisk/extensions_inbound.conf", inbound)
+        world.boston.asterisk("dialplan reload")
+    assert call.machine == "dallas"
+    assert [(attempt.machine, attempt.status) for attempt in call.attempts] == [("boston", 503)]
+    assert world.carrier.call("better").machine == "boston"
+
+
+def test_a_cut_path_is_cut_both_ways_and_heals(world: World) -> None:
+    ping = ["ping", "-c", "1", "-W", "1"] if world.boston.run(["which", "ping"]).returncode == 0 else None
+    world.cut("boston", "carrier")
+    call = world.carrier.call("better", deadline_s=1)
+    assert call.machine == "dallas"
+    assert call.attempts[0].status == 408
+    if ping:
+        assert world.boston.run([*ping, "192.0.2.5"]).returncode == 1
+        assert world.boston.run([*ping, "192.0.2.12"]).returncode == 0
+    world.heal()
+    assert world.carrier.call("better").machine == "boston"
+
+
+def test_a_frozen_asterisk_answers_nobody_and_goes_on_where_it_was(world: World) -> None:
+    world.boston.freeze()
+    try:
+        assert world.carrier.call("better", deadline_s=1).machine == "dallas"
+        # The kernel still accepts for it: a connection alone proves nothing.
+        world.boston.connect("127.0.0.1", 5038).close()
+    finally:
+        world.boston.thaw()
+    assert world.carrier.call("better").machine == "boston"
+
+
+def test_without_power_nothing_runs_and_run_is_empty_afterwards(world: World) -> None:
+    boston = world.boston
+    daemon = boston.spawn(["sleep", "1000"])
+    boston.write("/run/hotstandby/right.json", "{}")
+    boston.write("/var/lib/hotstandby/kept", "on disk")
+    inside = boston.processes()
+    assert len(inside) >= 3
+    boston.power_off()
+    assert daemon.poll() is not None
+    assert not any(Path(f"/proc/{pid}").exists() for pid in inside)
+    assert boston.path("/var/lib/hotstandby/kept").read_text() == "on disk"
+    assert world.carrier.call("better", deadline_s=1).machine == "dallas"
+    boston.power_on()
+    assert not boston.path("/run/hotstandby/right.json").exists()
+    assert boston.path("/var/lib/hotstandby/kept").read_text() == "on disk"
+    assert world.carrier.call("better").machine == "boston"
+
+
+def test_power_can_be_taken_from_a_frozen_machine(world: World) -> None:
+    world.boston.freeze()
+    world.boston.power_off()
+    assert not world.boston.on
+    world.boston.power_on()
+    assert world.boston.asterisk_running
+
+
+def test_an_agi_script_of_the_chroot_runs_on_the_machine(world: World) -> None:
+    script = "#!/usr/bin/python3-host\nimport os\nopen('/run/hotstandby/agi', 'w').write("
+    script += "f'{os.getuid()} {os.uname().nodename}')\n"
+    boston = world.boston
+    boston.write("/var/lib/asterisk/agi-bin/hello.py", script, mode=0o755)
+    boston.path("/run/hotstandby").chmod(0o777)
+    boston.write("/etc/asterisk/extensions_inbound.conf", "exten => _X.,1,AGI(hello.py)\n same => n,Answer()\n")
+    boston.asterisk("dialplan reload")
+    assert world.carrier.call("better", order=["boston"]).machine == "boston"
+    assert boston.path("/run/hotstandby/agi").read_text() == f"{boston.root.ids()[0] if boston.root else 0} boston"
+
+
+def test_accounts_that_ring_both_and_that_refuse_a_second(worlds: Worlds, release: Release) -> None:
+    """What the carrier does is the account's, so one Asterisk on the machines shows it."""
+    world = worlds(boston=release, dallas=release)
+    for trunk, user, secret in (("forked", "5553000", "forked-Secret4"), ("strict", "5554000", "strict-Secret5")):
+        for machine in (world.boston, world.dallas):
+            include(machine, "pjsip-auth.conf", AUTH.format(trunk=trunk, user=user, secret=secret))
+            include(machine, "pjsip-registrations.conf", PJSIP.format(trunk=trunk, user=user))
+            machine.asterisk("module reload res_pjsip.so")
+            if machine is world.boston:
+                world.carrier.await_holder(trunk, ["boston"])
+        if trunk == "forked":
+            world.carrier.await_holder(trunk, ["boston", "dallas"])
+        else:
+            deadline = time.monotonic() + 5
+            while not any(found.status == 403 for found in world.carrier.answers()):
+                assert time.monotonic() < deadline, world.carrier.answers()
+                time.sleep(0.05)
+            assert world.carrier.holder(trunk) == ["boston"]
+
+
+HOLDER = """
+import sys, time
+from lab import World
+with World(boston=sys.argv[1], dallas=sys.argv[1]) as world:
+    world.boston.spawn(["sleep", "1000"])
+    world.boston.freeze()
+    print(*world.boston.processes(), *world.carrier.processes(), flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_after_kill_9_of_its_owner_nothing_is_left_not_even_what_was_frozen(release: Release) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, release], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True
+    )
+    assert owner.stdout is not None
+    pids = [int(word) for word in owner.stdout.readline().split()]
+    assert len(pids) >= 4
+    namespaces = {link for pid in pids for kind in ("mnt", "net", "pid") if (link := namespace(pid, kind))}
+    assert len(namespaces) >= 6
+    os.kill(owner.pid, signal.SIGKILL)
+    owner.wait()
+    owner.stdout.close()
+    deadline = time.monotonic() + 5
+    while left := (alive(pids) or (namespaces & everybodys_namespaces())):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    assert "/run/lab/" not in Path("/proc/self/mounts").read_text()
+
+
+def alive(pids: list[int]) -> set[str]:
+    return {str(pid) for pid in pids if Path(f"/proc/{pid}").exists()}
+
+
+def namespace(pid: int, kind: str) -> str | None:
+    try:
+        return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
+    except OSError:
+        return None
+
+
+def everybodys_namespaces() -> set[str]:
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {link for pid in pids for kind in ("mnt", "net", "pid") if (link := namespace(pid, kind))}
+
+
+def test_a_missing_root_is_one_clear_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOTSTANDBY_ROOTS", str(tmp_path))
+    assert "python -m lab roots" in str(available("16")).replace(sys.executable, "python")
