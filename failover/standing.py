@@ -17,6 +17,7 @@ from localized.generations import Store
 from localized.role import Role
 
 RoleName = Literal["primary", "standby", "unknown"]
+DnsRoleName = Literal["primary", "secondary", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,14 @@ def role_of(places: Places) -> tuple[RoleName, str]:
     if found is None or found.role.is_dns:
         return "unknown", ""
     return ("primary" if found.role is Role.PRIMARY else "standby"), found.name
+
+
+def dns_role_of(places: Places) -> DnsRoleName:
+    """The role in DNS of the generation that `current-dns` points to; another fact than the role of the PBX."""
+    found = Store(places).pointed_to("current-dns")
+    if found is None or not found.role.is_dns:
+        return "unknown"
+    return "primary" if found.role is Role.DNS_PRIMARY else "secondary"
 
 
 def look(places: Places, machine: str) -> Standing:

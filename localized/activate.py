@@ -381,6 +381,15 @@ class _Loaded:
             return
 
 
+def forget_loaded(places: Places) -> None:
+    """For whoever swaps and reloads without `activate`: the next activation reloads every module.
+
+    Raises:
+        NotWritable
+    """
+    _Loaded(places).forget()
+
+
 def _write_hosts(generation: Generation, hosts_file: Path | None, outcome: Outcome) -> None:
     if hosts_file is None:
         return

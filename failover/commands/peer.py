@@ -1,0 +1,33 @@
+"""`failover peer`: the forced command of the other machine's key."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from failover.here import Here, stands_here
+from failover.peer_service import answer
+from failover.peer_words import line
+from host.exits import Exit
+
+
+@click.command(
+    "peer",
+    epilog="Example, to see what the peer sees: SSH_ORIGINAL_COMMAND=status failover peer",
+)
+@stands_here
+def command(here: Here) -> None:
+    """Answer the other machine; run by sshd, as the one thing that its key may do (docs/peer-ssh.md).
+
+    Understands what stands in SSH_ORIGINAL_COMMAND: status, digest, facts, demote EPOCH. Anything else is refused and
+    logged.
+    """
+    said, done = answer(here, os.environ)
+    try:
+        print(line(said), flush=True)
+    except OSError:
+        # Whoever asked is gone; what was asked for is done all the same.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the end of the process does not fail on it
+    sys.exit(int(Exit.DONE if done else Exit.REFUSED))

@@ -1,0 +1,97 @@
+"""What the peer may have this machine do: four requests, answered; anything else refused and logged.
+
+It runs as the forced command of the peer's key, so its input is the environment variable SSH_ORIGINAL_COMMAND and
+its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import syslog
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from failover import demotion, standing
+from failover.facts import facts
+from failover.here import Here
+from failover.own_status import status
+from failover.peer_words import Answer, Demoted, Digest, Facts, NotUnderstood, Refusal, Request, request
+from failover.signals import held
+from host.places import Places
+from host.printable import printable
+from localized.generations import Store
+from localized.role import Role
+
+LOG_LIMIT: Final = 1024 * 1024
+"""Bytes of peer.log before it is moved to peer.log.1."""
+
+
+def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
+    """The answer to what is asked, and whether it was done."""
+    asked = environ.get("SSH_ORIGINAL_COMMAND", "")
+    who = environ.get("SSH_CONNECTION", "somebody").split(" ")[0]
+    try:
+        wanted = request(asked)
+    except NotUnderstood as error:
+        log(here.places, f"refused {who}: {error}")
+        return Refusal(reason=str(error)), False
+    if wanted.verb == "demote":
+        return _demote(here, wanted, who)
+    if wanted.verb == "digest":
+        return digest(here), True
+    if wanted.verb == "facts":
+        return Facts(machine=here.machine, facts=facts(here), wall=time.time()), True
+    return status(here), True
+
+
+def digest(here: Here) -> Digest:
+    """What tells this machine's set-up from another."""
+    store = Store(here.places)
+    newest = {role.value: found.digest for role in Role if (found := store.newest(role)) is not None}
+    return Digest(machine=here.machine, pair_digest=here.pair.digest, generations=newest)
+
+
+def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
+    known = standing.look(here.places, here.machine)
+    if known.right.held and wanted.epoch <= known.right.epoch:
+        # A request that was delayed on its way must not take down who was promoted after it.
+        words = (
+            f"{here.machine} holds the right of epoch {known.right.epoch}, and was asked to demote for the earlier "
+            f"epoch {wanted.epoch}"
+        )
+        log(here.places, f"refused {who}: {words}")
+        return Refusal(reason=words), False
+    log(here.places, f"{who} asks for: demote {wanted.epoch}")
+    with held():
+        done = demotion.demote(here, f"{here.peer} asked for it over ssh, for its promotion {wanted.epoch}")
+    log(here.places, done.words)
+    return (
+        Demoted(
+            machine=here.machine,
+            epoch=wanted.epoch,
+            proven=done.proven,
+            words="; ".join((done.words, *done.notes)),
+            seconds=round(done.seconds, 3),
+            killed=bool(done.killed),
+        ),
+        done.proven,
+    )
+
+
+def log(places: Places, words: str) -> None:
+    """One line to syslog and to peer.log in the state directory; neither is waited for, and neither may fail us."""
+    line = printable(words, 1000)
+    syslog.syslog(syslog.LOG_AUTH | syslog.LOG_NOTICE, f"hotstandby peer: {line}")
+    path = places.state / "peer.log"
+    try:
+        if path.exists() and path.stat().st_size > LOG_LIMIT:
+            path.replace(path.with_suffix(".log.1"))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            os.write(descriptor, f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n".encode())
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return

@@ -1,0 +1,57 @@
+"""Many probes beside each other, done when all are or when the time is up."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+Value = TypeVar("Value")
+
+TOTAL_S: Final = 5.0
+"""Seconds for all probes together: somebody waits with the phones down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[Value]):
+    """A probe that is ready to run.
+
+    Attributes:
+        ask: does it; keeps to its own deadline, and raises nothing on purpose.
+        late: what counts where it is not back when the time for all is up.
+    """
+
+    ask: Callable[[], Value]
+    late: Callable[[float], Value]
+
+
+def all_of(looks: Sequence[Look[Value]], *, total_s: float = TOTAL_S) -> tuple[Value, ...]:
+    """Runs every probe in a thread of its own; the values in the order of `looks`.
+
+    A probe that hangs beyond the total keeps its thread, which ends with the process, and holds up nobody.
+    """
+    done: queue.SimpleQueue[tuple[int, Value | None]] = queue.SimpleQueue()
+
+    def run(number: int, look: Look[Value]) -> None:
+        value: Value | None = None
+        try:
+            value = look.ask()
+        finally:
+            done.put((number, value))
+
+    for number, look in enumerate(looks):
+        threading.Thread(target=run, args=(number, look), name=f"probe-{number}", daemon=True).start()
+    started = time.monotonic()
+    values: dict[int, Value] = {}
+    for _ in looks:
+        try:
+            number, value = done.get(timeout=max(0.0, started + total_s - time.monotonic()))
+        except queue.Empty:
+            break
+        if value is not None:
+            values[number] = value
+    took = time.monotonic() - started
+    return tuple(values[number] if number in values else look.late(took) for number, look in enumerate(looks))

@@ -1,0 +1,58 @@
+"""What one name server says of who is primary, and of the zone's serial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from failover.dns_facts import Server
+from failover.dns_wire import Line, ask
+from failover.probes.found import Answer, Found
+from failover.public_role import NAME, Said, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One server's answer.
+
+    Attributes:
+        found: as evidence.
+        said: what it says of who is primary.
+        serial: of its SOA; 0 where it did not say.
+    """
+
+    found: Found
+    said: Said
+    serial: int
+
+
+def role(server: str, address: str, zone: str, machines: Collection[str], *, port: int = 53) -> Asked:
+    """Asks for SOA and `_failover` TXT, authoritative answers only; about 3 s when the server is dead."""
+    asked = f"SOA and {NAME} TXT of {zone} at {address}"
+    started = time.monotonic()
+    seen = ask(Server(server, address), zone, [(NAME, "TXT")], Line(port=port))
+    seconds = time.monotonic() - started
+
+    def answered(what: Answer, words: str, said: Said) -> Asked:
+        return Asked(Found("dns", server, asked, what, words, seconds), said, seen.serial)
+
+    if seen.silent:
+        words = f"name server {server} does not answer"
+        return answered(Answer.SILENT, words, Said(server, False, None, words))
+    if seen.failure:
+        words = f"name server {server} {seen.failure}"
+        return answered(Answer.ODD, words, Said(server, False, None, words))
+    texts = sorted(seen.records.get((NAME, "TXT"), frozenset()))
+    roles = [found for text in texts if (found := parse(text, machines)) is not None]
+    if len(roles) == 1:
+        words = f"name server {server} says {roles[0]}, serial {seen.serial}"
+        return answered(Answer.YES, words, Said(server, True, roles[0], words))
+    words = f"name server {server} has {'no' if not roles else 'more than one'} {NAME} record, serial {seen.serial}"
+    return answered(Answer.ODD if roles else Answer.YES, words, Said(server, True, None, words))
+
+
+def late(server: str, seconds: float) -> Asked:
+    """What counts when it was not back in time."""
+    words = f"name server {server} did not answer in {seconds:.0f} s"
+    return Asked(Found("dns", server, "", Answer.SILENT, words, seconds), Said(server, False, None, words), 0)

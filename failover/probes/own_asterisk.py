@@ -1,0 +1,97 @@
+"""What this machine's own Asterisk is doing: whether it answers, its calls, and what it registers, by its lists."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from ami_watcher.errors import AmiError
+from ami_watcher.expected import Wanted, resolved, wanted
+from ami_watcher.lists import Lists, read_registrations
+from failover.here import Here
+from failover.killing import find
+from failover.peer_words import Pbx, Registration
+from failover.probes.found import Answer, Found
+from host.command import CommandLate, CommandMissing, run
+from host.printable import printable
+from localized.compare import compare
+from pair import SecretUnusable, read_secret
+
+CONSOLE_S: Final = 2.0
+"""Seconds for one `asterisk -rx`; a frozen Asterisk never answers."""
+LISTS_S: Final = 2.0
+"""Seconds for the AMI login and for each list."""
+
+
+def look(here: Here) -> Pbx:
+    """The state of this machine's Asterisk, in about 4 s at most. Never raises for what it finds."""
+    calls, silent = _calls(here)
+    lists, unread = registrations(here)
+    if lists is None and calls is None:
+        running = find(here.asterisk)
+        if not running:
+            return Pbx(state="down", words=f"{here.machine}'s Asterisk is not running")
+        words = silent or f"it runs and does not answer: {unread}"
+        return Pbx(state="silent", words=f"{here.machine}'s Asterisk (process {running[0].pid}) {words}")
+    if lists is None:
+        words = f"{here.machine}'s Asterisk answers, and its lists cannot be read: {unread}"
+        return Pbx(state="answers", words=words, calls=calls)
+    told = told_of(here, lists)
+    held = [one.trunk for one in told if one.registered]
+    words = f"{here.machine}'s Asterisk answers and holds {', '.join(held) or 'no registration'}"
+    return Pbx(state="answers", words=words, version=lists.version, calls=calls, registrations=told, listed=True)
+
+
+def found(here: Here, pbx: Pbx, seconds: float) -> Found:
+    """The same as evidence."""
+    answer = {"answers": Answer.YES if pbx.listed else Answer.ODD, "silent": Answer.SILENT, "down": Answer.REFUSED}
+    return Found("asterisk", here.machine, "its own lists", answer[pbx.state], pbx.words, seconds)
+
+
+def registrations(here: Here, *, deadline_s: float = LISTS_S) -> tuple[Lists | None, str]:
+    """The lists of outbound registrations; or None, and why they cannot be read."""
+    try:
+        secret = read_secret(here.places, here.asterisk.ami.secret_file)
+        return asyncio.run(read_registrations(here.asterisk.ami, secret, deadline_s=deadline_s)), ""
+    except (AmiError, SecretUnusable) as error:
+        return None, str(error)
+
+
+def told_of(here: Here, lists: Lists) -> tuple[Registration, ...]:
+    """Every registration in the lists that belongs to a trunk of pair.toml."""
+    trunks = wanted(here.pair, here.machine, "primary")
+    told = []
+    for row in compare(trunks, lists, _addresses(trunks)).rows:
+        for one in row.found:
+            expiry_s = one.refresh_s or here.pair.trunk_on(row.wanted.trunk, here.machine).expiry_s
+            told.append(
+                Registration(
+                    trunk=row.wanted.trunk,
+                    shared=row.wanted.shared,
+                    state=printable(one.state, 60),
+                    registered=one.registered,
+                    expiry_s=expiry_s,
+                )
+            )
+    return tuple(told)
+
+
+def _addresses(trunks: tuple[Wanted, ...]) -> Mapping[str, frozenset[str]]:
+    hosts = {trunk.host for trunk in trunks if trunk.channel == "iax2"}
+    return asyncio.run(resolved(hosts, deadline_s=1.0))
+
+
+def _calls(here: Here) -> tuple[int | None, str]:
+    """Live calls; or None, and why where it hung. The exit code says only whether there was a connection."""
+    started = time.monotonic()
+    try:
+        done = run([here.asterisk.command, "-rx", "core show channels count"], deadline_s=CONSOLE_S)
+    except CommandLate:
+        return None, f"has been silent for {time.monotonic() - started:.0f} s: it hangs, or is stopped"
+    except CommandMissing:
+        return None, ""
+    said = re.search(r"^(\d{1,7}) active calls?\b", done.stdout, re.MULTILINE)
+    return (int(said[1]) if said else None), ""

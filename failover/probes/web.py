@@ -1,0 +1,68 @@
+"""Does a machine's web server answer, and is it that machine's own site?"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import requests
+
+from failover.probes.found import Answer, Found
+from host.printable import printable
+
+DEADLINE_S: Final = 3.0
+"""Seconds in all."""
+LONGEST: Final = 64 * 1024
+"""Bytes of a page that are read."""
+
+
+def site(subject: str, alias: str, address: str, marker: str | None) -> Found:
+    """Asks `address` for a Domino site, by the alias that scripts and people use.
+
+    Args:
+        subject: the machine that has the address.
+        alias: sent as Host.
+        marker: path whose answer names the machine; None: any answer will do.
+    """
+    host = f"[{address}]" if ":" in address else address
+    asked = f"http://{host}{marker or '/'} as {alias}"
+    started = time.monotonic()
+
+    def found(what: Answer, words: str) -> Found:
+        return Found("http", subject, asked, what, f"{subject}'s site {alias} {words}", time.monotonic() - started)
+
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy would answer for a dead machine
+            headers = {"Host": alias, "User-Agent": "hotstandby", "Accept-Encoding": "identity"}
+            url = f"http://{host}{marker or '/'}"
+            with session.get(url, headers=headers, timeout=DEADLINE_S, stream=True, allow_redirects=False) as response:
+                page = _page(response, started + DEADLINE_S)
+    except requests.exceptions.ConnectTimeout:
+        return found(Answer.SILENT, f"was silent for {DEADLINE_S:g} s")
+    except requests.exceptions.ConnectionError as error:
+        if "refused" in str(error):
+            return found(Answer.REFUSED, "refuses connections: the machine is alive, its web server is not")
+        return found(Answer.SILENT, "cannot be reached")
+    except (requests.exceptions.Timeout, TimeoutError):
+        return found(Answer.SILENT, f"took the connection and then was silent for {DEADLINE_S:g} s")
+    except (requests.exceptions.RequestException, ValueError) as error:
+        return found(Answer.ODD, f"answers nonsense ({type(error).__name__})")
+    if response.status_code >= 400:
+        return found(Answer.ODD, f"answers {response.status_code}")
+    if marker is not None and subject.encode() not in page:
+        shown = printable(page.decode("utf-8", "replace").strip(), 40)
+        return found(Answer.ODD, f"answers {response.status_code}, and not as {subject} ({shown or 'empty'})")
+    return found(Answer.YES, f"answers {response.status_code}" + (f" as {subject}" if marker is not None else ""))
+
+
+def _page(response: requests.Response, until: float) -> bytes:
+    """The beginning of the body; requests' timeout is for one read, and a server that drips would hold us for ever."""
+    page = b""
+    for part in response.iter_content(8192):
+        page += part
+        if len(page) >= LONGEST:
+            break
+        if time.monotonic() > until:
+            raise TimeoutError
+    return page[:LONGEST]
