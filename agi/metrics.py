@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
@@ -16,11 +18,18 @@ class Metrics:
         registry: what /metrics prints.
     """
 
-    def __init__(self, open_now: Callable[[], float], waiting_now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        open_now: Callable[[], float],
+        waiting_now: Callable[[], float],
+        lookups: Callable[[], Mapping[tuple[str, str], int]] = dict,
+    ) -> None:
         """
         Args:
             open_now: how many sessions there are.
             waiting_now: how many of them wait for a thread.
+            lookups: answers given so far by lookup and LOOKUP_STATUS.
         """
         self.registry = CollectorRegistry()
         self._sessions = Counter(
@@ -46,6 +55,7 @@ class Metrics:
         Gauge("hotstandby_agi_waiting", "AGI sessions that wait for a thread", registry=self.registry).set_function(
             waiting_now
         )
+        self.registry.register(_Lookups(lookups))
         self._children: dict[tuple[str, str], Counter] = {}
         # An alert on a rate wants the zero to be there before the first one.
         self._forged = {way: self._tampered.labels(way) for way in ("fastagi", "handover")}
@@ -63,3 +73,22 @@ class Metrics:
     def tampered(self, way: str) -> None:
         """Counts a forged environment."""
         self._forged[way].inc()
+
+
+class _Lookups(Collector):
+    """Counts that somebody else keeps."""
+
+    def __init__(self, counts: Callable[[], Mapping[tuple[str, str], int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "hotstandby_lookups", "Lookups answered, by name and LOOKUP_STATUS", labels=("name", "status")
+        )
+        for (name, status), count in sorted(self._counts().items()):
+            family.add_metric((name, status), count)
+        yield family
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing, so that registering asks for no counts."""
+        return iter(())

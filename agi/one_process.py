@@ -113,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         opening = Opening(script=Path(words[0]).stem, arguments=tuple(words[1:]))
         services = Services(places, active.pair)
         done = converse(read_fd, write_fd, opening, scripts, services, active.pair.agi, started=on_start)
+        # The call has been given back; what keeps the next one from asking Domino again is written now.
+        services.close()
     except (HotstandbyError, ConversationOver) as error:
         log.error("%s", error)
         return 1

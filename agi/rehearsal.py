@@ -81,6 +81,7 @@ def rehearse(
         happened.ended_well = converse(our_read, our_write, opening, scripts, services, pair.agi)
     finally:
         thread.join(timeout=5)
+        services.close()
         happened.seconds = time.monotonic() - begun
         os.close(their_read)
     return happened

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from agi.errors import ScriptBroken
 from host.places import Places
@@ -27,6 +27,7 @@ from pair.model import Pair
 
 if TYPE_CHECKING:
     from agi.call import Call
+    from agi.lookups import Lookups
 
 OURS: Final = {"lookup": "agi.lookup"}
 """Scripts of this package by name, with their modules."""
@@ -42,9 +43,20 @@ class Services:
         self.pair = pair
 
     @cached_property
-    def lookups(self) -> Any:
+    def lookups(self) -> Lookups:
         """The lookups of pair.toml, with their cache."""
-        return importlib.import_module("agi.lookups").Lookups(self.places, self.pair)
+        from agi.lookups import Lookups
+
+        return Lookups(self.places, self.pair)
+
+    def stay(self) -> None:
+        """This process lives on: what costs time once is done now."""
+        self.lookups.stay()
+
+    def close(self) -> None:
+        """Writes what is kept between processes; a second at most."""
+        if "lookups" in self.__dict__:
+            self.lookups.close()
 
 
 Run = Callable[["Call", Services], None]

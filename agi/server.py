@@ -14,10 +14,11 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+import pair as model
 from agi import handover
 from agi.errors import AgiError
 from agi.health import Health
@@ -26,6 +27,7 @@ from agi.metrics import Metrics
 from agi.opening import Opening
 from agi.script import Script, Scripts, Services
 from agi.session import Session
+from host.errors import HotstandbyError
 from host.notify import notify, watchdog_interval_s
 from host.places import Places
 from pair.agi import Agi
@@ -55,7 +57,11 @@ class Server:
         self.places = places
         self.scripts = Scripts(places.config / "agi")
         self.services = Services(places, pair)
-        self.metrics = Metrics(lambda: len(self.sessions), lambda: max(0, self._jobs - self.settings.concurrency))
+        self.metrics = Metrics(
+            open_now=lambda: len(self.sessions),
+            waiting_now=lambda: max(0, self._jobs - self.settings.concurrency),
+            lookups=lambda: self._lookups(),
+        )
         self.sessions: set[Session] = set()
         self.loop: asyncio.AbstractEventLoop
         self._listeners = listeners
@@ -69,6 +75,7 @@ class Server:
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, and then until the last session has ended."""
         self.loop = asyncio.get_running_loop()
+        self._stay(self.services)
         health = self._health()
         for listener in self._listeners:
             self.loop.add_reader(listener.fileno(), self._accept, listener)
@@ -85,6 +92,7 @@ class Server:
                 health.close()
             for listener in self._listeners:
                 listener.close()
+            self.services.close()
             # A script that will not end holds its thread, not the stop: its call has gone on already.
             self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -101,9 +109,23 @@ class Server:
         self._idle.set()
 
     def reload(self) -> None:
-        """Loads the scripts anew; running sessions end with those that they began with."""
+        """Loads the scripts and the lookups anew; running sessions end with those that they began with.
+
+        What the server listens on, and how much it takes on, changes with a restart alone.
+        """
         self.scripts = Scripts(self.places.config / "agi")
         self._say_what_is_broken()
+        try:
+            active = model.active(self.places)
+        except HotstandbyError as error:
+            log.error("The lookups stay as they were: %s", error)
+        else:
+            if active.warning:
+                log.warning("%s", active.warning)
+            if active.pair.digest != self.services.pair.digest:
+                before, self.services = self.services, Services(self.places, active.pair)
+                self._stay(self.services)
+                self.loop.call_later(self.settings.deadline_s, self.loop.run_in_executor, None, before.close)
         log.info("Scripts were loaded: %s.", ", ".join(script.name for script in self.scripts) or "none")
 
     def work(self, job: Callable[[], None]) -> bool:
@@ -129,6 +151,17 @@ class Server:
         self.metrics.ended(session.link.way, session.outcome, time.monotonic() - session.started)
         if isinstance(session.link, PipesLink):
             self.loop.remove_reader(session.link.control.fileno())
+
+    def _lookups(self) -> Mapping[tuple[str, str], int]:
+        counts = self.services.lookups.counts.copy()
+        return {(name, status.value): count for (name, status), count in counts.items()}
+
+    def _stay(self, services: Services) -> None:
+        try:
+            services.stay()
+        except Exception:
+            # Calls go on without data; everything that is no lookup goes on as before.
+            log.exception("The lookups cannot be made ready.")
 
     def _job_ended(self) -> None:
         self._jobs -= 1
@@ -255,6 +288,7 @@ class Server:
             "waiting_for_a_thread": max(0, self._jobs - self.settings.concurrency),
             "scripts": sorted(script.name for script in self.scripts),
             "broken": self.scripts.broken,
+            "lookups": self.services.lookups.states(),
         }
 
     def _say_what_is_broken(self) -> None:
