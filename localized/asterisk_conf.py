@@ -204,7 +204,7 @@ class _Reader:
                     Finding(
                         invalid.finding.file,
                         invalid.finding.line,
-                        f"{invalid.finding.text}; Asterisk drops the rest of this file and says nothing to whoever reloads",
+                        f"{invalid.finding.text}; Asterisk drops the rest of this file, silently",
                     )
                 )
                 break

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from localized import syntax
 from localized.errors import NotRenderable
+from localized.marked import mark
 from localized.register_line import IaxAccount, SipAccount
 from localized.role import Role
 from localized.syntax import Outside
@@ -38,14 +39,19 @@ class TrunkFacts:
 
     Attributes:
         name: in pair.toml.
-        key: the trunk's values.
+        values: the trunk's.
         registers: whether this machine registers it in this role.
     """
 
     name: str
-    key: Trunk
+    values: Trunk
     registers: bool
     _secrets: Mapping[str, str]
+
+    @property
+    def key(self) -> Any:
+        """Its keys in pair.toml, free text marked as outside."""
+        return mark(self.values, f"[trunks.{self.name}]")
 
     @property
     def label(self) -> str:
@@ -55,37 +61,37 @@ class TrunkFacts:
     @property
     def channel(self) -> str:
         """sip, iax2 or pjsip."""
-        return self.key.channel
+        return self.values.channel
 
     @property
     def by_address(self) -> bool:
         """It reaches us by address and registers nowhere."""
-        return not self.key.register_
+        return not self.values.register_
 
     @property
     def host(self) -> str:
         """The carrier's host; validated, so it needs no filter."""
-        return self.key.host
+        return self.values.host
 
     @property
     def username(self) -> Outside:
         """The account at the carrier."""
-        return Outside(self.key.username or "", f"the username of {self.label}")
+        return Outside(self.values.username or "", f"the username of {self.label}")
 
     @property
     def auth_username(self) -> Outside:
         """What it authenticates as."""
-        return Outside(self.key.auth_username or self.key.username or "", f"the auth_username of {self.label}")
+        return Outside(self.values.auth_username or self.values.username or "", f"the auth_username of {self.label}")
 
     @property
     def contact(self) -> Outside:
         """The extension that its calls arrive at."""
-        return Outside(self.key.contact or self.key.username or "s", f"the contact of {self.label}")
+        return Outside(self.values.contact or self.values.username or "s", f"the contact of {self.label}")
 
     @property
     def secret(self) -> Outside:
         """Its secret."""
-        name = self.key.secret_file
+        name = self.values.secret_file
         if name is None or name not in self._secrets:
             raise NotRenderable(f"The secret of {self.label} is not known. Name its file with secret_file.")
         return Outside(self._secrets[name], f"the secret of {self.label}", hidden=True)
@@ -94,16 +100,16 @@ class TrunkFacts:
     def register_line(self) -> str:
         """The value of its `register =>` line, for chan_sip or chan_iax2."""
         if self.channel == "iax2":
-            iax = IaxAccount(self.username, self.secret, self.host, self.key.port)
+            iax = IaxAccount(self.username, self.secret, self.host, self.values.port)
             return syntax.iax_register(iax, self.label)
         sip = SipAccount(
             username=str(self.username),
             secret=str(self.secret),
-            auth_username=self.key.auth_username or "",
+            auth_username=self.values.auth_username or "",
             host=syntax.sip_host(self.host),
-            port=self.key.port,
+            port=self.values.port,
             contact=str(self.contact),
-            expiry_s=self.key.expiry_s,
+            expiry_s=self.values.expiry_s,
         )
         return syntax.sip_register(sip, self.label)
 
@@ -147,23 +153,23 @@ class Facts:
         """The names that templates see; docs/localized.md lists them."""
         here, peer = self.pair.machines[self.machine], self.pair.peer_of(self.machine)
         return {
-            "pair": self.pair,
+            "pair": mark(self.pair, "pair.toml"),
             "machine": self.machine,
             "peer": peer,
             "role": self.role.value,
-            "here": here,
-            "there": self.pair.machines[peer],
+            "here": mark(here, f"[machines.{self.machine}]"),
+            "there": mark(self.pair.machines[peer], f"[machines.{peer}]"),
             "behind_nat": here.bind != here.public_address,
-            "asterisk": self.asterisk,
+            "asterisk": mark(self.asterisk, "[asterisk]"),
             "trunks": self.trunks,
             "registering": {
                 channel: [trunk for trunk in self.trunks if trunk.registers and trunk.channel == channel]
                 for channel in ("sip", "iax2", "pjsip")
             },
             "by_address": [trunk for trunk in self.trunks if trunk.by_address],
-            "pjsip_accounts": [trunk for trunk in self.trunks if trunk.channel == "pjsip" and trunk.key.register_],
-            "carriers": self.pair.carriers,
-            "dns": self.pair.dns,
+            "pjsip_accounts": [trunk for trunk in self.trunks if trunk.channel == "pjsip" and trunk.values.register_],
+            "carriers": mark(self.pair.carriers, "[carriers]"),
+            "dns": mark(self.pair.dns, "[dns]"),
             "dns_key": self.dns_key,
             "dns_peers": [address for name, address in self._servers() if name == peer],
             "dns_others": [address for name, address in self._servers() if name != self.machine],
@@ -171,8 +177,12 @@ class Facts:
                 Outside(alias, f"the alias {alias!r} of [domino.sites]"): site.addresses[self.machine]
                 for alias, site in self.pair.domino.sites.items()
             },
-            "sync": self.pair.sync,
-            "people": self.pair.people,
+            "sync": mark(self.pair.sync, "[sync]"),
+            "sync_peer": Outside(
+                f"ssh://{self.pair.sync.ssh_user}@{_in_url(self.pair.machines[peer].ssh_host)}/{self.pair.sync.root}",
+                "the root of [sync]",
+            ),
+            "people": mark(self.pair.people, "[people]"),
         }
 
     def _servers(self) -> tuple[tuple[str, str], ...]:
@@ -194,3 +204,7 @@ class Facts:
                 f"Make one with: tsig-keygen hotstandby > /etc/hotstandby/secrets/{self.pair.dns.key_file}"
             )
         return DnsKey(*(Outside(part, label, hidden=True) for part in found.groups()))
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -300,8 +300,8 @@ def _gid(group: str) -> int:
         return grp.getgrnam(group).gr_gid
     except KeyError:
         raise NotRenderable(
-            f"There is no group '{group}' on this machine, so rendered secrets could not be given to Asterisk. "
-            "Install Asterisk, or name its group with asterisk.group in pair.toml."
+            f"There is no group '{group}' on this machine, so rendered secrets could not be given to those who read "
+            "them. Install Asterisk (or name its group with asterisk.group in pair.toml), and BIND for the zones."
         ) from None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import grp
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -101,7 +103,8 @@ def _prepare_dns(places: Places, pair: Pair, machine: str, store: Store) -> list
             active = store.pointed_to("current-dns")
             if role is (active.role if active is not None else preferred):
                 problems += [Problem(Weight.TELLS, text) for text in named_problems(generation.path)]
-                if active is None:
+                if not (store.root / "current-dns").is_symlink():
+                    # The first time alone: from then on the link is the DNS step's, whatever it points to.
                     store.activate(generation)
         except (LocalizedError, UsageError) as error:
             problems.append(Problem(Weight.TELLS, f"DNS: {error}"))
@@ -122,8 +125,15 @@ def put(places: Places, pair: Pair, machine: str, store: Store, sets: Sets) -> G
             path.relative_to(places.templates).as_posix() for path in places.templates.rglob("*.j2")
         ),
     }
-    groups = {Owner.ASTERISK: pair.asterisk_on(machine).group, Owner.NAMED: "bind", Owner.ROOT: "root"}
+    groups = {Owner.ASTERISK: pair.asterisk_on(machine).group, Owner.NAMED: _named_group(), Owner.ROOT: "root"}
     return store.write(sets.role, sets.files, sets.hidden, inputs, groups)
+
+
+def _named_group() -> str:
+    """BIND's group: Debian calls it bind, others named."""
+    with contextlib.suppress(KeyError):
+        return grp.getgrnam("named").gr_name
+    return "bind"
 
 
 def facts(pair: Pair, machine: str, role: Role) -> Facts:

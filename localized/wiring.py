@@ -134,7 +134,7 @@ def _wires(facts: Facts, current: Path, confs: dict[str, Conf | None]) -> Iterat
 
 
 def _weight(wire: Wire, facts: Facts) -> Weight | None:
-    channels = {trunk.channel for trunk in facts.trunks if trunk.key.register_}
+    channels = {trunk.channel for trunk in facts.trunks if trunk.values.register_}
     match wire.file:
         case "asterisk/sip-registrations.conf":
             return Weight.STOPS if "sip" in channels else None
@@ -143,7 +143,7 @@ def _weight(wire: Wire, facts: Facts) -> Weight | None:
         case "asterisk/pjsip-registrations.conf" | "asterisk/pjsip-auth.conf":
             return Weight.STOPS if "pjsip" in channels else None
         case "asterisk/role.conf":
-            gated = any(trunk.by_address and trunk.key.when_standby == "refuse" for trunk in facts.trunks)
+            gated = any(trunk.by_address and trunk.values.when_standby == "refuse" for trunk in facts.trunks)
             return Weight.STOPS if gated else Weight.TELLS
         case _:
             here = facts.pair.machines[facts.machine]
@@ -175,7 +175,7 @@ def _sets_role(conf: Conf) -> bool:
 
 def _registrations_elsewhere(facts: Facts, confs: dict[str, Conf | None], current: Path) -> Iterator[Problem]:
     """A standby must not register by way of a file that no role swaps."""
-    ours = {(trunk.channel, str(trunk.username)): trunk for trunk in facts.trunks if trunk.key.register_}
+    ours = {(trunk.channel, str(trunk.username)): trunk for trunk in facts.trunks if trunk.values.register_}
     users = confs["users.conf"]
     for section in users.sections if users is not None else ():
         for key, channel in (("registersip", "chan_sip"), ("registeriax", "chan_iax2")):
@@ -270,7 +270,7 @@ def _gui(facts: Facts, config_dir: str, disk: LocalDisk) -> Iterator[Problem]:
             continue
         text = data.decode("utf-8", "replace")
         for trunk in facts.trunks:
-            if trunk.channel == channel and trunk.key.register_ and _mentions(text, str(trunk.username)):
+            if trunk.channel == channel and trunk.values.register_ and _mentions(text, str(trunk.username)):
                 yield Problem(
                     Weight.STOPS,
                     f"{config_dir}/{name}, which FreePBX generates, registers trunk {trunk.name} ({trunk.username}) in "
