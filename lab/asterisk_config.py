@@ -247,8 +247,8 @@ exten => s,1,Goto(inbound,0000000,1)
 ; A carrier that reaches us by address passes the gate first: a standby refuses there, before anything is answered.
 ; Until the first rendering there is no gate, and every call is taken.
 [from-better]
-exten => _X.,1,GotoIf($["${{DIALPLAN_EXISTS(hotstandby-gate,better,1)}}" = "0"]?open)
- same => n,GoSub(hotstandby-gate,better,1)
+exten => _X.,1,GotoIf($["${{DIALPLAN_EXISTS(hotstandby-gate,s,1)}}" = "0"]?open)
+ same => n,Gosub(hotstandby-gate,s,1(better))
  same => n(open),Goto(inbound,${{EXTEN}},1)
 
 [inbound]
