@@ -28,8 +28,8 @@ class Entry:
 
     Attributes:
         at: unix seconds.
-        kind: "registration", "contact" or "link".
-        subject: the trunk, the phone, or the machine whose Asterisk it is.
+        kind: "registration", "contact", "link", "role", or "kick" (Asterisk was told to try again).
+        subject: the trunk, the phone, or the machine.
         before: what was, None for something new.
         after: what is, None for something that ended.
         cause: why, in words, where it is known.

@@ -205,6 +205,7 @@ class Courier:
                     lost = self._queue.get_nowait()
                 except queue.Empty:
                     continue
+                self._queue.task_done()
                 self.dropped += 1
                 log.error("%s are too slow: gave up telling that %s", self.destination.name, lost.sentence)
             else:

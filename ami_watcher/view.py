@@ -6,6 +6,7 @@ Rules only: no socket, no file, no clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 from ami_watcher import documents
@@ -90,6 +91,9 @@ def registrations_document(
             since=registration.since,
             now=now,
         )
+        if registration.cause is not None and registration.cause == snapshot.link_reason:
+            # It is said once, for all of them.
+            registration = replace(registration, cause=None)
         rows.append(_row(registration, trunk.host if trunk else None, trunk.required if trunk else False, stretches))
     shown = {registration.trunk for registration in snapshot.registrations}
     for trunk in trunks.values():

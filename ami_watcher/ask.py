@@ -1,0 +1,115 @@
+"""Asks the running daemon, through its Unix socket.
+
+The socket's permissions say who may ask: root and its group. No port, no token and no name is needed, and nothing that
+a browser runs can reach it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+
+from ami_watcher.documents import Document
+from host.errors import HotstandbyError
+from host.places import Places
+from host.printable import printable
+
+Answer = TypeVar("Answer", bound=Document)
+
+DEADLINE_S = 5.0
+
+
+class WatcherSilent(HotstandbyError):
+    """The daemon does not run here, may not be asked, or does not answer."""
+
+
+def socket_path(places: Places) -> Path:
+    """Where the daemon listens for our own commands."""
+    return places.run / "ami-watcher.sock"
+
+
+def ask(
+    places: Places,
+    path: str,
+    answer: type[Answer],
+    *,
+    deadline_s: float = DEADLINE_S,
+    **query: str | float | None,
+) -> Answer:
+    """What the daemon says.
+
+    Args:
+        places: of this machine.
+        path: such as "/api/registrations".
+        answer: the document that is expected.
+        deadline_s: seconds for connecting, and for each piece of the answer.
+        **query: parameters; None is left out.
+
+    Raises:
+        WatcherSilent
+    """
+    where = socket_path(places)
+    given = {name: value for name, value in query.items() if value is not None}
+    connection = _UnixConnection(where, deadline_s)
+    try:
+        connection.request("GET", f"{path}?{urlencode(given)}" if given else path, headers={"Host": "localhost"})
+        response = connection.getresponse()
+        body = response.read()
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise WatcherSilent(
+            f"ami-watcher does not run on this machine: nobody answers at {where}. Start it with: "
+            "systemctl start ami-watcher"
+        ) from None
+    except PermissionError:
+        raise WatcherSilent(
+            f"{where} answers root and its group alone. Type the command again with sudo, or join the group: "
+            f"stat -c %G {where}"
+        ) from None
+    except TimeoutError:
+        raise WatcherSilent(
+            f"ami-watcher took the question and did not answer within {deadline_s:g} s. "
+            "See what it does with: journalctl -u ami-watcher -n 50"
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise WatcherSilent(
+            f"ami-watcher broke off ({type(error).__name__}: {printable(str(error))}). "
+            "See why with: journalctl -u ami-watcher -n 50"
+        ) from None
+    finally:
+        connection.close()
+    # A daemon that is not ready answers 503 with the same document, and says in it why.
+    if response.status not in (200, 503):
+        raise WatcherSilent(f"ami-watcher refused: {_error(body)}")
+    try:
+        return answer.model_validate_json(body)
+    except ValidationError:
+        raise WatcherSilent(
+            "The running ami-watcher is of another version than this command. Restart it with: "
+            "systemctl restart ami-watcher"
+        ) from None
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, deadline_s: float) -> None:
+        super().__init__("localhost", timeout=deadline_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _error(body: bytes) -> str:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "it did not say why"
+    return printable(str(document.get("error", ""))) if isinstance(document, Mapping) else "it did not say why"

@@ -1,0 +1,224 @@
+"""The `ami-watcher` command: arguments and printing only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import RenderableType
+from rich.live import Live
+
+from ami_watcher import tables
+from ami_watcher.ask import WatcherSilent, ask
+from ami_watcher.check import Result, Verdict, judged
+from ami_watcher.documents import Contacts, Document, History, Registrations
+from host.errors import HotstandbyError
+from host.exits import Exit
+from host.lock import Lock
+from host.places import Places
+from host.terminal import console
+from pair import active, this_machine
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+WATCH_S = 1.0
+
+
+class _Commands(click.Group):
+    """Prints what went wrong on purpose as one message, and ends with its exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HotstandbyError as error:
+            console(stderr=True).print(str(error), soft_wrap=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+def _config(command: Command) -> Command:
+    return click.option(
+        "--config",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Directory of pair.toml. [default: /etc/hotstandby]",
+    )(command)
+
+
+def _json(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="Print the API's document as JSON.")(command)
+
+
+def _watch(command: Command) -> Command:
+    return click.option("--watch", is_flag=True, help="Print it anew every second, until Ctrl-C.")(command)
+
+
+@click.group(
+    cls=_Commands,
+    epilog="Examples:\n\n\b\n  ami-watcher registrations --watch\n  ami-watcher contacts --missing",
+)
+@click.version_option(package_name="hotstandby")
+def main() -> None:
+    """What this machine's Asterisk holds: registrations at carriers, and phones."""
+
+
+@main.command(epilog="Example:\n\n\b\n  systemctl start ami-watcher\n  ami-watcher run --config /etc/hotstandby")
+@_config
+def run(config: Path | None) -> None:
+    """Follow Asterisk until told to stop; serve the page and the API."""
+    from ami_watcher.daemon import Daemon
+    from ami_watcher.following import follower
+
+    _log_to_stderr()
+    places = Places.standard(config)
+    found = active(places)
+    if found.warning is not None:
+        logging.getLogger("ami_watcher").warning("%s", found.warning)
+    machine = this_machine(places, found.pair)
+
+    async def follow() -> None:
+        daemon = Daemon(places, found.pair, machine, follower(places, found.pair, machine))
+        await daemon.run()
+
+    with Lock(places.run / "ami-watcher.lock", f"ami-watcher run on {machine}"):
+        asyncio.run(follow())
+
+
+@main.command(epilog="Examples:\n\n\b\n  ami-watcher registrations\n  ami-watcher registrations --json | jq .level")
+@_config
+@_json
+@_watch
+def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
+    """The trunks, their state, and the last 24 hours.
+
+    In the last column one character is an hour: a low bar where it held throughout, a high one where it did not, a dot
+    where nobody watched.
+    """
+    places = Places.standard(config)
+    _show(lambda: ask(places, "/api/registrations", Registrations), tables.registrations, as_json, watch)
+
+
+@main.command(epilog="Examples:\n\n\b\n  ami-watcher contacts --find yealink\n  ami-watcher contacts --missing --watch")
+@_config
+@_json
+@_watch
+@click.option("--missing", is_flag=True, help="Who was on the other machine and has not come back.")
+@click.option("--find", metavar="TEXT", help="Only where name, address or device holds TEXT.")
+@click.option("--limit", type=click.IntRange(0, 10_000), default=500, show_default=True, help="Phones at most.")
+def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, find: str | None, limit: int) -> None:
+    """The phones and peers that are registered here."""
+    places = Places.standard(config)
+    _show(
+        lambda: ask(places, "/api/contacts", Contacts, q=find, limit=limit),
+        tables.missing if missing else tables.contacts,
+        as_json,
+        watch,
+    )
+
+
+@main.command(epilog="Examples:\n\n\b\n  ami-watcher history acme\n  ami-watcher history --kind link --since 7d")
+@_config
+@_json
+@click.argument("subject", required=False)
+@click.option("--kind", type=click.Choice(["registration", "contact", "link", "role", "kick"]), help="Only these.")
+@click.option("--since", default="24h", show_default=True, metavar="TIME", help="How far back, such as 90m, 24h, 7d.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True, help="The newest so many.")
+def history(config: Path | None, as_json: bool, subject: str | None, kind: str | None, since: str, limit: int) -> None:
+    """What changed: of all, or of the trunk or phone SUBJECT."""
+    places = Places.standard(config)
+    start = int(time.time() - _seconds(since))
+    _show(
+        lambda: ask(places, "/api/history", History, since=max(0, start), kind=kind, subject=subject, limit=limit),
+        tables.history,
+        as_json,
+        watch=False,
+    )
+
+
+@main.command(epilog="Example:\n\n\b\n  ami-watcher check --missing-warning 5")
+@_config
+@click.option("--missing-warning", type=click.IntRange(1), metavar="N", help="So many phones not back are a warning.")
+@click.option("--timeout", type=click.FloatRange(0.1, 60.0), default=5.0, show_default=True, help="Seconds.")
+def check(config: Path | None, missing_warning: int | None, timeout: float) -> None:
+    """A monitoring plugin: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, one line with numbers to chart."""
+    places = Places.standard(config)
+    try:
+        now = ask(places, "/api/registrations", Registrations, deadline_s=timeout)
+        phones = ask(places, "/api/contacts", Contacts, deadline_s=timeout, limit=0)
+        result = judged(now, phones, missing_warning=missing_warning)
+    except WatcherSilent as error:
+        result = Result(Verdict.UNKNOWN, str(error))
+    click.echo(result.line)
+    sys.exit(result.verdict)
+
+
+def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_json: bool, watch: bool) -> None:
+    """Prints once, or every second; as JSON, one document a line, and watched, only when it differs."""
+    if not watch:
+        document: Document = get()
+        if as_json:
+            click.echo(document.model_dump_json(indent=2))
+        else:
+            console().print(table(document))
+        return
+    if as_json:
+        before = None
+        while True:
+            document = get()
+            text = document.model_dump_json()
+            if document.model_dump_json(exclude={"at"}) != before:
+                before = document.model_dump_json(exclude={"at"})
+                click.echo(text)
+            time.sleep(WATCH_S)
+    screen = console()
+    with Live(table(get()), console=screen, auto_refresh=False, transient=False) as live:
+        while True:
+            time.sleep(WATCH_S)
+            try:
+                live.update(table(get()), refresh=True)
+            except WatcherSilent as error:
+                # It is restarted now and then; a person who watches sees that, and what comes after.
+                live.update(str(error), refresh=True)
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if found is None:
+        raise click.BadParameter(
+            f"'{text}' is no time. Write a number and s, m, h or d, such as 24h.", param_hint="--since"
+        )
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[found[2]]
+
+
+class _Journal(logging.Formatter):
+    """Under systemd a line begins with its priority (sd-daemon(3)) and the journal adds the time."""
+
+    PRIORITY = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next((number for level, number in self.PRIORITY if record.levelno >= level), 7)
+        # Each line of a message is one entry of the journal, and needs the priority of its own.
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(_Journal("%(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for noisy in ("asyncio", "panoramisk", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main() or Exit.DONE)

@@ -1,0 +1,332 @@
+"""The daemon: follows Asterisk, remembers, tells whoever asked to be told, and answers questions until it is stopped.
+
+Every half second it compares what is with what it has told; a change that was missed is made up for then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from ami_watcher.api import Login, application
+from ami_watcher.ask import socket_path
+from ami_watcher.desk import Desk
+from ami_watcher.exchange import Exchange, ExportFailed
+from ami_watcher.expected import wanted
+from ami_watcher.following import settings_of, where_of
+from ami_watcher.guard import Guard, Tokens, is_loopback
+from ami_watcher.history import REMEMBERED, Entry
+from ami_watcher.hooks import Courier, Notice, Programs, Webhook
+from ami_watcher.hub import Hub
+from ami_watcher.keeper import Keeper
+from ami_watcher.metrics import Metrics
+from ami_watcher.notice import Settling
+from ami_watcher.role import role_now
+from ami_watcher.serving import Server, quieten, server, tcp_socket, unix_socket
+from ami_watcher.snapshot import Change, LinkState
+from ami_watcher.source import Source
+from host.errors import HotstandbyError, UsageError
+from host.notify import notify, watchdog_interval_s
+from host.places import Places
+from host.printable import printable
+from pair import Pair, read, read_secret
+
+log = logging.getLogger(__name__)
+
+ROUND_S: Final = 0.5
+FLUSH_S: Final = 2.0
+EXPORT_S: Final = 30.0
+OTHER_S: Final = 5.0
+END_S: Final = 1.5
+"""The daemon is gone within 2 s of SIGTERM, whatever its clients do."""
+MANY: Final = 100
+"""Phones that came or went in one list: from here on listeners are told how many, not each."""
+
+
+class Daemon:
+    """One run of ami-watcher."""
+
+    def __init__(self, places: Places, pair: Pair, machine: str, source: Source) -> None:
+        """
+        Args:
+            places: of this machine.
+            pair: pair.toml.
+            machine: ours.
+            source: follows Asterisk.
+
+        Raises:
+            UsageError: it would listen beyond loopback without a token.
+            SecretUnusable: the token cannot be read.
+        """
+        now = time.time()
+        self._places = places
+        self._machine = machine
+        self._source = source
+        self._role = role_now(places)
+        self._token = _token(places, pair)
+        self._tcp = tcp_socket(pair.watcher.listen, pair.watcher.port)
+        self._unix = unix_socket(socket_path(places))
+        self._keeper = Keeper(places.state / "ami-watcher.sqlite3", history_days=pair.watcher.history_days, now=now)
+        self._hub = Hub(uuid.uuid4().hex[:12])
+        self.desk = Desk(source, pair, machine, self._keeper, self._hub, self._exchange(pair))
+        self._metrics = Metrics(self.desk)
+        self._settling = Settling(pair.watcher.hooks.settle_s)
+        self._couriers: list[Courier] = []
+        self._contacts_at = 0.0
+        self._stop = asyncio.Event()
+        self._login: Login | None = None
+
+    def stop(self) -> None:
+        """Ends the run."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT; SIGHUP reads pair.toml again."""
+        quieten()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+
+        await self._keeper.begin(time.time())
+        self._settling = Settling(self.desk.pair.watcher.hooks.settle_s, self._keeper.memory.recall(limit=REMEMBERED))
+        self._send_couriers()
+        app, self._login = application(self.desk, self._metrics)
+        guarded = Guard(app, hosts=_hosts(self.desk.pair, self._machine), tokens=self._token)
+        self._guard = guarded
+        self._login.tokens = self._token
+        servers = [(server(guarded), self._tcp), (server(app), self._unix)]
+
+        serving = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in servers]
+        telling = asyncio.create_task(self._listen())
+        following = asyncio.create_task(self._source.run(self._stop))
+        rounds = asyncio.create_task(self._rounds())
+        listening = self._tcp.getsockname()
+        log.info("%s is watched; the page is at http://%s:%s/", self._machine, _bracketed(listening[0]), listening[1])
+        notify(f"READY=1\nSTATUS=watching Asterisk on {self._machine}")
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            work = [*serving, telling, following, rounds]
+            done, _ = await asyncio.wait([stopped, *work], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()
+                if not self._stop.is_set():
+                    raise HotstandbyError("A part of ami-watcher ended by itself; systemd starts it again.")
+        finally:
+            notify("STOPPING=1")
+            self._stop.set()
+            await self._end([one for one, _ in servers], [stopped, *work])
+
+    async def _end(self, servers: list[Server], tasks: list[asyncio.Task[object]]) -> None:
+        self._hub.close()
+        for one in servers:
+            one.should_exit = True
+        for courier in self._couriers:
+            courier.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self._keeper.end(time.time())
+        await asyncio.wait(tasks, timeout=END_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        socket_path(self._places).unlink(missing_ok=True)
+        log.info("ami-watcher on %s has ended", self._machine)
+
+    # What Asterisk does.
+
+    async def _listen(self) -> None:
+        async with self._source.subscribe() as changes:
+            async for change in changes:
+                self._take(change)
+
+    def _take(self, change: Change) -> None:
+        if change.kind == "contacts":
+            # The phones themselves are compared in each round.
+            return
+        entry = Entry(change.at, change.kind, change.subject, change.before or None, change.after or None, change.cause)
+        self._tell([entry])
+        if entry.kind == "registration":
+            self._metrics.count(entry.subject, entry.after or "gone")
+        level = logging.INFO if entry.after in ("registered", "synced", "primary", "standby") else logging.WARNING
+        log.log(level, "%s", Notice(entry, self._machine, self.desk.pair.name).sentence)
+
+    def _tell(self, entries: list[Entry]) -> None:
+        self._keeper.record(entries)
+        now = time.monotonic()
+        for entry in entries:
+            self._hub.publish(entry.kind, asdict(entry))
+            self._settling.offer(entry, now)
+
+    # Every half second.
+
+    async def _rounds(self) -> None:
+        flushed = exported = looked = told = float("-inf")
+        every = watchdog_interval_s()
+        while not self._stop.is_set():
+            now = time.monotonic()
+            self._stand()
+            self._see()
+            self._keeper.alive(time.time())
+            for entry in self._settling.due(now):
+                for courier in self._couriers:
+                    courier.tell(Notice(entry, self._machine, self.desk.pair.name))
+            if now - looked >= OTHER_S:
+                looked = now
+                self.desk.other = await asyncio.to_thread(self.desk.exchange.other)
+            if now - exported >= EXPORT_S and self._contacts_are_fresh():
+                exported = now
+                await self._export()
+            if now - flushed >= FLUSH_S:
+                flushed = now
+                await self._keeper.flush(time.time())
+            if every is not None and now - told >= min(every, 5.0):
+                told = now
+                notify(f"WATCHDOG=1\nSTATUS={printable(self.desk.registrations().sentence)}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROUND_S):
+                    await self._stop.wait()
+
+    def _stand(self) -> None:
+        role = role_now(self._places)
+        if role != self._role:
+            self._role = role
+            self._source.reconfigure(wanted(self.desk.pair, self._machine, role), role=role)
+
+    def _see(self) -> None:
+        snapshot = self._source.snapshot
+        at = snapshot.contacts_at
+        # Each snapshot counts back from its own moment, so the same list differs by microseconds.
+        if at is None or at - self._contacts_at < 0.1 or snapshot.link is not LinkState.SYNCED:
+            return
+        self._contacts_at = at
+        entries = self._keeper.see(snapshot.contacts, at)
+        if len(entries) > MANY:
+            self._hub.publish("contacts", {"at": at, "changed": len(entries), "total": len(snapshot.contacts)})
+            return
+        for entry in entries:
+            self._hub.publish(entry.kind, asdict(entry))
+
+    def _contacts_are_fresh(self) -> bool:
+        snapshot = self._source.snapshot
+        if snapshot.link is not LinkState.SYNCED or snapshot.contacts_at is None:
+            return False
+        return snapshot.at - snapshot.contacts_at <= self.desk.pair.watcher.contacts_poll_s + EXPORT_S
+
+    async def _export(self) -> None:
+        export = self._keeper.inventory.export(self._machine, time.time())
+        try:
+            await asyncio.to_thread(self.desk.exchange.publish, export)
+        except ExportFailed as error:
+            if "export" not in self.desk.warnings:
+                log.error("%s", error)
+            self.desk.warnings["export"] = str(error)
+        else:
+            self.desk.warnings.pop("export", None)
+
+    # What the admin does.
+
+    def _reload(self) -> None:
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            pair = read(self._places)
+            self._adopt(pair)
+        except HotstandbyError as error:
+            log.error("The old configuration stays in force. %s", error)
+            self.desk.warnings["pair.toml"] = (
+                f"The configuration of {time.strftime('%F %T')} was not taken over: {error}"
+            )
+        else:
+            self.desk.warnings.pop("pair.toml", None)
+            log.info("%s was read again and is in force", self._places.pair_toml)
+        notify("READY=1")
+
+    def _adopt(self, pair: Pair) -> None:
+        """Takes over what can change while running; nothing of it, where anything of it cannot be had."""
+        if self._machine not in pair.machines:
+            raise UsageError(f"It no longer names this machine, '{self._machine}'.")
+        token = _token(self._places, pair)
+        old = self.desk.pair
+        where = where_of(pair, self._machine)
+        if (pair.watcher.listen, pair.watcher.port) != (old.watcher.listen, old.watcher.port):
+            log.warning("listen and port are taken over at the next start: systemctl restart ami-watcher")
+        if pair.asterisk_on(self._machine).ami.secret_file != old.asterisk_on(self._machine).ami.secret_file:
+            log.warning("the name of AMI's secret_file is taken over at the next start: systemctl restart ami-watcher")
+        self._token = token
+        self._guard.reconfigure(hosts=_hosts(pair, self._machine), tokens=token)
+        if self._login is not None:
+            self._login.tokens = token
+        self.desk.pair = pair
+        self.desk.exchange = self._exchange(pair)
+        self._keeper.history_days = pair.watcher.history_days
+        self._settling.settle_s = pair.watcher.hooks.settle_s
+        self._source.reconfigure(
+            wanted(pair, self._machine, self._role),
+            role=self._role,
+            settings=settings_of(pair),
+            ami=where,
+        )
+        if pair.watcher.hooks != old.watcher.hooks:
+            self._send_couriers()
+
+    def _send_couriers(self) -> None:
+        for courier in self._couriers:
+            courier.stop()
+        hooks = self.desk.pair.watcher.hooks
+        self._couriers = [
+            Courier(
+                Programs(self._places.hooks / "watcher", deadline_s=hooks.deadline_s),
+                attempts=hooks.attempts,
+            )
+        ]
+        self.desk.warnings.pop("webhook", None)
+        if hooks.webhook is not None:
+            try:
+                token = read_secret(self._places, hooks.webhook_token_file) if hooks.webhook_token_file else None
+                webhook = Webhook(hooks.webhook, token, deadline_s=hooks.deadline_s)
+                self._couriers.append(Courier(webhook, attempts=hooks.attempts))
+            except HotstandbyError as error:
+                log.error("The web hook is told nothing: %s", error)
+                self.desk.warnings["webhook"] = f"The web hook is told nothing: {error}"
+        self.desk.couriers = self._couriers
+        for courier in self._couriers:
+            courier.start()
+
+    def _exchange(self, pair: Pair) -> Exchange:
+        directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else self._places.state / "contacts"
+        return Exchange(directory, machine=self._machine, other=pair.peer_of(self._machine))
+
+
+def _token(places: Places, pair: Pair) -> Tokens | None:
+    """What callers have to show.
+
+    Raises:
+        UsageError: none is set, and others than this machine could ask.
+        SecretUnusable
+    """
+    if pair.watcher.token_file is not None:
+        return Tokens(read_secret(places, pair.watcher.token_file))
+    if not is_loopback(pair.watcher.listen):
+        raise UsageError(
+            f'[watcher] listen = "{pair.watcher.listen}" would show phones and trunks to everybody who reaches it. '
+            "Set token_file in [watcher] of pair.toml, and make the token with: "
+            f"(umask 077; openssl rand -hex 24 > {places.secrets}/watcher-token)"
+        )
+    return None
+
+
+def _hosts(pair: Pair, machine: str) -> set[str]:
+    own = pair.machines[machine]
+    names = {"localhost", "127.0.0.1", "::1", pair.watcher.listen, machine, own.public_address, own.bind}
+    return names | set(pair.watcher.hosts)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

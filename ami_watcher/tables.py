@@ -1,0 +1,174 @@
+"""What the commands print, from the documents of the API. The last line says what to type next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ami_watcher.documents import Contacts, History, Registration, Registrations
+from ami_watcher.view import lasted
+from host.printable import printable
+
+STYLE: Final = {"good": "green", "warning": "yellow", "bad": "bold red", "unknown": "dim"}
+SIGN: Final = {"good": "+", "warning": "~", "bad": "!", "unknown": "?"}
+"""Besides the colour, which not every terminal and not every eye has."""
+BLOCKS: Final = {"registered": "▁", "registering": "▅", "unknown": "·", "unwatched": "·", "standby": " "}
+STRIP: Final = 24
+
+
+def registrations(document: Registrations) -> RenderableType:
+    """Trunks with their state, since when, and an hour a character of the last day."""
+    head = Text.assemble(
+        (printable(document.pair), "bold"),
+        "   ",
+        (printable(document.machine), "bold"),
+        f" {document.role or 'without a role'}",
+        "   Asterisk ",
+        printable(document.link.asterisk_version) or "not known yet",
+    )
+    verdict = Text(f"{SIGN[document.level]} {printable(document.sentence, 1000)}", style=STYLE[document.level])
+    parts: list[RenderableType] = [head, verdict]
+    if document.registrations:
+        table = _table("trunk", "", "state", "since", "last 24 hours", "why")
+        for row in document.registrations:
+            table.add_row(
+                printable(row.trunk),
+                row.channel,
+                Text(f"{SIGN[row.level]} {row.word}", style=STYLE[row.level] if row.state != "standby" else "dim"),
+                lasted(document.at - row.since) if row.since is not None else "-",
+                strip(row, document.at),
+                Text(printable(row.cause or ""), overflow="fold"),
+            )
+        parts.append(table)
+    parts.append(Text(f"next     {_next(document)}", overflow="fold"))
+    return Group(*parts)
+
+
+def contacts(document: Contacts) -> RenderableType:
+    """Who is registered here."""
+    parts: list[RenderableType] = [
+        Text(f"{document.total} phones and peers on {printable(document.machine)}", style="bold")
+    ]
+    if document.contacts:
+        table = _table("phone", "", "address", "reach", "since", "renews", "device")
+        for item in document.contacts:
+            reach = item.reach if item.rtt_ms is None else f"{item.reach} {item.rtt_ms:.0f} ms"
+            table.add_row(
+                printable(item.name),
+                item.channel,
+                printable(item.address),
+                reach,
+                lasted(document.at - item.since) if item.since is not None else "-",
+                _due(item.expires_at, document.at),
+                printable(item.user_agent or "-"),
+            )
+        parts.append(table)
+        if document.matching > len(document.contacts):
+            parts.append(Text(f"{len(document.contacts)} of {document.matching}; more with --limit"))
+    elif document.proof is None:
+        parts.append(Text("The lists have not been read yet."))
+    parts.append(Text(printable(document.other_sentence, 1000)))
+    parts.append(Text("next     " + ("ami-watcher contacts --missing" if document.missing else "nothing to do")))
+    return Group(*parts)
+
+
+def missing(document: Contacts) -> RenderableType:
+    """Who has not come back, and until when they are waited for."""
+    parts: list[RenderableType] = [Text(printable(document.other_sentence, 1000), style="bold")]
+    overdue = [item for item in document.missing if item.expires_at is not None and item.expires_at < document.at]
+    if document.missing:
+        table = _table("phone", "", "was at", "last seen", "due", "device")
+        for item in document.missing:
+            table.add_row(
+                printable(item.name),
+                item.channel,
+                printable(item.address),
+                _due(item.last_seen, document.at),
+                Text(
+                    _due(item.expires_at, document.at) if item.expires_at is not None else "not told",
+                    style="bold red" if item in overdue else "",
+                ),
+                printable(item.user_agent or "-"),
+            )
+        parts.append(table)
+    if overdue:
+        parts.append(
+            Text(
+                f"next     {len(overdue)} should have been back by now: see whether their address resolves to this "
+                f"machine, such as: dig +short {printable(document.machine)}",
+                overflow="fold",
+            )
+        )
+    else:
+        parts.append(
+            Text("next     " + ("wait: each comes back when it is due" if document.missing else "nothing to do"))
+        )
+    return Group(*parts)
+
+
+def history(document: History) -> RenderableType:
+    """What changed, oldest first."""
+    parts: list[RenderableType] = []
+    if document.entries:
+        table = _table("when", "what", "who", "was", "is", "why")
+        for entry in document.entries:
+            table.add_row(
+                datetime.fromtimestamp(entry.at).astimezone().strftime("%F %T"),
+                entry.kind,
+                printable(entry.subject),
+                printable(entry.before or "-"),
+                printable(entry.after or "-"),
+                Text(printable(entry.cause or ""), overflow="fold"),
+            )
+        parts.append(table)
+    else:
+        parts.append(Text("Nothing has changed in that time."))
+    if not document.complete:
+        parts.append(Text(f"This is what memory holds. {printable(document.note or '', 1000)}", style="yellow"))
+    return Group(*parts)
+
+
+def strip(row: Registration, now: float) -> Text:
+    """The last day, an hour a character: the worst that was in it."""
+    text = Text()
+    hour = 86_400.0 / STRIP
+    for index in range(STRIP):
+        start = now - 86_400.0 + index * hour
+        states = [part.state for part in row.strip if part.start < start + hour and part.end > start]
+        worst = max(states, key=_badness, default="standby")
+        style = {"registered": "green", "registering": "yellow"}.get(worst, "dim" if worst in BLOCKS else "bold red")
+        text.append(BLOCKS.get(worst, "█"), style=style)
+    return text
+
+
+def _badness(state: str) -> int:
+    order = ("standby", "unwatched", "unknown", "registered", "registering")
+    return order.index(state) if state in order else len(order)
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in titles:
+        table.add_column(title, no_wrap=title not in ("why", "device"), overflow="fold")
+    return table
+
+
+def _due(at: float | None, now: float) -> str:
+    if at is None:
+        return "-"
+    return f"in {lasted(at - now)}" if at > now else f"{lasted(now - at)} ago"
+
+
+def _next(document: Registrations) -> str:
+    if document.link.state in ("lost", "refused"):
+        return "systemctl status asterisk" if document.link.state == "lost" else "journalctl -u ami-watcher -n 20"
+    bad = next((row for row in document.registrations if row.level == "bad"), None)
+    if bad is None:
+        return "nothing to do" if document.level == "good" else "ami-watcher registrations --watch"
+    if bad.state in ("gone", "unexpected"):
+        return "render-localized --check"
+    return f"ami-watcher history {printable(bad.trunk)}"
