@@ -1,0 +1,96 @@
+"""When Asterisk has given up for ever, and what is done about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from ami_watcher.expected import Wanted
+from ami_watcher.kick import LONGEST_PAUSE_S, Kicks
+from ami_watcher.lists import Listed
+from ami_watcher.registration import MEANING, Registration, State
+from ami_watcher.registry import Standing
+
+ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
+NOVA = Wanted("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
+METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
+
+
+def standing(
+    wanted: Wanted, raw: str, *, since: float = 0.0, heard: float | None = None, retry_s: int | None = 60
+) -> Standing:
+    name = wanted.trunk if wanted.channel == "pjsip" else None
+    listed = Listed(wanted.channel, name, wanted.username, wanted.host, wanted.port, raw, retry_s=retry_s)
+    return Standing(wanted, listed, Registration(wanted.trunk, wanted.channel, MEANING[raw], since, raw=raw), heard)
+
+
+@pytest.mark.parametrize(
+    ("one", "now", "kicked"),
+    [
+        (standing(ACME, "No Authentication"), 30.0, "Reload chan_sip"),
+        (standing(ACME, "Rejected"), 30.0, "Reload chan_sip"),
+        (standing(ACME, "Failed"), 30.0, "Reload chan_sip"),
+        (standing(ACME, "No Authentication"), 29.9, None),  # left alone first
+        (standing(ACME, "Request Sent"), 900.0, None),  # chan_sip goes on by itself
+        (standing(ACME, "Unregistered"), 900.0, None),
+        (standing(ACME, "Registered"), 900.0, None),
+        (standing(NOVA, "Rejected"), 101.9, None),  # PJSIP may still try: its pause, and one transaction
+        (standing(NOVA, "Rejected"), 102.0, "PJSIPRegister nova"),
+        (standing(NOVA, "Rejected", heard=50.0), 102.0, None),  # it tried again at 50
+        (standing(NOVA, "Rejected", heard=50.0), 152.0, "PJSIPRegister nova"),
+        (standing(NOVA, "Rejected", retry_s=5), 47.0, "PJSIPRegister nova"),
+        (standing(NOVA, "Rejected", retry_s=None), 102.0, "PJSIPRegister nova"),
+        (standing(NOVA, "Unregistered"), 900.0, None),  # somebody took it back by hand
+        (standing(METRO, "Rejected"), 900.0, None),  # chan_iax2 never gives up
+    ],
+)
+def test_what_has_given_up_is_started_again(one: Standing, now: float, kicked: str | None) -> None:
+    found = Kicks(after_s=30.0).due([one], now, may_shared=True)
+    assert [kick.done for kick in found] == ([] if kicked is None else [kicked])
+
+
+def test_a_machine_without_the_right_starts_nothing_that_is_shared() -> None:
+    both = [standing(ACME, "No Authentication"), standing(NOVA, "Rejected")]
+    assert Kicks(after_s=30.0).due(both, 1000.0, may_shared=False) == ()
+
+
+def test_its_own_accounts_it_starts_again_unless_a_shared_one_would_go_with_them() -> None:
+    own = standing(replace(ACME, trunk="own", shared=False), "Failed")
+    assert [kick.trunks for kick in Kicks(after_s=30.0).due([own], 1000.0, may_shared=False)] == [("own",)]
+    shared = standing(ACME, "Registered")
+    assert Kicks(after_s=30.0).due([own, shared], 1000.0, may_shared=False) == ()
+
+
+def test_one_reload_serves_all_of_chan_sip_and_names_whom() -> None:
+    lines = [standing(replace(ACME, trunk=name), "Failed") for name in ("a", "b")] + [standing(ACME, "Registered")]
+    [kick] = Kicks(after_s=30.0).due(lines, 1000.0, may_shared=True)
+    assert kick.trunks == ("a", "b")
+    assert kick.fields == (("Module", "chan_sip"),)
+
+
+def test_a_carrier_that_goes_on_refusing_is_asked_ever_more_rarely() -> None:
+    kicks = Kicks(after_s=30.0)
+    at = []
+    for now in range(7200):
+        if kicks.due([standing(ACME, "No Authentication")], float(now), may_shared=True):
+            at.append(now)
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+    assert at[0] == 30
+    assert pauses[:5] == [60, 120, 240, 480, int(LONGEST_PAUSE_S)]
+    assert set(pauses[5:]) == {int(LONGEST_PAUSE_S)}
+
+
+def test_success_forgets_the_attempts() -> None:
+    kicks = Kicks(after_s=30.0)
+    assert kicks.due([standing(ACME, "Failed")], 30.0, may_shared=True)
+    assert kicks.tries == {"acme": 1}
+    kicks.due([standing(ACME, "Registered")], 40.0, may_shared=True)
+    assert kicks.tries == {}
+    assert kicks.due([standing(ACME, "Failed", since=50.0)], 80.0, may_shared=True)
+
+
+def test_a_registration_that_nobody_lists_is_not_kicked() -> None:
+    gone = Standing(NOVA, None, Registration("nova", "pjsip", State.GONE, 0.0), None)
+    assert Kicks(after_s=30.0).due([gone], 1000.0, may_shared=True) == ()
