@@ -54,12 +54,16 @@ class Lookups:
         counts: (name, status) -> answers given so far.
     """
 
-    def __init__(self, places: Places, pair: Pair) -> None:
+    def __init__(self, places: Places, pair: Pair, *, breaker: Breaker = Breaker()) -> None:  # noqa: B008 (frozen)
+        """
+        Args:
+            breaker: each lookup starts with this one.
+        """
         self._places = places
         self._memory = Memory()
         self._file = CacheFile(places.state / "lookups.sqlite")
         self._questions = {name: self._question(name, lookup) for name, lookup in pair.lookup.items()}
-        self._breakers = dict.fromkeys(self._questions, Breaker())
+        self._breakers = dict.fromkeys(self._questions, breaker)
         self._flights: dict[Place, Future[Entry]] = {}
         self._lock = threading.Lock()
         self._stays = False
@@ -153,8 +157,7 @@ class Lookups:
     def _asked(self, question: Question, key: str, place: Place, entry: Entry | None, deadline: float) -> Answer:
         """Domino's answer, or why there is none and what is kept instead."""
         try:
-            flight = self._begin(question, key, place)
-            fresh = flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
+            fresh = self._waited(question, key, place, deadline)
         except FutureTimeout:
             status, reason = Status.TIMEOUT, "Domino has not answered by the deadline"
         except HotstandbyError as error:
@@ -165,8 +168,18 @@ class Lookups:
             return question.answer(Status.STALE, entry, reason)
         return question.answer(status, reason=reason)
 
-    def _begin(self, question: Question, key: str, place: Place) -> Future[Entry]:
-        """The request that is under way for `place`, begun if there is none.
+    def _waited(self, question: Question, key: str, place: Place, deadline: float) -> Entry:
+        """What a request to Domino brings by `deadline`. One that somebody else began may end before that."""
+        while True:
+            flight, ours = self._begin(question, key, place)
+            try:
+                return flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
+            except Late:
+                if ours or time.monotonic() >= deadline:
+                    raise
+
+    def _begin(self, question: Question, key: str, place: Place) -> tuple[Future[Entry], bool]:
+        """The request that is under way for `place`, begun if there is none; and whether it was.
 
         Raises:
             Unreachable: the breaker is open, or too much is under way already.
@@ -175,7 +188,7 @@ class Lookups:
         with self._lock:
             flight = self._flights.get(place)
             if flight is not None:
-                return flight
+                return flight, False
             breaker = self._breakers[question.name]
             if not breaker.lets(now):
                 raise Unreachable(f"Domino was not asked: {_state(breaker, now)}")
@@ -191,7 +204,7 @@ class Lookups:
             with self._lock:
                 del self._flights[place]
             flight.set_exception(Unreachable(f"Domino was not asked: {error}"))
-        return flight
+        return flight, True
 
     def _fly(self, question: Question, key: str, place: Place, flight: Future[Entry], deadline: float) -> None:
         entry: Entry | None = None

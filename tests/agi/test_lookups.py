@@ -1,0 +1,252 @@
+"""A lookup from its configuration to its answer, against the Domino stand-in, with whatever happens to Domino."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agi.answer import Answer, Status
+from agi.breaker import Breaker
+from agi.lookups import Lookups
+from agi.question import Question
+from lab.domino import Domino, Trouble
+from tests.agi import phones
+
+KEY = "+1 415 555 1212"
+NAME = "CALLERID(name)"
+DEADLINE_S = 0.3
+LATEST_S = DEADLINE_S + 0.25
+FOUND = {NAME: "Jörg Müller", "COMPANY": "Acme <!> 'Söhne'"}
+DEFAULTS = {"COMPANY": "unknown"}
+
+Make = Callable[..., Lookups]
+
+
+@pytest.fixture
+def domino() -> Iterator[Domino]:
+    with Domino.serving(phones.data()) as serving:
+        yield serving
+
+
+@pytest.fixture
+def make(domino: Domino, tmp_path: Path) -> Iterator[Make]:
+    """Makes the lookups of a process; all of them share the machine's directories."""
+    made: list[Lookups] = []
+
+    def lookups(extra: str = "", *, database: str = "crm/phones.nsf", breaker: Breaker | None = None) -> Lookups:
+        pair = phones.pair_with(phones.lookup(domino.port, extra, database=database))
+        one = Lookups(phones.places(tmp_path), pair, breaker=breaker or Breaker())
+        one.stay()
+        made.append(one)
+        return one
+
+    yield lookups
+    for one in made:
+        one.close()
+
+
+def find(lookups: Lookups, key: str = KEY, *, deadline_s: float = 5) -> Answer:
+    begun = time.monotonic()
+    answer = lookups.find("caller", key, begun + deadline_s)
+    assert time.monotonic() - begun < LATEST_S, answer
+    return answer
+
+
+def eventually(true: Callable[[], bool], within_s: float = 3) -> bool:
+    until = time.monotonic() + within_s
+    while not true() and time.monotonic() < until:
+        time.sleep(0.05)
+    return true()
+
+
+def test_a_caller_is_found_in_any_spelling_and_asked_for_once(domino: Domino, make: Make) -> None:
+    lookups = make()
+    for key in ("+14155551212", "4155551212", "(415) 555-1212", "1-415-555-1212"):
+        answer = find(lookups, key)
+        assert (answer.status, dict(answer.variables)) == (Status.FOUND, FOUND)
+    # Once in each spelling: as digits, which this view does not have, then in E.164.
+    assert len(domino.asked("ReadViewEntries")) == 2
+
+
+@pytest.mark.parametrize(
+    "key", ["", "anonymous", "unknown", "1-800-FLOWERS", "+1415555121\n2", "12&UntilKey=x", "9" * 500]
+)
+def test_what_is_no_number_is_not_found_without_asking(domino: Domino, make: Make, key: str) -> None:
+    lookups = make()
+    answer = lookups.cached("caller", key)
+    assert answer is not None
+    assert (answer.status, answer.variables) == (Status.NOTFOUND, DEFAULTS)
+    assert not domino.requests
+
+
+def test_not_found_is_believed_for_a_while(domino: Domino, make: Make) -> None:
+    lookups = make()
+    for _ in range(3):
+        answer = find(lookups, "+14155550000")
+        assert (answer.status, answer.variables) == (Status.NOTFOUND, DEFAULTS)
+    assert len(domino.requests) == 2
+
+
+def test_an_empty_column_gives_the_default(make: Make) -> None:
+    assert find(make(), "+14155559999").variables == {NAME: "Zoë", **DEFAULTS}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (Trouble(headers_after_s=5), Status.TIMEOUT),
+        (Trouble(body_drip_s=0.05), Status.TIMEOUT),
+        (Trouble(stop_after=50), Status.TIMEOUT),
+        (Trouble(cut_after=50), Status.ERROR),
+        (Trouble(reset_after=50), Status.ERROR),
+        (Trouble(login_page=True), Status.ERROR),
+        (Trouble(error_page=True), Status.ERROR),
+        (Trouble(status=500), Status.ERROR),
+        (Trouble(body="{"), Status.ERROR),
+    ],
+)
+def test_a_domino_in_trouble_gives_defaults_or_the_old_answer(
+    domino: Domino, make: Make, trouble: Trouble, status: Status
+) -> None:
+    lookups = make("fresh_s = 0\nrenew_s = 0\nstale_s = 60")
+    domino.trouble = trouble
+    answer = find(lookups)
+    assert (answer.status, answer.variables) == (status, DEFAULTS)
+    assert answer.reason
+    domino.trouble = Trouble()
+    assert find(lookups).status is Status.FOUND
+    domino.trouble = trouble
+    answer = find(lookups)
+    assert (answer.status, dict(answer.variables)) == (Status.STALE, FOUND)
+
+
+def test_a_call_with_less_time_than_the_lookup_gets_less(domino: Domino, make: Make) -> None:
+    domino.trouble = Trouble(headers_after_s=5)
+    begun = time.monotonic()
+    assert make().find("caller", KEY, begun + 0.05).status is Status.TIMEOUT
+    assert time.monotonic() - begun < 0.2
+
+
+def test_an_answer_that_wants_renewing_is_given_at_once_and_renewed_behind_the_call(domino: Domino, make: Make) -> None:
+    lookups = make("fresh_s = 0.2\nrenew_s = 60")
+    find(lookups)
+    time.sleep(0.25)
+    domino.data.databases["crm/phones.nsf"].views["(ByNumber)"].rows[0] = {"Number": "+14155551212", "Name": "New"}
+    domino.trouble = Trouble(headers_after_s=0.1)
+    begun = time.monotonic()
+    answer = lookups.cached("caller", KEY)
+    assert time.monotonic() - begun < 0.05
+    assert answer is not None
+    assert answer.status is Status.STALE
+    assert answer.variables[NAME] == "Jörg Müller"
+
+    def renewed() -> bool:
+        later = lookups.cached("caller", KEY)
+        return later is not None and later.variables[NAME] == "New"
+
+    assert eventually(renewed)
+
+
+def test_concurrent_identical_lookups_ask_once(domino: Domino, make: Make) -> None:
+    lookups = make()
+    domino.trouble = Trouble(headers_after_s=0.05)
+    answers: list[Answer] = []
+    threads = [threading.Thread(target=lambda: answers.append(find(lookups))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert [answer.status for answer in answers] == [Status.FOUND] * 20
+    assert len(domino.requests) == 2
+
+
+def test_a_call_that_joins_a_request_about_to_be_late_still_has_its_own_time(domino: Domino, make: Make) -> None:
+    lookups = make()
+    domino.trouble = Trouble(headers_after_s=5, times=1)
+    first = threading.Thread(target=find, args=(lookups,))
+    first.start()
+    time.sleep(0.2)
+    assert find(lookups).status is Status.FOUND
+    first.join(5)
+
+
+def test_a_restart_remembers(domino: Domino, make: Make) -> None:
+    first = make()
+    find(first)
+    first.close()
+    domino.stop()
+    answer = find(make())
+    assert (answer.status, dict(answer.variables)) == (Status.FOUND, FOUND)
+
+
+def test_a_changed_configuration_does_not_give_answers_of_the_old_one(domino: Domino, make: Make) -> None:
+    first = make()
+    find(first)
+    first.close()
+    assert find(make(database="basic.nsf")).status is Status.ERROR
+
+
+def test_a_dead_domino_is_soon_left_alone_and_found_again(domino: Domino, make: Make) -> None:
+    lookups = make(breaker=Breaker(pause_s=0.4))
+    domino.trouble = Trouble(reset_after=0)
+    for last in range(10):
+        assert find(lookups, f"+1415555000{last}").status is Status.ERROR
+    assert len(domino.requests) == 3, "after three failures nobody asks"
+    assert "not asked" in find(lookups).reason
+    assert "next try" in lookups.states()["caller"]
+    domino.trouble = Trouble()
+    assert eventually(lambda: find(lookups).status is Status.FOUND)
+    assert lookups.states()["caller"] == "answers"
+
+
+def test_a_page_in_place_of_data_does_not_open_the_breaker(domino: Domino, make: Make) -> None:
+    lookups = make()
+    domino.trouble = Trouble(login_page=True)
+    for last in range(5):
+        find(lookups, f"+1415555000{last}")
+    assert len(domino.requests) == 5
+
+
+def test_a_defect_of_our_own_is_an_error_and_does_not_stay(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lookups = make()
+    with monkeypatch.context() as broken:
+        broken.setattr(Question, "ask", lambda *_: 1 / 0)
+        answer = find(lookups)
+    assert (answer.status, answer.variables) == (Status.ERROR, DEFAULTS)
+    assert "ZeroDivisionError" in caplog.text
+    assert find(lookups).status is Status.FOUND
+
+
+def test_a_secret_that_is_missing_is_named_and_never_shown(make: Make, tmp_path: Path) -> None:
+    login = 'login = "basic"\nuser = "pbx"\nsecret_file = "domino"'
+    assert find(make(login, database="basic.nsf")).status is Status.FOUND
+    (tmp_path / "etc/secrets/domino").chmod(0o644)
+    lookups = make(login + "\nfresh_s = 0", database="basic.nsf")
+    (tmp_path / "etc/secrets/domino").chmod(0o644)
+    answer = find(lookups, "+14155559999")
+    assert answer.status is Status.ERROR
+    assert "secrets/domino" in answer.reason
+    assert phones.PASSWORD not in answer.reason
+
+
+def test_importing_the_lookups_brings_none_of_the_slow_libraries() -> None:
+    slow = "requests urllib3 phonenumbers sqlite3 xml.parsers.expat"
+    code = f"import sys, agi.lookups; print([name for name in {slow.split()!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_answer_is_counted(make: Make) -> None:
+    lookups = make()
+    find(lookups)
+    find(lookups)
+    find(lookups, "")
+    assert lookups.counts == {("caller", Status.FOUND): 2, ("caller", Status.NOTFOUND): 1}
