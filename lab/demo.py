@@ -1,0 +1,158 @@
+"""`make demo`: one account, two machines; the power of one goes, and the calls move to the other."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from host.command import Finished
+from host.terminal import console
+from lab import World, available, demo_standin, roots
+from lab.errors import LabError
+from lab.machine import Machine
+from lab.timeline import Timeline
+
+TRUNKS: Final = {"acme": "SIP", "metro": "IAX2", "nova": "PJSIP"}
+"""The demo's registering trunks, by what they register with (acme: chan_sip on 16, PJSIP on 22)."""
+
+
+class DemoFailed(LabError):
+    """The demo did not show what it promises."""
+
+
+def main() -> int:
+    """Runs the demo; 0 when everything that it shows was proven."""
+    shown = console()
+    if reason := available():
+        shown.print(f"No real servers here ({reason}).")
+        return demo_standin.main()
+    releases = [release for release in roots.RELEASES if _built(release)]
+    if not releases:
+        shown.print("No Asterisk could be built here; see the lines above.")
+        return 1
+    boston, dallas = releases[0], releases[-1]
+    try:
+        return Demo(World(boston=boston, dallas=dallas, trunks=[*TRUNKS, "better"], required=list(TRUNKS))).run()
+    except LabError as error:
+        print(f"The demo stopped: {error}", file=sys.stderr)
+        return 1
+
+
+def _built(release: roots.Release) -> bool:
+    try:
+        roots.build(release, roots.to(sys.stderr))
+    except LabError as error:
+        print(f"NO ASTERISK {release}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+class Demo:
+    """The story, told on the real thing."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._console = console()
+        self._line = Timeline(self._console)
+
+    def run(self) -> int:
+        """Tells it from the start to the end.
+
+        Raises:
+            LabError: something did not happen as promised.
+        """
+        self._console.print("Real servers, in namespaces of this machine; nothing of it can be reached from outside.")
+        with self._line.waiting("starting a carrier and two machines"), self._world as world:
+            self._world = world
+            self._introduce()
+            self._line.restart()
+            self._peace()
+            self._failure()
+        self._console.print()
+        taken = self._line.entries[-1].at
+        self._console.print(f"Done: {taken:.1f} s from the failure to a call answered on every trunk by dallas.")
+        self._console.print(
+            "Next: 'python -m lab shell' opens this world for you; README.md says how to begin for real."
+        )
+        return 0
+
+    def _introduce(self) -> None:
+        for machine in (self._world.carrier, self._world.boston, self._world.dallas):
+            version = machine.asterisk("core show version").split(" built")[0].strip()
+            drivers = ["chan_sip"] if machine.asterisk("module show like chan_sip").count("chan_sip.so") else []
+            self._console.print(
+                f"  {machine.name:<8} {machine.address:<11} {version} ({', '.join([*drivers, 'iax2', 'pjsip'])})"
+            )
+
+    def _peace(self) -> None:
+        boston, dallas = self._world.boston, self._world.dallas
+        self._line.chapter("A quiet day: boston is primary, dallas is standby")
+        self._activate(boston, "primary", "first start")
+        self._registered(boston)
+        self._activate(dallas, "standby")
+        heard = {accepted.machine for accepted in self._world.carrier.registers()}
+        if heard != {"boston"}:
+            raise DemoFailed(f"the carrier accepted registrations from {', '.join(sorted(map(str, heard)))}")
+        self._line.tell("dallas", "is standby", "the carrier has accepted registrations from boston alone")
+        self._calls("boston")
+
+    def _failure(self) -> None:
+        boston, dallas = self._world.boston, self._world.dallas
+        self._line.chapter("boston loses its power")
+        boston.power_off()
+        self._line.restart()
+        self._line.tell("boston", "is dead", "its link is down and all its processes are gone")
+        call = self._world.carrier.call("acme", deadline_s=1.0)
+        if call.machine is not None:
+            raise DemoFailed(f"boston is dead, and {call.machine} answered a call nobody should have")
+        self._line.tell(
+            "carrier", "calls 5551000: nobody answers", f"!SIP {call.status}: the binding still points to boston"
+        )
+        self._activate(dallas, "primary", "demo")
+        self._registered(dallas)
+        self._calls("dallas")
+
+    def _activate(self, machine: Machine, role: str, why: str | None = None) -> None:
+        argv = ["render-localized", "--role", role, "--activate"]
+        argv += ["--peer-is-down", why] if why else []
+        shown = " ".join(f"'{word}'" if " " in word else word for word in argv)
+        with self._line.waiting(f"{machine.name}: {shown}"):
+            done = machine.run(argv, deadline_s=60)
+        self._check(machine, shown, done)
+        self._line.tell(machine.name, f"$ {shown}", f"{_last_line(done)}")
+
+    def _check(self, machine: Machine, shown: str, done: Finished) -> None:
+        if done.returncode != 0:
+            raise DemoFailed(f"on {machine.name} '{shown}' ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def _registered(self, machine: Machine) -> None:
+        for trunk, protocol in TRUNKS.items():
+            self._world.carrier.await_holder(trunk, [machine.name], deadline_s=10)
+            last = self._world.carrier.registers(trunk)[-1]
+            if last.machine != machine.name:
+                raise DemoFailed(f"the last registration of {trunk} that the carrier accepted is {last.machine}'s")
+            self._line.tell(
+                "carrier",
+                f"{trunk} ({protocol}) is held by {machine.name}",
+                f"accepted from {last.from_address} for {last.expires_s} s",
+            )
+
+    def _calls(self, expected: str) -> None:
+        for number, protocol in ({**TRUNKS, "better": "by address"}).items():
+            # By address the carrier tries dallas first, so that one sees the standby refuse and the primary answer.
+            call = self._world.carrier.call(number, deadline_s=3.0, order=("dallas", "boston"))
+            if call.machine != expected:
+                raise DemoFailed(
+                    f"a call to {number} was answered by {call.machine or 'nobody'} ({call.status}), not by {expected}"
+                )
+            refused = "".join(f"{attempt.machine} said {attempt.status}, then " for attempt in call.attempts)
+            self._line.tell(
+                "carrier",
+                f"calls {number} ({protocol}): {expected} answers",
+                f"{refused}200 after {call.seconds:.2f} s",
+            )
+
+
+def _last_line(done: Finished) -> str:
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    return lines[-1] if lines else f"done in {done.seconds:.1f} s"
