@@ -55,10 +55,11 @@ def available(release: Release | None = None) -> str | None:
 
 
 class World:
-    """A carrier (Asterisk 22, or 16 where that alone is there), boston, dallas and ns3.
+    """A carrier, boston, dallas and ns3.
 
     Args:
         boston, dallas: Asterisk's major version on each.
+        carrier: its Asterisk; 22 where that is built.
         expiry_s: registration expiry in pair.toml, seconds; the carrier grants 5 and more.
         iax_expiry_s: what the carrier grants to IAX2, whose clients always ask for 60 seconds.
         trunks: those of pair.toml to keep; all by default.
@@ -74,6 +75,7 @@ class World:
         boston: Release = "16",
         dallas: Release = "22",
         *,
+        carrier: Release | None = None,
         expiry_s: int = 60,
         iax_expiry_s: int = 60,
         trunks: Sequence[str] | None = None,
@@ -85,6 +87,7 @@ class World:
     ) -> None:
         self.releases: dict[str, Release] = {"boston": boston, "dallas": dallas}
         self.pair_toml = pair_toml(self.releases, expiry_s=expiry_s, trunks=trunks, required=required, extra=extra)
+        self._carrier_release: Release | None = carrier
         self._iax_expiry_s = iax_expiry_s
         self._start = tuple(start)
         self._named = named
@@ -95,7 +98,7 @@ class World:
     def __enter__(self) -> Self:
         if reason := available():
             raise LabUnavailable(reason)
-        carrier_release: Release = "22" if roots.root("22").complete else "16"
+        carrier_release = self._carrier_release or ("22" if roots.root("22").complete else "16")
         for release in {carrier_release, *self.releases.values()}:
             roots.build(release, roots.to())
         self._lab = Namespace(_UNSHARE, _SETUP, name="the lab")
