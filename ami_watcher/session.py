@@ -236,10 +236,8 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
     async def _reach(self) -> None:
         loop = asyncio.get_running_loop()
         where = self._where
-        context = None
+        context = _trusting(where.tls_ca_file) if where.tls else None
         try:
-            if where.tls:
-                context = ssl.create_default_context(cafile=where.tls_ca_file)
             await loop.create_connection(
                 self._made,
                 where.host,
@@ -435,3 +433,14 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
                 async with asyncio.timeout(GOODBYE_S):
                     await asyncio.shield(protocol.gone)
             protocol.transport.abort()
+
+
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    """A context that checks certificate and host name, against `ca_file` or what the system trusts."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise AmiUnreachable(
+            f"{ca_file} cannot be used to check Asterisk's certificate: {error.strerror or error}. "
+            "Correct tls_ca_file under [asterisk] ami in pair.toml"
+        ) from error
