@@ -26,6 +26,13 @@ class Link(Protocol):
     read_fd: int
     write_fd: int
 
+    def send_last(self, data: bytes) -> int:
+        """Sends as much as goes of the last commands; how much that was.
+
+        Raises:
+            OSError: BlockingIOError when nothing goes now.
+        """
+
     def end_commands(self) -> None:
         """No more commands will come. Asterisk works off those that it has, and ends the application."""
 
@@ -47,6 +54,10 @@ class SocketLink:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self.read_fd = self.write_fd = connection.fileno()
+
+    def send_last(self, data: bytes) -> int:
+        # Held back for the end that follows, so that both travel in one segment.
+        return self._socket.send(data, socket.MSG_MORE)
 
     def end_commands(self) -> None:
         # Closing at once would lose commands: the replies to them would meet a closed socket, and its RST would
@@ -73,6 +84,9 @@ class PipesLink:
         self.write_fd = write_fd
         self.control = control
         self._writable = True
+
+    def send_last(self, data: bytes) -> int:
+        return os.write(self.write_fd, data)
 
     def end_commands(self) -> None:
         # Asterisk sees the end when the last copy is closed, and the launcher holds one until it exits.

@@ -260,7 +260,7 @@ class Session:
     def _send(self) -> None:
         if self._unsent:
             try:
-                self._unsent = self._unsent[os.write(self.link.write_fd, self._unsent) :]
+                self._unsent = self._unsent[self.link.send_last(self._unsent) :]
             except BlockingIOError:
                 pass
             except OSError:
