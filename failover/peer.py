@@ -150,6 +150,11 @@ class Peer:
         found = Found("ssh", self.name, asked, Answer.YES, words, time.monotonic() - started)
         return Asked(found, status, status.wall - (before + unsure), unsure)
 
+    def late(self, seconds: float) -> Asked:
+        """What counts when it was not back in time."""
+        words = f"{self.name}'s ssh hung for {seconds:.0f} s"
+        return Asked(Found("ssh", self.name, "status", Answer.SILENT, words, seconds), None)
+
     def argv(self, request: Request) -> list[str]:
         """The command line of ssh for a request."""
         keys = self.keys

@@ -10,6 +10,7 @@ from pair.agi import Agi
 from pair.carrier import Carrier
 from pair.dns import Dns
 from pair.domino import Domino
+from pair.fence import Fence
 from pair.fields import Name, Section
 from pair.lookup import Lookup
 from pair.machine import Asterisk, Machine
@@ -36,6 +37,7 @@ class Pair(Section):
     carriers: dict[str, Carrier] = Field(default_factory=dict)
     dns: Dns | None = None
     domino: Domino = Domino()
+    fence: Fence | None = None
     sync: Sync = Sync()
     people: tuple[Person, ...] = ()
     watcher: Watcher = Watcher()

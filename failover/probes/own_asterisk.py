@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ami_watcher.errors import AmiError
@@ -27,9 +28,12 @@ LISTS_S: Final = 2.0
 
 
 def look(here: Here) -> Pbx:
-    """The state of this machine's Asterisk, in about 4 s at most. Never raises for what it finds."""
-    calls, silent = _calls(here)
-    lists, unread = registrations(here)
+    """The state of this machine's Asterisk, in about 2 s, at most 6. Never raises for what it finds."""
+    # Beside each other: each waits for a hanging Asterisk until its own deadline.
+    with ThreadPoolExecutor(2) as pool:
+        asked_calls, asked_lists = pool.submit(_calls, here), pool.submit(registrations, here)
+        calls, silent = asked_calls.result()
+        lists, unread = asked_lists.result()
     if lists is None and calls is None:
         running = find(here.asterisk)
         if not running:
@@ -66,14 +70,14 @@ def told_of(here: Here, lists: Lists) -> tuple[Registration, ...]:
     told = []
     for row in compare(trunks, lists, _addresses(trunks)).rows:
         for one in row.found:
-            expiry_s = one.refresh_s or here.pair.trunk_on(row.wanted.trunk, here.machine).expiry_s
+            asked_s = here.pair.trunk_on(row.wanted.trunk, here.machine).expiry_s
             told.append(
                 Registration(
                     trunk=row.wanted.trunk,
                     shared=row.wanted.shared,
                     state=printable(one.state, 60),
                     registered=one.registered,
-                    expiry_s=expiry_s,
+                    expiry_s=max(asked_s, one.refresh_s or 0),
                 )
             )
     return tuple(told)

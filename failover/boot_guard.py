@@ -1,0 +1,160 @@
+"""What a machine that has just started is: standby, in PBX and DNS, unless others prove that it is primary.
+
+`decide` is a pure function of what the others say; `guard` gathers that, makes it so before Asterisk and named
+start, and lifts the fence. While it runs, and when it fails, the fence keeps Asterisk from starting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from failover import fenced, right, standing
+from failover.errors import FailoverError
+from failover.here import Here
+from failover.peer import Asked as PeerAsked
+from failover.peer import Peer
+from failover.peer_words import Status
+from failover.probes import name_server
+from failover.probes.at_once import Look, all_of
+from failover.public_role import Said, agreed
+from host.errors import HotstandbyError
+from localized.generations import Generation, Store
+from localized.prepare import prepare
+from localized.role import Role
+
+GATHER_S: Final = 12.0
+"""Seconds for the others to answer; the machine waits with its phones down, and the other one serves meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What this machine is.
+
+    Attributes:
+        primary: as a PBX.
+        epoch: of the promotion that made it primary; 0 as standby.
+        dns_primary: whether it may go on as primary name server, where it was one.
+        why: one sentence.
+    """
+
+    primary: bool
+    epoch: int
+    dns_primary: bool
+    why: str
+
+
+def decide(machine: str, said: Sequence[Said], peer: Status | None) -> Verdict:
+    """What a machine that starts is.
+
+    Primary alone when every other name server that answers names it, at least one does, and the peer answers, is
+    standby, and knows of no later promotion. In DNS it stays what it was only when the peer says that it is not primary
+    there itself: two primaries of one zone part ways without anybody seeing it.
+    """
+    dns_primary = peer is not None and peer.dns_role == "secondary"
+
+    def standby(why: str) -> Verdict:
+        return Verdict(False, 0, dns_primary, f"{machine} starts as standby: {why}")
+
+    public = agreed(said, leaving_out=machine)
+    if peer is None:
+        return standby("its peer does not answer")
+    if peer.is_primary or peer.right_held:
+        return standby(f"{peer.machine} is primary")
+    if peer.registered:
+        return standby(f"{peer.machine} holds {', '.join(peer.registered)}")
+    if public is None:
+        return standby("the other name servers do not say, or do not agree on, who is primary")
+    if public.machine != machine:
+        return standby(f"the other name servers say that {public.machine} is primary")
+    if peer.epoch > public.epoch:
+        return standby(
+            f"{peer.machine} knows of promotion {peer.epoch}, later than the {public.epoch} that the name servers tell"
+        )
+    if peer.role != "standby":
+        return standby(f"{peer.machine} answers, and does not say that it is standby")
+    why = f"{machine} starts as primary: the other name servers and {peer.machine} agree on promotion {public.epoch}"
+    return Verdict(True, public.epoch, dns_primary, why)
+
+
+class NotGuarded(FailoverError):
+    """It could not be made certain that this machine starts as it must; its Asterisk stays fenced."""
+
+
+def guard(here: Here) -> Verdict:
+    """Makes this machine what it is, before Asterisk and named start.
+
+    Raises:
+        NotGuarded: the fence stays.
+    """
+    try:
+        fenced.fence(here.places, "the boot guard has not yet said what this machine is: failover boot-guard")
+        verdict = decide(here.machine, *gather(here))
+        if verdict.primary and not _swapped(here, Role.PRIMARY):
+            why = f"{here.machine} starts as standby: no primary generation can be made active"
+            verdict = Verdict(False, 0, verdict.dns_primary, why)
+        if verdict.primary:
+            right.grant(here.places, here.machine, verdict.epoch, verdict.why)
+        else:
+            right.revoke(here.places)
+            if not _swapped(here, Role.STANDBY) and standing.role_of(here.places)[0] == "primary":
+                raise NotGuarded(
+                    "No standby generation is on disk and none can be rendered, so Asterisk would start as primary; it "
+                    "stays fenced. Type: render-localized --role standby --activate --without-asterisk; "
+                    "then: failover boot-guard"
+                )
+        if not verdict.dns_primary and standing.dns_role_of(here.places) == "primary":
+            _swapped(here, Role.DNS_SECONDARY)
+        fenced.lift(here.places)
+    except OSError as error:
+        raise NotGuarded(
+            f"{error.filename or 'A file'} cannot be written ({error.strerror}), so it is not certain what Asterisk "
+            f"would start as; it stays fenced. Look at the disk with: df -h {here.places.config}"
+        ) from None
+    return verdict
+
+
+def gather(here: Here) -> tuple[tuple[Said, ...], Status | None]:
+    """What the other name servers and the peer say, all asked at once."""
+    dns = here.pair.dns
+    others = {} if dns is None else {name: address for name, address in dns.servers.items() if name != here.machine}
+    machines = tuple(here.pair.machines)
+    zone = dns.zone if dns is not None else ""
+
+    def server(name: str, address: str) -> Look[name_server.Asked | PeerAsked]:
+        return Look(
+            lambda: name_server.role(name, address, zone, machines), lambda seconds: name_server.late(name, seconds)
+        )
+
+    peer = Peer(here)
+    looks = [server(name, address) for name, address in others.items()]
+    looks.append(Look(peer.look, lambda seconds: peer.late(seconds)))
+    found = all_of(looks, total_s=GATHER_S)
+    said = tuple(one.said for one in found if isinstance(one, name_server.Asked))
+    status = next((one.status for one in found if isinstance(one, PeerAsked)), None)
+    return said, status
+
+
+def _swapped(here: Here, role: Role) -> bool:
+    store = Store(here.places)
+    active = store.pointed_to(role.link)
+    if active is not None and active.role is role:
+        return True
+    target = store.newest(role) or _rendered(here, role)
+    if target is None:
+        return False
+    try:
+        store.activate(target)
+    except HotstandbyError:
+        return False
+    return True
+
+
+def _rendered(here: Here, role: Role) -> Generation | None:
+    """Both roles are on disk beforehand, unless somebody removed them."""
+    try:
+        prepare(here.places, here.pair, here.machine, Role.STANDBY if role.is_dns else role)
+    except (HotstandbyError, OSError):
+        return None
+    return Store(here.places).newest(role)

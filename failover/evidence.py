@@ -1,0 +1,145 @@
+"""Everything that can be seen from here before somebody decides: the peer, the name servers, this machine.
+
+All of it is asked at once and is there after about five seconds, whoever is dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from failover import peer_words
+from failover.here import Here
+from failover.peer import Asked as PeerAsked
+from failover.peer import Peer
+from failover.probes import name_server, own_asterisk
+from failover.probes.at_once import Look, all_of
+from failover.probes.found import Answer, Found
+from failover.probes.name_server import Asked as ServerAsked
+from failover.probes.ping import ping
+from failover.probes.sip import options
+from failover.probes.web import site
+
+SSH_S: Final = 4.5
+"""Seconds for the peer's status, when others are asked beside it."""
+TOTAL_S: Final = 5.0
+CLOCK_S: Final = 2.0
+"""Seconds by which the clocks may differ: TSIG allows 300, journals are read side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAsked:
+    """This machine's Asterisk."""
+
+    found: Found
+    pbx: peer_words.Pbx
+
+
+AnyFound: TypeAlias = Found | PeerAsked | ServerAsked | OwnAsked
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen.
+
+    Attributes:
+        peer: its status over ssh.
+        reach: ping, SIP and HTTP of the peer.
+        servers: what each name server says.
+        own: this machine's Asterisk.
+        clock: how far the clocks are apart.
+    """
+
+    peer: PeerAsked
+    reach: tuple[Found, ...]
+    servers: tuple[ServerAsked, ...]
+    own: OwnAsked
+    clock: Found
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """Every look, the peer first."""
+        return (self.peer.found, *self.reach, *(one.found for one in self.servers), self.own.found, self.clock)
+
+    @property
+    def of_peer(self) -> tuple[Found, ...]:
+        """What was seen of the peer: ping first, as people ask for it."""
+        pings = [one for one in self.reach if one.probe == "ping"]
+        return (*pings, self.peer.found, *(one for one in self.reach if one.probe != "ping"))
+
+    @property
+    def peer_may_live(self) -> bool:
+        """Whether anything of the peer answered."""
+        return any(one.answer.alive for one in self.of_peer)
+
+
+def gather(here: Here) -> Evidence:
+    """Asks everybody at once."""
+    peer = Peer(here)
+    name, address = here.peer, here.other.public_address
+    dns = here.pair.dns
+    machines = tuple(here.pair.machines)
+    looks: list[Look[AnyFound]] = [
+        Look(lambda: peer.look(deadline_s=SSH_S), peer.late),
+        _look("ping", name, lambda: ping(name, address)),
+        _look("sip", name, lambda: options(name, address)),
+        Look(lambda: _own(here), lambda seconds: _own_late(here, seconds)),
+    ]
+    for alias, found in here.pair.domino.sites.items():
+        looks.append(_look("http", name, _site(name, alias, found.addresses[name], found.marker)))
+    for server, where in dns.servers.items() if dns is not None else ():
+        looks.append(_server(server, where, dns.zone if dns is not None else "", machines))
+    values = all_of(looks, total_s=TOTAL_S)
+    asked = next(one for one in values if isinstance(one, PeerAsked))
+    return Evidence(
+        peer=asked,
+        reach=tuple(one for one in values if isinstance(one, Found)),
+        servers=tuple(one for one in values if isinstance(one, ServerAsked)),
+        own=next(one for one in values if isinstance(one, OwnAsked)),
+        clock=clock(name, asked),
+    )
+
+
+def clock(peer: str, asked: PeerAsked) -> Found:
+    """How far the peer's clock is from ours."""
+
+    def found(answer: Answer, words: str) -> Found:
+        return Found("clock", peer, "the time in its status", answer, words, asked.found.seconds)
+
+    if asked.status is None:
+        return found(Answer.UNKNOWN, f"{peer}'s clock is not known")
+    apart = abs(asked.clock_s)
+    sure = max(0.0, apart - asked.unsure_s)
+    words = f"the clocks differ by {apart:.1f} s"
+    if sure > CLOCK_S:
+        return found(Answer.ODD, f"{words}; set them, look with: timedatectl")
+    return found(Answer.YES, words if apart > asked.unsure_s else f"the clocks agree to {asked.unsure_s:.1f} s")
+
+
+def _look(probe: str, subject: str, ask: Callable[[], Found]) -> Look[AnyFound]:
+    def late(seconds: float) -> Found:
+        words = f"{subject} did not answer {probe} in {seconds:.0f} s"
+        return Found(probe, subject, probe, Answer.SILENT, words, seconds)
+
+    return Look(ask, late)
+
+
+def _site(name: str, alias: str, address: str, marker: str | None) -> Callable[[], Found]:
+    return lambda: site(name, alias, address, marker)
+
+
+def _server(server: str, address: str, zone: str, machines: tuple[str, ...]) -> Look[AnyFound]:
+    return Look(
+        lambda: name_server.role(server, address, zone, machines), lambda seconds: name_server.late(server, seconds)
+    )
+
+
+def _own(here: Here) -> OwnAsked:
+    pbx = own_asterisk.look(here)
+    return OwnAsked(own_asterisk.found(here, pbx, 0.0), pbx)
+
+
+def _own_late(here: Here, seconds: float) -> OwnAsked:
+    pbx = peer_words.Pbx(state="silent", words=f"{here.machine}'s Asterisk did not answer in {seconds:.0f} s")
+    return OwnAsked(own_asterisk.found(here, pbx, seconds), pbx)

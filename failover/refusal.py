@@ -1,0 +1,43 @@
+"""A refusal in words: what was seen, what may follow from it, and what one may type. Values in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from failover.probes.found import Found
+from failover.words import at_clock
+from pair import Pair
+
+
+def refusal(pair: Pair, peer: str, seen: Sequence[Found], now: datetime, *, why: str = "") -> str:
+    """The message for a promotion whose peer is not proven down.
+
+    Args:
+        peer: the machine that may still serve.
+        seen: evidence about it, the most telling first.
+        now: wall clock, for the moment until which it may hold accounts.
+        why: what was tried against it and failed, as a sentence.
+    """
+    said = "; ".join(one.words for one in seen) or f"nothing is known of {peer}"
+    held = sorted(name for name in pair.trunks if _may_hold(pair, name, peer))
+    longest = max((pair.trunk_on(name, peer).expiry_s for name in held), default=0)
+    lines = [f"REFUSED: {said}."]
+    if why:
+        lines.append(why)
+    if held:
+        names = f"{', '.join(held[:5])}{f' and {len(held) - 5} more' if len(held) > 5 else ''}"
+        until = at_clock(now, longest)
+        lines.append(f"It may hold {names}: until {until} if it died this moment, longer while it lives.")
+    lines += [
+        "Type one of:",
+        f"  failover switchover                        {peer} demotes itself first, when it can be reached",
+        f"  failover demote                            on {peer}, by hand; then the same command here again",
+        '  failover promote --peer-is-down "REASON"   when you know that it is down: power, cable, somebody there',
+    ]
+    return "\n".join(lines)
+
+
+def _may_hold(pair: Pair, name: str, peer: str) -> bool:
+    trunk = pair.trunk_on(name, peer)
+    return trunk.register_ and trunk.account == "shared"
