@@ -107,10 +107,10 @@ def _read_sip(text: str) -> SipAccount | None:
     auth_fields = _separated(auth, ":", 2)
     if len(auth_fields) == 2:
         return None
-    host_and_expiry = [*_separated(hostpart, "~", 2), ""]
-    host_and_contact = [*_separated(host_and_expiry[0], "/", 2), ""]
-    host_and_port = [*_separated(host_and_contact[0], ":", 2), ""]
-    name_and_domain = [*_separated(named, "@", 2), ""]
+    host_and_expiry = [*_separated(hostpart, "~", 2), "", ""]
+    host_and_contact = [*_separated(host_and_expiry[0], "/", 2), "", ""]
+    host_and_port = [*_separated(host_and_contact[0], ":", 2), "", ""]
+    name_and_domain = [*_separated(named, "@", 2), "", ""]
     if transport.lower() != "udp:" or _unquoted(peer) or name_and_domain[1]:
         return None
     port, expiry = host_and_port[1], _unquoted(host_and_expiry[1])
@@ -122,7 +122,7 @@ def _read_sip(text: str) -> SipAccount | None:
         auth_username=_unquoted(auth_fields[0] if auth_fields else ""),
         host=_unquoted(host_and_port[0]),
         port=int(port) if port else None,
-        contact=_unquoted(host_and_contact[1]),
+        contact=_unquoted(host_and_contact[1] or "s"),
         expiry_s=int(expiry),
     )
 

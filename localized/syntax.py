@@ -94,6 +94,8 @@ def sip_register(account: SipAccount, label: str) -> str:
         if key in {"username", "contact"} and text and not _SIP_USER.fullmatch(text):
             odd = next(character for character in text if not _SIP_USER.fullmatch(character))
             _refuse(value, f"contains {odd!r}, which chan_sip would write unescaped into a SIP header", _PJSIP)
+    if not account.username:
+        _refuse(Outside("", f"the username of {label}"), "is empty", "Write it into pair.toml.")
     line = write_sip(account)
     if line is None:
         raise Unwritable(_why_not_sip(account, label))
@@ -106,6 +108,8 @@ def iax_register(account: IaxAccount, label: str) -> str:
     Raises:
         Unwritable: chan_iax2 cannot hold it; it has no escape character.
     """
+    if not account.username:
+        _refuse(Outside("", f"the username of {label}"), "is empty", "Write it into pair.toml.")
     for key, text in (("username", account.username), ("secret", account.secret)):
         value = Outside(text, f"the {key} of {label}", hidden=key == "secret")
         _no_control_characters(value)

@@ -1,0 +1,139 @@
+"""Rendering: pure, strict, escaped; and what it looks like (golden/)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from localized.asterisk_conf import read_text
+from localized.errors import NotRenderable
+from localized.render import MASK, Owner, masked, render, template_names
+from localized.role import Role
+from tests.localized.example import SECRETS, example, files, rendered
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize("role", [Role.PRIMARY, Role.STANDBY])
+def test_what_is_rendered_is_what_the_golden_files_show(role: Role) -> None:
+    """Written anew with HOTSTANDBY_GOLDEN=write, then read by a person before they are committed."""
+    made = {path: text for path, text in files(role).items() if not path.startswith("unison/")}
+    if os.environ.get("HOTSTANDBY_GOLDEN") == "write":
+        for path, text in made.items():
+            target = GOLDEN / role.value / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+    shown = {
+        path.relative_to(GOLDEN / role.value).as_posix(): path.read_text()
+        for path in (GOLDEN / role.value).rglob("*")
+        if path.is_file()
+    }
+    assert made == shown
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    assert rendered(Role.PRIMARY) == rendered(Role.PRIMARY)
+
+
+def test_a_standby_registers_what_is_per_machine_and_nothing_else() -> None:
+    made = files(Role.STANDBY)
+    assert "register =>" not in made["asterisk/sip-registrations.conf"]
+    assert "register => metro1:" in made["asterisk/iax-registrations.conf"]
+    assert "[nova]" not in made["asterisk/pjsip-registrations.conf"]
+
+
+def test_auth_objects_are_the_same_in_both_roles_and_in_no_swapped_file() -> None:
+    assert files(Role.PRIMARY)["asterisk/pjsip-auth.conf"] == files(Role.STANDBY)["asterisk/pjsip-auth.conf"]
+    assert "type = auth" not in files(Role.PRIMARY)["asterisk/pjsip-registrations.conf"]
+
+
+def test_secrets_stand_in_files_that_root_and_asterisk_alone_may_read() -> None:
+    for file in rendered(Role.PRIMARY):
+        holds = any(secret in file.data.decode().replace("\\;", ";") for secret in ("acme; 'secret'", "metro-secret"))
+        assert file.secret or not holds, file.path
+        assert (file.mode, file.owner) == (0o640, Owner.ASTERISK) or not file.secret
+
+
+def test_masked_files_hold_no_secret() -> None:
+    for file in masked(example(), "boston", Role.PRIMARY, SECRETS):
+        for secret in SECRETS.values():
+            assert len(secret) < 3 or secret not in file.data.decode().replace("\\;", ";")
+    hidden = {file.path: file.data.decode() for file in masked(example(), "boston", Role.PRIMARY, SECRETS)}
+    assert f"password = {MASK}" in hidden["asterisk/pjsip-auth.conf"]
+
+
+@pytest.mark.parametrize("role", [Role.PRIMARY, Role.STANDBY])
+def test_no_file_holds_what_asterisk_would_swallow(role: Role) -> None:
+    for file in rendered(role):
+        if file.path.startswith("asterisk/"):
+            conf = read_text(file.data, section="general")
+            assert (conf.refused, conf.findings) == (None, []), file.path
+
+
+def admin(directory: Path, **templates: str) -> Path:
+    for name, text in templates.items():
+        path = directory / f"{name.replace('__', '/')}.j2"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return directory
+
+
+def made_with(directory: Path) -> dict[str, str]:
+    made = render(example(), "boston", Role.PRIMARY, SECRETS, admin_templates=directory)
+    return {file.path: file.data.decode() for file in made}
+
+
+def test_an_admins_template_takes_the_place_of_ours(tmp_path: Path) -> None:
+    assert made_with(admin(tmp_path, hosts="# mine {{ machine }}\n"))["hosts"] == "# mine boston\n"
+
+
+def test_an_admins_template_of_another_name_is_rendered_as_well_with_its_rights(tmp_path: Path) -> None:
+    text = "{# hotstandby: reload=app_queue.so secret #}\n[q]\nsecret = {{ trunks[0].secret | asterisk_value }}\n"
+    directory = admin(tmp_path, asterisk__queues="")
+    (directory / "asterisk" / "queues-here.conf.j2").write_text(text)
+    made = render(example(), "boston", Role.PRIMARY, SECRETS, admin_templates=directory)
+    file = next(one for one in made if one.path == "asterisk/queues-here.conf")
+    assert file.data.decode() == "[q]\nsecret = acme\\; 'secret'\n"
+    assert (file.mode, file.owner, file.reload) == (0o640, Owner.ASTERISK, "app_queue.so")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("line\n{{ nobody }}\n", "hosts.j2, line 2: 'nobody' is undefined"),
+        ("{{ here.nothing }}", "has no attribute 'nothing'"),
+        ("{% for %}", "hosts.j2, line 1"),
+        ("{{ trunks[0].secret }}", "the secret of trunk acme is printed without a filter"),
+        ("{{ trunks[0].username }}", "without a filter"),
+        ("{{ people[0].name }}", "without a filter"),
+        ("{{ carriers.acme.say }}", "without a filter"),
+        ("{{ trunks[0].key.username }}", "without a filter"),
+        ("{{ 1 / 0 }}", "ZeroDivisionError"),
+    ],
+)
+def test_a_template_that_is_wrong_is_named_with_its_line_and_the_reason(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(NotRenderable) as error:
+        made_with(admin(tmp_path, hosts=text))
+    assert said in str(error.value)
+    assert "acme; 'secret'" not in str(error.value)
+
+
+def test_a_value_that_cannot_be_written_is_refused_with_the_trunk_and_the_character() -> None:
+    with pytest.raises(NotRenderable, match=r"secret of trunk metro contains ':'"):
+        files(Role.PRIMARY, metro="a:b")
+
+
+def test_freepbx_gets_the_names_that_it_reads() -> None:
+    pair = example().model_copy(update={"asterisk": example().asterisk.model_copy(update={"freepbx": True})})
+    paths = {file.path for file in render(pair, "boston", Role.PRIMARY, SECRETS)}
+    assert {
+        "asterisk/sip_registrations_custom.conf",
+        "asterisk/iax_registrations_custom.conf",
+        "asterisk/pjsip.registration_custom.conf",
+    } <= paths
+
+
+def test_carriers_data_is_no_template() -> None:
+    assert not any(name.startswith("carriers/") for name in template_names(None))
