@@ -14,7 +14,6 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -158,7 +157,7 @@ class Lookups:
         """Domino's answer, or why there is none and what is kept instead."""
         try:
             fresh = self._waited(question, key, place, deadline)
-        except FutureTimeout:
+        except TimeoutError:
             status, reason = Status.TIMEOUT, "Domino has not answered by the deadline"
         except HotstandbyError as error:
             status, reason = Status.TIMEOUT if isinstance(error, Late) else Status.ERROR, str(error)

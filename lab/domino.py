@@ -35,6 +35,8 @@ from lab.domino_pages import Record
 
 PER_CONNECTION = 5
 """Requests that Domino answers on one connection."""
+CONTROL = ".control"
+"""Path by which a process is told its troubles."""
 COUNT, COUNT_LIMIT = 30, 1000
 """Rows of a view without `Count`, and at most."""
 
@@ -265,7 +267,8 @@ class Domino:
                     trouble = self._trouble_now(request)
                     if trouble.drop_reused and served > 1:
                         return
-                    self.requests.append(request)
+                    if request.path != CONTROL:
+                        self.requests.append(request)
                     response = self._troubled(request, trouble, connection.getsockname()[0])
                     wants_close = request.headers.get("connection", "").lower() == "close"
                     closing = served == PER_CONNECTION or response.status >= 400 or wants_close or trouble.unframed
@@ -280,7 +283,7 @@ class Domino:
     def _trouble_now(self, request: Request) -> Trouble:
         with self._lock:
             trouble = self.trouble
-            if request.path == ".control":
+            if request.path == CONTROL:
                 return Trouble()
             if trouble.times is not None:
                 left = trouble.times - 1
@@ -336,7 +339,7 @@ class Domino:
     # One answer.
 
     def _answer(self, request: Request, address: str) -> Response:
-        if request.path == ".control":
+        if request.path == CONTROL:
             return self._control(request)
         site = self._site(request.headers.get("host", "").partition(":")[0], address)
         if site is None:

@@ -128,4 +128,27 @@ def _timing(pair: Pair) -> Iterator[Problem]:
             )
 
 
-_RULES: tuple[Callable[[Pair], Iterator[Problem]], ...] = (_machine_names, _overrides, _carriers, _trunks, _timing)
+def _lookups(pair: Pair) -> Iterator[Problem]:
+    for name, lookup in pair.lookup.items():
+        # An address or a full name needs no alias; a name without a dot means nothing to anybody else.
+        if "." not in lookup.site and ":" not in lookup.site and lookup.site not in pair.domino.sites:
+            yield Problem(
+                f"lookup.{name}.site",
+                f"is '{lookup.site}', which is not under [domino.sites].{nearest(lookup.site, pair.domino.sites)}",
+            )
+        if lookup.deadline_ms >= pair.agi.deadline_s * 1000:
+            yield Problem(
+                f"lookup.{name}.deadline_ms",
+                f"is {lookup.deadline_ms}, and agi.deadline_s, which holds for the whole script, "
+                f"is {pair.agi.deadline_s:g}. Leave some time between them.",
+            )
+
+
+_RULES: tuple[Callable[[Pair], Iterator[Problem]], ...] = (
+    _machine_names,
+    _overrides,
+    _carriers,
+    _trunks,
+    _timing,
+    _lookups,
+)
