@@ -1,0 +1,64 @@
+"""Makes this machine's BIND primary or secondary for the zone, by what localized rendered for that role."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from failover.errors import FailoverError, NotProven
+from failover.named import Named, NamedRefuses
+from localized.generations import Store
+from localized.role import Role
+
+_SETTLE_S: Final = 5.0
+_POLL_S: Final = 0.05
+_WORD: Final = {Role.DNS_PRIMARY: "primary", Role.DNS_SECONDARY: "secondary"}
+
+
+class NothingRendered(FailoverError):
+    """There is no generation for this DNS role."""
+
+
+def take_role(named: Named, store: Store, role: Role, zone: str) -> str:
+    """Moves `current-dns`, checks with `named-checkconf -z`, and only then lets named read it.
+
+    A secondary's file is raw by default, a primary's is text: where they differ the file is converted first, because
+    named would drop the zone, and plain named-checkconf does not notice. Doing it again after a kill completes it.
+
+    Returns: what was seen, for the journal.
+
+    Raises:
+        NothingRendered, NamedRefuses: `current-dns` is back where it was, and named runs on as before.
+        NamedSilent, NotProven
+    """
+    generation = store.newest(role)
+    if generation is None:
+        raise NothingRendered(
+            f"Nothing is rendered for BIND as {_WORD[role]} of {zone}. Render it with: render-localized"
+        )
+    before = store.pointed_to(role.link)
+    moved = store.activate(generation)
+    try:
+        block = named.block(zone)
+        if block is None or block.kind != _WORD[role]:
+            is_now = f"is {block.kind} there" if block else "does not stand there"
+            raise NamedRefuses(
+                f"named.conf does not follow {store.root / role.link}: {zone} {is_now}. "
+                f'Wire it with: include "{store.root / role.link}/named/zones.conf";'
+            )
+        converted = named.fit_format(zone, block)
+        named.check()
+    except BaseException:
+        if moved and before is not None:
+            store.activate(before)
+        raise
+    named.reconfig()
+    limit = time.monotonic() + _SETTLE_S
+    while named.role(zone) != _WORD[role]:
+        if time.monotonic() > limit:
+            raise NotProven(
+                f"named read its configuration and is not {_WORD[role]} of {zone}. See: journalctl -u named"
+            )
+        time.sleep(_POLL_S)
+    how = ", its file converted" if converted else ""
+    return f"our BIND is {_WORD[role]} of {zone}{how}"

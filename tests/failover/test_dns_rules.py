@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from failover import tsig_key
+from failover.dns_facts import Seen, Server, Verdict, judge, servers, summary, wanted
+from failover.serial import later, latest, plus
+from failover.tsig_key import KeyUnusable
+from pair.dns import Dns
+
+SERIALS = st.integers(0, 2**32 - 1)
+DNS = Dns.model_validate(
+    {
+        "zone": "acme.example",
+        "servers": {"boston": "192.0.2.11", "dallas": "192.0.2.12"},
+        "more_addresses": {"dallas": ["2001:db8::12"]},
+        "follow": {"pbx": {"boston": "192.0.2.11", "dallas": "2001:db8::12"}},
+    }
+)
+
+
+@given(SERIALS, st.integers(1, 2**31 - 1))
+def test_a_raised_serial_is_later_and_never_zero(serial: int, by: int) -> None:
+    raised = plus(serial, by)
+    assert raised != 0
+    if (serial + by) % 2**32:
+        assert later(raised, serial)
+        assert not later(serial, raised)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (1, 0, True),
+        (0, 1, False),
+        (5, 5, False),
+        (0, 2**32 - 1, True),  # wrapped
+        (2**31 - 1, 0, True),
+        (2**31, 0, False),  # not comparable (RFC 1982 §3.2)
+        (2026082301, 1790000000, True),  # a date beats a Unix time
+    ],
+)
+def test_later_is_not_greater(one: int, other: int, expected: bool) -> None:
+    assert later(one, other) is expected
+
+
+@given(st.lists(SERIALS, min_size=1, max_size=5))
+def test_the_latest_is_one_that_was_seen(seen: list[int]) -> None:
+    assert latest(seen) in seen
+
+
+@pytest.mark.parametrize("by", [0, -1, 2**31])
+def test_a_serial_is_never_lowered(by: int) -> None:
+    with pytest.raises(ValueError, match="can be raised"):
+        plus(1, by)
+
+
+WANT = wanted(DNS, "dallas", 7)
+GOOD = Seen(Server("ns3", "192.0.2.13"), records=WANT.records, serial=10)
+OLD = {**WANT.records, ("pbx", "A"): frozenset({"192.0.2.11"}), ("pbx", "AAAA"): frozenset[str]()}
+
+
+def test_a_name_changes_its_family_with_its_machine() -> None:
+    assert WANT.records["pbx", "A"] == frozenset()
+    assert WANT.records["pbx", "AAAA"] == {"2001:db8::12"}
+    assert WANT.records["_failover", "TXT"] == {"hotstandby=1 machine=dallas epoch=7"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        (GOOD, Verdict.AGREES),
+        (replace(GOOD, serial=11), Verdict.AGREES),
+        (replace(GOOD, serial=9), Verdict.LAGS),
+        (replace(GOOD, records=OLD), Verdict.LAGS),  # the very same serial, and another content
+        (replace(GOOD, records={}), Verdict.LAGS),
+        (replace(GOOD, failure="answers REFUSED"), Verdict.UNFIT),
+        (replace(GOOD, failure="no answer", silent=True), Verdict.SILENT),
+    ],
+)
+def test_contents_are_judged_and_not_serials_alone(seen: Seen, verdict: Verdict) -> None:
+    assert judge(seen, WANT, 10) is verdict
+
+
+def test_who_differs_is_named_with_what_it_said_made_printable() -> None:
+    liar = replace(GOOD, server=Server("liar", "192.0.2.66"), records={("pbx", "AAAA"): frozenset({"\x1b[31m"})})
+    words = summary([GOOD, liar], WANT, 10)
+    assert words.startswith("1 of 2 servers agree: pbx 2001:db8::12, serial 10; liar (192.0.2.66): pbx AAAA \\x1b[31m")
+    assert "_failover TXT nothing" in words
+
+
+def test_every_address_of_every_server_is_asked_once() -> None:
+    found = servers(DNS, {"ns1.acme.example": ["192.0.2.11"], "ns9.other.example": ["198.51.100.9"]})
+    assert [str(server) for server in found] == [
+        "boston (192.0.2.11)",
+        "dallas (192.0.2.12)",
+        "dallas (2001:db8::12)",
+        "ns9.other.example (198.51.100.9)",
+    ]
+
+
+KEY = 'key "failover" {\n\talgorithm hmac-sha256;\n\tsecret "c2VjcmV0";\n};\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY,
+        "key failover { secret c2VjcmV0; algorithm HMAC-SHA256; };",
+        '// old: key "x" { };\n# a comment\n/* key "y" {\n}; */' + KEY,
+        KEY.replace("hmac-sha256;", "hmac-sha256; // strong"),
+    ],
+)
+def test_a_key_is_read_as_bind_writes_it(text: str) -> None:
+    key = tsig_key.parse(text, "tsig.key")
+    assert (key.name, key.algorithm, key.secret) == ("failover", "hmac-sha256", "c2VjcmV0")
+    assert len(key.keyring) == 1
+    assert "c2VjcmV0" not in repr(key)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (KEY.replace("hmac-sha256", "hmac-md5"), "tsig-keygen -a hmac-sha256 failover"),
+        (KEY.replace("hmac-sha256", "hmac-md5.sig-alg.reg.int"), "HMAC-MD5"),
+        (KEY.replace("hmac-sha256", "rot13"), "Use hmac-sha1"),
+        (KEY.replace("c2VjcmV0", "c2VjcmV"), "not Base64"),
+        (KEY.replace("c2VjcmV0", ""), "no secret"),
+        (KEY + KEY.replace("failover", "two"), "2 keys"),
+        ("", "0 keys"),
+        (KEY.replace("failover", "a..b"), "name of a key"),
+    ],
+)
+def test_a_key_that_cannot_be_used_says_why_and_not_its_secret(text: str, words: str) -> None:
+    with pytest.raises(KeyUnusable, match=words) as refused:
+        tsig_key.parse(text, "tsig.key")
+    assert "c2Vj" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"method": "zonefile"}, "zone_file"),
+        ({"primary": "ns9"}, "not under servers"),
+        ({"own": {"ns9": "10.0.0.1"}}, "not under servers"),
+    ],
+)
+def test_a_section_that_contradicts_itself_is_refused(keys: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Dns.model_validate({"zone": "acme.example", "servers": {"boston": "192.0.2.11"}, **keys})

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from failover.dns_delegation import DelegationUnknown, delegated
+from failover.dns_facts import Server
+from failover.dns_role import take_role
+from failover.dns_step import DnsLags, DnsStep
+from failover.dns_wire import Change, Line, PrerequisiteFailed, UpdateRefused, ask, send_update
+from failover.errors import NotProven
+from failover.named import NamedRefuses
+from failover.zone_text import ZoneFileUnclear
+from localized.generations import Store
+from localized.role import Role
+from tests.world.binds import ADDRESSES, KEY, PHONES, SERIAL, ZONE, Binds, loopback_addresses, missing
+
+pytestmark = [pytest.mark.world]
+if missing() is not None and os.environ.get("HOTSTANDBY_WORLD") != "required":
+    pytestmark.append(pytest.mark.skip(reason=str(missing())))
+
+TRUTH = '"hotstandby=1 machine=dallas epoch=7"'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def addresses() -> Iterator[None]:
+    with loopback_addresses():
+        yield
+
+
+@pytest.fixture
+def binds(tmp_path: Path) -> Iterator[Binds]:
+    made = Binds(tmp_path)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def carried_out(step: DnsStep) -> str:
+    assert not step.check()
+    step.apply()
+    return step.verify()
+
+
+def test_a_secondary_takes_over_its_raw_zone_when_the_primary_is_dead(binds: Binds) -> None:
+    with (binds["dallas"].directory / "acme.db").open("rb") as file:
+        assert file.read(4) == b"\0\0\0\2"
+    binds["boston"].stop()
+    step = binds.step("dallas", 7, dead=("boston",))
+    began = time.monotonic()
+    proof = carried_out(step)
+    assert time.monotonic() - began < 10
+    assert "2 of 3 servers agree: pbx 192.0.2.12, www 192.0.2.22" in proof
+    assert "boston (127.0.53.11): no answer" in proof
+    for name in ("dallas", "ns3"):
+        assert binds[name].answers("pbx.acme.example", "A") == "192.0.2.12"
+        assert binds[name].answers("_failover.acme.example", "TXT") == TRUTH
+        assert binds.serial(name) == SERIAL + 100_000
+    assert binds["dallas"].named.role("acme.example") == "primary"
+    again = binds.step("dallas", 7, dead=("boston",))
+    assert again.check()
+    again.apply()
+    assert binds.serial("dallas") == SERIAL + 100_000
+
+
+def test_the_old_primary_comes_back_as_secondary_and_follows(binds: Binds) -> None:
+    binds["boston"].stop()
+    carried_out(binds.step("dallas", 7, dead=("boston",)))
+    boston = Store(binds["boston"].places)
+    generation = boston.newest(Role.DNS_SECONDARY)
+    assert generation is not None
+    boston.activate(generation)
+    binds["boston"].start()
+    binds["boston"].wait_for("pbx.acme.example", "A", "192.0.2.12")
+    assert "3 of 3 servers agree" in binds.step("dallas", 7).verify()
+
+
+def test_a_planned_switch_and_back_while_all_are_alive(binds: Binds) -> None:
+    stores = {name: Store(binds[name].places) for name in ("boston", "dallas")}
+    assert "secondary" in take_role(binds["boston"].named, stores["boston"], Role.DNS_SECONDARY, "acme.example")
+    assert "3 of 3 servers agree: pbx 192.0.2.12" in carried_out(binds.step("dallas", 7))
+    take_role(binds["dallas"].named, stores["dallas"], Role.DNS_SECONDARY, "acme.example")
+    assert "3 of 3 servers agree: pbx 192.0.2.11" in carried_out(binds.step("boston", 8))
+    assert binds.serial("ns3") == SERIAL + 200_000
+
+
+def test_what_undo_puts_back_is_what_was_there_with_a_later_serial(binds: Binds) -> None:
+    binds["boston"].stop()
+    step = binds.step("dallas", 7, dead=("boston",))
+    assert not step.check()
+    saved = step.saved()
+    step.apply()
+    step.verify()
+    said = binds.step("dallas", 7, dead=("boston",)).undo(saved)
+    assert "secondary" in said
+    for name in ("dallas", "ns3"):
+        binds[name].wait_for("pbx.acme.example", "A", "192.0.2.11")
+        assert binds[name].answers("_failover.acme.example", "TXT") == "(NXDOMAIN)"
+    assert binds.serial("dallas") == SERIAL + 100_001
+    assert binds["dallas"].named.role("acme.example") == "secondary"
+
+
+def test_a_server_that_lags_or_lies_or_is_silent_is_named_with_what_it_said(binds: Binds) -> None:
+    binds["boston"].stop()
+    binds["ns3"].stop()
+    with pytest.raises(DnsLags, match=r"ns3\.acme\.example \(127\.0\.53\.13\): no answer.*after 1 s: ns3"):
+        carried_out(binds.step("dallas", 7, dead=("boston",), agree_within_s=1.0))
+    # It lies: another primary, with the very same serial.
+    lie = ZONE.format(serial=binds.serial("dallas")).replace("$INCLUDE phones.inc", "pbx 30 A 192.0.2.66")
+    (binds["ns3"].directory / "acme.db").write_text(lie)
+    binds["ns3"].write('zone "acme.example" { type primary; file "acme.db"; };')
+    binds["ns3"].start()
+    binds["ns3"].wait_for("pbx.acme.example", "A", "192.0.2.66")
+    step = binds.step("dallas", 7, dead=("boston",), agree_within_s=1.0)
+    assert not step.check()
+    with pytest.raises(DnsLags, match=r"ns3.*: pbx A 192\.0\.2\.66, www A 192\.0\.2\.21, _failover TXT nothing"):
+        step.verify()
+    # It does not know the zone.
+    binds["ns3"].stop()
+    binds["ns3"].write("")
+    binds["ns3"].start()
+    binds["ns3"].wait_for("acme.example", "SOA", "(REFUSED)")
+    with pytest.raises(DnsLags, match=r"ns3.*answers REFUSED"):
+        binds.step("dallas", 7, dead=("boston",), agree_within_s=1.0).verify()
+
+
+def test_each_refusal_says_why_and_what_to_do(binds: Binds, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(binds.port, ADDRESSES["boston"])
+    boston, dallas = Server("boston", ADDRESSES["boston"]), Server("dallas", ADDRESSES["dallas"])
+    parent = Server("parent", ADDRESSES["parent"])
+    keys = [("pbx", "A")]
+    own = ask(boston, "acme.example", keys, line)
+    after = {("pbx", "A"): frozenset({"192.0.2.12"})}
+    change = Change("acme.example", own.records, after, 30, own.soa, own.soa_ttl)
+    stale = Change("acme.example", {("pbx", "A"): frozenset({"192.0.2.99"})}, after, 30, own.soa, own.soa_ttl)
+    cases = [
+        (boston, change, KEY.replace("bm90", "bm91"), UpdateRefused, "BADSIG"),
+        (boston, change, KEY.replace('"failover"', '"other"'), UpdateRefused, "BADKEY"),
+        (dallas, change, KEY, UpdateRefused, "REFUSED, it is not the primary.*rndc zonestatus"),
+        (parent, change, KEY, UpdateRefused, "NOTAUTH, it does not serve"),
+        (boston, stale, KEY, PrerequisiteFailed, "NXRRSET"),
+    ]
+    for server, sent, key, error, words in cases:
+        with pytest.raises(error, match=words):
+            send_update(sent, server, binds.key(key), line, deadline_s=3.0)
+    real = time.time
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: real() - 3600)
+        with pytest.raises(UpdateRefused, match="BADTIME, the clocks differ"):
+            send_update(change, boston, binds.key(), line, deadline_s=3.0)
+    assert binds["boston"].answers("pbx.acme.example", "A") == "192.0.2.11"
+    send_update(change, boston, binds.key(), line, deadline_s=3.0)
+    assert binds["boston"].answers("pbx.acme.example", "A") == "192.0.2.12"
+
+
+def test_the_delegation_is_asked_at_the_parent_alone(binds: Binds) -> None:
+    found = delegated(binds.dns())
+    assert found == {f"ns{n}.acme.example": (f"127.0.53.1{n}",) for n in (1, 2, 3)}
+    binds["parent"].stop()
+    with pytest.raises(DelegationUnknown, match=r"dns\.parent"):
+        delegated(binds.dns())
+
+
+def test_a_generation_that_named_would_not_load_changes_nothing(binds: Binds) -> None:
+    store = Store(binds["dallas"].places)
+    conf = next((binds["dallas"].places.localized / "generations").glob("*dns-primary*")) / "named" / "zones.conf"
+    before = conf.read_text()
+    link = store.root / "current-dns"
+    for broken in ("zone", before.replace("acme.db", "missing.db"), before.replace("type primary", "type hint")):
+        conf.write_text(broken)
+        was = link.readlink()
+        with pytest.raises(NamedRefuses):
+            take_role(binds["dallas"].named, store, Role.DNS_PRIMARY, "acme.example")
+        assert link.readlink() == was
+        assert binds["dallas"].named.role("acme.example") == "secondary"
+        assert binds["dallas"].answers("pbx.acme.example", "A") == "192.0.2.11"
+
+
+def test_our_own_named_being_down_is_said(binds: Binds) -> None:
+    binds["dallas"].stop()
+    with pytest.raises(NotProven, match=r"dallas.*no answer.*rndc status"):
+        binds.step("dallas", 7).saved()
+
+
+@pytest.fixture
+def by_file(tmp_path: Path) -> Iterator[Binds]:
+    made = Binds(tmp_path, method="zonefile", secondary_format="masterfile-format text;")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def test_a_zone_file_is_edited_in_place_and_reloaded(by_file: Binds) -> None:
+    dallas = by_file["dallas"]
+    (dallas.directory / "acme.db").write_text(ZONE.format(serial=SERIAL))
+    by_file["boston"].stop()
+    proof = carried_out(by_file.step("dallas", 7, dead=("boston",)))
+    assert "2 of 3 servers agree: pbx 192.0.2.12, www 192.0.2.22" in proof
+    text = (dallas.directory / "acme.db").read_text()
+    expected = ZONE.format(serial=SERIAL + 100_000).replace("192.0.2.21", "192.0.2.22")
+    assert text == expected + f"_failover.acme.example.\t30\tIN\tTXT\t{TRUTH}\n"
+    assert (dallas.directory / "phones.inc").read_text() == PHONES.replace("192.0.2.11", "192.0.2.12")
+    assert by_file["ns3"].answers("pbx.acme.example", "A") == "192.0.2.12"
+    assert by_file.step("dallas", 7, dead=("boston",)).check()
+
+
+def test_a_zone_file_that_would_not_load_is_put_back(by_file: Binds) -> None:
+    dallas = by_file["dallas"]
+    take_role(by_file["boston"].named, Store(by_file["boston"].places), Role.DNS_SECONDARY, "acme.example")
+    take_role(dallas.named, Store(dallas.places), Role.DNS_PRIMARY, "acme.example")
+    text = ZONE.format(serial=SERIAL) + "broken IN A 192.0.2.300\n"
+    (dallas.directory / "acme.db").write_text(text)
+    step = by_file.step("dallas", 7)
+    with pytest.raises(NamedRefuses, match=r"192\.0\.2\.300|bad dotted quad"):
+        step.apply()
+    assert (dallas.directory / "acme.db").read_text() == text
+    assert (dallas.directory / "phones.inc").read_text() == PHONES
+    (dallas.directory / "acme.db.jnl").write_bytes(b"")
+    with pytest.raises(ZoneFileUnclear, match='method = "update"'):
+        by_file.step("dallas", 7).apply()
