@@ -21,7 +21,7 @@ LONGEST: Final = 256 * 1024
 """Bytes of an answer that are read; facts of a machine with thousands of modules take a tenth."""
 
 _MARK: Final = b'{"hotstandby":'
-_REQUEST: Final = re.compile(r"(status|digest|facts)|demote (\d{1,12})")
+_REQUEST: Final = re.compile(r"(status|digest|facts)|demote ([0-9]{1,12})")
 
 Verb = Literal["status", "digest", "facts", "demote"]
 

@@ -14,7 +14,7 @@ from typing import Final
 NAME: Final = "_failover"
 """Its name in the zone."""
 
-_TEXT: Final = re.compile(r"hotstandby=1 machine=([A-Za-z0-9_-]{1,63}) epoch=(\d{1,12})")
+_TEXT: Final = re.compile(r"hotstandby=1 machine=([A-Za-z0-9_-]{1,63}) epoch=([0-9]{1,12})")
 
 
 @dataclass(frozen=True, slots=True, order=True)

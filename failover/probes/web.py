@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 import requests
+import urllib3
 
 from failover.probes.found import Answer, Found
 from host.printable import printable
@@ -16,7 +17,7 @@ LONGEST: Final = 64 * 1024
 """Bytes of a page that are read."""
 
 
-def site(subject: str, alias: str, address: str, marker: str | None) -> Found:
+def site(subject: str, alias: str, address: str, marker: str | None, *, port: int = 80) -> Found:
     """Asks `address` for a Domino site, by the alias that scripts and people use.
 
     Args:
@@ -25,7 +26,8 @@ def site(subject: str, alias: str, address: str, marker: str | None) -> Found:
         marker: path whose answer names the machine; None: any answer will do.
     """
     host = f"[{address}]" if ":" in address else address
-    asked = f"http://{host}{marker or '/'} as {alias}"
+    url = f"http://{host}{'' if port == 80 else f':{port}'}{marker or '/'}"
+    asked = f"{url} as {alias}"
     started = time.monotonic()
 
     def found(what: Answer, words: str) -> Found:
@@ -35,7 +37,6 @@ def site(subject: str, alias: str, address: str, marker: str | None) -> Found:
         with requests.Session() as session:
             session.trust_env = False  # a proxy would answer for a dead machine
             headers = {"Host": alias, "User-Agent": "hotstandby", "Accept-Encoding": "identity"}
-            url = f"http://{host}{marker or '/'}"
             with session.get(url, headers=headers, timeout=DEADLINE_S, stream=True, allow_redirects=False) as response:
                 page = _page(response, started + DEADLINE_S)
     except requests.exceptions.ConnectTimeout:
@@ -43,6 +44,8 @@ def site(subject: str, alias: str, address: str, marker: str | None) -> Found:
     except requests.exceptions.ConnectionError as error:
         if "refused" in str(error):
             return found(Answer.REFUSED, "refuses connections: the machine is alive, its web server is not")
+        if error.args and isinstance(error.args[0], urllib3.exceptions.ProtocolError):
+            return found(Answer.ODD, "takes connections and closes them without an answer")
         return found(Answer.SILENT, "cannot be reached")
     except (requests.exceptions.Timeout, TimeoutError):
         return found(Answer.SILENT, f"took the connection and then was silent for {DEADLINE_S:g} s")

@@ -1,0 +1,111 @@
+"""What the evidence about the peer amounts to, and what a machine that starts is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from failover.boot_guard import decide
+from failover.fence import CutOff, judge
+from failover.peer import Asked
+from failover.peer_words import Pbx, Status
+from failover.probes.found import Answer, Found
+from failover.public_role import PublicRole, Said
+from failover.recovery import Fence as Proof
+from failover.refusal import refusal
+from tests.failover.test_peer_words import ACME, status
+from tests.pair.example import example
+
+SERVING = status(
+    role="primary",
+    right_held=True,
+    is_primary=True,
+    asterisk=Pbx(state="answers", words="", listed=True, registrations=(ACME,)),
+)
+FROZEN = status(role="primary", right_held=True, is_primary=True, asterisk=Pbx(state="silent", words=""))
+STANDBY = status()
+
+
+def asked(found: Status | None, answer: Answer = Answer.YES) -> Asked:
+    return Asked(Found("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
+
+
+DEAD = asked(None, Answer.SILENT)
+REFUSES = asked(None, Answer.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("seen", "cut_off", "word", "expected"),
+    [
+        (asked(STANDBY), None, "", Proof.PROVEN),
+        (asked(SERVING), None, "", Proof.DISPROVEN),
+        (asked(SERVING), None, "it burnt down", Proof.DISPROVEN),  # seen registered: no word counts
+        (asked(SERVING), CutOff(True, "off"), "it burnt down", Proof.DISPROVEN),
+        (asked(FROZEN), None, "", Proof.UNKNOWN),  # it may thaw
+        (asked(FROZEN), None, "I pulled its cable", Proof.PROVEN),
+        (DEAD, None, "", Proof.UNKNOWN),  # silence proves nothing
+        (DEAD, None, "no power in the rack", Proof.PROVEN),
+        (REFUSES, None, "its sshd is gone, its PBX too", Proof.PROVEN),  # alive contradicts nobody
+        (DEAD, CutOff(True, "outlet 7 is off"), "", Proof.PROVEN),
+        (DEAD, CutOff(False, "no answer from the switch"), "", Proof.UNKNOWN),
+        (DEAD, CutOff(False, "no answer from the switch"), "somebody is there", Proof.PROVEN),
+    ],
+)
+def test_what_is_proven_of_the_peer(seen: Asked, cut_off: CutOff | None, word: str, expected: Proof) -> None:
+    assert judge(seen, cut_off, word).proof is expected
+
+
+def says(server: str, machine: str | None, epoch: int = 7, *, answered: bool = True) -> Said:
+    return Said(server, answered, PublicRole(epoch, machine) if machine else None, "")
+
+
+AGREED = (says("dallas", "dallas"), says("ns3", "dallas"), says("boston", "dallas"))
+
+
+@pytest.mark.parametrize(
+    ("said", "peer", "primary", "words"),
+    [
+        (AGREED, STANDBY, True, "agree on promotion 7"),
+        (AGREED, None, False, "peer does not answer"),
+        (AGREED, SERVING, False, "boston is primary"),
+        (AGREED, status(asterisk=SERVING.asterisk), False, "boston holds acme"),
+        (AGREED, status(epoch=8), False, "later than the 7"),
+        (AGREED, status(role="unknown"), False, "does not say that it is standby"),
+        ((says("dallas", "dallas"), says("ns3", "boston", 7)), STANDBY, False, "say that boston is primary"),
+        ((says("ns3", "dallas"), says("boston", "boston", 8)), STANDBY, False, "do not agree"),
+        ((says("dallas", "dallas"), says("ns3", None, answered=False)), STANDBY, False, "do not say"),  # only its own
+        ((says("ns3", None),), STANDBY, False, "do not say"),
+        ((), STANDBY, False, "do not say"),
+    ],
+)
+def test_a_machine_that_starts_is_standby_unless_others_prove_otherwise(
+    said: tuple[Said, ...], peer: Status | None, primary: bool, words: str
+) -> None:
+    found = decide("dallas", said, peer)
+    assert found.primary is primary
+    assert words in found.why
+    assert found.epoch == (7 if primary else 0)
+
+
+@pytest.mark.parametrize(
+    ("peer", "kept"),
+    [(status(dns_role="secondary"), True), (status(dns_role="primary"), False), (None, False)],
+)
+def test_it_stays_primary_in_dns_only_where_the_peer_says_that_it_is_not(peer: Status | None, kept: bool) -> None:
+    assert decide("dallas", AGREED, peer).dns_primary is kept
+
+
+def test_a_refusal_shows_evidence_the_moment_and_what_to_type() -> None:
+    seen = [
+        Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1),
+        Found("ssh", "boston", "", Answer.SILENT, "boston's ssh hung for 5 s", 5.0),
+    ]
+    text = refusal(
+        example(), "boston", seen, datetime(2026, 3, 14, 3, 12, 22, tzinfo=UTC), why="It did not demote itself."
+    )
+    assert text.splitlines()[0] == "REFUSED: boston answers ping; boston's ssh hung for 5 s."
+    assert "It may hold acme: until 03:14:22" in text
+    assert "failover switchover" in text
+    assert '--peer-is-down "REASON"' in text
+    assert "own" not in text.split("Type one of")[0].split("may hold")[1]  # per machine: nobody else's

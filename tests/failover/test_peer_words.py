@@ -1,0 +1,190 @@
+"""What the machines say to each other, and what hostile input does: nothing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from failover.errors import FailoverError
+from failover.peer_words import (
+    LONGEST,
+    AnswerUnreadable,
+    Demoted,
+    NotUnderstood,
+    Pbx,
+    PeerRefused,
+    Refusal,
+    Registration,
+    Request,
+    Status,
+    line,
+    read,
+    request,
+)
+
+ACME = Registration(trunk="acme", shared=True, state="Registered", registered=True, expiry_s=60)
+OWN = Registration(trunk="own", shared=False, state="Registered", registered=True, expiry_s=60)
+
+
+def status(**changed: object) -> Status:
+    facts: dict[str, object] = {
+        "machine": "boston",
+        "pair": "secondsignal",
+        "pair_digest": "0" * 64,
+        "wall": 1_800_000_000.0,
+        "boot_id": "b",
+        "role": "standby",
+        "generation": "2-standby-0123456789ab",
+        "is_primary": False,
+        "why": "boston is standby",
+        "right_held": False,
+        "epoch": 7,
+        "dns_role": "secondary",
+        "fenced": "",
+        "paused": "",
+        "open_run": "",
+        "asterisk": Pbx(state="answers", words="it answers", listed=True, registrations=(OWN,)),
+    }
+    return Status.model_validate({**facts, **changed})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("status", Request("status")),
+        ("digest", Request("digest")),
+        ("facts", Request("facts")),
+        ("demote 7", Request("demote", 7)),
+        ("demote 000000000007", Request("demote", 7)),
+    ],
+)
+def test_the_four_requests_are_understood(text: str, expected: Request) -> None:
+    assert request(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "demote",
+        "demote -1",
+        "demote 7; rm -rf /",
+        "demote 7\n",
+        "status status",
+        " status",
+        "STATUS",
+        "demote ٧",  # a digit, and not one of ours
+        "demote 1234567890123",
+        "$(reboot)",
+        "\x1b[2J",
+    ],
+)
+def test_anything_else_is_refused_and_cannot_forge_a_line(text: str) -> None:
+    with pytest.raises(NotUnderstood) as refused:
+        request(text)
+    assert "\n" not in str(refused.value)
+    assert "\x1b" not in str(refused.value)
+
+
+@given(st.text())
+def test_no_text_is_understood_but_the_four(text: str) -> None:
+    try:
+        understood = request(text)
+    except NotUnderstood:
+        return
+    assert str(understood) == text or text.startswith("demote 0")
+
+
+def test_an_answer_reads_back_between_lines_that_are_none() -> None:
+    said = f"Welcome to boston!\n{line(status())}\n"
+    assert read(said.encode(), Status) == status()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no answer of hotstandby"),
+        (b"bash: failover: command not found\n", "command not found"),
+        (b'{"hotstandby":2,"kind":"status","body":{}}', "version 2"),
+        (b'{"hotstandby":1,"kind":"status"}', "not JSON of ours"),
+        (b'{"hotstandby":1,"kind":"status","body":[]}', "not one"),
+        (b'{"hotstandby":1,"kind":"digest","body":{}}', "where status was asked"),
+        (b'{"hotstandby":' + b"[" * 20_000, "not JSON of ours"),
+        (b'{"hotstandby":1', "not JSON of ours"),
+        (line(status()).encode() * 2, "not JSON of ours"),
+        ((line(status()) + "\n").encode() * 2, "more than one answer"),
+        (b'{"hotstandby":1}' + b" " * LONGEST, "256 KiB"),
+        (line(status()).replace("standby", "emperor").encode(), "no answer of hotstandby"),
+        (line(status()).replace('"role":"standby"', '"role":"emperor"').encode(), "role"),
+        (line(status()).replace('"wall":1800000000.0', '"wall":NaN').encode(), "wall"),
+        (line(status()).replace('"epoch":7', '"epoch":-7').encode(), "epoch"),
+    ],
+)
+def test_what_is_no_answer_is_told_as_such(data: bytes, words: str) -> None:
+    with pytest.raises(AnswerUnreadable, match=words):
+        read(data, Status)
+
+
+@given(st.binary(max_size=300))
+def test_bytes_from_outside_raise_nothing_but_ours(data: bytes) -> None:
+    for given_bytes in (data, b'{"hotstandby":' + data):
+        with pytest.raises(FailoverError):
+            read(given_bytes, Status)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=10,
+    ),
+    st.sampled_from(sorted(Status.model_fields)),
+)
+def test_a_field_of_any_kind_is_either_right_or_told(value: object, field: str) -> None:
+    body = status().model_dump(mode="json") | {field: value}
+    data = json.dumps({"hotstandby": 1, "kind": "status", "body": body}, separators=(",", ":")).encode()
+    try:
+        found = read(data, Status)
+    except AnswerUnreadable:
+        return
+    assert found.why.isprintable()
+
+
+def test_a_refusal_is_raised_in_its_own_words_made_printable() -> None:
+    with pytest.raises(PeerRefused) as refused:
+        read(line(Refusal(reason="no\x1b[31m\nnext")).encode(), Demoted)
+    assert str(refused.value) == "no\\x1b[31m\\nnext"
+
+
+@pytest.mark.parametrize(
+    ("changed", "standby", "serves"),
+    [
+        ({}, True, False),
+        ({"role": "primary"}, False, False),
+        ({"right_held": True}, False, False),
+        ({"role": "primary", "right_held": True, "is_primary": True}, False, True),
+        ({"asterisk": Pbx(state="down", words="")}, True, False),
+        ({"asterisk": Pbx(state="silent", words="")}, False, False),  # frozen: it may go on
+        ({"asterisk": Pbx(state="answers", words="")}, False, False),  # its lists were not read
+        ({"asterisk": Pbx(state="answers", words="", listed=True, registrations=(ACME,))}, False, True),
+        (
+            {
+                "asterisk": Pbx(
+                    state="answers",
+                    words="",
+                    listed=True,
+                    registrations=(ACME.model_copy(update={"registered": False, "state": "Request Sent"}),),
+                )
+            },
+            False,  # it goes on trying, and would take the account
+            False,
+        ),
+    ],
+)
+def test_what_a_status_proves(changed: dict[str, object], standby: bool, serves: bool) -> None:
+    found = status(**changed)
+    assert found.proven_standby is standby
+    assert found.serves is serves
