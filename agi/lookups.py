@@ -31,6 +31,7 @@ from host.printable import printable
 if TYPE_CHECKING:
     from agi.domino.from_lookup import Sites
     from agi.domino.rows import Source
+    from agi.marker import Checker
     from pair.lookup import Lookup
     from pair.model import Pair
 
@@ -65,6 +66,9 @@ class Lookups:
         self._breakers = dict.fromkeys(self._questions, breaker)
         self._flights: dict[Place, Future[Entry]] = {}
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._pair = pair
+        self._checker: Checker | None = None
         self._stays = False
         self._sites_made: Sites | None = None
         self._renewals: SimpleQueue[tuple[Question, str, Place] | None] = SimpleQueue()
@@ -84,13 +88,26 @@ class Lookups:
         return self._questions[name]
 
     def stay(self) -> None:
-        """This process lives on: connections are kept, answers renewed behind calls, slow imports done now."""
+        """This process lives on: connections are kept, answers renewed behind calls, slow imports done now, and the
+        markers of the sites watched.
+        """
+        from agi.marker import Checker
+        from pair.reading import this_machine
+
         self._stays = True
+        try:
+            self._checker = Checker(self._pair, this_machine(self._places, self._pair))
+        except HotstandbyError as error:
+            log.warning("The markers of Domino's sites are not checked: %s", error)
+        else:
+            self._checker.start()
         threading.Thread(target=self._renew, name="lookup renewals", daemon=True).start()
 
     def close(self) -> None:
         """Writes what the cache file still has to get, and closes idle connections; a second at most."""
         self._renewals.put(None)
+        if self._checker is not None:
+            self._checker.close()
         self._file.close(1.0)
         if self._sites_made is not None:
             self._sites_made.close()
@@ -128,6 +145,15 @@ class Lookups:
         """For each lookup, one sentence on how its Domino is doing."""
         now = time.monotonic()
         return {name: _state(breaker, now) for name, breaker in self._breakers.items()}
+
+    def sites(self) -> dict[str, str]:
+        """For each alias of Domino, one sentence on whether it reaches this machine's own site, as seen last."""
+        return {} if self._checker is None else {alias: found.said for alias, found in self._checker.state.items()}
+
+    @property
+    def sites_ok(self) -> bool:
+        """Whether no alias is known to reach a wrong site."""
+        return self._checker is None or self._checker.ok
 
     @property
     def cache_failing(self) -> bool:
@@ -265,7 +291,8 @@ class Lookups:
             return self._sites_made
 
     def _counted(self, question: Question, answer: Answer) -> Answer:
-        self.counts[question.name, answer.status] += 1
+        with self._counting:
+            self.counts[question.name, answer.status] += 1
         return answer
 
 

@@ -84,81 +84,82 @@ _MAY: Final[dict[str, frozenset[str]]] = {
 
 
 class Number(Section):
-    """The key is a telephone number.
-
-    Attributes:
-        region: country of numbers that come without one, such as "US"; left out: only those that begin with + count.
-        spellings: how to ask for it, in this order until something is found: e164 +14155551212, digits 14155551212,
-            international +1 415-555-1212, national (415) 555-1212, local 4155551212, as-given.
-    """
+    """The key is a telephone number."""
 
     region: Annotated[str, AfterValidator(_region)] | None = None
+    """Country of numbers that come without one, such as "US"; left out: only those that begin with + are understood."""
     spellings: Annotated[
         tuple[Literal["e164", "digits", "international", "national", "local", "as-given"], ...], Field(min_length=1)
     ] = ("e164",)
+    """How to ask for it, one after the other until something is found: e164 is +14155551212, digits 14155551212,
+    international +1 415-555-1212, national (415) 555-1212, local 4155551212, as-given what the carrier sent."""
 
 
 class Lookup(Section):
-    """One question, asked with a key of the call's.
-
-    Attributes:
-        site: alias in [domino.sites].
-        request: view and view-xml (`?ReadViewEntries`), access-services (Domino Access Services), agent
-            (`?OpenAgent`), web-service (`?OpenWebService`).
-        view, key_column: the view; the programmatic name of its sorted column that is the key. Without key_column, a
-            view is categorized by the key.
-        agent, service: their names in the database.
-        namespace, operation: of the web service, as in its WSDL.
-        argument: name of the argument that the agent or the operation gets the key in.
-        output: what the agent prints.
-        key: where the key is, the first that is not empty.
-        number: the key is a telephone number.
-        variables: channel variable or function -> field of the answer.
-        defaults: channel variable or function -> value when there is none.
-        deadline_ms: for everything that has to be asked; the call goes on after it.
-        fresh_s, renew_s, stale_s: an answer younger than fresh_s is as good as a new one; younger than renew_s it is
-            given at once while Domino is asked behind the call; younger than stale_s it is given when Domino fails.
-        missing_s: how long "not found" is believed.
-        login, user, secret_file: none; basic; session is the form at /names.nsf?Login.
-        scheme, port: of the site.
-        host_header: name to ask the site by. Left out, it is the alias, which no site of Domino's knows, so that the
-            address decides.
-        tls_host_name, tls_ca_file: for https: whom the certificate names, and who signed it.
-    """
+    """One question, asked with a key that the call brings."""
 
     site: Host
+    """An alias of [domino.sites], or a full name or address."""
     request: Literal["view", "view-xml", "access-services", "agent", "web-service"]
+    """view, view-xml: `?ReadViewEntries`; access-services: Domino Access Services; agent: `?OpenAgent`; web-service:
+    `?OpenWebService`."""
     database: Annotated[str, AfterValidator(_database)]
+    """Path on the server, such as crm/phones.nsf."""
     view: Annotated[Line | None, Field(validate_default=True)] = None
+    """For the first three requests."""
     key_column: Annotated[FieldName | None, Field(validate_default=True)] = None
+    """Programmatic name of the view's sorted column that is the key. Left out: the view is categorized by the key."""
     agent: Annotated[Line | None, Field(validate_default=True)] = None
+    """Its name in the database."""
     service: Annotated[Line | None, Field(validate_default=True)] = None
+    """The web service's name in the database."""
     namespace: Annotated[Line | None, Field(validate_default=True)] = None
+    """targetNamespace of its WSDL, such as urn:DefaultNamespace."""
     operation: Annotated[XmlName | None, Field(validate_default=True)] = None
+    """As in the WSDL, where names from LotusScript are in upper case."""
     argument: Annotated[XmlName | None, Field(validate_default=True)] = None
+    """What the agent (left out: key) or the operation (left out: KEY) gets the key as."""
     output: Annotated[Literal["json", "xml", "text"] | None, Field(validate_default=True)] = None
+    """What the agent prints; left out: json."""
 
     key: Annotated[tuple[Annotated[str, AfterValidator(_key)], ...], Field(min_length=1)] = ("arg1", "callerid")
+    """Where the key is, the first that is not empty: arg1 to arg99, callerid, calleridname, dnid, rdnis, extension."""
     number: Number | None = None
+    """Left out: the key is any text."""
 
     variables: Annotated[dict[Variable, FieldName], Field(min_length=1)]
+    """Channel variable or function -> field of the answer, such as "CALLERID(name)" = "FullName"."""
     defaults: dict[Variable, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict)
+    """Channel variable or function -> value when there is none; one without a default stays as it was."""
 
     deadline_ms: Annotated[int, Field(ge=20, le=30_000)] = 800
+    """For everything that Domino has to be asked; the call goes on after it."""
     fresh_s: Annotated[float, Field(ge=0, le=31_536_000)] = 300
+    """An answer younger than this is as good as a new one."""
     renew_s: Annotated[float | None, Field(ge=0, le=31_536_000)] = None
+    """Younger than this, it is given at once, and renewed behind the call. Left out: ten times fresh_s."""
     stale_s: Annotated[float | None, Field(ge=0, le=31_536_000)] = None
+    """Younger than this, it is given when Domino does not answer. Left out: a week, or renew_s if that is longer."""
     missing_s: Annotated[float, Field(ge=0, le=86_400)] = 60
+    """How long it is believed that there is nothing under a key."""
 
     login: Literal["none", "basic", "session"] = "none"
+    """session is the form at /names.nsf?Login."""
     user: Annotated[Line | None, Field(validate_default=True)] = None
+    """Name of the Domino user."""
     secret_file: Annotated[SecretFile | None, Field(validate_default=True)] = None
+    """File in secrets/ with the user's password."""
 
     scheme: Literal["http", "https"] = "http"
+    """Domino's certificate never names an alias: https wants tls_host_name."""
     port: Port | None = None
+    """Left out: 80, or 443."""
     host_header: Host | None = None
+    """Name to ask the site by. Left out: the alias, which is no site's name, so that the address decides."""
     tls_host_name: Host | None = None
+    """Whom the certificate names."""
     tls_ca_file: AbsolutePath | None = None
+    """PEM of who signed it. Left out: the system's authorities."""
 
     @field_validator("view", "key_column", "agent", "service", "namespace", "operation", "argument", "output")
     @classmethod
