@@ -289,6 +289,8 @@ class Server:
             "scripts": sorted(script.name for script in self.scripts),
             "broken": self.scripts.broken,
             "lookups": self.services.lookups.states(),
+            "sites": self.services.lookups.sites(),
+            "sites_ok": self.services.lookups.sites_ok,
         }
 
     def _say_what_is_broken(self) -> None:
