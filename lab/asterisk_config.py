@@ -175,7 +175,9 @@ context = from-carrier
 
 INBOUND: Final = """\
 ; Where calls from outside end up. Tests replace this file and type: dialplan reload
-exten => _X.,1,Answer()
+exten => _X.,1,Set(CALLER=${FILTER(0-9,${CALLERID(num)})})
+ same => n,Set(FILE(/var/log/asterisk/calls,,,al,u)=${CHANNEL(channeltype)} ${EXTEN} ${CALLER})
+ same => n,Answer()
  same => n,Wait(30)
  same => n,Hangup()
 """

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 
 from host.clock import boottime
+from host.errors import HotstandbyError
 from lab.accounts import ACCOUNTS
 from lab.errors import LabError
 from lab.machine import Machine
@@ -57,8 +58,10 @@ class Prompt(cmd.Cmd):
                 self._faults()[name](*rest)
             else:
                 self.stdout.write("No such word; it knows machines, " + ", ".join(self._faults()) + ", exit.\n")
-        except (LabError, KeyError, ValueError, TypeError) as error:
-            self.stdout.write(f"{error}\n")
+        except (HotstandbyError, KeyError, ValueError) as error:
+            self.stdout.write(f"{error.args[0]}\n")
+        except TypeError:
+            self.stdout.write("It takes other words than these; the welcome text shows which.\n")
         return False
 
     def completenames(self, text: str, *_ignored: object) -> list[str]:
@@ -66,15 +69,19 @@ class Prompt(cmd.Cmd):
         return [name for name in (*self._world.machines, *self._faults(), "exit") if name.startswith(text)]
 
     def _faults(self) -> dict[str, Callable[..., None]]:
-        machines = self._world.machines
+        def machine(name: str) -> Machine:
+            if name not in self._world.machines:
+                raise LabError(f"no machine '{name}'; there are {', '.join(self._world.machines)}")
+            return self._world.machines[name]
+
         return {
             "call": self._call,
             "holder": self._holder,
             "registers": self._registers,
-            "power-off": lambda name: machines[name].power_off(),
-            "power-on": lambda name: machines[name].power_on(),
-            "freeze": lambda name: machines[name].freeze(),
-            "thaw": lambda name: machines[name].thaw(),
+            "power-off": lambda name: machine(name).power_off(),
+            "power-on": lambda name: machine(name).power_on(),
+            "freeze": lambda name: machine(name).freeze(),
+            "thaw": lambda name: machine(name).thaw(),
             "cut": lambda one, other: self._world.cut(one, other),
             "heal": lambda: self._world.heal(),
         }

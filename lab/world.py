@@ -66,7 +66,7 @@ class World:
         required: trunks without which a promotion has failed.
         extra: TOML to add to pair.toml.
         start: machines whose Asterisk is started; the carrier's always is.
-        named: whether BIND is set up and started on boston, dallas and ns3.
+        named: whether BIND is started, now and at boot, on boston, dallas and ns3.
         sshd: whether root of boston and dallas may reach each other, and sshd is started on both.
     """
 
@@ -174,6 +174,8 @@ class World:
         self.carrier.boot_services = ["asterisk"]
         for name in PAIR:
             self._write_machine(self.machines[name])
+        for machine in (self.boston, self.dallas, self.ns3):
+            machine.write_named()
         started = [self.carrier, *(self.machines[name] for name in self._start)]
         for machine in started:
             machine.boot_services = ["asterisk"]
@@ -182,7 +184,6 @@ class World:
         self.carrier.manager()
         if self._named:
             for machine in (self.boston, self.dallas, self.ns3):
-                machine.write_named()
                 machine.boot_services.append("named")
             _all_at_once(machine.start_named for machine in (self.boston, self.dallas, self.ns3))
         if self._sshd:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,24 @@ def test_roots_are_kept_outside_of_the_checkout(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.delenv("HOTSTANDBY_ROOTS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert roots.root("16").path == tmp_path / "hotstandby/roots/bullseye"
+
+
+def test_two_builders_build_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = tmp_path / "bin" / "debootstrap"
+    fake.parent.mkdir()
+    fake.write_text(
+        "#!/bin/sh\n"
+        f"echo built >>{tmp_path}/builds\n"
+        'for last; do :; done\nshift $(($# - 2))\nmkdir -p "$1/usr/sbin"\nsleep 0.3\n: >"$1/usr/sbin/asterisk"\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("HOTSTANDBY_ROOTS", str(tmp_path / "roots"))
+    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(roots, "mirror", lambda: "http://mirror.example/debian")
+    said: list[str] = []
+    with ThreadPoolExecutor(2) as pool:
+        built = list(pool.map(lambda _: roots.build("22", said.append), range(2)))
+    assert all(root.complete for root in built)
+    assert (tmp_path / "builds").read_text() == "built\n"
+    assert any("another process builds it" in line for line in said)

@@ -147,9 +147,10 @@ def test_a_503_by_address_goes_on_to_the_other_machine(world: World) -> None:
 def test_a_cut_path_is_cut_both_ways_and_heals(world: World) -> None:
     ping = ["ping", "-c", "1", "-W", "1"] if world.boston.run(["which", "ping"]).returncode == 0 else None
     world.cut("boston", "carrier")
-    call = world.carrier.call("better", deadline_s=1)
+    call = world.carrier.call("better", deadline_s=1, caller="6175550123")
     assert call.machine == "dallas"
     assert call.attempts[0].status == 408
+    assert world.dallas.calls()[-1].endswith(" 5559000 6175550123")
     if ping:
         assert world.boston.run([*ping, "192.0.2.5"]).returncode == 1
         assert world.boston.run([*ping, "192.0.2.12"]).returncode == 0
@@ -271,6 +272,16 @@ def test_root_of_each_machine_reaches_the_other_by_ssh(worlds: Worlds, release: 
     done = world.boston.run(["ssh", "dallas", "hostname && asterisk -rx 'core show version'"])
     assert done.stdout.startswith(f"dallas\nAsterisk {release}."), done.stderr
     assert world.dallas.run(["ssh", "boston", "hostname"]).stdout == "boston\n"
+
+
+def test_a_person_types_at_the_prompt(release: Release) -> None:
+    typed = "boston hostname\ncall better\npower-off boston\npower-off nobody\nholder\nfreeze\nmumble\nexit\n"
+    argv = [sys.executable, "-m", "lab", "shell", "--boston", release, "--dallas", release, "--no-named"]
+    done = subprocess.run(
+        argv, input=typed, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60, check=True
+    )
+    for expected in ("lab> boston\n", "answered by boston", "no machine 'nobody'", "5551000   nobody", "No such word"):
+        assert expected in done.stdout
 
 
 HOLDER = """
