@@ -278,7 +278,8 @@ class Follower:
                 if self._wake.is_set():
                     # A poll that takes long is not repeated back to back, however many events come.
                     closest = max(CLOSEST_POLLS_S, 4 * self._poll_took)
-                    await asyncio.sleep(max(SETTLE_S, polled + closest - self._clock()))
+                    pause = max(SETTLE_S, polled + closest - self._clock())
+                    await _first_of(self._reopen, session.ended, timeout_s=pause)
                 self._wake.clear()
                 polled = self._clock()
                 await self._poll(session)
@@ -300,8 +301,9 @@ class Follower:
         try:
             lists = await lists_of(session, deadline_s=self._settings.answer_s)
         except AmiError as error:
+            # Where it had ended already, why it ended is what counts.
             session.end(error)
-            raise
+            raise session.ended.result() from error
         now = self._clock()
         self._poll_took = now - began
         self._publish(self._registry.listed(lists, now))

@@ -262,12 +262,20 @@ def _masked(line: str) -> str:
 
 
 def write_registrations(
-    machine: Machine, release: Release, *, trunks: Sequence[str] = ("acme", "metro", "nova"), wrong: bool = False
+    machine: Machine,
+    release: Release,
+    *,
+    trunks: Sequence[str] = ("acme", "metro", "nova"),
+    wrong: bool = False,
+    expiry_s: int = 20,
+    retry_s: int = 5,
 ) -> None:
     """Makes a machine register these trunks, and nothing else, as rendered includes would; reloads every driver.
 
     Args:
         wrong: with a secret that the carrier refuses.
+        expiry_s: what SIP and PJSIP ask for.
+        retry_s: PJSIP's pause after every kind of refusal; 0: it gives up at once and for ever.
     """
     sip, iax, auth, registrations = [], [], [], []
     for name in trunks:
@@ -275,7 +283,7 @@ def write_registrations(
         channel = entry.channel(release)
         secret = "wrong" if wrong else entry.secret
         if channel == "sip":
-            sip.append(f"register => {entry.username}:{secret}@{CARRIER}/{entry.username}~20\n")
+            sip.append(f"register => {entry.username}:{secret}@{CARRIER}/{entry.username}~{expiry_s}\n")
         elif channel == "iax2":
             iax.append(f"register => {entry.username}:{secret}@{CARRIER}\n")
         else:
@@ -285,8 +293,9 @@ def write_registrations(
             registrations.append(
                 f"[{name}]\ntype = registration\ntransport = transport-udp\nserver_uri = sip:{CARRIER}\n"
                 f"client_uri = sip:{entry.username}@{CARRIER}\ncontact_user = {entry.username}\n"
-                f"outbound_auth = {name}\nexpiration = 20\nretry_interval = 5\nmax_retries = 1000000\n"
-                "forbidden_retry_interval = 5\nfatal_retry_interval = 5\nauth_rejection_permanent = no\n"
+                f"outbound_auth = {name}\nexpiration = {expiry_s}\nretry_interval = {retry_s or 5}\n"
+                f"max_retries = {1000000 if retry_s else 0}\nforbidden_retry_interval = {retry_s}\n"
+                f"fatal_retry_interval = {retry_s}\nauth_rejection_permanent = {'no' if retry_s else 'yes'}\n"
                 "max_random_initial_delay = 1\n"
             )
     # A new comment makes a new file: Asterisk's cache compares size and time alone.
