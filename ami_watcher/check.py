@@ -48,7 +48,7 @@ def judged(registrations: Registrations, contacts: Contacts, *, missing_warning:
         missing_warning: so many phones that have not come back are a warning; None: no number is.
     """
     numbers = _numbers(registrations, contacts, missing_warning)
-    sentence = f"{registrations.machine}: {registrations.sentence}"
+    sentence = f"{registrations.machine}: {registrations.sentence} {registrations.detail or ''}".rstrip()
     if registrations.link.state != "synced":
         lost = registrations.link.state == "lost"
         return Result(Verdict.CRITICAL if lost else Verdict.UNKNOWN, sentence, numbers)

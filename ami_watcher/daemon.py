@@ -11,7 +11,7 @@ import logging
 import signal
 import time
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,8 @@ EXPORT_S: Final = 30.0
 OTHER_S: Final = 5.0
 END_S: Final = 1.5
 """The daemon is gone within 2 s of SIGTERM, whatever its clients do."""
+LASTING: Final = frozenset({"synced", "lost", "refused"})
+"""States of the link that are remembered; the others last for a moment."""
 MANY: Final = 100
 """Phones that came or went in one list: from here on listeners are told how many, not each."""
 
@@ -80,6 +82,7 @@ class Daemon:
         self._settling = Settling(pair.watcher.hooks.settle_s)
         self._couriers: list[Courier] = []
         self._contacts_at = 0.0
+        self._heard: set[tuple[str, str]] = set()
         self._stop = asyncio.Event()
         self._login: Login | None = None
 
@@ -122,9 +125,11 @@ class Daemon:
         finally:
             notify("STOPPING=1")
             self._stop.set()
-            await self._end([one for one, _ in servers], [stopped, *work])
+            for task in (stopped, telling):
+                task.cancel()
+            await self._end([one for one, _ in servers], work)
 
-    async def _end(self, servers: list[Server], tasks: list[asyncio.Task[object]]) -> None:
+    async def _end(self, servers: list[Server], tasks: list[asyncio.Task[None]]) -> None:
         self._hub.close()
         for one in servers:
             one.should_exit = True
@@ -148,14 +153,27 @@ class Daemon:
                 self._take(change)
 
     def _take(self, change: Change) -> None:
-        if change.kind == "contacts":
-            # The phones themselves are compared in each round.
+        if change.kind == "contacts" or self._stop.is_set():
+            # The phones themselves are compared in each round; and that we end is no news of the trunks.
             return
+        last = self._keeper.memory.last(change.kind, change.subject)
+        first = (change.kind, change.subject) not in self._heard
         entry = Entry(change.at, change.kind, change.subject, change.before or None, change.after or None, change.cause)
+        if entry.kind == "link":
+            if entry.after not in LASTING:
+                return
+            entry = replace(entry, before=last.after if last is not None else None)
+        self._heard.add((change.kind, change.subject))
+        if first and last is not None and last.after == entry.after:
+            # A restart of ours is no news of the trunk.
+            return
         self._tell([entry])
         if entry.kind == "registration":
             self._metrics.count(entry.subject, entry.after or "gone")
         level = logging.INFO if entry.after in ("registered", "synced", "primary", "standby") else logging.WARNING
+        if not first and entry.kind == "registration" and "unknown" in (entry.before, entry.after):
+            # The line about the link says it for all trunks at once.
+            level = logging.DEBUG
         log.log(level, "%s", Notice(entry, self._machine, self.desk.pair.name).sentence)
 
     def _tell(self, entries: list[Entry]) -> None:

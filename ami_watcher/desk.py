@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from ami_watcher import documents
 from ami_watcher.exchange import Exchange
-from ami_watcher.history import DAY_S, REMEMBERED
+from ami_watcher.history import REMEMBERED
 from ami_watcher.hooks import Courier
 from ami_watcher.hub import Hub
 from ami_watcher.inventory import Export
@@ -61,7 +61,8 @@ class Desk:
     def registrations(self) -> documents.Registrations:
         """All registrations, as of now."""
         now = self._clock()
-        entries = self.keeper.memory.recall(since=now - DAY_S, kind="registration", limit=REMEMBERED)
+        self.keeper.alive(now)
+        entries = self.keeper.memory.recall(kind="registration", limit=REMEMBERED)
         return registrations_document(self.source.snapshot, self.pair, entries, self.keeper.watched, now)
 
     def contacts(self, query: str = "", limit: int = 500) -> documents.Contacts:
@@ -86,8 +87,13 @@ class Desk:
         return self._history(found, complete)
 
     def recent(self, limit: int) -> documents.History:
-        """What changed lately, phones left out, from memory."""
-        found = [entry for entry in self.keeper.memory.recall(limit=REMEMBERED) if entry.kind != "contact"]
+        """What changed lately, from memory; phones are left out, and what was unknown because the link was lost."""
+        found = [
+            entry
+            for entry in self.keeper.memory.recall(limit=REMEMBERED)
+            if entry.kind != "contact"
+            and not (entry.kind == "registration" and "unknown" in (entry.before, entry.after))
+        ]
         return self._history(found[-limit:], complete=True)
 
     def health(self) -> documents.Health:

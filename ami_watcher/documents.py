@@ -70,6 +70,7 @@ class Registrations(Document):
     at: float
     level: Level
     sentence: str = Field(description="all of it in one sentence")
+    detail: str | None = Field(description="why, or what to do; null where there is nothing to add")
     link: Link
     registrations: tuple[Registration, ...]
 

@@ -18,6 +18,8 @@ HOLDS: Final = "registered"
 QUIET: Final = frozenset({HOLDS, UNWATCHED, "unknown"})
 """States that are no outage of the trunk: it holds, or it is not known."""
 
+RESUME_GAP_S: Final = 30.0
+"""A restart of the watcher that takes less leaves no hole: the state is the carrier's, not ours."""
 REMEMBERED: Final = 20_000
 """Entries of each kind in memory; about 5 MB in all."""
 
@@ -75,11 +77,23 @@ class Memory:
         """
         self._phones: deque[Entry] = deque(maxlen=size)
         self._others: deque[Entry] = deque(maxlen=size)
+        self._last: dict[tuple[str, str], Entry] = {}
+
+    def last(self, kind: str, subject: str) -> Entry | None:
+        """The newest entry of a trunk, a link or a role; None where there is none."""
+        return self._last.get((kind, subject))
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Remembers `entries`, which come in order of time."""
         for entry in entries:
-            (self._phones if entry.kind == "contact" else self._others).append(entry)
+            if entry.kind == "contact":
+                self._phones.append(entry)
+                continue
+            self._others.append(entry)
+            key = (entry.kind, entry.subject)
+            known = self._last.get(key)
+            if known is None or known.at <= entry.at:
+                self._last[key] = entry
 
     def recall(
         self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
@@ -116,8 +130,10 @@ def strip(
     begin = now - span_s
     points: list[tuple[float, str]] = []
     earlier = [entry for entry in entries if entry.at < since and entry.after is not None]
-    if earlier and earlier[0].before is not None:
-        points.append((begin, earlier[0].before))
+    # The change into the present state may have been told a moment after that state began.
+    first = next((entry for entry in entries if entry.at < since + 1.0), None)
+    if first is not None and first.before is not None:
+        points.append((min(begin, first.at), first.before))
     points.extend((entry.at, entry.after or UNWATCHED) for entry in earlier)
     points.append((since, state))
 
@@ -134,6 +150,27 @@ def strip(
         stretches.insert(0, Stretch(begin, stretches[0].start, UNWATCHED))
     _lay(stretches, stretches[-1].end, now, UNWATCHED)
     return tuple(stretches)
+
+
+def held_since(entries: Sequence[Entry], watched: Sequence[Watched], *, state: str, since: float) -> float:
+    """When the state that holds now began, over restarts of the watcher; `since` where history knows nothing earlier.
+
+    It is never earlier than the time from which on a watcher has watched without a hole.
+
+    Args:
+        entries: of one registration, in order of time.
+        watched: when a watcher ran, in order of time.
+        state: what holds now.
+        since: when this run of the watcher first saw it so.
+    """
+    start = since
+    for entry in reversed([entry for entry in entries if entry.at < since]):
+        if entry.after == state:
+            start = entry.at
+        elif entry.after != "unknown" or start - entry.at > RESUME_GAP_S:
+            break
+    whole = next((seen.start for seen in reversed(watched) if seen.start <= since), since)
+    return max(start, min(whole, since))
 
 
 def outages(stretches: Iterable[Stretch]) -> tuple[int, float]:

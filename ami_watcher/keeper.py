@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ami_watcher.contact import Contact
-from ami_watcher.history import DAY_S, REMEMBERED, Entry, Memory, Watched, joined
+from ami_watcher.history import DAY_S, REMEMBERED, RESUME_GAP_S, Entry, Memory, Watched, joined
 from ami_watcher.inventory import Inventory
 from ami_watcher.store import Store, StoreUnwell, opened
 
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 KNOWN_EVERY_S: Final = 60.0
 """How often everybody's last_seen is written when nothing else is new: it spares the disk."""
 REOPEN_EVERY_S: Final = 15.0
-RESUME_GAP_S: Final = 30.0
-"""A restart that takes less leaves no hole in the strip: the state is the carrier's, not ours."""
 
 
 class Keeper:

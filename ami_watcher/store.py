@@ -97,6 +97,8 @@ class Store:
     def load(self, since: float, limit: int) -> Kept:
         """Entries from `since` (unix seconds) on, the newest `limit`, with everybody known and when it was watched.
 
+        Before them comes the last earlier entry of each trunk: what held when the time began.
+
         Raises:
             StoreUnwell
         """
@@ -105,9 +107,18 @@ class Store:
                 Watched(*row) for row in self._connection.execute("SELECT start, end FROM watched ORDER BY start")
             )
             known = tuple(_known(row) for row in self._connection.execute("SELECT * FROM known"))
+            # Beside max(), SQLite takes the other columns from the row that holds it.
+            earlier = [
+                Entry(*row[1:])
+                for row in self._connection.execute(
+                    "SELECT max(at), at, kind, subject, before, after, cause FROM entries "
+                    "WHERE at < ? AND kind != 'contact' GROUP BY kind, subject ORDER BY at",
+                    (since,),
+                )
+            ]
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise _unwell(self.path, error) from error
-        return Kept(tuple(self.recall(since=since, limit=limit)), known, watched)
+        return Kept((*earlier, *self.recall(since=since, limit=limit)), known, watched)
 
     def recall(
         self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000

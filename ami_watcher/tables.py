@@ -32,6 +32,8 @@ def registrations(document: Registrations) -> RenderableType:
     )
     verdict = Text(f"{SIGN[document.level]} {printable(document.sentence, 1000)}", style=STYLE[document.level])
     parts: list[RenderableType] = [head, verdict]
+    if document.detail:
+        parts.append(Text(f"  {printable(document.detail, 1000)}", overflow="fold"))
     if document.registrations:
         table = _table("trunk", "", "state", "since", "last 24 hours", "why")
         for row in document.registrations:

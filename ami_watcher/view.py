@@ -11,8 +11,8 @@ from typing import Final, cast
 
 from ami_watcher import documents
 from ami_watcher.documents import Level, StateWord
-from ami_watcher.expected import Role, wanted
-from ami_watcher.history import Entry, Stretch, Watched, outages, strip
+from ami_watcher.expected import Role, Wanted, wanted
+from ami_watcher.history import Entry, Stretch, Watched, held_since, outages, strip
 from ami_watcher.inventory import Export, Known, missing
 from ami_watcher.registration import Registration, State
 from ami_watcher.snapshot import LinkState, Snapshot
@@ -71,7 +71,7 @@ def registrations_document(
     Args:
         snapshot: what Asterisk shows.
         pair: pair.toml.
-        entries: of registrations, of the last day, in order of time.
+        entries: of registrations, in order of time, from before the last day on.
         watched: when watchers ran.
         now: unix seconds.
     """
@@ -84,17 +84,14 @@ def registrations_document(
     rows = []
     for registration in snapshot.registrations:
         trunk = trunks.get(registration.trunk)
-        stretches = strip(
-            by_subject.get(registration.trunk, ()),
-            watched,
-            state=registration.state.value,
-            since=registration.since,
-            now=now,
-        )
+        past = by_subject.get(registration.trunk, ())
+        since = held_since(past, watched, state=registration.state.value, since=registration.since)
+        registration = replace(registration, since=since)
+        stretches = strip(past, watched, state=registration.state.value, since=since, now=now)
         if registration.cause is not None and registration.cause == snapshot.link_reason:
             # It is said once, for all of them.
             registration = replace(registration, cause=None)
-        rows.append(_row(registration, trunk.host if trunk else None, trunk.required if trunk else False, stretches))
+        rows.append(_row(registration, trunk, stretches))
     shown = {registration.trunk for registration in snapshot.registrations}
     for trunk in trunks.values():
         if trunk.here or trunk.trunk in shown:
@@ -119,7 +116,7 @@ def registrations_document(
         )
     rows.sort(key=lambda row: row.trunk)
     link = link_document(snapshot)
-    level, sentence = _judged(snapshot, link, rows, pair.peer_of(snapshot.machine))
+    level, sentence, detail = _judged(snapshot, link, rows, pair.peer_of(snapshot.machine))
     return documents.Registrations(
         machine=snapshot.machine,
         pair=pair.name,
@@ -127,6 +124,7 @@ def registrations_document(
         at=now,
         level=level,
         sentence=sentence,
+        detail=detail,
         link=link,
         registrations=tuple(rows),
     )
@@ -216,22 +214,22 @@ def lasted(seconds: float) -> str:
     return f"{whole // 86_400} days"
 
 
-def _row(
-    registration: Registration, host: str | None, required: bool, stretches: tuple[Stretch, ...]
-) -> documents.Registration:
+def _row(registration: Registration, trunk: Wanted | None, stretches: tuple[Stretch, ...]) -> documents.Registration:
     count, seconds = outages(stretches)
+    stray = trunk is None and registration.state is State.UNEXPECTED
     return documents.Registration(
         trunk=registration.trunk,
         channel=registration.channel,
-        host=host,
+        host=trunk.host if trunk is not None else None,
         state=registration.state.value,
-        level=STATE_LEVEL[registration.state],
-        word=WORD[registration.state],
+        # A registration that pair.toml does not name takes no trunk of the pair away from anybody that we know of.
+        level="warning" if stray else STATE_LEVEL[registration.state],
+        word="not in pair.toml" if stray else WORD[registration.state],
         since=registration.since,
         proof=registration.proof,
         expiry_s=registration.expiry_s,
         cause=registration.cause,
-        required=required,
+        required=trunk is not None and trunk.required,
         strip=tuple(
             documents.Strip(start=item.start, end=item.end, state=cast(StateWord, item.state)) for item in stretches
         ),
@@ -242,39 +240,49 @@ def _row(
 
 def _judged(
     snapshot: Snapshot, link: documents.Link, rows: Sequence[documents.Registration], peer: str
-) -> tuple[Level, str]:
-    """How all of it is, and the one sentence that says so: the worst thing first."""
+) -> tuple[Level, str, str | None]:
+    """How all of it is, the one sentence that says so, the worst thing first, and what there is to add."""
     if snapshot.link is not LinkState.SYNCED:
-        return link.level, link.sentence
-    wrong = [row for row in rows if row.state == "unexpected"]
+        return link.level, LINK_SENTENCE[snapshot.link], snapshot.link_reason or None
+    wrong = [row for row in rows if row.state == "unexpected" and row.level == "bad"]
     if wrong:
-        names = _named(wrong)
         verb = "is" if len(wrong) == 1 else "are"
-        return "bad", f"{names} {verb} registered here and must not be: calls are taken away from {peer}."
-    own = [row for row in rows if row.state != "standby"]
+        detail = f"Calls are taken away from {peer}. See what is active with: render-localized --check"
+        return "bad", f"{_named(wrong)} {verb} registered here and must not be.", detail
+    own = [row for row in rows if row.state not in ("standby", "unexpected")]
     holds = [row for row in own if row.state == "registered"]
     down = [row for row in own if row.level == "bad"]
     if down:
         level: Level = "bad" if not holds or any(row.required for row in down) else "warning"
-        why = f": {down[0].cause.rstrip('.')}" if len(down) == 1 and down[0].cause else ""
+        why = "; ".join(dict.fromkeys(f"{row.trunk}: {row.cause}" for row in down[:3] if row.cause))
         verb = f"is {down[0].word}" if len(down) == 1 else "do not hold"
-        return level, f"{_named(down)} {verb}{why}. {_counted(len(holds), len(own))}"
+        return level, f"{_named(down)} {verb}. {_counted(len(holds), len(own))}".strip(), why or None
     unknown = [row for row in own if row.level == "unknown"]
     if unknown:
-        return "unknown", f"Nobody can say how {_named(unknown)} {'is' if len(unknown) == 1 else 'are'} now."
+        verb = "is" if len(unknown) == 1 else "are"
+        return "unknown", f"Nobody can say how {_named(unknown)} {verb} now.", unknown[0].cause
     trying = [row for row in own if row.level == "warning"]
     if trying:
         verb = "is" if len(trying) == 1 else "are"
-        return "warning", f"{_named(trying)} {verb} registering. {_counted(len(holds), len(own))}"
+        return "warning", f"{_named(trying)} {verb} registering. {_counted(len(holds), len(own))}".strip(), None
+    stray = [row for row in rows if row.state == "unexpected"]
+    if stray:
+        return "warning", f"Asterisk registers {_named(stray)}, which pair.toml does not name.", _all(len(own)) or None
     if own:
-        return "good", "The one registration holds." if len(own) == 1 else f"All {len(own)} registrations hold."
+        return "good", _all(len(own)), snapshot.link_reason or None
     if rows:
-        return "good", f"Nothing registers here, as it should be: {peer} holds the trunks."
-    return "good", "Connected to Asterisk. pair.toml names no trunk that registers."
+        return "good", f"Nothing registers here, as it should be: {peer} holds the trunks.", None
+    return "good", "Connected to Asterisk. pair.toml names no trunk that registers.", None
+
+
+def _all(number: int) -> str:
+    if number < 2:
+        return "The one registration holds." if number else ""
+    return f"All {number} registrations hold."
 
 
 def _counted(holds: int, whole: int) -> str:
-    return f"{holds or 'None'} of {whole} hold{'s' if holds == 1 else ''}." if whole > 1 else "Nothing else registers."
+    return f"{holds or 'None'} of {whole} hold{'s' if holds == 1 else ''}." if whole > 1 else ""
 
 
 def _named(rows: Sequence[documents.Registration]) -> str:

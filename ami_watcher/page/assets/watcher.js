@@ -39,8 +39,8 @@ function tick() {
     const local = new Date(at * 1000);
     if (time.dataset.ago) put(time, lasted(now - at));
     else if (time.dataset.until) put(time, at > now ? `in ${lasted(at - now)}` : `${lasted(now - at)} ago`);
-    else if (now - at > 72000) put(time, local.toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" }));
-    else put(time, local.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" }));
+    else if (now - at > 72000) put(time, local.toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", hour12: false }));
+    else put(time, local.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }));
     const title = local.toLocaleString();
     if (time.title !== title) time.title = title;
   }

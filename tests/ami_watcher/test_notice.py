@@ -1,0 +1,62 @@
+"""Which changes reach a hook, and when."""
+
+import pytest
+
+from ami_watcher.history import Entry
+from ami_watcher.notice import Settling
+
+
+def change(after: str, *, before: str = "registered", kind: str = "registration", subject: str = "acme") -> Entry:
+    return Entry(0.0, kind, subject, before, after)
+
+
+KNOWN = [change("registered"), change("synced", kind="link", subject="boston")]
+
+
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        # (seconds, state) of acme, which was told as registered
+        ([(0.0, "rejected")], [(3.0, "rejected")]),
+        ([(0.0, "rejected"), (2.0, "registered")], []),  # it came back before it was told
+        ([(0.0, "rejected"), (2.0, "unregistered")], [(5.0, "unregistered")]),  # one change, not two
+        ([(0.0, "rejected"), (5.0, "registered")], [(3.0, "rejected"), (8.0, "registered")]),
+        ([(0.0, "unknown"), (9.0, "registered")], []),  # the lost link is told, not each trunk
+        ([(0.0, "unknown"), (9.0, "rejected")], [(12.0, "rejected")]),
+        ([(0.0, "registered")], []),  # a restart of ours
+    ],
+)
+def test_a_change_is_told_once_when_it_has_held(
+    offered: list[tuple[float, str]], told: list[tuple[float, str]]
+) -> None:
+    settling = Settling(3.0, KNOWN)
+    heard = []
+    for tick in range(60):
+        now = tick / 2
+        for at, state in offered:
+            if at == now:
+                settling.offer(change(state), now)
+        heard += [(now, entry.after) for entry in settling.due(now)]
+    assert heard == told
+
+
+def test_what_is_told_says_what_was_told_before() -> None:
+    settling = Settling(3.0, KNOWN)
+    settling.offer(change("rejected"), 0.0)
+    settling.offer(change("unregistered", before="rejected"), 1.0)
+    (entry,) = settling.due(10.0)
+    assert (entry.before, entry.after) == ("registered", "unregistered")
+
+
+def test_phones_are_told_to_nobody() -> None:
+    settling = Settling(0.0)
+    settling.offer(change("10.0.0.5:5060", kind="contact"), 0.0)
+    assert settling.due(10.0) == []
+
+
+def test_subjects_settle_each_for_itself() -> None:
+    settling = Settling(3.0, KNOWN)
+    settling.offer(change("lost", kind="link", subject="boston"), 0.0)
+    settling.offer(change("rejected"), 1.0)
+    assert [entry.subject for entry in settling.due(3.5)] == ["boston"]
+    assert [entry.subject for entry in settling.due(4.0)] == ["acme"]
