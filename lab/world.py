@@ -60,7 +60,7 @@ class World:
     Args:
         boston, dallas: Asterisk's major version on each.
         carrier: its Asterisk; 22 where that is built.
-        expiry_s: registration expiry in pair.toml, seconds; the carrier grants 5 and more.
+        expiry_s: registration expiry in pair.toml, seconds; below 12 a PJSIP client registers without a pause.
         iax_expiry_s: what the carrier grants to IAX2, whose clients always ask for 60 seconds.
         trunks: those of pair.toml to keep; all by default.
         required: trunks without which a promotion has failed.

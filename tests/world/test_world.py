@@ -201,7 +201,7 @@ def test_a_machine_comes_back_with_the_registrations_that_its_disk_says(world: W
 
 def test_refreshes_are_seen(world: World) -> None:
     """Asterisk sends no event for a refresh; the wire shows it."""
-    short = PJSIP.replace("expiration = 20", "expiration = 11")
+    short = PJSIP.replace("expiration = 20", "expiration = 13")
     include(world.boston, "pjsip-auth.conf", AUTH.format(trunk="nova", user="5552000", secret="nova-Secret3"))
     include(world.boston, "pjsip-registrations.conf", short.format(trunk="nova", user="5552000"))
     before = len(world.carrier.registers("nova"))
