@@ -23,6 +23,7 @@ def status(here: Here) -> Status:
         boot_id=clock.boot_id(),
         role=found.role,
         generation=found.generation,
+        since=standing.swapped_at(here.places),
         is_primary=found.is_primary,
         why=found.why,
         right_held=found.right.held,

@@ -124,6 +124,8 @@ class Status(Answer):
     boot_id: Short
     role: Literal["primary", "standby", "unknown"]
     generation: Short
+    since: Annotated[float, Field(ge=0, le=1e11)] = 0.0
+    """Unix seconds of the swap to that generation; 0 where it is not known."""
     is_primary: bool
     why: Text
     right_held: bool

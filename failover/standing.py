@@ -69,6 +69,14 @@ def role_of(places: Places) -> tuple[RoleName, str]:
     return ("primary" if found.role is Role.PRIMARY else "standby"), found.name
 
 
+def swapped_at(places: Places) -> float:
+    """Unix seconds at which `current` was last swapped; 0 where there is none. For people."""
+    try:
+        return (places.localized / "current").lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def dns_role_of(places: Places) -> DnsRoleName:
     """The role in DNS of the generation that `current-dns` points to; another fact than the role of the PBX."""
     found = Store(places).pointed_to("current-dns")

@@ -13,7 +13,7 @@ from host.printable import printable
 
 DEADLINE_S: Final = 3.0
 """Seconds in all."""
-LONGEST: Final = 64 * 1024
+LONGEST: Final = 16 * 1024
 """Bytes of a page that are read."""
 
 
@@ -62,7 +62,8 @@ def site(subject: str, alias: str, address: str, marker: str | None, *, port: in
 def _page(response: requests.Response, until: float) -> bytes:
     """The beginning of the body; requests' timeout is for one read, and a server that drips would hold us for ever."""
     page = b""
-    for part in response.iter_content(8192):
+    # Byte by byte: a larger part is handed over when it is full, however long that takes.
+    for part in response.iter_content(1):
         page += part
         if len(page) >= LONGEST:
             break

@@ -1,0 +1,156 @@
+"""`failover status`."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from datetime import datetime
+
+import click
+from rich.table import Table
+
+from failover import overview as rules
+from failover.dns_facts import Seen, Server, rdtype
+from failover.dns_wire import Line, ask
+from failover.here import Here, as_json, stands_here
+from failover.overview import FollowedName, Overview, Side
+from failover.own_status import paused, status
+from failover.peer import Asked, Peer
+from failover.probes.at_once import Look, all_of
+from failover.probes.found import Answer, Found
+from host.terminal import console
+
+
+@click.command("status", epilog="Example: failover status --json | jq .next")
+@as_json
+@stands_here
+def command(here: Here, as_json: bool) -> None:
+    """Who is primary, what is registered, what DNS says, and what to do next. Changes nothing; takes up to 6 s."""
+    found = gather(here)
+    pause = paused(here)
+    if as_json:
+        click.echo(json.dumps(_document(found, pause), indent=2))
+        return
+    _print(found, pause)
+
+
+def gather(here: Here) -> Overview:
+    """Both machines and the name servers, asked at once."""
+    peer = Peer(here)
+
+    def own() -> Side:
+        told = status(here)
+        return Side(here.machine, told, Found("own", here.machine, "itself", Answer.YES, told.why, 0.0))
+
+    def own_late(seconds: float) -> Side:
+        words = f"{here.machine} could not look at itself in {seconds:.0f} s"
+        return Side(here.machine, None, Found("own", here.machine, "itself", Answer.SILENT, words, seconds))
+
+    def side(asked: Asked) -> Side:
+        return Side(here.peer, asked.status, asked.found)
+
+    looks: list[Look[Side | Seen]] = [
+        Look(own, own_late),
+        Look(lambda: side(peer.look()), lambda seconds: side(peer.late(seconds))),
+        *(_server(here, name, address) for name, address in (here.pair.dns.servers if here.pair.dns else {}).items()),
+    ]
+    values = all_of(looks, total_s=7.0)
+    sides = {one.name: one for one in values if isinstance(one, Side)}
+    names = list(here.pair.dns.follow) if here.pair.dns else []
+    answers = [(one.server.name, _told(one)) for one in values if isinstance(one, Seen)]
+    return Overview(
+        pair=here.pair,
+        here=here.machine,
+        sides=tuple(sides[name] for name in here.pair.machines),
+        names=rules.followed(names, answers),
+        now=time.time(),
+    )
+
+
+def _server(here: Here, name: str, address: str) -> Look[Side | Seen]:
+    dns = here.pair.dns
+    assert dns is not None
+    keys = sorted({(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()})
+    server = Server(name, address)
+    return Look(lambda: ask(server, dns.zone, keys, Line()), lambda _: Seen(server, failure="no answer", silent=True))
+
+
+def _told(seen: Seen) -> dict[str, str] | None:
+    if seen.failure:
+        return None
+    return {name: " ".join(sorted(values)) for (name, _), values in seen.records.items() if values}
+
+
+def _print(found: Overview, pause: str) -> None:
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    table.add_row(found.pair.name, "", "", *(_headline(side) for side in found.sides))
+    for number, trunk in enumerate(found.pair.trunks):
+        key = found.pair.trunks[trunk]
+        channels = {found.pair.trunk_on(trunk, side.name).channel for side in found.sides}
+        kind = "/".join(sorted(channels)) + ("" if key.register_ else ", by address")
+        states = (rules.trunk_state(found, trunk, side) for side in found.sides)
+        table.add_row("" if number else "trunks", trunk, kind, *states)
+    for number, name in enumerate(found.names):
+        table.add_row("" if number else "dns", name.name, _values(name), _servers(found, name), _ttl(found))
+    if pause:
+        table.add_row("paused", "", "", pause, "")
+    out = console()
+    out.print(table)
+    out.print(f"next     {rules.next_step(found, pause)}", soft_wrap=True)
+
+
+def _headline(side: Side) -> str:
+    words = f"{side.name}  {rules.role(side)}"
+    if side.status is not None and side.status.is_primary and side.status.since:
+        words += f" since {datetime.fromtimestamp(side.status.since).astimezone():%a %H:%M}"
+    if side.status is None:
+        words += f": {side.asked.words}"
+    elif side.status.asterisk.calls:
+        words += f", {side.status.asterisk.calls} calls"
+    return words
+
+
+def _values(name: FollowedName) -> str:
+    return " or ".join(value or "nothing" for value, _ in name.values) or "?"
+
+
+def _servers(found: Overview, name: FollowedName) -> str:
+    servers = sum(len(who) for _, who in name.values) + len(name.silent)
+    if not name.values:
+        return f"none of {servers} servers answers"
+    most = len(name.values[0][1])
+    said = f"{most} of {servers} servers agree"
+    others = [f"{', '.join(who)} says {value or 'nothing'}" for value, who in name.values[1:]]
+    if name.silent:
+        others.append(f"{', '.join(name.silent)} silent")
+    if not rules.agrees(found, name) and found.primaries and len(name.values) == 1:
+        others.append(f"and not on {found.primaries[0]}")
+    return "; ".join([said, *others])
+
+
+def _ttl(found: Overview) -> str:
+    return f"ttl {found.pair.dns.ttl_s} s" if found.pair.dns else ""
+
+
+def _document(found: Overview, pause: str) -> dict[str, object]:
+    return {
+        "pair": found.pair.name,
+        "here": found.here,
+        "primary": list(found.primaries),
+        "machines": {
+            side.name: {
+                "role": rules.role(side),
+                "asked": side.asked.words,
+                "status": side.status.model_dump(mode="json") if side.status else None,
+            }
+            for side in found.sides
+        },
+        "dns": [asdict(name) for name in found.names],
+        "paused": pause,
+        "next": rules.next_step(found, pause),
+    }

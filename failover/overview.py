@@ -1,0 +1,179 @@
+"""Both machines and the zone at one moment, and what follows for whoever looks. Values and rules, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from failover.peer_words import Registration, Status
+from failover.probes.found import Found
+from pair import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One machine.
+
+    Attributes:
+        name: in pair.toml.
+        status: what it says of itself; None where it could not be asked.
+        asked: how asking went.
+    """
+
+    name: str
+    status: Status | None
+    asked: Found
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedName:
+    """One name that follows the primary.
+
+    Attributes:
+        name: in the zone.
+        values: addresses that name servers tell, each with the servers that tell it; "" for a server that tells none.
+        silent: servers that did not answer.
+    """
+
+    name: str
+    values: tuple[tuple[str, tuple[str, ...]], ...]
+    silent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that `failover status` shows.
+
+    Attributes:
+        pair: the pair.
+        here: name of the machine that one is on.
+        sides: both machines, in the order of pair.toml.
+        names: of the zone.
+        now: unix seconds.
+    """
+
+    pair: Pair
+    here: str
+    sides: tuple[Side, ...]
+    names: tuple[FollowedName, ...]
+    now: float
+
+    @property
+    def primaries(self) -> tuple[str, ...]:
+        """Machines that serve, as far as is known."""
+        return tuple(side.name for side in self.sides if side.status is not None and side.status.serves)
+
+
+def role(side: Side) -> str:
+    """A machine's role in a word or two, for people."""
+    status = side.status
+    if status is None:
+        return "UNKNOWN"
+    if status.fenced:
+        return "FENCED"
+    if status.is_primary:
+        return "PRIMARY" if status.asterisk.state == "answers" else f"PRIMARY, Asterisk {status.asterisk.state}"
+    if status.registered:
+        return f"{status.role}, BUT REGISTERED"
+    if status.asterisk.state != "answers":
+        return f"{status.role}, Asterisk {status.asterisk.state}"
+    return "standby, ready" if status.role == "standby" else f"{status.role}, without the right"
+
+
+def trunk_state(overview: Overview, trunk: str, side: Side) -> str:
+    """One trunk on one machine."""
+    key = overview.pair.trunk_on(trunk, side.name)
+    status = side.status
+    if status is None:
+        return "?"
+    if not key.register_:
+        if status.is_primary or key.when_standby == "answer":
+            return "answers"
+        return "refuses (503)"
+    if not status.asterisk.listed:
+        return "?"
+    one = next((found for found in status.asterisk.registrations if found.trunk == trunk), None)
+    if one is not None:
+        return _registration(one)
+    wanted = key.account == "per-machine" or status.is_primary
+    return "MISSING" if wanted else "-"
+
+
+def _registration(one: Registration) -> str:
+    return f"registered, {one.expiry_s} s" if one.registered else one.state.upper()
+
+
+def next_step(overview: Overview, paused: str) -> str:
+    """What to type next, or that there is nothing to do. The most urgent first."""
+    pair, here = overview.pair, overview.here
+    statuses = {side.name: side.status for side in overview.sides}
+    unknown = [side for side in overview.sides if side.status is None]
+    if len(overview.primaries) > 1:
+        keep = pair.preferred
+        return f"BOTH machines serve; on {pair.peer_of(keep)}, type: failover demote"
+    for name, status in statuses.items():
+        if status is not None and status.open_run:
+            word = status.open_run.split(" ")[0]
+            return f"{status.open_run} on {name} is open; there, type: failover {word}, or: failover {word} --abort"
+        if status is not None and not status.is_primary and status.registered:
+            return f"{name} registers without the right to; there, type: failover demote"
+    if not overview.primaries:
+        if unknown:
+            return f"{unknown[0].asked.words}; nobody is known to serve. Here, type: failover plan promote"
+        who = here if (own := statuses.get(here)) and own.asterisk.state == "answers" else pair.preferred
+        return f"nobody serves; on {who}, type: failover promote"
+    if unknown:
+        return f"{unknown[0].asked.words}; see what could be done: failover ready"
+    digests = {status.pair_digest for status in statuses.values() if status is not None}
+    if len(digests) > 1:
+        return "pair.toml differs between the machines; type: failover compare"
+    missing = missing_trunks(overview)
+    if missing:
+        return f"{', '.join(missing)} not registered on {overview.primaries[0]}; there: render-localized --reload"
+    lagging = [one.name for one in overview.names if not agrees(overview, one)]
+    if lagging:
+        return f"{', '.join(lagging)} not right in DNS; type: failover plan promote, on {overview.primaries[0]}"
+    if paused:
+        return "when the work is done, type: failover unpause"
+    down = [name for name, status in statuses.items() if status is not None and status.asterisk.state != "answers"]
+    if down:
+        return f"Asterisk on {down[0]} does not answer; there, type: systemctl status asterisk"
+    return "nothing to do"
+
+
+def missing_trunks(overview: Overview) -> list[str]:
+    """Trunks that should be registered somewhere, and are not."""
+    return sorted(
+        {
+            trunk
+            for side in overview.sides
+            for trunk in overview.pair.trunks
+            if (state := trunk_state(overview, trunk, side)) == "MISSING" or state.isupper()
+        }
+    )
+
+
+def agrees(overview: Overview, name: FollowedName) -> bool:
+    """Whether every server that answered tells the primary's address, and one did."""
+    if overview.pair.dns is None or not overview.primaries or not name.values:
+        return False
+    wanted = overview.pair.dns.follow[name.name][overview.primaries[0]]
+    return all(value == wanted for value, _ in name.values)
+
+
+def followed(names: Sequence[str], answers: Sequence[tuple[str, dict[str, str] | None]]) -> tuple[FollowedName, ...]:
+    """What servers tell of the followed names, grouped by what they tell.
+
+    Args:
+        answers: server, and its address by name; None where it did not answer.
+    """
+    found = []
+    for name in names:
+        values: dict[str, list[str]] = {}
+        for server, told in answers:
+            if told is not None:
+                values.setdefault(told.get(name, ""), []).append(server)
+        silent = tuple(server for server, told in answers if told is None)
+        grouped = sorted(values.items(), key=lambda item: -len(item[1]))
+        found.append(FollowedName(name, tuple((value, tuple(who)) for value, who in grouped), silent))
+    return tuple(found)
