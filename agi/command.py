@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -91,7 +92,9 @@ def run(config: Path | None) -> int:
         await Server(places, pair, listeners=listeners).run()
 
     asyncio.run(serve())
-    return Exit.DONE
+    logging.shutdown()
+    # A script that never ends has a thread that Python would wait for; its call has gone on already.
+    os._exit(Exit.DONE)
 
 
 @main.command(name="try")

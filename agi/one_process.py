@@ -18,6 +18,7 @@ from agi.environment import Environment
 from agi.errors import AgiError, EnvironmentRefused, LateError
 from agi.opening import Opening
 from agi.quoting import line_limit
+from agi.replies import ReplyReader
 from agi.script import Script, Scripts, Services
 from agi.talk import ConversationOver, Patient
 from agi.vocabulary import AGIHangup
@@ -152,7 +153,10 @@ def _ran(script: Script, call: Call, services: Services) -> bool:
 
 
 def _finish(read_fd: int, write_fd: int, kept: list[bytes]) -> None:
-    """Sends what was kept back in one write, ends our side, and reads until Asterisk has worked it off."""
+    """Sends what was kept back in one write, ends our side, and reads until Asterisk has answered all of it.
+
+    Not until Asterisk ends its side: it does so after it has waited for this process (waitpid).
+    """
     left = memoryview(b"".join(kept))
     until = time.monotonic() + 1.0
     with contextlib.suppress(OSError):
@@ -162,11 +166,18 @@ def _finish(read_fd: int, write_fd: int, kept: list[bytes]) -> None:
             except BlockingIOError:
                 select.select([], [write_fd], [], 0.1)
     os.close(write_fd)
+    answers = ReplyReader()
+    awaited = len(kept)
     poll = select.poll()
     poll.register(read_fd, select.POLLIN)
     with contextlib.suppress(OSError, AgiError):
-        while poll.poll(max(0.0, until - time.monotonic()) * 1000) and os.read(read_fd, 65536):
-            pass
+        while awaited and poll.poll(max(0.0, until - time.monotonic()) * 1000):
+            data = os.read(read_fd, 65536)
+            if not data:
+                break
+            answers.feed(data)
+            while answers.next() is not None:
+                awaited -= 1
     os.close(read_fd)
 
 

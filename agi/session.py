@@ -38,6 +38,7 @@ class State(Enum):
     WAITING = "waiting"
     WORKING = "working"
     FINISHING = "finishing"
+    ABANDONED = "abandoned"
     CLOSED = "closed"
 
 
@@ -128,10 +129,10 @@ class Session:
         elif self.state in (State.WAITING, State.WORKING):
             log.warning("%s did not end before its deadline; the call goes on without it.", self._who())
             self.outcome = "late"
+            self.state = State.ABANDONED
             self.link.cut()
             # Its thread may still hold the descriptors: they are closed when it lets go of them.
-            self.state = State.FINISHING
-            self.deadline = float("inf")
+            self.house.forget(self)
         elif self.state is State.FINISHING:
             self._close(self.outcome)
 
@@ -223,8 +224,9 @@ class Session:
         self.house.loop.call_soon_threadsafe(self._worked, kept, outcome)
 
     def _worked(self, kept: list[bytes], outcome: str) -> None:
-        if self.outcome == "late":
-            self._close("late")
+        if self.state is State.ABANDONED:
+            self.state = State.CLOSED
+            self.link.close()
             return
         self.house.loop.add_reader(self.link.read_fd, self._readable)
         self._finish(kept, outcome)

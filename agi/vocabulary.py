@@ -174,6 +174,7 @@ __all__: Final[list[Any]] = [
     "AGIDBError",
     "AGIHangup",
     "AGIInvalidCommand",
+    "AGIResultHangup",
     "AGIUsageError",
     "DeadChannel",
     "Digits",

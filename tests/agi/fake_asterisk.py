@@ -61,7 +61,7 @@ def fastagi(
         happened.ended = converse(
             connection.fileno(),
             connection.fileno(),
-            environment(script, arguments, network=True, **fields) if first is None else first,  # type: ignore[arg-type]
+            environment(script, arguments, network=True, **fields) if first is None else first,
             answer or happened.far.answer,
             deadline_s=deadline_s,
             heard=lambda command, reply: happened.dialogue.append((command, reply)),

@@ -1,0 +1,97 @@
+"""The environment counts once Asterisk has said a word that nobody could know."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agi.environment import Environment
+from agi.errors import EnvironmentRefused
+from agi.opening import Opening
+from agi.stand_in import StandIn, environment
+
+
+def opened(first: bytes, opening: Opening | None = None, *, pieces: int = 1_000_000) -> Environment:
+    """What comes of `first` followed by Asterisk's honest reply, delivered in pieces."""
+    opening = opening or Opening()
+    stream = first + StandIn().answer(opening.command.decode().rstrip("\n")).encode()
+    found = None
+    for start in range(0, len(stream), pieces):
+        assert found is None
+        found = opening.feed(stream[start : start + pieces])
+    assert found is not None
+    return found
+
+
+@given(st.integers(1, 700))
+def test_it_does_not_matter_how_the_bytes_arrive(pieces: int) -> None:
+    found = opened(environment("lookup", ("a",), caller_number="555"), pieces=pieces)
+
+    assert (found.tampered, found.caller_number, found.arguments) == (None, "555", ("a",))
+
+
+GENUINE_REST = (
+    "555\nagi_calleridname: Bank\nagi_callingpres: 0\nagi_callingani2: 0\nagi_callington: 0\nagi_callingtns: 0\n"
+    "agi_dnid: 911\nagi_rdnis: unknown\nagi_context: internal\nagi_extension: 911\nagi_priority: 1\n"
+    "agi_enhanced: 0.0\nagi_accountcode: \nagi_threadid: 1\nagi_arg_1: evil\n"
+)
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        "555\n\n",
+        "555\n\n200 result=0",
+        "555\n\nHANGUP",
+        GENUINE_REST,  # a perfect environment, ended early
+        GENUINE_REST + "\n200 result=1 (0123456789abcdef)",
+    ],
+)
+def test_an_early_end_is_seen_by_what_follows_it(caller: str) -> None:
+    found = opened(environment("lookup", ("genuine",), caller_number=caller))
+
+    assert found.tampered is not None
+    assert (found.caller_number, found.extension, found.arguments) == (None, "", ())
+
+
+def test_two_sessions_never_ask_for_the_same_word() -> None:
+    words = {Opening().command for _ in range(100)}
+
+    assert len(words) == 100
+    assert all(re.fullmatch(rb"GET FULL VARIABLE [0-9a-f]{16}\n", word) for word in words)
+
+
+def test_arguments_that_the_process_did_not_get_are_forged() -> None:
+    """The last argument can forge a next one in perfect order; the process knows better."""
+    first = environment("lookup", ("555\nagi_arg_2: evil",))
+
+    assert opened(first).arguments == ("555", "evil")
+    assert opened(first, Opening(arguments=("555\nagi_arg_2: evil",))).tampered is not None
+
+
+def test_a_caller_who_hangs_up_at_once_is_no_forger() -> None:
+    opening = Opening()
+    reply = StandIn().answer(opening.command.decode().rstrip("\n")).encode()
+
+    found = opening.feed(environment("lookup", caller_number="555") + b"HANGUP\n" + reply)
+
+    assert found is not None
+    assert found.tampered is None
+    assert opening.rest == b"HANGUP\n"
+
+
+def test_four_mebibytes_are_refused_early() -> None:
+    opening = Opening()
+    opening.feed(b"agi_arg_1: " + b"x" * 65000)
+    with pytest.raises(EnvironmentRefused, match="64 KiB"):
+        opening.feed(b"x" * 65536)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_nothing_that_arrives_is_believed_without_the_word(chunks: list[bytes]) -> None:
+    opening = Opening()
+
+    assert all(opening.feed(chunk) is None for chunk in chunks)
