@@ -27,8 +27,8 @@ from localized.compare import Comparison, compare, worth_waiting_for
 from localized.errors import AsteriskUnreachable, LocalizedError, NotActivatable, NotWritable
 from localized.generations import Generation, Store
 from localized.prepare import Prepared
+from localized.problem import Weight
 from localized.role import Role
-from localized.wiring import Weight
 from pair import Asterisk, Pair, read_secret
 
 POLL_S: Final = 0.2
@@ -123,6 +123,7 @@ def activate(
         _restart_needed(before, prepared.generation, outcome)
     else:
         outcome.notes.append("Asterisk was not asked; it reads this generation when it starts.")
+        outcome.next = f"start Asterisk, then: render-localized --role {role.value} --activate, which proves it"
     outcome.seconds = time.monotonic() - started
     store.prune()
     return outcome

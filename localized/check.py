@@ -14,9 +14,9 @@ from localized import hosts, wiring
 from localized.errors import LocalizedError
 from localized.generations import Store, on_disk
 from localized.prepare import DNS_ROLES, PBX_ROLES, Sets, facts, render_role
+from localized.problem import Problem, Weight
 from localized.role import Role
 from localized.validate import named_problems
-from localized.wiring import Problem, Weight
 from pair import Pair
 
 

@@ -30,8 +30,13 @@ Examples:
   render-localized --role standby --activate     become standby, and see it proven
   render-localized --role primary --activate --peer-is-down "boston is without power, Ann saw it"
 \b
-Exit codes: 0 done; 1 failed, nothing is left half done; 2 wrong usage or configuration; 3 refused, because it is
-unsafe; 4 stopped half-way, the same command completes it; 5 done, and something that is not required is missing.
+Exit codes:
+  0 done
+  1 failed, and nothing is left half done; or a required trunk is missing
+  2 wrong usage or configuration
+  3 refused, because it is unsafe; with the evidence
+  4 stopped half-way; the same command completes it
+  5 done, and something that is not required is missing
 """
 
 
@@ -123,6 +128,7 @@ class _Work:
     def _locked(self, purpose: str, work: Callable[[], int]) -> int:
         try:
             with Lock(self.places.run / "render-localized.lock", f"render-localized {purpose}"):
+                Store(self.places).settle()
                 return work()
         except PermissionError as error:
             raise UsageError(f"{error.filename} cannot be written: {error.strerror}. Run this as root.") from None

@@ -30,6 +30,7 @@ MASKED: Final = ".masked"
 """Directory of a generation that holds its secret files with their secrets masked, for `--diff`."""
 KEPT: Final = 2
 """Generations of each role that are kept besides the active ones."""
+_PENDING: Final = ".previous-of-"
 _NAME: Final = re.compile(r"(\d+)-(primary|standby|dns-primary|dns-secondary)-([0-9a-f]{12})")
 
 
@@ -174,14 +175,35 @@ class Store:
                 )
             if before is not None and before.name == generation.name:
                 return False
-            if before is not None and not generation.role.is_dns:
-                swap_symlink(self.root / "previous", f"generations/{before.name}")
+            if before is None or generation.role.is_dns:
+                swap_symlink(link, target)
+                return True
+            # Two links cannot move at once: what the previous one will be is written down first, under a name that
+            # counts only once `current` has moved (`settle`).
+            pending = self.root / f"{_PENDING}{generation.name}"
+            swap_symlink(pending, f"generations/{before.name}")
             swap_symlink(link, target)
+            pending.rename(self.root / "previous")
         except OSError as error:
             raise NotWritable(
                 f"{link} cannot be swapped: {error.strerror or error}. The active generation is untouched."
             ) from None
         return True
+
+    def settle(self) -> None:
+        """Completes the bookkeeping of a swap that was killed just after, or just before, it was made.
+
+        Raises:
+            OSError
+        """
+        active = self.pointed_to("current")
+        for path in self.root.glob(f"{_PENDING}*"):
+            if active is not None and path.name == f"{_PENDING}{active.name}":
+                path.rename(self.root / "previous")
+            else:
+                path.unlink()
+        for path in self.root.glob(".*.new"):
+            path.unlink()
 
     def touch(self, generation: Generation, paths: Iterable[str]) -> None:
         """Gives files an mtime that no generation has: Asterisk compares size and mtime alone, and remembers them

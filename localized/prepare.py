@@ -14,10 +14,10 @@ from localized import wiring
 from localized.errors import LocalizedError, NotActivatable, NotRenderable
 from localized.facts import Facts
 from localized.generations import Generation, Store
+from localized.problem import Problem, Weight
 from localized.render import Owner, Rendered, masked, render
 from localized.role import Role
 from localized.validate import asterisk_problems, named_problems
-from localized.wiring import Problem, Weight
 from pair import Pair, SecretUnusable, read_secret
 
 PBX_ROLES = (Role.PRIMARY, Role.STANDBY)

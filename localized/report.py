@@ -20,7 +20,7 @@ from localized.activate import Outcome
 from localized.check import Difference
 from localized.compare import Row
 from localized.prepare import Prepared
-from localized.wiring import Problem, Weight
+from localized.problem import Problem, Weight
 
 
 def run(as_json: bool, work: Callable[[], int]) -> int:
@@ -30,6 +30,11 @@ def run(as_json: bool, work: Callable[[], int]) -> int:
     except HotstandbyError as error:
         failed(error, as_json=as_json)
         return int(error.exit_code)
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        hint = " Run this as root." if isinstance(error, PermissionError) else ""
+        failed(HotstandbyError(f"{what}{error.strerror or error}.{hint}"), as_json=as_json)
+        return int(Exit.FAILED)
 
 
 def failed(error: HotstandbyError, *, as_json: bool) -> None:
@@ -111,7 +116,7 @@ def activated(outcome: Outcome, as_json: bool) -> int:
         _json(_outcome(outcome))
         return int(outcome.exit)
     out = console()
-    word, style = _VERDICT[outcome.exit]
+    word, style = _VERDICT[outcome.exit] if outcome.comparison is not None else ("active on disk alone", "bold yellow")
     out.print(
         Text.assemble(
             (outcome.machine, "bold"),

@@ -9,7 +9,8 @@ import pytest
 
 from localized.asterisk_conf import read_text
 from localized.errors import NotRenderable
-from localized.render import MASK, Owner, masked, render, template_names
+from localized.facts import MASK
+from localized.render import Owner, masked, render, template_names
 from localized.role import Role
 from tests.localized.example import SECRETS, example, files, rendered
 

@@ -1,0 +1,69 @@
+"""Expected registrations beside listed ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from ami_watcher.expected import Wanted
+from ami_watcher.lists import Listed, Lists
+from localized.compare import Comparison, compare, worth_waiting_for
+
+ALL = frozenset({"sip", "iax2", "pjsip"})
+ACME = Wanted("acme", "sip", "5551000", "sip.acme.example", 5060, here=True, required=True)
+NOVA = Wanted("nova", "pjsip", "nova", "sip.nova.example", 5060, here=True)
+METRO = Wanted("metro", "iax2", "m", "192.0.2.5", 4569, here=False)
+
+
+def sip(state: str, host: str = "sip.acme.example") -> Listed:
+    return Listed("sip", None, "5551000", host, 5060, state)
+
+
+def nova(state: str) -> Listed:
+    return Listed("pjsip", "nova", "nova", "sip.nova.example", None, state)
+
+
+METRO_LISTED = Listed("iax2", None, "m", "192.0.2.5", 4569, "Registered")
+
+
+def found(*listed: Listed, modules: frozenset[str] = ALL) -> Comparison:
+    return compare((ACME, NOVA, METRO), Lists(listed, modules))
+
+
+@pytest.mark.parametrize(
+    ("listed", "settled", "missing", "unwanted", "foreign"),
+    [
+        ((sip("Registered"), nova("Registered")), True, [], [], 0),
+        ((sip("Request Sent"), nova("Registered")), False, ["acme"], [], 0),
+        ((sip("Registered"),), False, ["nova"], [], 0),
+        ((sip("Registered"), nova("Registered"), METRO_LISTED), False, [], ["metro"], 0),
+        ((sip("Registered"), sip("Rejected"), nova("Registered")), False, ["acme"], [], 0),  # twice: one is not ours
+        ((sip("Registered"), nova("Registered"), sip("Registered", "other.example")), True, [], [], 1),
+        ((sip("Lagged"), nova("Registered")), False, ["acme"], [], 0),  # an unknown word is no success
+    ],
+)
+def test_the_lists_are_as_expected_or_the_difference_is_named(
+    listed: tuple[Listed, ...], settled: bool, missing: list[str], unwanted: list[str], foreign: int
+) -> None:
+    comparison = found(*listed)
+    assert comparison.settled is settled
+    assert [row.wanted.trunk for row in comparison.missing] == missing
+    assert [row.wanted.trunk for row in comparison.unwanted] == unwanted
+    assert len(comparison.foreign) == foreign
+
+
+def test_a_module_that_is_not_there_is_said() -> None:
+    row = found(nova("Registered"), modules=frozenset({"pjsip"})).rows[0]
+    assert row.state == "module not loaded"
+
+
+@pytest.mark.parametrize(
+    ("acme", "other", "worth"),
+    [
+        ("Registered", "Rejected", False),  # waits for the other machine's binding: minutes
+        ("Registered", "Unregistered", True),
+        ("Rejected", "Rejected", True),  # required: it is waited for, whatever the carrier does
+        ("Request Sent", "Rejected", True),
+    ],
+)
+def test_a_refusal_by_design_is_not_waited_for_unless_it_is_required(acme: str, other: str, worth: bool) -> None:
+    assert worth_waiting_for(found(sip(acme), nova(other)), frozenset({"acme", "nova"})) is worth

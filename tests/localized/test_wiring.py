@@ -1,0 +1,114 @@
+"""This machine's own configuration: does it read what we render, inside the right section, and nothing else besides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localized import wiring
+from localized.facts import Facts
+from localized.prepare import facts, prepare
+from localized.problem import Problem, Weight
+from localized.role import Role
+from pair import read
+from tests.localized.example import EXAMPLE, lay_out
+
+
+class Here:
+    def __init__(self, directory: Path, text: str = EXAMPLE) -> None:
+        self.places = lay_out(directory, text)
+        self.asterisk = directory / "asterisk"
+        self.current = self.places.localized / "current" / "asterisk"
+        self.pair = read(self.places)
+        self.generation = prepare(self.places, self.pair, "boston", Role.PRIMARY).generation
+
+    def facts(self) -> Facts:
+        return facts(self.pair, "boston", Role.PRIMARY)
+
+    def problems(self) -> list[Problem]:
+        return wiring.check(self.facts(), self.places.localized, self.generation.path)
+
+    def change(self, name: str, old: str, new: str) -> None:
+        path = self.asterisk / name
+        text = path.read_text() if path.exists() else ""
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    return Here(tmp_path)
+
+
+def test_a_machine_that_is_wired_as_documented_has_no_problem(here: Here) -> None:
+    assert here.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "weight", "said"),
+    [
+        ("sip.conf", "/sip-registrations.conf", "/gone.conf", Weight.STOPS, "is included and is missing"),
+        ("sip.conf", '#include "', '; #include "', Weight.STOPS, "does not include asterisk/sip-registrations.conf"),
+        ("sip.conf", "[general]", "[phones]", Weight.STOPS, "inside [phones], where Asterisk does not look"),
+        ("iax.conf", "[general]\n", "[general]\n[x\n", Weight.STOPS, "Asterisk refuses the whole of iax.conf"),
+        ("extensions.conf", "[globals]\n", "", Weight.STOPS, "inside [general], where Asterisk does not look"),
+        ("extensions.conf", "[general]", "[globals]\nA=1\n[general]", Weight.TELLS, "first [globals]"),
+        ("pjsip.conf", "type = transport", "type = endpoint", Weight.TELLS, "which is no transport"),
+        (
+            "pjsip.conf",
+            "[nova-in]",
+            "[a]\ntype=registration\nclient_uri=sip:nova user@x\n[nova-in]",
+            Weight.STOPS,
+            "nova",
+        ),
+        ("sip.conf", "[phones]", "[phones]\nregister => 5551000:x@h", Weight.TELLS, ""),
+        ("sip.conf", "[general]\n", "[general]\nregister => 5551000:x@h\n", Weight.STOPS, "registers 5551000 itself"),
+        ("sip.conf", "[phones]", "[phones]\ncallbackextension = 1\n", Weight.STOPS, "callbackextension"),
+        ("users.conf", "", "[6000]\nhost = h\nregistersip = yes\n", Weight.STOPS, "registersip"),
+        (
+            "pjsip_wizard.conf",
+            "",
+            "[w]\ntype=wizard\nremote_hosts=h\nsends_registrations = yes\n",
+            Weight.STOPS,
+            "sends_registrations",
+        ),
+        ("sip.conf", "[phones]", "[phones]\n;-- no end", Weight.TELLS, "never ends"),
+    ],
+)
+def test_what_is_wired_wrongly_is_found(here: Here, name: str, old: str, new: str, weight: Weight, said: str) -> None:
+    here.change(name, old, new)
+    found = here.problems()
+    if not said:
+        assert found == []  # outside of [general] it is no registration
+        return
+    assert any(problem.weight is weight and said in problem.text for problem in found), found
+
+
+def test_an_include_that_an_include_swallows_stops_an_activation(here: Here) -> None:
+    (here.asterisk / "trunks.conf").write_text("a = 1\n[broken\nb = 2\n")
+    here.change("sip.conf", "[general]\n", "[general]\n#include trunks.conf\n")
+    assert any(problem.weight is Weight.STOPS and "drops the rest" in problem.text for problem in here.problems())
+
+
+def test_a_symbolic_link_to_our_file_is_as_good_as_its_name(here: Here) -> None:
+    (here.asterisk / "sip_reg.conf").symlink_to(here.current / "sip-registrations.conf")
+    here.change("sip.conf", f"{here.current}/sip-registrations.conf", "sip_reg.conf")
+    assert here.problems() == []
+
+
+def test_freepbx_generated_registrations_of_our_trunks_stop_an_activation(tmp_path: Path) -> None:
+    here = Here(tmp_path, EXAMPLE.replace("[asterisk]\n", "[asterisk]\nfreepbx = true\n"))
+    for name, file in (
+        ("sip.conf", "sip_registrations_custom.conf"),
+        ("iax.conf", "iax_registrations_custom.conf"),
+        ("pjsip.conf", "pjsip.registration_custom.conf"),
+    ):
+        plain = {"sip.conf": "sip-registrations", "iax.conf": "iax-registrations", "pjsip.conf": "pjsip-registrations"}
+        here.change(name, f"{plain[name]}.conf", file)
+    assert here.problems() == []
+    (here.asterisk / "sip_registrations.conf").write_text("register=5551000:pw@sip.acme.example\n")
+    (here.asterisk / "pjsip.registration.conf").write_text("[t]\ntype=registration\nclient_uri=sip:other@h\n")
+    found = [problem for problem in here.problems() if problem.weight is Weight.STOPS]
+    assert len(found) == 1
+    assert "FreePBX generates, registers trunk acme" in found[0].text
