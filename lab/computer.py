@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from lab import disk
 from lab.accounts import ADDRESSES, BETTER, WWW
 from lab.daemon import UNDER_A_SHELL, Daemon
 from lab.errors import LabError
-from lab.namespaces import Namespace, members, socket_inside, wait_until_gone
+from lab.namespaces import Namespace, members, parent, socket_inside, wait_until_gone
 from lab.roots import Root
 
 _EVERYTHING: Final = ("mount", "net", "pid", "uts")
@@ -93,6 +94,24 @@ class Computer:
     def plug_cable(self) -> None:
         """Brings its link up again."""
         self._in_lab("ip", "link", "set", f"v-{self.name}", "up")
+
+    def suspend(self) -> None:
+        """Stops everything that was spawned on it or runs as a service, as a hypervisor that pauses it would.
+
+        A command of `run` that is under way goes on: it is the test's, not the machine's.
+        """
+        for pid in self._suspendable():
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets a suspended machine go on where it was."""
+        for pid in self._suspendable():
+            os.kill(pid, signal.SIGCONT)
+
+    def _suspendable(self) -> list[int]:
+        """Its processes but process 1, and but those whose parent is outside: nsenter must not see a child stop."""
+        inside = set(self.processes())
+        return [pid for pid in inside if pid != self.pid and parent(pid) in inside]
 
     def processes(self, command: str | None = None) -> list[int]:
         """Its processes, as seen from here; those whose command name is `command` where it is given."""

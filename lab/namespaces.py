@@ -36,6 +36,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def parent(pid: int) -> int:
+    """Process id of a process's parent, as seen from here; 0 when it is gone, or its parent cannot be seen."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def members(pid: int) -> list[int]:
     """Every process in the process namespace of `pid`, itself included, as seen from here."""
     try:

@@ -82,6 +82,8 @@ class Prompt(cmd.Cmd):
             "power-on": lambda name: machine(name).power_on(),
             "freeze": lambda name: machine(name).freeze(),
             "thaw": lambda name: machine(name).thaw(),
+            "suspend": lambda name: machine(name).suspend(),
+            "resume": lambda name: machine(name).resume(),
             "cut": lambda one, other: self._world.cut(one, other),
             "heal": lambda: self._world.heal(),
         }

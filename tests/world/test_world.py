@@ -169,6 +169,27 @@ def test_a_frozen_asterisk_answers_nobody_and_goes_on_where_it_was(world: World)
     assert world.carrier.call("better").machine == "boston"
 
 
+def test_a_suspended_machine_stands_still_and_goes_on_where_it_was(world: World) -> None:
+    boston = world.boston
+    counting = boston.spawn(["sh", "-c", "while :; do echo; sleep 0.05; done"])
+    boston.suspend()
+    try:
+        assert world.carrier.call("better", deadline_s=1).machine == "dallas"
+        counted = len(counting.output())
+        time.sleep(0.3)
+        assert len(counting.output()) == counted
+    finally:
+        boston.resume()
+    assert world.carrier.call("better").machine == "boston"
+    deadline = time.monotonic() + 5
+    while len(counting.output()) == counted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    boston.suspend()
+    boston.power_off()
+    assert counting.poll() is not None
+
+
 def test_without_power_nothing_runs_and_run_is_empty_afterwards(world: World) -> None:
     boston = world.boston
     daemon = boston.spawn(["sleep", "1000"])
