@@ -34,6 +34,11 @@ class ManagerConnection:
         self._reader.start()
         self.action("Login", Username=username, Secret=secret)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the other side is still there; it is gone when its Asterisk, or its machine, is."""
+        return self._reader.is_alive()
+
     def close(self) -> None:
         """Ends the connection and its thread."""
         with contextlib.suppress(OSError):

@@ -192,6 +192,9 @@ class Carrier(Machine):
 
     def manager(self) -> ManagerConnection:
         """The lab's connection to its manager interface."""
+        if self._manager is not None and not self._manager.alive:
+            self._manager.close()
+            self._manager = None
         if self._manager is None:
             self._manager = ManagerConnection(self.connect("127.0.0.1", 5038), "lab", _SECRET)
         return self._manager
