@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class Running:
 
 def command(environment: Mapping[str, str], *argv: str) -> subprocess.CompletedProcess[str]:
     """Runs ami-watcher to its end."""
-    return subprocess.run([COMMAND, *argv], env=environment, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run([COMMAND, *argv], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def environment_of(places: Places, **more: str) -> dict[str, str]:
@@ -104,7 +104,7 @@ def watcher(places: Places, port: int, **more: str) -> Iterator[Running]:
         process = subprocess.Popen([COMMAND, "run"], env=environment, stdout=sink, stderr=sink)
     running = Running(process, port, log, environment)
     try:
-        wait_for(lambda: process.poll() is not None or answers(port), "it answers", 10)
+        wait_for(lambda: process.poll() is not None or answers(port), "it answers", 30)
         assert process.poll() is None, running.said()
         yield running
     finally:
@@ -119,7 +119,7 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 5.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 15.0) -> Any:
     """What `condition` gives as soon as that is true."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
@@ -385,8 +385,9 @@ async def test_killed_in_the_middle_it_starts_again_with_what_it_had_written(tmp
             with watcher(places, port) as running:
 
                 def written() -> bool:
-                    with sqlite3.connect(places.state / "ami-watcher.sqlite3", timeout=5) as file:
-                        return bool(file.execute("SELECT 1 FROM entries WHERE subject = 'acme'").fetchone())
+                    with closing(sqlite3.connect(places.state / "ami-watcher.sqlite3", timeout=5)) as file:
+                        tables = file.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries'").fetchone()
+                        return bool(tables and file.execute("SELECT 1 FROM entries WHERE subject = 'acme'").fetchone())
 
                 wait_for(written, "acme is in the file")
                 running.end(signal.SIGKILL)
@@ -436,7 +437,7 @@ async def test_an_export_is_left_for_the_other_machine_and_its_own_is_read(tmp_p
 
         def visit() -> None:
             with watcher(places, port) as running:
-                wait_for(lambda: (directory / "boston.json").exists(), "the export is written", 8)
+                wait_for(lambda: (directory / "boston.json").exists(), "the export is written", 20)
                 own = json.loads((directory / "boston.json").read_text())
                 assert "100" in [item["name"] for item in own["contacts"]]
                 missing = running.command("contacts", "--missing").stdout
