@@ -59,6 +59,7 @@ class CacheFile:
         self._orders: queue.Queue[tuple[Place, Entry | Future[Entry | None]] | None] = queue.Queue(_QUEUE)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._late: Future[Entry | None] | None = None
         # What follows belongs to the thread alone.
         self._connection: sqlite3.Connection | None = None
         self._closed_until = 0.0
@@ -71,15 +72,25 @@ class CacheFile:
         return self._failing
 
     def get(self, place: Place, timeout_s: float) -> Entry | None:
-        """The answer kept for `place`; None also when the disk does not say within `timeout_s`."""
+        """The answer kept for `place`; None also when the disk does not say within `timeout_s`.
+
+        Once it did not, nobody waits for it again until it has.
+        """
+        late = self._late
+        if late is not None and not late.done():
+            return None
         answer: Future[Entry | None] = Future()
         if not self._order((place, answer)):
             return None
         try:
             return answer.result(timeout_s)
         except TimeoutError:
-            answer.cancel()
+            self._late = answer
             return None
+
+    def warm(self) -> None:
+        """Has the file opened. Never waits."""
+        self._order((("", ""), Future()))
 
     def put(self, place: Place, entry: Entry) -> None:
         """Has `entry` written some time soon. Never waits."""
@@ -110,7 +121,7 @@ class CacheFile:
             place, what = order
             if isinstance(what, Entry):
                 self._safely(place, what)
-            elif what.set_running_or_notify_cancel():
+            else:
                 what.set_result(self._safely(place, None))
         if self._connection is not None:
             self._connection.close()

@@ -41,8 +41,8 @@ FLIGHTS: Final = 32
 """Requests to Domino at a time, all lookups together; its default is 40 threads for everybody."""
 _KEEP: Final = 8
 """Idle connections to keep for each site."""
-_DISK_S: Final = 0.05
-"""How long a call waits for the cache file."""
+_DISK_S: Final = 0.2
+"""How long a call waits for the cache file, if it has twice that left. Opening it takes a tenth of a second."""
 _GRACE_S: Final = 0.02
 """A request ends by its deadline; so much later it has told why."""
 
@@ -88,13 +88,18 @@ class Lookups:
         return self._questions[name]
 
     def stay(self) -> None:
-        """This process lives on: connections are kept, answers renewed behind calls, slow imports done now, and the
-        markers of the sites watched.
+        """This process lives on: connections are kept, answers renewed behind calls, and the markers of the sites
+        watched. Takes a moment for the slow imports, which are done here: two threads that import requests at the
+        same time leave it half-made for good, since its modules import each other.
         """
         from agi.marker import Checker
         from pair.reading import this_machine
 
         self._stays = True
+        self._file.warm()
+        self._sites()
+        for question in self._questions.values():
+            question.warm()
         try:
             self._checker = Checker(self._pair, this_machine(self._places, self._pair))
         except HotstandbyError as error:
@@ -174,7 +179,7 @@ class Lookups:
         entry = self._memory.get(place)
         if entry is None:
             left = deadline - time.monotonic()
-            entry = self._file.get(place, min(_DISK_S, left)) if left > 0 else None
+            entry = self._file.get(place, min(_DISK_S, left / 2)) if left > 0 else None
             if entry is not None:
                 self._memory.put(place, entry)
         return entry
@@ -263,11 +268,6 @@ class Lookups:
 
     def _renew(self) -> None:
         """What happens behind calls. Domino may well not let us, and then the old answer has to do."""
-        with suppress(Exception):
-            self._sites()
-        for question in self._questions.values():
-            with suppress(Exception):
-                question.warm()
         while (wanted := self._renewals.get()) is not None:
             with suppress(HotstandbyError):
                 self._begin(*wanted)

@@ -155,6 +155,21 @@ def test_a_file_that_fails_is_said_once_and_costs_no_call_much(
         assert len(caplog.records) == 1
 
 
+def test_a_disk_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
+    file = CacheFile(tmp_path / "c")
+    file.put(PLACE, ENTRY)
+    assert file.get(PLACE, PATIENCE_S) == ENTRY
+    with contextlib.closing(sqlite3.connect(tmp_path / "c", isolation_level=None)) as locker:
+        locker.execute("BEGIN EXCLUSIVE")
+        file.put(PLACE, ENTRY)  # stands 0.2 s before the lock
+        begun = time.monotonic()
+        assert file.get(PLACE, 0.05) is None
+        for _ in range(20):
+            file.get(PLACE, 0.05)
+        assert time.monotonic() - begun < 0.19
+    file.close(PATIENCE_S)
+
+
 def test_a_file_that_works_again_is_used_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     parent = tmp_path / "var"
     parent.write_text("")

@@ -244,6 +244,27 @@ def test_importing_the_lookups_brings_none_of_the_slow_libraries() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_server_that_has_just_started_can_be_asked_while_it_checks_the_marker(domino: Domino, tmp_path: Path) -> None:
+    """Imports and threads of a fresh process: once, two threads importing requests left it half-made for good."""
+    machine = phones.places(tmp_path).machine_file
+    machine.parent.mkdir()
+    machine.write_text("boston\n")
+    code = f"""
+import pathlib, time
+from agi.lookups import Lookups
+from tests.agi import phones
+lookups = Lookups(phones.places(pathlib.Path({str(tmp_path)!r})), phones.pair_with(phones.lookup({domino.port})))
+lookups.stay()
+print(lookups.find("caller", {KEY!r}, time.monotonic() + 5).status.value)
+"""
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=True
+    )
+    assert done.stdout == "FOUND\n"
+    assert "Traceback" not in done.stderr
+
+
 def test_every_answer_is_counted(make: Make) -> None:
     lookups = make()
     find(lookups)
