@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -24,6 +25,8 @@ from lab.roots import Release
 
 _TOOLS: Final = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables"}
 
+_UNSHARE: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+
 _SETUP: Final = """\
 mount -t tmpfs -o mode=755 lab /run
 mkdir -p /run/netns /run/lab
@@ -31,6 +34,18 @@ ip link set lo up
 ip link add br0 type bridge forward_delay 0
 ip link set br0 up
 """
+
+_PROBE: Final = """\
+set -e
+mount -t tmpfs probe /run
+mkdir /run/upper /run/work /run/seen /run/netns
+mount -t overlay probe -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work /run/seen
+ip netns add probe
+ip link add br0 type bridge
+ip link add v0 type veth peer name v1 netns probe
+echo 'table bridge lab { chain forward { type filter hook forward priority 0; }; }' | nft -f -
+"""
+"""One of each kind of thing that a world is made of."""
 
 _CUTS: Final = "table bridge lab {{\n chain forward {{\n  type filter hook forward priority 0\n{rules}\n }}\n}}\n"
 
@@ -45,13 +60,21 @@ def available(release: Release | None = None) -> str | None:
     for tool, package in _TOOLS.items():
         if not shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
             return f"'{tool}' is missing: apt-get install {package}"
-    probe = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "true"]
-    done = run(probe, deadline_s=10)
-    if done.returncode != 0:
-        return f"no namespaces here: {done.stderr.strip()}"
+    if (reason := _no_namespaces()) is not None:
+        return reason
     if release is not None and not roots.root(release).complete:
         return f"no Asterisk {release} here: build it with: {sys.executable} -m lab roots"
     return None
+
+
+@functools.cache
+def _no_namespaces() -> str | None:
+    """Why this kernel, or the container that we are in, does not let us make what a world is made of."""
+    done = run([*_UNSHARE, "sh", "-c", _PROBE], deadline_s=20)
+    if done.returncode == 0:
+        return None
+    said = done.stderr.strip().splitlines()
+    return f"this machine does not allow what a world needs: {said[0] if said else 'no reason was given'}"
 
 
 class World:
@@ -218,9 +241,6 @@ class World:
         for link in ("current", "current-dns"):
             (localized / link).symlink_to("generations/0-empty")
         machine.path("/var/lib/hotstandby").mkdir(exist_ok=True)
-
-
-_UNSHARE: Final = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 def _all_at_once(calls: Iterable[Callable[[], None]]) -> None:

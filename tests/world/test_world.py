@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Machine, Release, World, available
+from lab import Machine, Release, World
 from tests.world.conftest import Worlds
 
 pytestmark = pytest.mark.world
@@ -349,8 +349,3 @@ def namespace(pid: int, kind: str) -> str | None:
 def everybodys_namespaces() -> set[str]:
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return {link for pid in pids for kind in ("mnt", "net", "pid") if (link := namespace(pid, kind))}
-
-
-def test_a_missing_root_is_one_clear_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOTSTANDBY_ROOTS", str(tmp_path))
-    assert "python -m lab roots" in str(available("16")).replace(sys.executable, "python")
