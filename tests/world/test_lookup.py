@@ -35,9 +35,11 @@ fresh_s = 0
 renew_s = 0
 missing_s = 0
 """
+FASTAGI = "AGI(agi://127.0.0.1/lookup)"
+SCRIPT = "AGI(lookup.py)"
 DIALPLAN = """\
 exten => _X.,1,Set(BEGUN=${STRFTIME(,,%s.%3q)})
- same => n,AGI(agi://127.0.0.1/lookup)
+ same => n,Exec(${LOOK})
  same => n,Set(TOOK=${STRFTIME(,,%s.%3q)} ${BEGUN})
  same => n,Set(FILE(/var/log/asterisk/lookups,,,al,u)=${LOOKUP_STATUS}|${CALLERID(name)}|${COMPANY}|${TOOK})
  same => n,Answer()
@@ -68,6 +70,9 @@ class Desk:
         self.boston.write("/etc/phones.json", json.dumps(book))
         self.boston.write("/etc/asterisk/extensions_inbound.conf", DIALPLAN)
         self.boston.asterisk("dialplan reload")
+        done = self.boston.run(["agi-server", "install", "lookup"])
+        assert done.returncode == 0, done.stderr
+        self.go(FASTAGI)
         self.start_domino()
         self.start_server()
 
@@ -89,6 +94,10 @@ class Desk:
     def start_server(self) -> None:
         self.server = self.boston.spawn(["agi-server", "run"])
         eventually(lambda: self.boston.connect("127.0.0.1", 4573).close())
+
+    def go(self, way: str) -> None:
+        """Which application the dialplan runs from now on."""
+        self.boston.asterisk(f"dialplan set global LOOK {way}")
 
     def trouble(self, **fields: Any) -> None:
         body = json.dumps(fields)
@@ -128,7 +137,8 @@ def desk(worlds: Worlds, release: Release) -> Desk:
 
 @pytest.fixture(autouse=True)
 def well(desk: Desk) -> Iterator[None]:
-    """Each test finds Domino and agi-server well, and an answer kept from a call before."""
+    """Each test finds Domino and agi-server well, FastAGI in the dialplan, and an answer kept from a call before."""
+    desk.go(FASTAGI)
     if desk.domino.poll() is not None:
         desk.start_domino()
     if desk.server.poll() is not None:
@@ -144,15 +154,21 @@ def found(seen: Seen) -> None:
     assert (seen.status, seen.name, seen.company) == ("FOUND", "Jörg Müller", 'Acme "&" Söhne)')
 
 
-def test_a_caller_gets_a_name_and_a_company(desk: Desk) -> None:
-    seen = desk.call()
-    found(seen)
-    assert seen.seconds < DEADLINE_S
-
-
-def test_a_caller_that_domino_does_not_know_gets_the_defaults(desk: Desk) -> None:
-    seen = desk.call("6175550199")
-    assert (seen.status, seen.company) == ("NOTFOUND", "unknown")
+@pytest.mark.parametrize(("way", "served"), [(FASTAGI, True), (SCRIPT, True), (SCRIPT, False)])
+def test_the_same_line_finds_the_caller_handed_over_or_in_a_process_of_its_own(
+    desk: Desk, way: str, served: bool
+) -> None:
+    desk.go(way)
+    if not served:
+        desk.server.terminate(10)
+    found(desk.call())
+    unknown = desk.call("6175550199")
+    assert (unknown.status, unknown.company) == ("NOTFOUND", "unknown")
+    desk.trouble(body_drip_s=0.05)
+    assert desk.call("6175550142").status == "TIMEOUT"
+    desk.domino.terminate(5)
+    seen = desk.call("6175550142")
+    assert (seen.status, seen.company) == ("ERROR", "unknown")
 
 
 @pytest.mark.parametrize(
