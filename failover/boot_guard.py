@@ -120,11 +120,12 @@ def gather(here: Here) -> tuple[tuple[Said, ...], Status | None]:
     dns = here.pair.dns
     others = {} if dns is None else {name: address for name, address in dns.servers.items() if name != here.machine}
     machines = tuple(here.pair.machines)
-    zone = dns.zone if dns is not None else ""
+    zone, port = (dns.zone, dns.port) if dns is not None else ("", 53)
 
     def server(name: str, address: str) -> Look[name_server.Asked | PeerAsked]:
         return Look(
-            lambda: name_server.role(name, address, zone, machines), lambda seconds: name_server.late(name, seconds)
+            lambda: name_server.role(name, address, zone, machines, port=port),
+            lambda seconds: name_server.late(name, seconds),
         )
 
     peer = Peer(here)

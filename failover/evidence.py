@@ -20,6 +20,7 @@ from failover.probes.name_server import Asked as ServerAsked
 from failover.probes.ping import ping
 from failover.probes.sip import options
 from failover.probes.web import site
+from pair import Dns
 
 SSH_S: Final = 4.5
 """Seconds for the peer's status, when others are asked beside it."""
@@ -88,8 +89,10 @@ def gather(here: Here) -> Evidence:
     ]
     for alias, found in here.pair.domino.sites.items():
         looks.append(_look("http", name, _site(name, alias, found.addresses[name], found.marker)))
-    for server, where in dns.servers.items() if dns is not None else ():
-        looks.append(_server(server, where, dns.zone if dns is not None else "", machines))
+    if dns is not None:
+        for server, where in dns.servers.items():
+            own = dns.own_address(server) if server == here.machine else where
+            looks.append(_server(server, own, dns, machines))
     values = all_of(looks, total_s=TOTAL_S)
     asked = next(one for one in values if isinstance(one, PeerAsked))
     return Evidence(
@@ -129,9 +132,10 @@ def _site(name: str, alias: str, address: str, marker: str | None) -> Callable[[
     return lambda: site(name, alias, address, marker)
 
 
-def _server(server: str, address: str, zone: str, machines: tuple[str, ...]) -> Look[AnyFound]:
+def _server(server: str, address: str, dns: Dns, machines: tuple[str, ...]) -> Look[AnyFound]:
     return Look(
-        lambda: name_server.role(server, address, zone, machines), lambda seconds: name_server.late(server, seconds)
+        lambda: name_server.role(server, address, dns.zone, machines, port=dns.port),
+        lambda seconds: name_server.late(server, seconds),
     )
 
 

@@ -72,8 +72,11 @@ def _server(here: Here, name: str, address: str) -> Look[Side | Seen]:
     dns = here.pair.dns
     assert dns is not None
     keys = sorted({(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()})
-    server = Server(name, address)
-    return Look(lambda: ask(server, dns.zone, keys, Line()), lambda _: Seen(server, failure="no answer", silent=True))
+    server = Server(name, dns.own_address(name) if name == here.machine else address)
+    return Look(
+        lambda: ask(server, dns.zone, keys, Line(port=dns.port)),
+        lambda _: Seen(server, failure="no answer", silent=True),
+    )
 
 
 def _told(seen: Seen) -> dict[str, str] | None:

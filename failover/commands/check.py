@@ -1,0 +1,61 @@
+"""`failover check`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from dataclasses import asdict
+
+import click
+
+from failover.here import Here, as_json, stands_here
+from failover.lint import RULES, check
+from failover.lint.finding import Finding, Level
+from failover.lint.gather import gather
+from host.exits import Exit
+
+
+@click.command("check", epilog="Example: failover check --json | jq '.findings[].rule'")
+@as_json
+@stands_here
+def command(here: Here, as_json: bool) -> None:
+    """Look over the whole set-up for what would let a promotion fail. Changes nothing.
+
+    Exit 0: nothing found; 5: it would work, worse than it could; 1: it would fail or be unsafe.
+    """
+    found = check(gather(here))
+    if as_json:
+        document = {
+            "machine": here.machine,
+            "rules": len(RULES),
+            "findings": [asdict(one) | {"level": one.level.name.lower()} for one in found],
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _print(here.machine, found)
+    sys.exit(int(exit_code(found)))
+
+
+def exit_code(found: list[Finding]) -> Exit:
+    """By the gravest finding; what cannot be seen from here counts for nothing."""
+    levels = {one.level for one in found}
+    if Level.ERROR in levels:
+        return Exit.FAILED
+    return Exit.DEGRADED if Level.WARNING in levels else Exit.DONE
+
+
+def _print(machine: str, found: list[Finding]) -> None:
+    for one in found:
+        head = f"{one.level.name:<8} {one.rule:<12} "
+        click.echo(textwrap.fill(one.text, 100, initial_indent=head, subsequent_indent=" " * 22))
+        click.echo(textwrap.fill(one.mend, 100, initial_indent=" " * 20 + "> ", subsequent_indent=" " * 22))
+    counts = {level: sum(one.level is level for one in found) for level in Level}
+    click.echo(
+        f"{machine}: {counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, "
+        f"{counts[Level.UNSEEN]} to look at yourself, {len(RULES)} rules"
+    )
+    mend = any(one.level is not Level.UNSEEN for one in found)
+    click.echo(
+        "next     mend what is listed, from the top; then again: failover check" if mend else "next     nothing to do"
+    )

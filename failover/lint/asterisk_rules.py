@@ -1,0 +1,138 @@
+"""What would keep Asterisk from registering, from obeying, or from telling us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from failover.lint.facts import Facts
+from failover.lint.finding import Finding, Level, Rule
+
+LONGEST_EXPIRY_S: Final = 300
+"""A dead machine's binding takes the calls for so long."""
+WRITE_TIMEOUT_MS: Final = 1000
+"""manager.conf's default is 100 ms, after which Asterisk drops a client that reads slowly (main/manager.c)."""
+_NO: Final = frozenset({"", "0", "no", "false", "n", "f", "off"})
+
+
+def expiry(facts: Facts) -> Iterator[Finding]:
+    """Bindings at the carrier end soon after their machine."""
+    for name in facts.pair.trunks:
+        trunk = facts.pair.trunk_on(name, facts.machine)
+        if trunk.register_ and trunk.account == "shared" and trunk.expiry_s > LONGEST_EXPIRY_S:
+            yield Finding(
+                "expiry",
+                Level.WARNING,
+                f"trunks.{name}.expiry_s is {trunk.expiry_s} s: for so long after {facts.machine} dies, the carrier "
+                "may send its calls there.",
+                f"Write expiry_s = 120, or anything up to {LONGEST_EXPIRY_S}; ask the carrier what it grants.",
+            )
+
+
+def wiring(facts: Facts) -> Iterator[Finding]:
+    """Asterisk reads what we render."""
+    for text in facts.asterisk.wiring:
+        yield Finding("wiring", Level.ERROR, text, "Then look again with: render-localized --check")
+    for text in facts.asterisk.advice:
+        yield Finding("wiring", Level.WARNING, text, "Then look again with: render-localized --check")
+
+
+def auth_in_swapped_file(facts: Facts) -> Iterator[Finding]:
+    """PJSIP's credentials stay loaded when its registrations are swapped out."""
+    extra = sorted(set(facts.asterisk.swapped_types) - {"registration"})
+    if extra:
+        yield Finding(
+            "pjsip-auth",
+            Level.ERROR,
+            f"pjsip-registrations.conf, which is swapped, holds type = {', '.join(extra)}. Without its credentials the "
+            "un-REGISTER of a machine that becomes standby is answered 401, and its binding stays at the carrier.",
+            "Keep type = registration alone in templates/asterisk/pjsip-registrations.conf.j2; the others belong into "
+            "pjsip-auth.conf, which both roles load.",
+        )
+
+
+def gives_up(facts: Facts) -> Iterator[Finding]:
+    """No registration is ever given up for good."""
+    for name, settings in sorted(facts.asterisk.registrations.items()):
+        wrong = []
+        if _number(settings.get("max_retries", "10")) < 10_000:
+            wrong.append("max_retries = 1000000")
+        for key in ("forbidden_retry_interval", "fatal_retry_interval"):
+            if _number(settings.get(key, "0")) == 0:
+                wrong.append(f"{key} = 30")
+        if settings.get("auth_rejection_permanent", "yes").lower() not in _NO:
+            wrong.append("auth_rejection_permanent = no")
+        if wrong:
+            yield Finding(
+                "gives-up",
+                Level.ERROR,
+                f"PJSIP gives up {name} for good: after ten retries, or at once when the carrier refuses it, as it "
+                "does while the other machine's binding lives.",
+                f"In its registration, write: {'; '.join(wrong)}",
+            )
+    general = facts.asterisk.sip_general
+    if general is None or not _uses(facts, "sip"):
+        return
+    if _number(general.get("registerattempts", "0")) > 0:
+        yield Finding(
+            "gives-up",
+            Level.ERROR,
+            f"sip.conf: registerattempts = {general['registerattempts']}: chan_sip gives up for good after so many.",
+            "In [general], write: registerattempts = 0",
+        )
+    if general.get("register_retry_403", "no").lower() in _NO:
+        yield Finding(
+            "gives-up",
+            Level.WARNING,
+            "sip.conf: register_retry_403 is not set: one 403, as a carrier sends while the other machine's binding "
+            "lives, ends chan_sip's attempts until the next reload. ami-watcher kicks it; without the watcher nobody "
+            "does.",
+            "In [general], write: register_retry_403 = yes",
+        )
+
+
+def manager(facts: Facts) -> Iterator[Finding]:
+    """Our AMI user is there, and is not dropped for reading slowly."""
+    ami = facts.pair.asterisk_on(facts.machine).ami
+    user = facts.asterisk.manager_user
+    if user is None:
+        yield Finding(
+            "ami",
+            Level.UNSEEN if ami.host not in {"127.0.0.1", "::1", "localhost"} else Level.ERROR,
+            f"manager.conf has no user [{ami.username}] that can be read here: nothing could be verified by AMI.",
+            f"Write [{ami.username}] with: secret, read = system, write = system,reporting, writetimeout = 5000",
+        )
+        return
+    if _number(user.get("writetimeout", "100")) < WRITE_TIMEOUT_MS:
+        yield Finding(
+            "ami",
+            Level.WARNING,
+            f"manager.conf, [{ami.username}]: writetimeout is {user.get('writetimeout', '100 (the default)')} ms: "
+            "Asterisk drops us in the middle of a long list when this machine is busy, as it is in a promotion.",
+            "Write: writetimeout = 5000, then: asterisk -rx 'manager reload'",
+        )
+
+
+def both_addresses(facts: Facts) -> Iterator[Finding]:
+    """Carriers that go by address know both of ours."""
+    wanted = {machine.public_address for machine in facts.pair.machines.values()}
+    for name in sorted({trunk.carrier for trunk in facts.pair.trunks.values() if trunk.carrier}):
+        yield Finding(
+            "addresses",
+            Level.UNSEEN,
+            f"Whether {name} takes registrations and calls from both {' and '.join(sorted(wanted))} cannot be seen "
+            "from here; many portals hold a list of allowed addresses.",
+            f"Look in the portal of {name}; a drill proves it: failover drill",
+        )
+
+
+def _uses(facts: Facts, channel: str) -> bool:
+    trunks = (facts.pair.trunk_on(name, facts.machine) for name in facts.pair.trunks)
+    return any(trunk.register_ and trunk.channel == channel for trunk in trunks)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.strip().isascii() and text.strip().isdigit() else 0
+
+
+ASTERISK_RULES: Final[tuple[Rule, ...]] = (expiry, wiring, auth_in_swapped_file, gives_up, manager, both_addresses)

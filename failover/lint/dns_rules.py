@@ -1,0 +1,186 @@
+"""What would make DNS follow late, or not at all."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from failover.lint.facts import Facts
+from failover.lint.finding import Finding, Level, Rule
+
+LONGEST_TTL_S: Final = 60
+"""A resolver may keep the old address for so long after everybody else has moved."""
+WEAK: Final = frozenset({"hmac-md5", "hmac-md5.sig-alg.reg.int", "hmac-sha1"})
+_ZONE: Final = re.compile(r'^zone "([^"]+)"(?: IN)? \{(.*?)^\};', re.MULTILINE | re.DOTALL | re.IGNORECASE)
+
+
+def ttl(facts: Facts) -> Iterator[Finding]:
+    """The TTL of the followed names is short."""
+    dns = facts.pair.dns
+    if dns is None:
+        return
+    if dns.ttl_s > LONGEST_TTL_S:
+        yield Finding(
+            "ttl",
+            Level.WARNING,
+            f"dns.ttl_s is {dns.ttl_s} s: for so long after a promotion, resolvers send people to the dead machine.",
+            f"In pair.toml, write ttl_s = 30, or anything up to {LONGEST_TTL_S}.",
+        )
+    for name, seconds in sorted(facts.ttls.items()):
+        if seconds > max(dns.ttl_s, LONGEST_TTL_S):
+            yield Finding(
+                "ttl",
+                Level.WARNING,
+                f"{name}.{dns.zone} is served with a TTL of {seconds} s, not the {dns.ttl_s} s of pair.toml. "
+                "What resolvers fetch now, they keep for that long after a promotion.",
+                f"Lower it in the zone now: it counts from {seconds} s before a promotion.",
+            )
+
+
+def tsig(facts: Facts) -> Iterator[Finding]:
+    """Updates are signed, and not with MD5."""
+    dns = facts.pair.dns
+    if dns is None or dns.method != "update":
+        return
+    make = "tsig-keygen hotstandby > /etc/hotstandby/secrets/tsig.key; copy it to the other machine"
+    if dns.key_file is None:
+        yield Finding(
+            "tsig",
+            Level.ERROR,
+            "dns.key_file is missing: an UPDATE that is not signed is refused, or anybody's is accepted.",
+            f'Make a key with: {make}. In pair.toml, write key_file = "tsig.key".',
+        )
+    elif facts.tsig_problem:
+        yield Finding("tsig", Level.ERROR, facts.tsig_problem, f"Make a new key with: {make}.")
+    elif facts.tsig_algorithm.lower().rstrip(".") in WEAK:
+        yield Finding(
+            "tsig",
+            Level.WARNING,
+            f"The key of dns.key_file uses {facts.tsig_algorithm}, which is deprecated (RFC 8945 §6).",
+            f"Make a new one, hmac-sha256, with: {make}.",
+        )
+
+
+def primaries(facts: Facts) -> Iterator[Finding]:
+    """Every secondary that we can see asks the standby first, and can take over without conversion."""
+    dns = facts.pair.dns
+    if dns is None or facts.named is None:
+        return
+    standby = facts.pair.peer_of(facts.pair.preferred)
+    both = [dns.servers.get(name) for name in (standby, facts.pair.preferred)]
+    if not facts.named.configuration:
+        why = facts.named.unread or "it prints nothing"
+        yield Finding(
+            "primaries",
+            Level.UNSEEN,
+            f"named's configuration cannot be read here: {why}",
+            "Type: named-checkconf -p",
+        )
+    else:
+        yield from _zone(facts, _zone_clause(facts.named.configuration, dns.zone), both)
+    others = sorted(name for name in dns.servers if name not in facts.pair.machines)
+    if others and None not in both:
+        yield Finding(
+            "primaries",
+            Level.UNSEEN,
+            f"How {', '.join(others)} {'is' if len(others) == 1 else 'are'} configured cannot be seen from here. With "
+            "a dead server first in its primaries, a secondary follows after 60 s; with the living one first, at once.",
+            f"There, write: primaries {{ {both[0]}; {both[1]}; }};",
+        )
+
+
+def _zone_clause(configuration: str, zone: str) -> str | None:
+    clauses = {name.lower().rstrip("."): body for name, body in _ZONE.findall(configuration)}
+    return clauses.get(zone.lower().rstrip("."))
+
+
+def _zone(facts: Facts, clause: str | None, both: list[str | None]) -> Iterator[Finding]:
+    dns = facts.pair.dns
+    assert dns is not None
+    if clause is None:
+        if facts.machine in dns.servers:
+            path = f"{facts.localized}/current-dns/named"
+            yield Finding(
+                "primaries",
+                Level.ERROR,
+                f"named on {facts.machine} has no zone {dns.zone}: nothing would answer here after a promotion.",
+                f'In named.conf.local, write: include "{path}/key.conf"; include "{path}/zones.conf";',
+            )
+        return
+    listed = addresses(clause)
+    ours = [address for address in listed if address in both]
+    if len(ours) == 2 and ours[0] != both[0]:
+        yield Finding(
+            "primaries",
+            Level.WARNING,
+            f"The zone {dns.zone} on {facts.machine} asks {ours[0]} before {ours[1]}: with {ours[0]} dead it follows "
+            "after 60 s instead of at once.",
+            f"Write: primaries {{ {both[0]}; {both[1]}; }};",
+        )
+    if re.search(r"\btype (?:secondary|slave);", clause) and not re.search(r"\bmasterfile-format \"?text\"?;", clause):
+        yield Finding(
+            "primaries",
+            Level.WARNING,
+            f"The zone {dns.zone} on {facts.machine} is kept raw: as type primary, named would refuse its file until "
+            "it is converted.",
+            "Write: masterfile-format text;",
+        )
+
+
+def addresses(clause: str) -> list[str]:
+    """The addresses in the primaries (masters) of a zone, in order."""
+    found = re.search(r"\b(?:primaries|masters)\b[^{]*\{(.*?)\}", clause, re.DOTALL)
+    words = (word.strip().split(" ")[0] for word in (found[1] if found else "").split(";"))
+    return [word for word in words if _is_address(word)]
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def running_named(facts: Facts) -> Iterator[Finding]:
+    """The named that runs serves what our files say, and may read them: it is asked, not its configuration alone."""
+    named, dns = facts.named, facts.pair.dns
+    if named is None or dns is None or facts.machine not in dns.servers:
+        return
+    profile = "/etc/apparmor.d/local/usr.sbin.named"
+    allow = f"{facts.localized}/** r,"
+    if named.unreadable:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            f"named runs as {named.user}, which may not read {', '.join(named.unreadable[:3])}.",
+            f"Type: chmod o+x on its directories, and chgrp {named.user} on key.conf; then: rndc reconfig",
+        )
+    if named.apparmor == "enforce" and not named.apparmor_allows:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            "AppArmor keeps named from our files; named-checkconf does not notice, because it is not confined.",
+            f"Into {profile}, write: {allow} then: apparmor_parser -r /etc/apparmor.d/usr.sbin.named",
+        )
+    if not named.running_type:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            f"The running named does not serve {dns.zone}: {named.running_words or 'it does not answer'}.",
+            f"Type: rndc zonestatus {dns.zone}; journalctl -u named",
+        )
+    elif facts.dns_role in {"primary", "secondary"} and named.running_type != facts.dns_role:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            f"The running named is {named.running_type} for {dns.zone}, and our files make it {facts.dns_role}: it has "
+            "not read them.",
+            "Type: named-checkconf -z && rndc reconfig; where that changes nothing, look whether named.conf includes "
+            f"{facts.localized}/current-dns/named/zones.conf",
+        )
+
+
+DNS_RULES: Final[tuple[Rule, ...]] = (ttl, tsig, primaries, running_named)

@@ -1,0 +1,133 @@
+"""Looks at everything that the lint's rules want to know. Changes nothing; what cannot be seen is left as not seen."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from failover import fenced, standing
+from failover.here import Here
+from failover.lint.bind import look as look_at_named
+from failover.lint.bind import served_ttls
+from failover.lint.facts import AsteriskFiles, Facts, Guards
+from failover.own_status import paused
+from failover.peer import Peer
+from failover.tsig_key import KeyUnusable, parse
+from host.command import CommandLate, CommandMissing, run
+from localized.asterisk_conf import LocalDisk, Section, read_conf, read_text
+from localized.check import check
+from localized.generations import Store
+from localized.problem import Weight
+from localized.role import Role
+from pair import SecretUnusable, read_secret, secret_problems
+
+
+def gather(here: Here) -> Facts:
+    """The facts of this machine, in about 6 s."""
+    with ThreadPoolExecutor(4) as pool:
+        asked = pool.submit(Peer(here).look)
+        named = pool.submit(look_at_named, here)
+        ttls = pool.submit(served_ttls, here)
+        files = pool.submit(asterisk_files, here)
+    algorithm, problem = tsig(here)
+    fence = fenced.look(here.places)
+    answer = asked.result()
+    return Facts(
+        pair=here.pair,
+        machine=here.machine,
+        localized=str(here.places.localized),
+        warning=here.warning,
+        secrets=tuple(str(problem) for problem in secret_problems(here.places, here.pair, here.machine)),
+        asterisk=files.result(),
+        named=named.result(),
+        dns_role=standing.dns_role_of(here.places),
+        ttls=ttls.result(),
+        tsig_algorithm=algorithm,
+        tsig_problem=problem,
+        peer=answer.status,
+        peer_words=answer.found.words,
+        clock_s=max(0.0, abs(answer.clock_s) - answer.unsure_s),
+        guards=guards(),
+        paused=paused(here),
+        fenced=fence.reason if fence else "",
+        open_run=standing.look(here.places, here.machine).open_run,
+    )
+
+
+def asterisk_files(here: Here) -> AsteriskFiles:
+    """What Asterisk's configuration says, read as Asterisk reads it."""
+    directory, disk = here.asterisk.config_dir, LocalDisk()
+    sip, manager = (read_conf(name, directory, disk) for name in ("sip.conf", "manager.conf"))
+    general = next(sip.named("general"), None) if sip is not None else None
+    user = next(manager.named(here.asterisk.ami.username), None) if manager is not None else None
+    problems = check(here.places, here.pair, here.machine, None)
+    registrations, types = _registrations(here)
+    return AsteriskFiles(
+        sip_general=_settings(general) if sip is not None else None,
+        manager_user=_settings(user) if user is not None else None,
+        registrations=registrations,
+        swapped_types=types,
+        wiring=tuple(str(one) for one in problems if one.weight is Weight.STOPS),
+        advice=tuple(str(one) for one in problems if one.weight is Weight.TELLS and "named" not in str(one)),
+    )
+
+
+def _registrations(here: Here) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    newest = Store(here.places).newest(Role.PRIMARY)
+    if newest is None:
+        return {}, ()
+    paths = [path for path in newest.files() if "pjsip" in path and "registration" in path]
+    sections = []
+    for path in paths:
+        try:
+            sections += read_text((newest.path / path).read_bytes()).sections
+        except OSError:
+            continue
+    told = [_settings(section) for section in sections if not section.template]
+    named = zip([section.name for section in sections if not section.template], told, strict=True)
+    found = {name: settings for name, settings in named if settings.get("type") == "registration"}
+    return found, tuple(sorted({settings.get("type", "") for settings in told} - {""}))
+
+
+def _settings(section: Section | None) -> dict[str, str]:
+    return {one.name.lower(): one.value for one in section.settings} if section is not None else {}
+
+
+def tsig(here: Here) -> tuple[str, str]:
+    """Algorithm of the TSIG key; or empty, and what is wrong with it."""
+    dns = here.pair.dns
+    if dns is None or dns.key_file is None:
+        return "", ""
+    try:
+        return parse(read_secret(here.places, dns.key_file), str(here.places.secrets / dns.key_file)).algorithm, ""
+    except (KeyUnusable, SecretUnusable) as error:
+        return "", str(error)
+
+
+def guards() -> Guards:
+    """What systemd does when this machine starts."""
+    if not Path("/run/systemd/system").is_dir():
+        return Guards(systemd=False, guard_enabled=False, drop_in=False, safe_asterisk=_safe_asterisk())
+    return Guards(
+        systemd=True,
+        guard_enabled=_said(["systemctl", "is-enabled", "hotstandby-boot-guard.service"]).strip() == "enabled",
+        drop_in="/run/hotstandby/fenced" in _said(["systemctl", "cat", "asterisk.service"]),
+        safe_asterisk=_safe_asterisk(),
+    )
+
+
+def _safe_asterisk() -> bool:
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if any(word.endswith(b"/safe_asterisk") for word in entry.read_bytes().split(b"\0")[:2]):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _said(argv: list[str]) -> str:
+    try:
+        return run(argv, deadline_s=5.0).stdout
+    except (CommandLate, CommandMissing):
+        return ""

@@ -1,0 +1,198 @@
+"""Each rule of `failover check`: a good set-up is silent, and each thing that is wrong is named, alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from failover.commands.check import exit_code
+from failover.lint import RULES, check
+from failover.lint.bind import allows
+from failover.lint.dns_rules import addresses
+from failover.lint.facts import AsteriskFiles, Facts, Guards, Named
+from failover.lint.finding import Level
+from host.exits import Exit
+from pair import Pair, parse
+from tests.failover.test_peer_words import status
+from tests.pair.example import EXAMPLE
+
+ZONE = """
+zone "acme.example" IN {{
+\tfile "/var/lib/bind/acme.example.zone";
+\tmasterfile-format {format};
+\ttype {type};
+\tprimaries  {{
+{primaries}
+\t}};
+}};
+"""
+
+
+def zone(*listed: str, kind: str = "secondary", form: str = "text") -> str:
+    lines = "\n".join(f"\t\t{address};" for address in listed)
+    return ZONE.format(format=form, type=kind, primaries=lines)
+
+
+def pair(*changes: tuple[str, str]) -> Pair:
+    text = EXAMPLE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse(text.encode(), Path("pair.toml"))
+
+
+PAIR = pair()
+NEVER = {
+    "type": "registration",
+    "max_retries": "1000000",
+    "forbidden_retry_interval": "30",
+    "fatal_retry_interval": "30",
+    "auth_rejection_permanent": "no",
+}
+NAMED = Named(configuration=zone("192.0.2.11"), running_type="secondary", user="bind")
+FILES = AsteriskFiles(
+    sip_general={"register_retry_403": "yes"},
+    manager_user={"writetimeout": "5000"},
+    registrations={"acme": NEVER},
+    swapped_types=("registration",),
+)
+GOOD = Facts(
+    pair=PAIR,
+    machine="dallas",
+    localized="/etc/hotstandby/localized",
+    asterisk=FILES,
+    named=NAMED,
+    dns_role="secondary",
+    ttls={"pbx": 30},
+    tsig_algorithm="hmac-sha256",
+    peer=status(machine="boston", pair_digest=PAIR.digest, role="primary", right_held=True, is_primary=True),
+    peer_words="boston answers",
+)
+
+
+def grave(facts: Facts) -> list[tuple[str, Level]]:
+    return [(one.rule, one.level) for one in check(facts) if one.level is not Level.UNSEEN]
+
+
+def test_a_good_set_up_has_nothing_to_mend_and_says_what_it_cannot_see() -> None:
+    assert grave(GOOD) == []
+    assert {one.rule for one in check(GOOD)} == {"addresses", "primaries"}
+    assert exit_code(check(GOOD)) is Exit.DONE
+
+
+def asterisk(**changed: Any) -> Facts:
+    return replace(GOOD, asterisk=replace(FILES, **changed))
+
+
+def named(**changed: Any) -> Facts:
+    return replace(GOOD, named=replace(NAMED, **changed))
+
+
+def in_pair(*changes: tuple[str, str]) -> Facts:
+    changed = pair(*changes)
+    return replace(GOOD, pair=changed, peer=status(machine="boston", pair_digest=changed.digest))
+
+
+WARN, ERR = Level.WARNING, Level.ERROR
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule", "level", "words"),
+    [
+        # DNS
+        (in_pair(("ttl_s = 30", "ttl_s = 300")), "ttl", WARN, "300 s"),
+        (replace(GOOD, ttls={"pbx": 3600}), "ttl", WARN, "pbx.acme.example is served with a TTL of 3600 s"),
+        (in_pair(('key_file = "tsig.key"\n', "")), "tsig", ERR, "not signed"),
+        (replace(GOOD, tsig_algorithm="", tsig_problem="hmac-md5 is refused"), "tsig", ERR, "hmac-md5"),
+        (replace(GOOD, tsig_algorithm="hmac-md5.sig-alg.reg.int."), "tsig", WARN, "deprecated"),
+        (named(configuration=zone("192.0.2.11", "192.0.2.12")), "primaries", WARN, "asks 192.0.2.11 before"),
+        (named(configuration=zone("192.0.2.11", form="raw")), "primaries", WARN, "kept raw"),
+        (named(configuration="options { };"), "primaries", ERR, "has no zone acme.example"),
+        (named(running_type="", running_words="not loaded due to errors"), "named", ERR, "not loaded due to errors"),
+        (named(running_type="primary"), "named", ERR, "has not read them"),
+        (named(unreadable=("/etc/hotstandby/localized/x",)), "named", ERR, "runs as bind, which may not read"),
+        (named(apparmor="enforce", apparmor_allows=False), "named", ERR, "AppArmor"),
+        # Asterisk
+        (in_pair(("required = true", "required = true\nexpiry_s = 3600")), "expiry", WARN, "3600 s"),
+        (asterisk(wiring=("sip.conf does not include it.",)), "wiring", ERR, "does not include"),
+        (asterisk(advice=("HOTSTANDBY_ROLE is not read.",)), "wiring", WARN, "not read"),
+        (asterisk(swapped_types=("auth", "registration")), "pjsip-auth", ERR, "type = auth"),
+        (asterisk(registrations={"acme": {**NEVER, "max_retries": "10"}}), "gives-up", ERR, "max_retries"),
+        (asterisk(registrations={"acme": {**NEVER, "fatal_retry_interval": "0"}}), "gives-up", ERR, "fatal_retry"),
+        (asterisk(registrations={"acme": {"type": "registration"}}), "gives-up", ERR, "auth_rejection_permanent = no"),
+        (asterisk(sip_general={}), "gives-up", WARN, "403"),
+        (asterisk(sip_general={"register_retry_403": "1", "registerattempts": "10"}), "gives-up", ERR, "= 10"),
+        (asterisk(manager_user=None), "ami", ERR, "no user [hotstandby]"),
+        (asterisk(manager_user={}), "ami", WARN, "100 (the default)"),
+        # The machine
+        (replace(GOOD, warning="pair.toml has 1 problem"), "pair.toml", ERR, "1 problem"),
+        (replace(GOOD, peer=status(pair_digest="other")), "pair.toml", ERR, "differs"),
+        (replace(GOOD, secrets=("The secret acme is empty.",)), "secret", ERR, "empty"),
+        (
+            in_pair(("[sync]", '[sync]\nroot = "/etc"'), ('"domino/html"', '"hotstandby"')),
+            "synced",
+            ERR,
+            "sync.paths.html",
+        ),
+        (replace(GOOD, localized="/srv/shared/asterisk/sounds"), "synced", ERR, "sync.paths.sounds"),
+        (replace(GOOD, peer=None, peer_words="boston's ssh hung for 6 s"), "peer", ERR, "ssh hung"),
+        (replace(GOOD, clock_s=3600.0), "clock", ERR, "3600 s"),
+        (replace(GOOD, guards=Guards(True, False, True, False)), "boot-guard", ERR, "not enabled"),
+        (replace(GOOD, guards=Guards(True, True, False, False)), "boot-guard", ERR, "does not ask for the fence"),
+        (replace(GOOD, guards=Guards(True, True, True, True)), "boot-guard", WARN, "safe_asterisk"),
+        (replace(GOOD, open_run="promote 12"), "open-run", ERR, "promote 12"),
+        (replace(GOOD, fenced="boston asked for it"), "fenced", ERR, "boston asked for it"),
+        (replace(GOOD, paused="new switch"), "paused", WARN, "new switch"),
+    ],
+)
+def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level: Level, words: str) -> None:
+    assert grave(facts) == [(rule, level)]
+    found = next(one for one in check(facts) if one.rule == rule and one.level is level)
+    assert words in f"{found.text} {found.mend}"
+    assert found.mend
+    assert exit_code(check(facts)) is (Exit.FAILED if level is ERR else Exit.DEGRADED)
+
+
+def test_every_rule_finds_something_in_this_table() -> None:
+    assert len(RULES) == 16
+
+
+def test_a_pair_without_dns_has_no_rule_about_it() -> None:
+    text = EXAMPLE[: EXAMPLE.index("[dns]")] + EXAMPLE[EXAMPLE.index("[domino") :]
+    bare = parse(text.encode(), Path("pair.toml"))
+    facts = replace(GOOD, pair=bare, named=None, peer=status(pair_digest=bare.digest), ttls={})
+    assert grave(facts) == []
+
+
+@pytest.mark.parametrize(
+    ("clause", "expected"),
+    [
+        (zone("192.0.2.12", "192.0.2.11"), ["192.0.2.12", "192.0.2.11"]),
+        ('masters { 192.0.2.12 key "k"; 2001:db8::1 port 53; };', ["192.0.2.12", "2001:db8::1"]),
+        ('primaries { "named-list"; 192.0.2.12; };', ["192.0.2.12"]),
+        ("type primary;", []),
+    ],
+)
+def test_primaries_are_read_in_order(clause: str, expected: list[str]) -> None:
+    assert addresses(clause) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "allowed"),
+    [
+        ("/etc/hotstandby/localized/** r,", True),
+        ("  /etc/hotstandby/** rw,", True),
+        ('"/etc/hotstandby/**" r,', True),
+        ("/etc/hotstandby/* r,", False),  # one star does not cross directories
+        ("/etc/hotstandby/localized/** w,", False),
+        ("# /etc/hotstandby/** r,", False),
+        ("/etc/bind/** r,", False),
+        ("", False),
+    ],
+)
+def test_a_profile_allows_what_its_rules_say(rule: str, allowed: bool) -> None:
+    path = "/etc/hotstandby/localized/generations/4-dns-secondary-0123456789ab/named/zones.conf"
+    assert allows(f"/etc/bind/** r,\n{rule}\n", path) is allowed
