@@ -447,7 +447,7 @@ async def test_an_export_is_left_for_the_other_machine_and_its_own_is_read(tmp_p
                 wait_for(
                     lambda: "dallas has left no list" in running.command("contacts", "--missing").stdout,
                     "it is gone",
-                    8,
+                    20,
                 )
 
         await asyncio.to_thread(visit)
