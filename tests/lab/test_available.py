@@ -25,7 +25,7 @@ def test_it_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda tool, path: None if tool == "nft" else f"/usr/sbin/{tool}")
+    monkeypatch.setattr("shutil.which", lambda tool, **_: None if tool == "nft" else f"/usr/sbin/{tool}")
     assert available() == "'nft' is missing: apt-get install nftables"
 
 
@@ -34,7 +34,7 @@ def test_a_container_that_forbids_namespaces_is_quoted(monkeypatch: pytest.Monke
     unshare.write_text("#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
     unshare.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/sbin:/usr/bin:/sbin:/bin")
-    monkeypatch.setattr("shutil.which", lambda tool, path: f"/usr/sbin/{tool}")
+    monkeypatch.setattr("shutil.which", lambda tool, **_: f"/usr/sbin/{tool}")
     reason = str(available())
     assert reason.endswith("unshare: unshare failed: Operation not permitted")
     assert "\n" not in reason
