@@ -7,7 +7,7 @@ from typing import Final
 
 from host.command import Finished
 from host.terminal import console
-from lab import World, available, demo_standin, roots
+from lab import World, available, demo_standin, phone_book, roots
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.timeline import Timeline
@@ -32,7 +32,9 @@ def main() -> int:
         return 1
     boston, dallas = releases[0], releases[-1]
     try:
-        return Demo(World(boston=boston, dallas=dallas, trunks=[*TRUNKS, "better"], required=list(TRUNKS))).run()
+        trunks = [*TRUNKS, "better"]
+        world = World(boston, dallas, trunks=trunks, required=list(TRUNKS), extra=phone_book.LOOKUP)
+        return Demo(world).run()
     except LabError as error:
         print(f"The demo stopped: {error}", file=sys.stderr)
         return 1
@@ -54,6 +56,7 @@ class Demo:
         self._world = world
         self._console = console()
         self._line = Timeline(self._console)
+        self._books: dict[str, phone_book.PhoneBook] = {}
 
     def run(self) -> int:
         """Tells it from the start to the end.
@@ -94,6 +97,11 @@ class Demo:
         if heard != {"boston"}:
             raise DemoFailed(f"the carrier accepted registrations from {', '.join(sorted(map(str, heard)))}")
         self._line.tell("dallas", "is standby", "the carrier has accepted registrations from boston alone")
+        for machine in (boston, dallas):
+            with self._line.waiting(f"{machine.name}: starting a Domino server and agi-server"):
+                book = self._books[machine.name] = phone_book.PhoneBook(machine)
+                book.go(phone_book.SCRIPT)
+            self._line.tell(machine.name, "looks callers up", "AGI(lookup.py) asks domino-local, its own Domino")
         self._calls("boston")
 
     def _failure(self) -> None:
@@ -149,8 +157,15 @@ class Demo:
             self._line.tell(
                 "carrier",
                 f"calls {number} ({protocol}): {expected} answers",
-                f"{refused}200 after {call.seconds:.2f} s",
+                f"{refused}200 after {call.seconds:.2f} s; it is {self._caller(expected)}",
             )
+
+    def _caller(self, machine: str) -> str:
+        """Who the last call was from, as the dialplan knew it."""
+        status, name, _, _ = self._books[machine].log()[-1].split("|")
+        if (status, name) != ("FOUND", phone_book.NAME):
+            raise DemoFailed(f"{machine} did not look the caller up: {status}, {name}")
+        return name
 
 
 def _last_line(done: Finished) -> str:

@@ -14,6 +14,8 @@ STORY = [
     "acme (SIP) is held by boston",
     "metro (IAX2) is held by boston",
     "nova (PJSIP) is held by boston",
+    "looks callers up",
+    "it is Jörg Müller",
     "calls better (by address): boston answers",
     "dallas said 503",
     "boston loses its power",
@@ -23,6 +25,7 @@ STORY = [
     "metro (IAX2) is held by dallas",
     "nova (PJSIP) is held by dallas",
     "calls better (by address): dallas answers",
+    "it is Jörg Müller",
     "Done:",
 ]
 
