@@ -8,37 +8,64 @@ CR and LF pass into other headers (mended where it is written, wire.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final, final
+from functools import lru_cache
+from typing import Final, Generic, TypeVar, final
 
 import panoramisk.actions
 import panoramisk.message
+
+Owner = TypeVar("Owner")
+Value = TypeVar("Value")
 
 MOST_ITEMS: Final = 200_000
 """Items of one list; an Asterisk with more contacts than this is not one that we know of."""
 
 
+class _Once(Generic[Owner, Value]):
+    """An attribute that is made when it is first asked for. functools.cached_property takes a lock until 3.12."""
+
+    def __init__(self, make: Callable[[Owner], Value]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Owner, owner: type) -> Value:
+        value: Value = self._make(instance)
+        instance.__dict__[self._name] = value
+        return value
+
+
+@lru_cache(maxsize=512)
+def _header(name: str) -> bytes:
+    """What stands before the value of a header that is not the first."""
+    return f"\r\n{name}:".encode("utf-8", "surrogateescape")
+
+
 @final
 class Message(panoramisk.message.Message):  # type: ignore[misc]
-    """A reply or an event: its headers by name, in any case of letters.
+    """A reply or an event: its headers by name.
 
-    A header that comes twice answers with its first value, for what Asterisk writes itself comes before
-    what others chose; `all` gives every value. An absent one is KeyError by [] and '' by attribute.
+    A name is looked for as it is spelt, and then in any case of letters. A header that comes twice answers with its
+    first value, for what Asterisk writes itself comes before what others chose; `all` gives every value. An absent one
+    is KeyError by [] and '' by attribute. Bytes that are not UTF-8 are replaced, after framing.
 
     Attributes:
-        raw: the bytes between two empty lines.
+        raw: the bytes between two empty lines. Nothing is parsed before it is asked for.
     """
+
+    manager: object = None
 
     def __init__(self, raw: bytes) -> None:
         # panoramisk's own __init__ would parse.
         self.raw = raw
-        self.manager: object = None
 
-    @cached_property
+    @property
     def fields(self) -> tuple[tuple[str, str], ...]:
-        """Headers in their order, repeated ones included. Bytes that are not UTF-8 are replaced, after framing."""
+        """Every header in its order, repeated ones included."""
         found = []
         for line in self.raw.decode("utf-8", "replace").split("\r\n"):
             name, colon, value = line.partition(":")
@@ -46,7 +73,7 @@ class Message(panoramisk.message.Message):  # type: ignore[misc]
                 found.append((name, value.strip()))
         return tuple(found)
 
-    @cached_property
+    @_Once
     def _store(self) -> dict[str, tuple[str, str]]:
         # The place where panoramisk's CaseInsensitiveDict keeps its items.
         store: dict[str, tuple[str, str]] = {}
@@ -59,27 +86,44 @@ class Message(panoramisk.message.Message):  # type: ignore[misc]
         """The lines that a command printed, without the header that carries them."""
         return "\n".join(self.all("Output"))
 
-    @property
+    @_Once
     def event_name(self) -> str:
-        """Name of the event, '' for a reply. The rest of the message stays unparsed."""
-        if not self.raw.startswith(b"Event: "):
+        """Name of the event, '' for a reply."""
+        raw = self.raw
+        if not raw.startswith(b"Event: "):
             return ""
-        return self.raw[7:].partition(b"\r\n")[0].decode("utf-8", "replace").strip()
-
-    @property
-    def asynchronous(self) -> bool:
-        """Whether it is an event that came by itself: those carry a Privilege, the items of a list do not."""
-        return b"\r\nPrivilege: " in self.raw
+        end = raw.find(b"\r\n")
+        return (raw[7:end] if end >= 0 else raw[7:]).decode("utf-8", "replace").strip()
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of the header `name`, or `default`."""
+        found = self._spelt(name)
+        if found is not None:
+            return found
         known = self._store.get(name.lower())
         return default if known is None else known[1]
 
+    def _spelt(self, name: str) -> str | None:
+        """The first value of the header of exactly this name. One search, where parsing would be twenty."""
+        raw = self.raw
+        header = _header(name)
+        at = raw.find(header)
+        if raw.startswith(header[2:]):
+            at = -2
+        elif at < 0:
+            return None
+        at += len(header)
+        end = raw.find(b"\r\n", at)
+        return (raw[at:end] if end >= 0 else raw[at:]).decode("utf-8", "replace").strip()
+
     def all(self, name: str) -> tuple[str, ...]:
-        """Every value of the header `name`, in order."""
+        """Every value of the header `name`, in any case of letters, in order."""
         wanted = name.lower()
         return tuple(value for known, value in self.fields if known.lower() == wanted)
+
+    def __getitem__(self, name: str) -> str:
+        found = self._spelt(name)
+        return self._store[name.lower()][1] if found is None else found
 
     def __getattr__(self, name: str) -> str:
         # Without this, a private name that is missing would be looked up as a header, for ever.

@@ -47,6 +47,9 @@ log = logging.getLogger(__name__)
 
 GOODBYE_S: Final = 0.4
 """How long each half of a polite end of the connection may take before it is cut."""
+MOST_ROUTES: Final = 1000
+ASYNCHRONOUS: Final = b"\r\nPrivilege: "
+"""In an event that came by itself; the items of a list carry no Privilege."""
 
 
 class Where(Shape):
@@ -121,7 +124,7 @@ class Protocol(panoramisk.ami_protocol.AMIProtocol):  # type: ignore[misc]
         if isinstance(message, Oversize):
             self._too_long(message)
             return
-        if message.asynchronous:
+        if ASYNCHRONOUS in message.raw:
             self.factory.dispatch(message)
             return
         action = self.responses.get(message.get("ActionID", ""))
@@ -194,6 +197,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
         events: str = "system",
         longest: int = LONGEST_MESSAGE,
     ) -> None:
+        self._routes: dict[str, tuple[list[str], list[Callable[..., Any]]]] = {}
         super().__init__(host=where.host, port=where.port)
         # panoramisk sends what it kept from an earlier connection when this comes.
         self.callbacks.clear()
@@ -211,6 +215,11 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
     def address(self) -> str:
         """host:port."""
         return f"{self._where.host}:{self._where.port}"
+
+    @property
+    def skipped(self) -> int:
+        """How many events were dropped because nobody wants them."""
+        return self._wire.skipped
 
     async def open(self, *, deadline_s: float) -> None:
         """Connects, awaits the greeting, logs in by MD5 challenge.
@@ -384,23 +393,31 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             self.end(error)
             raise
 
+    def register_event(self, pattern: str, callback: Callable[..., Any] | None = None) -> Any:
+        """Has `callback` called as callback(session, message) for each event whose name `pattern` matches (fnmatch)."""
+        self._routes.clear()
+        return super().register_event(pattern, callback)
+
     def dispatch(self, event: Message) -> list[str]:
         """Hands an event to every callback whose pattern it matches. One that raises is logged, and nothing more."""
         name = event.event_name
-        matched = []
-        for pattern, regexp in self.patterns:
-            if regexp.match(name) is None:
-                continue
-            matched.append(pattern)
-            for callback in tuple(self.callbacks[pattern]):
-                self._called(callback, event)
-        return matched
+        route = self._routes.get(name)
+        if route is None:
+            route = self._routes[name] = self._route(name)
+        for callback in route[1]:
+            try:
+                callback(self, event)
+            except Exception:
+                log.exception("A callback for %s failed; the connection goes on", printable(name, 60))
+        return route[0]
 
-    def _called(self, callback: Callable[..., Any], event: Message) -> None:
-        try:
-            callback(self, event)
-        except Exception:
-            log.exception("A callback for %s failed; the connection goes on", printable(event.event_name, 60))
+    def _route(self, name: str) -> tuple[list[str], list[Callable[..., Any]]]:
+        """Patterns that match an event of this name, and their callbacks."""
+        if len(self._routes) >= MOST_ROUTES:
+            # Asterisk has some two hundred events; more names than that are not its own.
+            self._routes.clear()
+        patterns = [pattern for pattern, regexp in self.patterns if regexp.match(name)]
+        return patterns, [callback for pattern in patterns for callback in self.callbacks[pattern]]
 
     def connection_lost(self, exc: AmiError) -> None:
         """Called by the protocol, once."""

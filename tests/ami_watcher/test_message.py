@@ -18,8 +18,18 @@ def test_headers_keep_their_order_and_the_first_of_each_name_answers(fields: lis
     assert message.fields == tuple((name, value.strip()) for name, value in fields)
     for name, _ in fields:
         same = tuple(value.strip() for other, value in fields if other.lower() == name.lower())
+        spelt = tuple(value.strip() for other, value in fields if other == name)
         assert message.all(name) == same
-        assert message[name] == message.get(name.upper()) == same[0]
+        assert message[name] == message.get(name) == spelt[0]
+        other = name.swapcase()
+        if other not in dict(fields):
+            assert message[other] == message.get(other) == same[0]
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_a_value_is_the_same_whether_it_is_searched_for_or_parsed(value: bytes, before: bytes) -> None:
+    message = Message(b"Event: X\r\nBefore: " + before + b"\r\nCause: " + value + b"\r\nAfter: x")
+    assert message["Cause"] == next(found for name, found in message.fields if name == "Cause")
 
 
 @given(st.binary(max_size=300))
@@ -48,18 +58,6 @@ def test_an_absent_header_is_a_key_error_and_an_empty_attribute() -> None:
 
 def test_what_is_printed_of_a_message_holds_no_value_of_it() -> None:
     assert "hunter2" not in repr(Message(b"Event: AuthDetail\r\nPassword: hunter2"))
-
-
-@pytest.mark.parametrize(
-    ("raw", "by_itself"),
-    [
-        (b"Event: PeerStatus\r\nPrivilege: system,all\r\nPeer: SIP/1", True),
-        (b"Event: PeerStatus\r\nActionID: 7\r\nPeer: SIP/1", False),
-        (b"Response: Success\r\nActionID: 7", False),
-    ],
-)
-def test_an_event_that_came_by_itself_has_a_privilege(raw: bytes, by_itself: bool) -> None:
-    assert Message(raw).asynchronous is by_itself
 
 
 def messages(*raws: bytes) -> list[Message]:
