@@ -11,21 +11,24 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from lab.accounts import machine_at
 from lab.namespaces import socket_inside
 
-_ETH_P_IP: Final = 0x0800
+_ETH_P_ALL: Final = 3
 _SO_TIMESTAMPNS: Final = 35
 _PACKET_OUTGOING: Final = 4
 _TIMESPEC: Final = struct.Struct("qq")
 _IAX_PORT: Final = 4569
+_FRAME_IAX: Final = 6
+_REGREQ: Final = 13
 _REGACK: Final = 15
 _REGREJ: Final = 16
-_REGREL: Final = 17
+_USERNAME: Final = 6
+_REFRESH: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +96,48 @@ def sip_answer(payload: bytes, to_address: str, at: float) -> Answer | None:
 _COMPACT: Final = {"t": "to", "m": "contact"}
 
 
-def iax_answer(payload: bytes, to_address: str, at: float) -> Answer | None:
+def iax_answer(payload: bytes, to_address: str, at: float, askers: Mapping[int, str]) -> Answer | None:
     """What one IAX2 frame of the carrier says; None unless it is REGACK or REGREJ.
 
-    Full frame (RFC 5456 §8.1): F bit, 12 bytes of header with frame type at 10 and subclass at 11, then information
-    elements of type, length, data: 6 USERNAME, 19 REFRESH.
+    Args:
+        askers: user name by call number of who asked there, from iax_asker: a REGREJ does not name it.
     """
-    if len(payload) < 12 or not payload[0] & 0x80 or payload[10] != 6 or payload[11] not in (_REGACK, _REGREJ):
+    if (subclass := _iax_subclass(payload)) not in (_REGACK, _REGREJ):
         return None
-    username, refresh, at_byte = "", 60, 12
-    while at_byte + 2 <= len(payload):
-        kind, length = payload[at_byte], payload[at_byte + 1]
-        data = payload[at_byte + 2 : at_byte + 2 + length]
-        if kind == 6:
-            username = data.decode(errors="replace")
-        elif kind == 19 and len(data) == 2:
-            refresh = struct.unpack("!H", data)[0]
-        at_byte += 2 + length
-    if payload[11] == _REGREJ:
-        return Answer(at, username, to_address, "iax2", 403, 0)
-    return Answer(at, username, to_address, "iax2", 200, refresh)
+    elements = _iax_elements(payload)
+    account = elements.get(_USERNAME, b"").decode(errors="replace") or askers.get(_call_number(payload, 2), "")
+    if subclass == _REGREJ:
+        return Answer(at, account, to_address, "iax2", 403, 0)
+    refresh = elements.get(_REFRESH, b"")
+    granted = int.from_bytes(refresh, "big") if len(refresh) == 2 else 60
+    return Answer(at, account, to_address, "iax2", 200, granted)
+
+
+def iax_asker(payload: bytes) -> tuple[int, str] | None:
+    """Call number and user name of a REGREQ; None for any other frame."""
+    if _iax_subclass(payload) != _REGREQ:
+        return None
+    return _call_number(payload, 0), _iax_elements(payload).get(_USERNAME, b"").decode(errors="replace")
+
+
+def _iax_subclass(payload: bytes) -> int | None:
+    """Of a full frame of type IAX: F bit, 12 bytes of header, frame type at 10, subclass at 11 (RFC 5456 §8.1.1)."""
+    full = len(payload) >= 12 and payload[0] & 0x80 and payload[10] == _FRAME_IAX
+    return payload[11] if full else None
+
+
+def _call_number(payload: bytes, offset: int) -> int:
+    return int.from_bytes(payload[offset : offset + 2], "big") & 0x7FFF
+
+
+def _iax_elements(payload: bytes) -> dict[int, bytes]:
+    """Information elements by number: one byte each of number and length, then the data (RFC 5456 §8.6)."""
+    found, offset = {}, 12
+    while offset + 2 <= len(payload):
+        length = payload[offset + 1]
+        found[payload[offset]] = payload[offset + 2 : offset + 2 + length]
+        offset += 2 + length
+    return found
 
 
 class RegisterLog:
@@ -124,8 +149,9 @@ class RegisterLog:
 
     def __init__(self, pid: int) -> None:
         self._answers: list[Answer] = []
-        self._seen = threading.Condition()
-        self._socket = socket_inside(pid, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        self._askers: dict[str, dict[int, str]] = {}
+        self._lock = threading.Lock()
+        self._socket = socket_inside(pid, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.settimeout(0.5)
         self._closing = False
@@ -134,7 +160,7 @@ class RegisterLog:
 
     def answers(self) -> list[Answer]:
         """All so far, oldest first."""
-        with self._seen:
+        with self._lock:
             return list(self._answers)
 
     def close(self) -> None:
@@ -151,11 +177,26 @@ class RegisterLog:
                 continue
             except OSError:
                 return
-            if sender[2] == _PACKET_OUTGOING:
-                for answer in _answers_in(packet, _boottime_of(ancillary)):
-                    with self._seen:
-                        self._answers.append(answer)
-                        self._seen.notify_all()
+            self._take(packet, _boottime_of(ancillary), outgoing=sender[2] == _PACKET_OUTGOING)
+
+    def _take(self, packet: bytes, at: float, *, outgoing: bool) -> None:
+        datagram = _udp(packet)
+        if datagram is None:
+            return
+        if not outgoing:
+            if datagram.to_port == _IAX_PORT and (asker := iax_asker(datagram.payload)) is not None:
+                self._askers.setdefault(datagram.from_address, {})[asker[0]] = asker[1]
+            return
+        to = datagram.to_address
+        answer = None
+        with contextlib.suppress(ValueError, IndexError):
+            if datagram.from_port == _IAX_PORT:
+                answer = iax_answer(datagram.payload, to, at, self._askers.get(to, {}))
+            else:
+                answer = sip_answer(datagram.payload, to, at)
+        if answer is not None:
+            with self._lock:
+                self._answers.append(answer)
 
 
 def _boottime_of(ancillary: list[tuple[int, int, bytes]]) -> float:
@@ -167,14 +208,20 @@ def _boottime_of(ancillary: list[tuple[int, int, bytes]]) -> float:
     return now
 
 
-def _answers_in(packet: bytes, at: float) -> Iterator[Answer]:
+@dataclass(frozen=True, slots=True)
+class _Datagram:
+    from_address: str
+    from_port: int
+    to_address: str
+    to_port: int
+    payload: bytes
+
+
+def _udp(packet: bytes) -> _Datagram | None:
+    """The UDP datagram in an IPv4 packet (RFC 791 §3.1, RFC 768)."""
     if len(packet) < 28 or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_UDP:
-        return
+        return None
     header = (packet[0] & 0x0F) * 4
-    to_address = socket.inet_ntoa(packet[16:20])
-    source_port = struct.unpack("!H", packet[header : header + 2])[0]
-    payload = packet[header + 8 :]
-    with contextlib.suppress(ValueError, IndexError):
-        found = iax_answer(payload, to_address, at) if source_port == _IAX_PORT else sip_answer(payload, to_address, at)
-        if found is not None:
-            yield found
+    from_port, to_port = struct.unpack("!HH", packet[header : header + 4])
+    addresses = socket.inet_ntoa(packet[12:16]), socket.inet_ntoa(packet[16:20])
+    return _Datagram(addresses[0], from_port, addresses[1], to_port, packet[header + 8 :])

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from lab.registers import Answer, iax_answer, sip_answer
+from lab.registers import Answer, iax_answer, iax_asker, sip_answer
 
 
 def sip(status: str, *headers: str, method: str = "REGISTER") -> bytes:
@@ -60,7 +60,7 @@ def test_anything_else_is_no_answer(message: bytes) -> None:
 
 
 def iax(subclass: int, *elements: tuple[int, bytes], kind: int = 6) -> bytes:
-    header = struct.pack("!HHIBBBB", 0x8001, 2, 10, 0, 1, kind, subclass)
+    header = struct.pack("!HHIBBBB", 0x8001, 7, 10, 0, 1, kind, subclass)
     return header + b"".join(bytes([number, len(data)]) + data for number, data in elements)
 
 
@@ -69,16 +69,30 @@ def iax(subclass: int, *elements: tuple[int, bytes], kind: int = 6) -> bytes:
     [
         (iax(15, (6, b"5556000"), (19, struct.pack("!H", 45))), 200, "5556000", 45),
         (iax(15, (6, b"5556000")), 200, "5556000", 60),  # RFC 5456 §8.6.15: 60 s where REFRESH is absent
-        (iax(16, (22, b"Registration Refused")), 403, "", 0),
+        (iax(16, (22, b"Registration Refused")), 403, "whoever asked as call 7", 0),
     ],
 )
 def test_an_answer_to_a_regreq(frame: bytes, status: int, account: str, expires_s: int) -> None:
-    assert iax_answer(frame, "192.0.2.11", 7.0) == Answer(7.0, account, "192.0.2.11", "iax2", status, expires_s)
+    askers = {7: "whoever asked as call 7"}
+    assert iax_answer(frame, "192.0.2.11", 7.0, askers) == Answer(7.0, account, "192.0.2.11", "iax2", status, expires_s)
 
 
 @pytest.mark.parametrize("frame", [b"", b"\x00" * 20, iax(13), iax(15, kind=2), iax(14, (6, b"x"))])
 def test_any_other_frame_is_no_answer(frame: bytes) -> None:
-    assert iax_answer(frame, "192.0.2.11", 7.0) is None
+    assert iax_answer(frame, "192.0.2.11", 7.0, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (iax(13, (6, b"5556000"), (19, b"\x00<")), (1, "5556000")),
+        (iax(13), (1, "")),
+        (iax(15, (6, b"5556000")), None),
+        (b"\x80", None),
+    ],
+)
+def test_who_asks_is_remembered_by_call_number(frame: bytes, expected: tuple[int, str] | None) -> None:
+    assert iax_asker(frame) == expected
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,17 @@ def test_a_call_lands_on_whoever_registered_last(world: World) -> None:
             assert (call.machine, call.status) == (machine.name, 200)
 
 
+def test_a_wrong_iax2_password_is_seen_as_a_refusal_of_that_account(world: World) -> None:
+    include(world.dallas, "iax-registrations.conf", "register => 5556000:wrong@192.0.2.5\n")
+    world.dallas.asterisk("iax2 reload")
+    deadline = time.monotonic() + 10
+    while not (refused := [found for found in world.carrier.answers() if found.status == 403]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    register_nothing(world.dallas)
+    assert {(found.account, found.machine) for found in refused} == {("5556000", "dallas")}
+
+
 def test_nobody_registered_is_said_so(world: World) -> None:
     assert world.carrier.holder("strict") == []
     assert world.carrier.call("strict").status == 480
