@@ -1,0 +1,95 @@
+"""`render-localized --activate` on real Asterisks: proven at the carrier, both ways."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from lab import Release, World
+from tests.world.activating import SHARED, TRUNKS, everything_listed, primary, render, standby, words
+from tests.world.conftest import Worlds
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="module")
+def world(worlds: Worlds, release: Release) -> World:
+    return worlds(boston=release, dallas=release, expiry_s=20, trunks=TRUNKS)
+
+
+@pytest.fixture(autouse=True)
+def both_standby(world: World) -> None:
+    """Each test begins with two machines that hold nothing but their own account."""
+    for machine in (world.boston, world.dallas):
+        machine.start_asterisk()
+        assert standby(machine).returncode == 0
+
+
+def test_a_primary_registers_everything_and_the_carrier_sees_it(world: World) -> None:
+    done = primary(world.boston)
+    assert done.returncode == 0, words(done)
+    for name in SHARED:
+        assert world.carrier.holder(name) == ["boston"]
+        assert world.carrier.call(name).machine == "boston"
+    assert done.stdout.splitlines()[-1] == "next  nothing to do"
+    assert render(world.boston, "--role", "primary", "--diff").stdout.splitlines()[-1].endswith("nothing would change")
+
+
+def test_a_standby_lists_its_own_account_alone_and_leaves_nothing_of_pjsip_at_the_carrier(world: World) -> None:
+    assert primary(world.boston).returncode == 0
+    done = standby(world.boston)
+    assert done.returncode == 0, words(done)
+    shown = everything_listed(world.boston)
+    assert "5555011" in shown or "own/sip" in shown
+    for account in ("5551000", "5556000", "5552000", "acme/sip", "nova/sip"):
+        assert account not in shown
+    over_pjsip = ["nova"] if world.releases["boston"] == "16" else ["nova", "acme"]
+    for name in over_pjsip:
+        world.carrier.await_holder(name, [], deadline_s=2.0)
+
+
+def test_both_machines_ten_times_back_and_forth(world: World) -> None:
+    pair = [world.boston, world.dallas]
+    assert primary(pair[0]).returncode in (0, 5)
+    for _ in range(10):
+        pair.reverse()
+        assert standby(pair[1]).returncode == 0
+        taken = primary(pair[0])
+        # "strict" refuses a second registration while the other machine's binding lives.
+        assert taken.returncode in (0, 5), words(taken)
+        for name in SHARED:
+            assert world.carrier.holder(name) == [pair[0].name], name
+    assert world.carrier.call("acme").machine == pair[0].name
+
+
+def test_a_call_by_address_is_refused_with_503_by_the_standby_and_answered_by_the_primary(world: World) -> None:
+    assert primary(world.dallas).returncode in (0, 5)
+    call = world.carrier.call("better", order=("boston", "dallas"))
+    assert [(attempt.machine, attempt.status) for attempt in call.attempts] == [("boston", 503)]
+    assert call.machine == "dallas"
+
+
+def test_a_trunk_that_refuses_a_second_registration_is_degraded_with_the_seconds_left(world: World) -> None:
+    assert primary(world.boston).returncode in (0, 5)
+    world.carrier.await_holder("strict", ["boston"], deadline_s=30.0)
+    world.boston.kill_asterisk()
+    done = primary(world.dallas, "--json")
+    assert done.returncode == 5, words(done)
+    told = json.loads(done.stdout)
+    assert {row["trunk"]: row["ok"] for row in told["trunks"]} == {
+        "acme": True,
+        "metro": True,
+        "nova": True,
+        "strict": False,
+        "own": True,
+    }
+    assert "until boston's binding ends, in at most 20 s" in told["notes"][0]
+    assert told["next"].startswith("render-localized --reload")
+    # Its binding ends, and the command that was named completes it.
+    deadline = time.monotonic() + 45
+    while (again := render(world.dallas, "--reload")).returncode == 5 and time.monotonic() < deadline:
+        time.sleep(3)
+    assert again.returncode == 0, words(again)
+    assert world.carrier.holder("strict") == ["dallas"]
