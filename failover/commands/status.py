@@ -15,7 +15,7 @@ from failover.dns_facts import Seen, Server, rdtype
 from failover.dns_wire import Line, ask
 from failover.here import Here, as_json, stands_here
 from failover.overview import FollowedName, Overview, Side
-from failover.own_status import paused, status
+from failover.own_status import status
 from failover.peer import Asked, Peer
 from failover.probes.at_once import Look, all_of
 from failover.probes.found import Answer, Found
@@ -28,7 +28,9 @@ from host.terminal import console
 def command(here: Here, as_json: bool) -> None:
     """Who is primary, what is registered, what DNS says, and what to do next. Changes nothing; takes up to 6 s."""
     found = gather(here)
-    pause = paused(here)
+    pause = "; ".join(
+        f"{side.name}: {side.status.paused}" for side in found.sides if side.status and side.status.paused
+    )
     if as_json:
         click.echo(json.dumps(_document(found, pause), indent=2))
         return
@@ -101,7 +103,7 @@ def _print(found: Overview, pause: str) -> None:
     for number, name in enumerate(found.names):
         table.add_row("" if number else "dns", name.name, _values(name), _servers(found, name), _ttl(found))
     if pause:
-        table.add_row("paused", "", "", pause, "")
+        table.add_row("paused", "", "", *(side.status.paused if side.status else "?" for side in found.sides))
     out = console()
     out.print(table)
     out.print(f"next     {rules.next_step(found, pause)}", soft_wrap=True)

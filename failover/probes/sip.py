@@ -15,7 +15,7 @@ TRIES_S: Final = (0.5, 1.0, 0.5)
 
 
 def options(subject: str, address: str, port: int = 5060) -> Found:
-    """Sends OPTIONS to `address` over UDP, up to three times."""
+    """Sends OPTIONS to `address`, or the first of a name, over UDP, up to three times."""
     asked = f"SIP OPTIONS to {address}:{port}"
     started = time.monotonic()
 
@@ -23,10 +23,10 @@ def options(subject: str, address: str, port: int = 5060) -> Found:
         return Found("sip", subject, asked, what, words, time.monotonic() - started)
 
     try:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        family, kind, protocol, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind | socket.SOCK_CLOEXEC, protocol) as channel:
             # Connected, so that the kernel reports ICMP's "port unreachable" and drops what others send.
-            channel.connect((address, port))
+            channel.connect(where)
             source, source_port = channel.getsockname()[:2]
             unique = secrets.token_hex(12)
             sent = Options(address, port, str(source), int(source_port), unique, f"{unique}@hotstandby")

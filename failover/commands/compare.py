@@ -1,0 +1,63 @@
+"""`failover compare`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from failover.compare import Difference, differences
+from failover.facts import facts
+from failover.here import Here, as_json, stands_here
+from failover.peer import FACTS_S, Peer
+from host.exits import Exit
+from host.terminal import console
+
+
+@click.command("compare", epilog="Example: failover compare --json | jq '.differences[].name'")
+@as_json
+@stands_here
+def command(here: Here, as_json: bool) -> None:
+    """Show what differs between the machines and should not: versions, modules, codecs, dialplan, time zone, clock.
+
+    Exit 0: nothing; 5: something differs; 1: the peer could not be asked.
+    """
+    peer = Peer(here)
+    with ThreadPoolExecutor(2) as pool:
+        ours = pool.submit(facts, here)
+        asked = pool.submit(peer.look)
+        theirs = peer.facts(deadline_s=FACTS_S)
+    apart = asked.result()
+    clock_s = max(0.0, abs(apart.clock_s) - apart.unsure_s)
+    found = differences(ours.result(), theirs.facts, clock_s=clock_s, now=time.time())
+    if as_json:
+        document = {"here": here.machine, "there": here.peer, "compared": len({*ours.result(), *theirs.facts})}
+        click.echo(json.dumps({**document, "differences": [asdict(one) for one in found]}, indent=2))
+    else:
+        _print(here, found, len({*ours.result(), *theirs.facts}))
+    sys.exit(int(Exit.DEGRADED if any(one.matters for one in found) else Exit.DONE))
+
+
+def _print(here: Here, found: tuple[Difference, ...], compared: int) -> None:
+    out = console()
+    if found:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for title in ("differs", here.machine, here.peer):
+            table.add_column(title, overflow="fold")
+        for one in found:
+            table.add_row(one.name, one.here, one.there)
+        out.print(table)
+    count = "nothing differs" if not found else f"{len(found)} differ"
+    out.print(f"{compared} facts compared, {count}")
+    mend = any(one.matters for one in found)
+    out.print(
+        "next     make them the same, or be sure that it does not matter; then again: failover compare"
+        if mend
+        else "next     nothing to do",
+        soft_wrap=True,
+    )

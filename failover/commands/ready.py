@@ -1,0 +1,143 @@
+"""`failover ready`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import click
+from rich.table import Table
+
+from failover import fenced, standing
+from failover.evidence import gather
+from failover.here import Here, as_json, stands_here
+from failover.own_status import paused
+from failover.probes.at_once import Look, all_of
+from failover.probes.found import Answer, Found
+from failover.probes.iax import poke
+from failover.probes.sip import options
+from failover.ready import Good, Item, Prepared, exit_code, items
+from host.errors import HotstandbyError
+from host.terminal import console
+from localized.check import check
+from localized.generations import Store
+from localized.problem import Weight
+from localized.role import Role
+from pair import Trunk, secret_problems
+
+MARKS = {Good.YES: ("ok", "green"), Good.LATER: ("!", "yellow"), Good.NO: ("NO", "red")}
+
+
+@click.command("ready", epilog="Example, as a monitoring check: failover ready || mail -s 'not ready' admin")
+@as_json
+@stands_here
+def command(here: Here, as_json: bool) -> None:
+    """Could this machine be promoted in the next minute? Looks at everything that a promotion needs, changes nothing.
+
+    Carriers are asked whether they answer, emergency trunks in either role; nothing is dialled.
+    Exit 0: ready; 5: it would end degraded, or need a person; 1: not ready.
+    """
+    found = look(here)
+    if as_json:
+        document = {
+            "machine": here.machine,
+            "ready": exit_code(found) == 0,
+            "items": [asdict(one) | {"good": one.good.value} for one in found],
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        _print(here, found)
+    sys.exit(int(exit_code(found)))
+
+
+def look(here: Here) -> tuple[Item, ...]:
+    """Every item, all looked at at once."""
+    with ThreadPoolExecutor(3) as pool:
+        evidence = pool.submit(gather, here)
+        registrars = pool.submit(ask_registrars, here)
+        prepared = pool.submit(on_disk, here)
+    primary = standing.look(here.places, here.machine).is_primary
+    return items(here.pair, here.machine, prepared.result(), evidence.result(), registrars.result(), primary=primary)
+
+
+def ask_registrars(here: Here) -> dict[str, Found]:
+    """Whether each trunk's carrier answers this machine; each address is asked once."""
+    trunks = {name: here.pair.trunk_on(name, here.machine) for name in here.pair.trunks}
+    wanted = {_where(trunk): trunk for trunk in trunks.values() if trunk.register_ or trunk.emergency}
+    looks = [_ask(trunk) for trunk in wanted.values()]
+    answers = dict(zip(wanted, all_of(looks, total_s=4.0), strict=True))
+    return {name: answers[_where(trunk)] for name, trunk in trunks.items() if _where(trunk) in answers}
+
+
+def _where(trunk: Trunk) -> tuple[str, str, int]:
+    return ("iax" if trunk.channel == "iax2" else "sip", trunk.host, trunk.server_port)
+
+
+def _ask(trunk: Trunk) -> Look[Found]:
+    probe = poke if trunk.channel == "iax2" else options
+    host, port = trunk.host, trunk.server_port
+
+    def late(seconds: float) -> Found:
+        return Found("carrier", host, host, Answer.SILENT, f"{host} did not answer in {seconds:.0f} s", seconds)
+
+    return Look(lambda: probe(host, host, port), late)
+
+
+def on_disk(here: Here) -> Prepared:
+    """What lies ready on this machine's disk."""
+    newest = Store(here.places).newest(Role.PRIMARY)
+    digest, age_s = "", 0.0
+    if newest is not None:
+        try:
+            digest = str(newest.manifest().get("pair_digest", ""))
+            age_s = max(0.0, time.time() - newest.path.stat().st_mtime)
+        except (HotstandbyError, OSError):
+            digest = ""
+    problems = check(here.places, here.pair, here.machine, None)
+    state = standing.look(here.places, here.machine)
+    fence = fenced.look(here.places)
+    return Prepared(
+        generation=newest.name if newest is not None else "",
+        age_s=age_s,
+        of_this_pair=digest == here.pair.digest,
+        stops=tuple(str(one) for one in problems if one.weight is Weight.STOPS),
+        secrets=tuple(str(one) for one in secret_problems(here.places, here.pair, here.machine)),
+        warning=here.warning,
+        free_bytes=_free(here),
+        fenced=fence.reason if fence else "",
+        open_run=state.open_run,
+        paused=paused(here),
+    )
+
+
+def _free(here: Here) -> int:
+    try:
+        state = os.statvfs(here.places.state if here.places.state.exists() else here.places.state.parent)
+    except OSError:
+        return 0
+    return state.f_bavail * state.f_frsize
+
+
+def _print(here: Here, found: tuple[Item, ...]) -> None:
+    out = console()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in found:
+        mark, colour = MARKS[one.good]
+        words = one.words if one.good is Good.YES or not one.mend else f"{one.words}\n> {one.mend}"
+        table.add_row(mark, one.name, words, style=None if one.good is Good.YES else colour)
+    out.print(table)
+    bad = [one for one in found if one.good is Good.NO]
+    later = [one for one in found if one.good is Good.LATER]
+    if bad:
+        out.print(f"next     {here.machine} is NOT ready: {', '.join(one.name for one in bad)}; type what stands there")
+    elif later:
+        out.print(f"next     ready, but: {', '.join(one.name for one in later)}; type what stands there")
+    else:
+        out.print("next     ready; nothing to do")

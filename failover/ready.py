@@ -1,0 +1,183 @@
+"""Could this machine be promoted in the next minute? One item each, good or what is missing. Rules only, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from failover.evidence import Evidence
+from failover.probes.found import Answer, Found
+from failover.words import lasting
+from host.exits import Exit
+from pair import Pair
+
+
+class Good(Enum):
+    """Whether an item stands in the way."""
+
+    YES = "ready"
+    LATER = "degraded"
+    """A promotion would work, and end degraded, or need a person."""
+    NO = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that a promotion needs.
+
+    Attributes:
+        name: of it, one or two words.
+        good: whether it is there.
+        words: what was seen.
+        age_s: seconds since it was seen to be so; 0 for now.
+        mend: what to type where it is not good.
+    """
+
+    name: str
+    good: Good
+    words: str
+    age_s: float = 0.0
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What lies ready on this machine's disk.
+
+    Attributes:
+        generation: name of the newest primary generation; empty where there is none.
+        age_s: seconds since it was rendered.
+        of_this_pair: whether it was rendered from the pair.toml that serves.
+        stops: what render-localized --check says would stop its activation.
+        secrets: what is wrong with secrets.
+        warning: why pair.toml does not serve as it is.
+        free_bytes: left for the journal.
+        fenced, open_run, paused: as in Standing.
+    """
+
+    generation: str
+    age_s: float
+    of_this_pair: bool
+    stops: tuple[str, ...]
+    secrets: tuple[str, ...]
+    warning: str
+    free_bytes: int
+    fenced: str
+    open_run: str
+    paused: str
+
+
+JOURNAL_BYTES = 4 * 1024 * 1024
+"""A run writes some 20 KiB; less room than this is about to be none."""
+
+
+def items(
+    pair: Pair, machine: str, prepared: Prepared, evidence: Evidence, registrars: dict[str, Found], *, primary: bool
+) -> tuple[Item, ...]:
+    """Every item, in the order in which a promotion would need it.
+
+    Args:
+        registrars: trunk -> whether its carrier answers this machine (OPTIONS, POKE), by asking and never by dialling.
+        primary: this machine is primary already: then it is asked whether it is whole.
+    """
+    return (
+        *_own(prepared),
+        _peer(pair, machine, evidence, primary=primary),
+        _asterisk(evidence),
+        *_generation(prepared),
+        *_carriers(pair, machine, registrars),
+        *_dns(pair, machine, evidence),
+        _clock(evidence),
+    )
+
+
+def exit_code(found: tuple[Item, ...]) -> Exit:
+    """0 ready; 5 it would end degraded or need a person; 1 not ready."""
+    worst = {item.good for item in found}
+    if Good.NO in worst:
+        return Exit.FAILED
+    return Exit.DEGRADED if Good.LATER in worst else Exit.DONE
+
+
+def _own(prepared: Prepared) -> Iterator[Item]:
+    if prepared.fenced:
+        yield Item("fence", Good.NO, f"fenced: {prepared.fenced}", mend="failover boot-guard")
+    if prepared.open_run:
+        word = prepared.open_run.split(" ")[0]
+        yield Item("journal", Good.NO, f"{prepared.open_run} is open", mend=f"failover {word}")
+    elif prepared.free_bytes < JOURNAL_BYTES:
+        words = f"{prepared.free_bytes // 1024} KiB are left on its disk"
+        yield Item("journal", Good.NO, words, mend="df -h /var/lib/hotstandby")
+    else:
+        yield Item("journal", Good.YES, "no run is open, its disk has room")
+    if prepared.paused:
+        yield Item("pause", Good.LATER, f"paused: {prepared.paused}", mend="failover unpause")
+    if prepared.warning:
+        yield Item("pair.toml", Good.LATER, prepared.warning.partition("\n")[0], mend="render-localized --check")
+
+
+def _peer(pair: Pair, machine: str, evidence: Evidence, *, primary: bool) -> Item:
+    peer = pair.peer_of(machine)
+    status = evidence.peer.status
+    if status is None:
+        words = evidence.peer.found.words
+        if pair.fence is not None:
+            return Item("fence", Good.YES, f"{words}; the program of [fence] would cut it off")
+        return Item("fence", Good.LATER, f"{words}; a person would have to say --peer-is-down", mend="failover status")
+    if primary:
+        return Item("peer", Good.YES, f"{peer} answers: {status.why}")
+    return Item("fence", Good.YES, f"{peer} answers and would demote itself: {status.why}")
+
+
+def _asterisk(evidence: Evidence) -> Item:
+    own = evidence.own.pbx
+    good = Good.YES if own.listed else Good.NO
+    calls = f", {own.calls} calls" if own.calls else ""
+    return Item("asterisk", good, f"{own.words}{calls}", mend="" if own.listed else "systemctl status asterisk")
+
+
+def _generation(prepared: Prepared) -> Iterator[Item]:
+    render = "render-localized --role primary"
+    if not prepared.generation:
+        yield Item("files", Good.LATER, "no primary generation is on disk; a promotion would render one", mend=render)
+    elif not prepared.of_this_pair:
+        words = f"{prepared.generation} was rendered from an earlier pair.toml"
+        yield Item("files", Good.LATER, words, prepared.age_s, mend=render)
+    else:
+        words = f"{prepared.generation}, rendered {lasting(prepared.age_s)} ago"
+        yield Item("files", Good.YES, words, prepared.age_s)
+    for text in prepared.stops:
+        yield Item("files", Good.NO, text, mend="render-localized --check")
+    for text in prepared.secrets:
+        yield Item("secrets", Good.NO, text, mend="failover check")
+    if not prepared.secrets:
+        yield Item("secrets", Good.YES, "all there, and closed to others")
+
+
+def _carriers(pair: Pair, machine: str, registrars: dict[str, Found]) -> Iterator[Item]:
+    for name, found in registrars.items():
+        trunk = pair.trunk_on(name, machine)
+        kind = f"{name}, emergency" if trunk.emergency else name
+        good = Good.YES
+        if found.answer is not Answer.YES:
+            # Nobody should be promoted blind where emergency calls, or what pair.toml requires, have no way out.
+            good = Good.NO if trunk.emergency or trunk.required else Good.LATER
+        words = f"{found.words} in {found.seconds * 1000:.0f} ms" if good is Good.YES else found.words
+        yield Item(kind, good, words, mend="" if good is Good.YES else f"look at the network to {trunk.host}")
+
+
+def _dns(pair: Pair, machine: str, evidence: Evidence) -> Iterator[Item]:
+    if pair.dns is None:
+        return
+    for one in evidence.servers:
+        good = one.found.answer is Answer.YES
+        needed = one.said.server == machine
+        level = Good.YES if good else Good.NO if needed else Good.LATER
+        mend = "" if good else f"failover check, on {one.said.server}" if needed else "failover status"
+        yield Item(f"dns {one.said.server}", level, one.found.words, mend=mend)
+
+
+def _clock(evidence: Evidence) -> Item:
+    good = Good.LATER if evidence.clock.answer is Answer.ODD else Good.YES
+    return Item("clock", good, evidence.clock.words, mend="timedatectl" if good is not Good.YES else "")

@@ -1,0 +1,232 @@
+"""What `ready`, `compare` and `status` make of what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from failover.compare import differences
+from failover.evidence import Evidence, OwnAsked, clock
+from failover.facts import codecs, dialplan_digest, expiry_of, modules
+from failover.overview import FollowedName, Overview, Side, agrees, followed, next_step, role, trunk_state
+from failover.peer import Asked
+from failover.peer_words import Pbx, Registration, Status
+from failover.probes.found import Answer, Found
+from failover.probes.iax import frame, pong
+from failover.probes.name_server import Asked as ServerAsked
+from failover.public_role import Said
+from failover.ready import Good, Prepared, exit_code, items
+from host.exits import Exit
+from tests.failover.test_peer_words import status
+from tests.pair.example import example
+
+PAIR = example()
+
+
+def found(probe: str, answer: Answer, words: str = "") -> Found:
+    return Found(probe, "boston", "", answer, words or f"{probe} {answer.value}", 0.01)
+
+
+BOSTON = status(machine="boston", role="primary", right_held=True, is_primary=True, pair_digest=PAIR.digest)
+ASKED = Asked(found("ssh", Answer.YES), BOSTON, 0.1, 0.2)
+DEAD = Asked(found("ssh", Answer.SILENT, "boston's ssh hung for 5 s"), None)
+PREPARED = Prepared("3-primary-0123456789ab", 60.0, True, (), (), "", 10**9, "", "", "")
+OWN = OwnAsked(found("asterisk", Answer.YES), Pbx(state="answers", words="it answers", listed=True))
+CARRIERS = {"acme": found("sip", Answer.YES), "own": found("iax", Answer.YES)}
+
+
+def evidence(peer: Asked = ASKED, own: OwnAsked = OWN, dns: Answer = Answer.YES) -> Evidence:
+    servers = tuple(
+        ServerAsked(
+            Found("dns", name, "", dns if name == "dallas" else Answer.YES, name, 0.0), Said(name, True, None, ""), 1
+        )
+        for name in ("boston", "dallas", "ns3")
+    )
+    return Evidence(peer, (), servers, own, clock("boston", peer))
+
+
+SILENT_OWN = OwnAsked(found("asterisk", Answer.SILENT), Pbx(state="silent", words="it hangs"))
+
+
+@pytest.mark.parametrize(
+    ("prepared", "seen", "carriers", "code", "name"),
+    [
+        (PREPARED, evidence(), CARRIERS, Exit.DONE, ""),
+        (PREPARED, evidence(DEAD), CARRIERS, Exit.DEGRADED, "fence"),
+        (replace(PREPARED, generation=""), evidence(), CARRIERS, Exit.DEGRADED, "files"),
+        (replace(PREPARED, of_this_pair=False), evidence(), CARRIERS, Exit.DEGRADED, "files"),
+        (replace(PREPARED, stops=("sip.conf does not include it",)), evidence(), CARRIERS, Exit.FAILED, "files"),
+        (replace(PREPARED, secrets=("acme is empty",)), evidence(), CARRIERS, Exit.FAILED, "secrets"),
+        (replace(PREPARED, warning="pair.toml has 1 problem"), evidence(), CARRIERS, Exit.DEGRADED, "pair.toml"),
+        (replace(PREPARED, free_bytes=1000), evidence(), CARRIERS, Exit.FAILED, "journal"),
+        (replace(PREPARED, open_run="promote 3"), evidence(), CARRIERS, Exit.FAILED, "journal"),
+        (replace(PREPARED, fenced="a test"), evidence(), CARRIERS, Exit.FAILED, "fence"),
+        (replace(PREPARED, paused="new switch"), evidence(), CARRIERS, Exit.DEGRADED, "pause"),
+        (PREPARED, evidence(own=SILENT_OWN), CARRIERS, Exit.FAILED, "asterisk"),
+        (PREPARED, evidence(dns=Answer.SILENT), CARRIERS, Exit.FAILED, "dns dallas"),
+        (PREPARED, evidence(), {**CARRIERS, "acme": found("sip", Answer.SILENT)}, Exit.FAILED, "acme"),  # required
+        (PREPARED, evidence(), {**CARRIERS, "own": found("iax", Answer.SILENT)}, Exit.DEGRADED, "own"),
+    ],
+)
+def test_what_stands_in_the_way_is_named_alone(
+    prepared: Prepared, seen: Evidence, carriers: dict[str, Found], code: Exit, name: str
+) -> None:
+    told = items(PAIR, "dallas", prepared, seen, carriers, primary=False)
+    assert [one.name for one in told if one.good is not Good.YES] == ([name] if name else [])
+    assert all(one.mend for one in told if one.good is not Good.YES)
+    assert exit_code(told) is code
+
+
+def test_an_emergency_trunk_without_a_way_out_is_never_ready() -> None:
+    trunk = PAIR.trunks["own"].model_copy(update={"emergency": True})
+    changed = PAIR.model_copy(update={"trunks": {**PAIR.trunks, "own": trunk}})
+    carriers = {**CARRIERS, "own": found("iax", Answer.SILENT)}
+    told = items(changed, "dallas", PREPARED, evidence(), carriers, primary=True)
+    assert [one.name for one in told if one.good is Good.NO] == ["own, emergency"]
+
+
+def test_clocks_that_surely_differ_are_told() -> None:
+    assert clock("boston", Asked(ASKED.found, BOSTON, 3600.0, 0.1)).answer is Answer.ODD
+    assert clock("boston", Asked(ASKED.found, BOSTON, 2.5, 1.0)).answer is Answer.YES  # the network may account for it
+    assert clock("boston", DEAD).answer is Answer.UNKNOWN
+
+
+SAME = {"pair.toml": "1", "module: chan_sip.so": "Running", "certificate: a.pem": "expires Jun  1 00:00:00 2030 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("there", "clock_s", "names"),
+    [
+        (SAME, 0.0, []),
+        ({**SAME, "pair.toml": "2"}, 0.0, ["pair.toml"]),
+        ({**SAME, "module: chan_sip.so": "Not Running"}, 0.0, ["module: chan_sip.so"]),
+        ({**SAME, "module: extra.so": "Running"}, 0.0, ["modules on one machine alone"]),
+        ({"module": "unknown: it is down", **{k: v for k, v in SAME.items() if "module" not in k}}, 0.0, ["module"]),
+        (SAME, 3600.0, ["clock"]),
+        ({**SAME, "certificate: a.pem": "expires Jun  1 00:00:00 2020 GMT"}, 0.0, ["certificate: a.pem"] * 2),
+    ],
+)
+def test_what_differs_is_told_once(there: dict[str, str], clock_s: float, names: list[str]) -> None:
+    told = [one.name for one in differences(SAME, there, clock_s=clock_s, now=1_800_000_000.0)]
+    assert [name.removesuffix(" ends soon") for name in told] == names
+
+
+def test_what_is_not_known_is_no_difference_that_matters() -> None:
+    told = differences({"time zone": "UTC"}, {"time zone": "unknown: no answer"}, clock_s=0.0, now=0.0)
+    assert [one.matters for one in told] == [False]
+
+
+def test_asterisk_lists_are_read_as_it_prints_them() -> None:
+    listed = (
+        "Module                         Description                              Use Count  Status      Support Level\n"
+        "chan_sip.so                    Session Initiation Protocol (SIP)        0          Running          extended\n"
+        "res_x.so                       Not Running in this world                0          Not Running          core\n"
+        "2 modules loaded\n"
+    )
+    assert modules(listed) == {"chan_sip.so": "Running", "res_x.so": "Not Running"}
+    assert codecs("      ID TYPE   NAME         FORMAT\n       1 audio codec2       codec2  (Codec 2)\n") == {
+        "codec2": "audio"
+    }
+    with_role = "[ Context 'hotstandby-gate' created ]\n[ Context 'a' created ]"
+    assert dialplan_digest(with_role) == dialplan_digest("[ Context 'a' created ]")
+    assert expiry_of("expires Jun  1 00:00:00 2030 GMT") == 1906502400.0
+    assert expiry_of("expires soon") is None
+
+
+def test_only_the_pong_to_our_poke_counts() -> None:
+    theirs = frame(77, 0x1234, 0, 1, 3)
+    assert pong(theirs, 0x1234) == 77
+    assert pong(theirs, 0x1235) is None
+    assert pong(frame(77, 0x1234, 0, 1, 4), 0x1234) is None
+    assert pong(theirs[:11], 0x1234) is None
+    assert pong(b"\0" * 12, 0) is None
+
+
+HOLDS = Pbx(
+    state="answers",
+    words="",
+    listed=True,
+    registrations=(
+        Registration(trunk="acme", shared=True, state="Registered", registered=True, expiry_s=60),
+        Registration(trunk="own", shared=False, state="Registered", registered=True, expiry_s=60),
+    ),
+)
+PRIMARY = BOSTON.model_copy(update={"asterisk": HOLDS})
+STANDBY = status(machine="dallas", pair_digest=PAIR.digest)
+RIGHT = FollowedName("pbx", (("192.0.2.11", ("boston", "dallas", "ns3")),), ())
+
+
+def overview(boston: Status | None = PRIMARY, dallas: Status | None = STANDBY, dns: FollowedName = RIGHT) -> Overview:
+    sides = (
+        Side("boston", boston, found("ssh", Answer.SILENT if boston is None else Answer.YES, "boston's ssh hung")),
+        Side("dallas", dallas, found("own", Answer.YES)),
+    )
+    return Overview(PAIR, "dallas", sides, (dns,), 0.0)
+
+
+LOST = HOLDS.model_copy(update={"registrations": (HOLDS.registrations[1],)})
+REJECTED = HOLDS.model_copy(
+    update={
+        "registrations": (
+            HOLDS.registrations[0].model_copy(update={"registered": False, "state": "Rejected"}),
+            HOLDS.registrations[1],
+        )
+    }
+)
+BOTH = STANDBY.model_copy(update={"is_primary": True, "role": "primary", "right_held": True, "asterisk": HOLDS})
+
+
+@pytest.mark.parametrize(
+    ("seen", "paused", "words"),
+    [
+        (overview(), "", "nothing to do"),
+        (overview(), "new switch", "failover unpause"),
+        (overview(dallas=BOTH), "", "BOTH machines serve; on dallas, type: failover demote"),
+        (overview(boston=None), "", "nobody is known to serve. Here, type: failover plan promote"),
+        (overview(boston=None, dallas=BOTH), "", "boston's ssh hung; see what could be done"),
+        (overview(boston=STANDBY.model_copy(update={"machine": "boston"})), "", "nobody serves; on dallas"),
+        (overview(dallas=STANDBY.model_copy(update={"asterisk": HOLDS})), "", "BOTH machines serve"),
+        (overview(dallas=STANDBY.model_copy(update={"open_run": "promote 3"})), "", "failover promote --abort"),
+        (overview(dallas=STANDBY.model_copy(update={"pair_digest": "x"})), "", "failover compare"),
+        (overview(boston=PRIMARY.model_copy(update={"asterisk": LOST})), "", "acme not registered on boston"),
+        (overview(boston=PRIMARY.model_copy(update={"asterisk": REJECTED})), "", "acme not registered on boston"),
+        (overview(dns=FollowedName("pbx", (("192.0.2.12", ("ns3",)),), ())), "", "pbx not right in DNS"),
+        (overview(dns=FollowedName("pbx", (), ("ns3",))), "", "pbx not right in DNS"),
+        (
+            overview(dallas=STANDBY.model_copy(update={"asterisk": Pbx(state="down", words="")})),
+            "",
+            "on dallas does not",
+        ),
+    ],
+)
+def test_the_last_line_says_what_is_most_urgent(seen: Overview, paused: str, words: str) -> None:
+    assert words in next_step(seen, paused)
+
+
+def test_a_trunk_is_told_as_it_concerns_the_machine() -> None:
+    seen = overview(boston=PRIMARY.model_copy(update={"asterisk": LOST}))
+    boston, dallas = seen.sides
+    assert trunk_state(seen, "acme", boston) == "MISSING"
+    assert trunk_state(seen, "acme", dallas) == "-"
+    assert trunk_state(seen, "better", boston) == "answers"
+    assert trunk_state(seen, "better", dallas) == "refuses (503)"
+    assert trunk_state(overview(boston=None), "acme", overview(boston=None).sides[0]) == "?"
+
+
+def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
+    def told(**changed: object) -> str:
+        return role(Side("dallas", STANDBY.model_copy(update=changed), found("own", Answer.YES)))
+
+    assert told() == "standby, ready"
+    assert told(fenced="a test") == "FENCED"
+    assert told(asterisk=HOLDS) == "standby, BUT REGISTERED"
+    assert told(role="primary") == "primary, without the right"
+    assert role(Side("dallas", None, found("ssh", Answer.SILENT))) == "UNKNOWN"
+
+
+def test_servers_are_grouped_by_what_they_tell() -> None:
+    told = followed(["pbx"], [("a", {"pbx": "1"}), ("b", {"pbx": "2"}), ("c", {"pbx": "2"}), ("d", None), ("e", {})])
+    assert told == (FollowedName("pbx", (("2", ("b", "c")), ("1", ("a",)), ("", ("e",))), ("d",)),)
+    assert not agrees(overview(), told[0])
+    assert agrees(overview(), RIGHT)
