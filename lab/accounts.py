@@ -13,7 +13,13 @@ from lab.roots import Release
 CARRIER: Final = "192.0.2.5"
 BETTER: Final = "192.0.2.6"
 """The carrier's second address, from which calls by address come: Asterisk tells trunks apart by address."""
-ADDRESSES: Final = {"carrier": CARRIER, "boston": "192.0.2.11", "dallas": "192.0.2.12", "ns3": "192.0.2.13"}
+ADDRESSES: Final = {
+    "carrier": CARRIER,
+    "boston": "192.0.2.11",
+    "dallas": "192.0.2.12",
+    "ns3": "192.0.2.13",
+    "witness": "192.0.2.14",
+}
 WWW: Final = {"boston": "192.0.2.21", "dallas": "192.0.2.22"}
 """Where each machine's web server answers, on the same wire."""
 PAIR: Final = ("boston", "dallas")

@@ -90,6 +90,7 @@ class World:
         extra: TOML to add to pair.toml.
         start: machines whose Asterisk is started; the carrier's always is.
         named: whether BIND is started, now and at boot, on boston, dallas and ns3.
+        witness: whether a third machine of the pair's is there, for etcd.
         sshd: whether root of boston and dallas may reach each other, and sshd is started on both.
     """
 
@@ -107,6 +108,7 @@ class World:
         start: Sequence[str] = PAIR,
         named: bool = False,
         sshd: bool = False,
+        witness: bool = False,
     ) -> None:
         self.releases: dict[str, Release] = {"boston": boston, "dallas": dallas}
         self.pair_toml = pair_toml(self.releases, expiry_s=expiry_s, trunks=trunks, required=required, extra=extra)
@@ -115,8 +117,10 @@ class World:
         self._start = tuple(start)
         self._named = named
         self._sshd = sshd
+        self._witness = witness
         self._lab: Namespace | None = None
         self._cuts: set[tuple[str, str]] = set()
+        self._machines: dict[str, Machine] = {}
 
     def __enter__(self) -> Self:
         if reason := available():
@@ -149,7 +153,18 @@ class World:
     @property
     def machines(self) -> dict[str, Machine]:
         """All machines by name."""
-        return {"carrier": self.carrier, "boston": self.boston, "dallas": self.dallas, "ns3": self.ns3}
+        return dict(self._machines)
+
+    @property
+    def witness(self) -> Machine:
+        """The machine for etcd.
+
+        Raises:
+            LabError: the world was opened without one.
+        """
+        if "witness" not in self._machines:
+            raise LabError("there is no witness: open the world with witness=True")
+        return self._machines["witness"]
 
     def peer_of(self, machine: Machine) -> Machine:
         """The other machine of the pair."""
@@ -160,8 +175,8 @@ class World:
     def cut(self, one: str, other: str) -> None:
         """Drops everything between two machines, both ways; each still reaches everybody else."""
         for name in (one, other):
-            if name not in ADDRESSES:
-                raise LabError(f"'{name}' is no machine; there are {', '.join(ADDRESSES)}")
+            if name not in self._machines:
+                raise LabError(f"'{name}' is no machine; there are {', '.join(self._machines)}")
         self._cuts |= {(one, other), (other, one)}
         self._apply_cuts()
 
@@ -190,6 +205,10 @@ class World:
         self.boston = Machine(lab, "boston", roots.root(self.releases["boston"]))
         self.dallas = Machine(lab, "dallas", roots.root(self.releases["dallas"]))
         self.ns3 = Machine(lab, "ns3", None)
+        made = [self.carrier, self.boston, self.dallas, self.ns3]
+        if self._witness:
+            made.append(Machine(lab, "witness", None))
+        self._machines = {machine.name: machine for machine in made}
         for machine in self.machines.values():
             self._write_names(machine)
             machine.power_on()

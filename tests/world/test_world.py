@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Machine, Release, World
+from lab import LabError, Machine, Release, World
 from tests.world.conftest import Worlds
 
 pytestmark = pytest.mark.world
@@ -297,6 +297,24 @@ def test_names_follow_an_update_on_every_server(worlds: Worlds, release: Release
         while world.carrier.run(["dig", "+short", f"@{server}", "pbx.acme.example"]).stdout != "192.0.2.12\n":
             assert time.monotonic() < deadline, server
             time.sleep(0.1)
+
+
+def test_a_witness_is_a_machine_of_its_own_that_can_be_cut_off(worlds: Worlds, release: Release) -> None:
+    world = worlds(boston=release, dallas=release, witness=True, start=())
+    listening = world.witness.spawn(["python", "-m", "http.server", "--bind", "192.0.2.14", "2379"])
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            world.boston.connect("192.0.2.14", 2379).close()
+            break
+        except LabError:
+            assert listening.poll() is None, listening.output()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    world.cut("boston", "witness")
+    with pytest.raises(LabError):
+        world.boston.connect("192.0.2.14", 2379, deadline_s=0.5)
+    world.dallas.connect("192.0.2.14", 2379).close()
 
 
 def test_root_of_each_machine_reaches_the_other_by_ssh(worlds: Worlds, release: Release) -> None:
