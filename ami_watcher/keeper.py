@@ -143,6 +143,8 @@ class Keeper:
         if self._store is not None:
             await self.flush(now)
         self._drop()
+        # Behind the closing, which brings what is in the -wal file into the file itself.
+        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: None)
         self._thread.shutdown(wait=False)
 
     async def _open(self, now: float) -> None:
