@@ -1,0 +1,192 @@
+"""The follower beside a real Asterisk and a real carrier: what it shows is what they say, within one poll."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+import ami_watcher.kick
+from ami_watcher.errors import PrivilegeMissing
+from ami_watcher.lists import read_registrations
+from ami_watcher.session import Session
+from ami_watcher.snapshot import LinkState
+from lab import Release, World
+from lab.ami_recording import write_registrations
+from lab.ami_relay import AmiRelay
+from lab.pair_toml import AMI_SECRET
+from pair.machine import Ami
+from tests.ami_watcher.until import until
+from tests.world.conftest import Worlds
+from tests.world.watched import ALL_REGISTERED, POLL_S, SETTINGS, WITHIN_S, Watched, do, own_words, watching
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="module")
+def world(worlds: Worlds, release: Release) -> World:
+    return worlds(boston=release, dallas=release, start=["boston"], iax_expiry_s=10)
+
+
+async def registered(world: World, release: Release, watched: Watched) -> None:
+    """Has all trunks registered, whatever the test before left behind."""
+    await do(write_registrations, world.boston, release)
+    await watched.shows(deadline_s=12.0, **ALL_REGISTERED)
+
+
+async def test_registrations_that_succeed(world: World, release: Release) -> None:
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        await watched.agrees_with_the_carrier()
+        async with asyncio.timeout(5.0):
+            lists = await read_registrations(Ami(port=watched.relay.port), AMI_SECRET, deadline_s=2.0)
+        assert [one.registered for one in lists.registrations] == [True] * 3
+        assert lists.version.startswith(release)
+
+
+async def test_the_carrier_refuses_a_wrong_secret(world: World, release: Release) -> None:
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        await do(write_registrations, world.boston, release, wrong=True)
+        # PJSIP's registration has not changed, only its secret: it meets the refusal when it refreshes.
+        await watched.shows(deadline_s=16.0, metro="rejected", nova="rejected")
+        if release == "16":
+            # chan_sip goes on trying and never says that it was refused.
+            await watched.shows(deadline_s=20.0, acme="registering")
+        else:
+            await watched.shows(deadline_s=5.0, acme="rejected")
+        await watched.agrees()
+        metro = next(one for one in watched.follower.snapshot.registrations if one.trunk == "metro")
+        assert metro.cause == "the carrier says: Registration Refused"
+        await do(write_registrations, world.boston, release)
+        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+        await watched.agrees_with_the_carrier()
+
+
+async def test_a_registration_is_removed_and_no_event_says_so(world: World, release: Release) -> None:
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        await do(write_registrations, world.boston, release, trunks=["nova"])
+        await until(lambda: "acme" not in own_words(world.boston), deadline_s=3.0)
+        await watched.shows(deadline_s=WITHIN_S, acme="gone", metro="gone")
+        await watched.agrees()
+        await do(write_registrations, world.boston, release)
+        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+
+
+async def test_a_module_is_unloaded_and_loaded(world: World, release: Release) -> None:
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        await do(world.boston.asterisk, "module unload chan_iax2.so")
+        await watched.shows(deadline_s=WITHIN_S, metro="gone", acme="registered")
+        metro = next(one for one in watched.follower.snapshot.registrations if one.trunk == "metro")
+        assert metro.cause == "chan_iax2.so is not loaded in this Asterisk"
+        await do(world.boston.asterisk, "module load chan_iax2.so")
+        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+        await watched.agrees_with_the_carrier()
+
+
+async def test_a_storm_of_reloads_is_no_outage(world: World, release: Release) -> None:
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        watched.told.clear()
+        commands = ["iax2 reload", "module reload res_pjsip.so", *(["sip reload"] if release == "16" else [])]
+        for _ in range(8):
+            for command in commands:
+                await do(world.boston.asterisk, command)
+        await asyncio.sleep(WITHIN_S)
+        await watched.shows(deadline_s=5.0, **ALL_REGISTERED)
+        await watched.agrees_with_the_carrier()
+        assert watched.registrations_told == []
+
+
+async def test_a_frozen_asterisk_is_unknown_and_known_again(world: World, release: Release) -> None:
+    await frozen(world, release, seconds=3.0)
+
+
+@pytest.mark.soak
+async def test_an_asterisk_that_is_frozen_for_30_s(world: World, release: Release) -> None:
+    await frozen(world, release, seconds=30.0)
+
+
+async def frozen(world: World, release: Release, *, seconds: float) -> None:
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        begun = time.monotonic()
+        world.boston.freeze()
+        try:
+            await until(lambda: watched.link is LinkState.LOST, deadline_s=POLL_S + SETTINGS.answer_s + 0.5)
+            assert set(watched.states.values()) == {"unknown"}
+            while time.monotonic() - begun < seconds:
+                await asyncio.sleep(0.1)
+                assert set(watched.states.values()) == {"unknown"}
+                assert watched.link is LinkState.LOST
+        finally:
+            world.boston.thaw()
+        await until(lambda: watched.link is LinkState.SYNCED, deadline_s=SETTINGS.answer_s + WITHIN_S)
+        await watched.shows(deadline_s=25.0, **ALL_REGISTERED)
+        await watched.agrees_with_the_carrier()
+
+
+async def test_an_asterisk_that_is_killed_and_started_again(world: World, release: Release) -> None:
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        await do(world.boston.kill_asterisk)
+        await until(lambda: watched.link is LinkState.LOST, deadline_s=1.0)
+        assert set(watched.states.values()) == {"unknown"}
+        await do(world.boston.start_asterisk)
+        await until(lambda: watched.link is LinkState.SYNCED, deadline_s=3.0)
+        await watched.shows(deadline_s=12.0, **ALL_REGISTERED)
+        await watched.agrees_with_the_carrier()
+
+
+async def test_the_carrier_loses_its_power_and_gets_it_back(world: World, release: Release) -> None:
+    # chan_sip and chan_iax2 begin to refresh within ten seconds; PJSIP calls it an outage after 32 s more.
+    noticing = ("acme", "metro") if release == "16" else ("metro",)
+    async with watching(world, world.boston, release) as watched:
+        await do(write_registrations, world.boston, release, expiry_s=10)
+        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+        await do(world.carrier.power_off)
+        await watched.shows(deadline_s=16.0, **dict.fromkeys(noticing, "registering"))
+        await watched.agrees()
+        await do(world.carrier.power_on)
+        await watched.shows(deadline_s=25.0, **ALL_REGISTERED)
+        await watched.agrees_with_the_carrier()
+
+
+async def test_a_refusal_for_ever_is_ended_by_a_kick(
+    world: World, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The carrier answers 403 to a second registration; when the first is gone, nobody but us tries again."""
+    # What PJSIP might still be waiting for; the tests of kick.py hold the real one.
+    monkeypatch.setattr(ami_watcher.kick, "TRANSACTION_S", 1.0)
+    monkeypatch.setattr(ami_watcher.kick, "LONGEST_PAUSE_S", 2.0)
+    await do(world.dallas.start_asterisk)
+    await do(write_registrations, world.dallas, release, trunks=["strict"], expiry_s=10)
+    await do(world.carrier.await_holder, "strict", ["dallas"])
+    await do(write_registrations, world.boston, release, trunks=["strict"], retry_s=0)
+    async with watching(world, world.boston, release, trunks=["strict"], kick=True, kick_after_s=1.0) as watched:
+        await watched.shows(deadline_s=8.0, strict="rejected")
+        strict = watched.follower.snapshot.registrations[0]
+        if release == "16":
+            assert "403" in (strict.cause or "")
+        assert await asyncio.to_thread(world.carrier.holder, "strict") == ["dallas"]
+        await do(world.dallas.stop_asterisk)
+        await watched.shows(deadline_s=40.0, strict="registered")
+        assert any(change.kind == "kick" and change.subject == "strict" for change in watched.told)
+        assert await asyncio.to_thread(world.carrier.holder, "strict") == ["boston"]
+
+
+async def test_the_least_privileges_are_enough_to_kick_and_no_more(world: World, release: Release) -> None:
+    """read = system, write = system,reporting."""
+    await do(write_registrations, world.boston, release)
+    async with AmiRelay(world.boston) as relay:
+        session = Session(Ami(port=relay.port), AMI_SECRET)
+        await session.open(deadline_s=2.0)
+        module = "chan_sip" if release == "16" else "chan_iax2"
+        await session.action("Reload", ("Module", module), deadline_s=5.0)
+        await session.action("PJSIPRegister", ("Registration", "nova"), deadline_s=5.0)
+        with pytest.raises(PrivilegeMissing, match="may not do Command"):
+            await session.action("Command", ("Command", "core show version"), deadline_s=5.0)
+        await session.close()

@@ -1,0 +1,160 @@
+"""A follower of one machine of the world, beside what its Asterisk and the carrier say themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ami_watcher.expected import Wanted
+from ami_watcher.follow import Follower, Settings
+from ami_watcher.registration import MEANING
+from ami_watcher.snapshot import Change, LinkState
+from lab import Release, World
+from lab.accounts import CARRIER, account
+from lab.ami_relay import AmiRelay
+from lab.machine import Machine
+from lab.pair_toml import AMI_SECRET
+from pair.machine import Ami
+from tests.ami_watcher.until import until
+
+TRUNKS = ("acme", "metro", "nova")
+ALL_REGISTERED = dict.fromkeys(TRUNKS, "registered")
+POLL_S = 1.0
+SETTINGS = Settings(poll_s=POLL_S, answer_s=1.0, stale_s=3.0, retry_first_s=0.1, retry_most_s=0.5, kick=False)
+WITHIN_S = POLL_S + 0.5
+"""One poll, and what two busy processors take to do it."""
+
+
+def wanted(release: Release, trunks: Iterable[str] = TRUNKS) -> tuple[Wanted, ...]:
+    """These trunks, expected, on a machine with `release`."""
+    found = []
+    for name in trunks:
+        entry = account(name)
+        channel = entry.channel(release)
+        found.append(Wanted(name, channel, entry.username, CARRIER, 4569 if channel == "iax2" else 5060, here=True))
+    return tuple(found)
+
+
+class Watched:
+    """A follower of a machine of the world, with what it told, and what Asterisk and the carrier say meanwhile."""
+
+    def __init__(self, follower: Follower, world: World, machine: Machine, relay: AmiRelay) -> None:
+        self.follower = follower
+        self.told: list[Change] = []
+        self.relay = relay
+        self._world = world
+        self._machine = machine
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {one.trunk: one.state.value for one in self.follower.snapshot.registrations}
+
+    @property
+    def link(self) -> LinkState:
+        return self.follower.snapshot.link
+
+    @property
+    def registrations_told(self) -> list[tuple[str, str, str]]:
+        return [(one.subject, one.before, one.after) for one in self.told if one.kind == "registration"]
+
+    async def asterisk_says(self) -> dict[str, str]:
+        """What Asterisk's own command line shows, in our words; what it does not show is gone."""
+        return await asyncio.to_thread(own_words, self._machine)
+
+    async def carrier_says(self) -> dict[str, bool]:
+        """Whether the machine is bound to each account."""
+        names = TRUNKS
+        held = await asyncio.gather(*(asyncio.to_thread(self._world.carrier.holder, name) for name in names))
+        return {name: self._machine.name in who for name, who in zip(names, held, strict=True)}
+
+    async def shows(self, *, deadline_s: float, **expected: str) -> None:
+        """Waits until these trunks are shown so."""
+        try:
+            await until(lambda: expected.items() <= self.states.items(), deadline_s=deadline_s)
+        except TimeoutError:
+            pytest.fail(
+                f"{self.states} instead of {expected} after {deadline_s:g} s; Asterisk: {self.follower.snapshot}"
+            )
+
+    async def agrees(self) -> None:
+        """Within one poll, what is shown is what Asterisk shows; a refresh under way is still a registration."""
+        until_then = time.monotonic() + WITHIN_S
+        while True:
+            said, shown = await self.asterisk_says(), self.states
+            differs = {
+                name: (said.get(name), state)
+                for name, state in shown.items()
+                if said.get(name, "gone") != state and (said.get(name), state) != ("registering", "registered")
+            }
+            if not differs:
+                return
+            assert time.monotonic() < until_then, f"(Asterisk, shown): {differs}"
+            await asyncio.sleep(0.05)
+
+    async def agrees_with_the_carrier(self) -> None:
+        await self.agrees()
+        assert {name: state == "registered" for name, state in self.states.items()} == await self.carrier_says()
+
+
+def own_words(machine: Machine) -> dict[str, str]:
+    """`sip show registry` and its sisters, read as an admin reads them."""
+    found: dict[str, str] = {}
+    by_user = {account(name).username: name for name in TRUNKS}
+    for command in ("sip show registry", "iax2 show registry", "pjsip show registrations"):
+        for line in machine.asterisk(command).splitlines():
+            words = "|".join(sorted(map(re.escape, MEANING), key=len, reverse=True))
+            state = re.search(rf"\s({words})\b", line)
+            name = next((by_user[user] for user in by_user if re.search(rf"\s{user}\s", line)), None)
+            name = name or next((trunk for trunk in TRUNKS if line.strip().startswith(f"{trunk}/")), None)
+            if name and state:
+                found[name] = MEANING[state[1]].value
+    return found
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    world: World, machine: Machine, release: Release, *, trunks: Iterable[str] = TRUNKS, **settings: Any
+) -> AsyncIterator[Watched]:
+    """Follows a machine, which has `release`, until the block ends; then it must end within two seconds."""
+    async with AmiRelay(machine) as relay:
+        follower = Follower(
+            machine.name,
+            Ami(port=relay.port),
+            lambda: AMI_SECRET,
+            wanted(release, trunks),
+            role="primary",
+            settings=replace(SETTINGS, **settings),
+            may_register=lambda: None,
+        )
+        watched = Watched(follower, world, machine, relay)
+        stop = asyncio.Event()
+
+        async def listen() -> None:
+            async with follower.subscribe() as changes:
+                async for change in changes:
+                    watched.told.append(change)
+
+        listener = asyncio.create_task(listen())
+        await asyncio.sleep(0)
+        running = asyncio.create_task(follower.run(stop))
+        try:
+            yield watched
+            assert not running.done(), running.exception()
+        finally:
+            stop.set()
+            begun = time.monotonic()
+            await running
+            listener.cancel()
+            assert time.monotonic() - begun < 2.0
+
+
+async def do(action: Callable[..., object], *args: Any, **options: Any) -> None:
+    """Something that blocks, beside the follower."""
+    await asyncio.to_thread(action, *args, **options)
