@@ -66,6 +66,7 @@ class Lookups:
         self._breakers = dict.fromkeys(self._questions, breaker)
         self._flights: dict[Place, Future[Entry]] = {}
         self._lock = threading.Lock()
+        self._landed = threading.Condition(self._lock)
         self._counting = threading.Lock()
         self._pair = pair
         self._checker: Checker | None = None
@@ -201,29 +202,30 @@ class Lookups:
     def _waited(self, question: Question, key: str, place: Place, deadline: float) -> Entry:
         """What a request to Domino brings by `deadline`. One that somebody else began may end before that."""
         while True:
-            flight, ours = self._begin(question, key, place)
+            flight, ours = self._begin(question, key, place, deadline)
             try:
                 return flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
             except Late:
                 if ours or time.monotonic() >= deadline:
                     raise
 
-    def _begin(self, question: Question, key: str, place: Place) -> tuple[Future[Entry], bool]:
+    def _begin(self, question: Question, key: str, place: Place, until: float) -> tuple[Future[Entry], bool]:
         """The request that is under way for `place`, begun if there is none; and whether it was.
 
         Raises:
-            Unreachable: the breaker is open, or too much is under way already.
+            Unreachable: the breaker is open.
+            Late: too much is under way until `until`.
         """
-        now = time.monotonic()
-        with self._lock:
-            flight = self._flights.get(place)
+        with self._landed:
+            while (flight := self._flights.get(place)) is None and len(self._flights) >= FLIGHTS:
+                if not self._landed.wait(max(until - time.monotonic(), 0)):
+                    raise Late(f"Domino was not asked: {FLIGHTS} requests to it are under way")
             if flight is not None:
                 return flight, False
+            now = time.monotonic()
             breaker = self._breakers[question.name]
             if not breaker.lets(now):
                 raise Unreachable(f"Domino was not asked: {_state(breaker, now)}")
-            if len(self._flights) >= FLIGHTS:
-                raise Unreachable(f"Domino was not asked: {FLIGHTS} requests to it are under way")
             deadline = now + question.deadline_s
             self._breakers[question.name] = breaker.asking(now, deadline)
             flight = self._flights[place] = Future()
@@ -231,8 +233,9 @@ class Lookups:
             arguments = (question, key, place, flight, deadline)
             threading.Thread(target=self._fly, args=arguments, name=f"lookup {question.name}", daemon=True).start()
         except RuntimeError as error:  # the system gives no more threads
-            with self._lock:
+            with self._landed:
                 del self._flights[place]
+                self._landed.notify()
             flight.set_exception(Unreachable(f"Domino was not asked: {error}"))
         return flight, True
 
@@ -248,9 +251,10 @@ class Lookups:
         except Exception as error:
             log.exception("lookup.%s broke; the call goes on without it", question.name)
             failure = HotstandbyError(f"a defect of hotstandby, see its log: {type(error).__name__}")
-        with self._lock:
+        with self._landed:
             del self._flights[place]
             self._judge(question.name, failure)
+            self._landed.notify()
         if entry is not None:
             flight.set_result(entry)
         elif failure is not None:
@@ -270,7 +274,7 @@ class Lookups:
         """What happens behind calls. Domino may well not let us, and then the old answer has to do."""
         while (wanted := self._renewals.get()) is not None:
             with suppress(HotstandbyError):
-                self._begin(*wanted)
+                self._begin(*wanted, time.monotonic() + wanted[0].deadline_s)
 
     def _question(self, name: str, lookup: Lookup) -> Question:
         made: list[Source] = []

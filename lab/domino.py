@@ -13,32 +13,40 @@ It is then told its troubles by POST /.control with a JSON object of Trouble's f
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
 import json
-import secrets
 import signal
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qs, unquote, unquote_plus
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+from typing import Any, Final
 
 from lab import domino_pages as pages
-from lab.domino_pages import Record
+from lab.domino_content import (
+    HTML,
+    JSON,
+    Agent,
+    Content,
+    Data,
+    Database,
+    Request,
+    Response,
+    Service,
+    Site,
+    View,
+    from_json,
+)
 
-PER_CONNECTION = 5
+__all__ = ["Agent", "Data", "Database", "Domino", "Request", "Service", "Site", "Trouble", "View", "from_json", "main"]
+
+PER_CONNECTION: Final = 5
 """Requests that Domino answers on one connection."""
-CONTROL = ".control"
+CONTROL: Final = ".control"
 """Path by which a process is told its troubles."""
-COUNT, COUNT_LIMIT = 30, 1000
-"""Rows of a view without `Count`, and at most."""
 
 
 @dataclass(frozen=True)
@@ -77,133 +85,23 @@ class Trouble:
     times: int | None = None
 
 
-@dataclass
-class View:
-    """Rows sorted by their first column; `categorized` by it, or `(hidden)` from nobody."""
-
-    rows: list[Record]
-    categorized: bool = False
-
-
-@dataclass
-class Agent:
-    """Finds `argument` in `view` and prints the row."""
-
-    view: str
-    argument: str = "key"
-    output: Literal["json", "xml", "text"] = "json"
-    wrapped: bool = False
-
-
-@dataclass
-class Service:
-    """Finds the operation's one argument in `view`."""
-
-    view: str
-    operation: str = "FIND"
-    namespace: str = "urn:DefaultNamespace"
-
-
-@dataclass
-class Database:
-    """An .nsf; `login` is how one gets in."""
-
-    views: dict[str, View] = field(default_factory=dict)
-    agents: dict[str, Agent] = field(default_factory=dict)
-    services: dict[str, Service] = field(default_factory=dict)
-    login: Literal["none", "basic", "session"] = "none"
-    access_services: bool = True
-
-
-@dataclass
-class Site:
-    """A web site; the marker database says its name."""
-
-    name: str
-    hosts: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    default: bool = False
-
-
-@dataclass
-class Data:
-    """All that a stand-in serves."""
-
-    databases: dict[str, Database] = field(default_factory=dict)
-    users: dict[str, str] = field(default_factory=dict)
-    sites: list[Site] = field(default_factory=lambda: [Site("boston", default=True)])
-    cookie: str = "DomAuthSessId={}; path=/"
-    """With SSO: "LtpaToken={}; domain=.example.com; path=/"."""
-
-
-def from_json(text: str) -> Data:
-    """Data from a file: {"users": …, "databases": {"phones.nsf": {"login": …, "views": {"(ByNumber)": [row, …]}}}}."""
-    found = json.loads(text)
-    databases = {
-        path: Database(
-            views={
-                name: View(view["rows"], bool(view.get("categorized"))) if isinstance(view, dict) else View(view)
-                for name, view in given.get("views", {}).items()
-            },
-            agents={name: Agent(**agent) for name, agent in given.get("agents", {}).items()},
-            services={name: Service(**service) for name, service in given.get("services", {}).items()},
-            login=given.get("login", "none"),
-        )
-        for path, given in found.get("databases", {}).items()
-    }
-    return Data(databases, found.get("users", {}))
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request as it came."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-    connection: int
-    """Which connection it came on, counted from 1."""
-
-    @property
-    def path(self) -> str:
-        return unquote(self.target.partition("?")[0]).strip("/")
-
-    @property
-    def command(self) -> str:
-        return self.target.partition("?")[2].partition("&")[0].lower()
-
-    @property
-    def arguments(self) -> dict[str, str]:
-        pairs = (piece.partition("=") for piece in self.target.partition("?")[2].split("&"))
-        return {name.lower(): unquote_plus(text) for name, _, text in pairs}
-
-
-@dataclass(frozen=True)
-class Response:
-    """What is sent, before any trouble."""
-
-    status: int
-    content_type: str
-    body: str
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-HTML = "text/html; charset=US-ASCII"
-XML = "text/xml;charset=UTF-8"
-JSON = "application/json;charset=UTF-8"
-
-
 class Domino:
-    """The server: a thread for each connection. Everything public may be changed while it runs."""
+    """The server: a thread for each connection.
 
-    def __init__(self, data: Data, address: str = "127.0.0.1", port: int = 0) -> None:
-        self.data = data
+    Attributes:
+        content: what it serves; its data may be changed at any time.
+        trouble: what goes wrong; may be changed at any time.
+        requests: those that came.
+        port: where it listens.
+    """
+
+    def __init__(
+        self, data: Data, address: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.content = Content(data)
         self.trouble = Trouble()
         self.requests: list[Request] = []
-        self.logins = 0
-        self.address = address
-        self._sessions: set[str] = set()
+        self._tls = tls
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -213,9 +111,11 @@ class Domino:
 
     @classmethod
     @contextmanager
-    def serving(cls, data: Data, address: str = "127.0.0.1", port: int = 0) -> Iterator[Domino]:
-        """A stand-in on a free port of `address`, gone at the end."""
-        domino = cls(data, address, port)
+    def serving(
+        cls, data: Data, address: str = "127.0.0.1", port: int = 0, *, tls: ssl.SSLContext | None = None
+    ) -> Iterator[Domino]:
+        """A stand-in, by default on a free port of loopback, gone at the end."""
+        domino = cls(data, address, port, tls=tls)
         threading.Thread(target=domino.run, name="domino", daemon=True).start()
         try:
             yield domino
@@ -249,7 +149,7 @@ class Domino:
 
     def expire_sessions(self) -> None:
         """Every session has ended: what follows gets the login page."""
-        self._sessions.clear()
+        self.content.sessions.clear()
 
     def asked(self, command: str) -> list[Request]:
         """The requests with that command, such as "readviewentries"."""
@@ -259,6 +159,12 @@ class Domino:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:
+            if self._tls is not None:
+                connection.settimeout(10)
+                connection = self._tls.wrap_socket(connection, server_side=True)  # the plain one is detached
+                connection.settimeout(None)
+                with self._lock:
+                    self._open.add(connection)
             with connection, connection.makefile("rb") as reader:
                 for served in range(1, PER_CONNECTION + 1):
                     request = _read(reader, number)
@@ -287,7 +193,7 @@ class Domino:
                 return Trouble()
             if trouble.times is not None:
                 left = trouble.times - 1
-                self.trouble = Trouble(**{**asdict(trouble), "times": left}) if left > 0 else Trouble()
+                self.trouble = replace(trouble, times=left) if left > 0 else Trouble()
             return trouble
 
     def _troubled(self, request: Request, trouble: Trouble, address: str) -> Response:
@@ -299,12 +205,12 @@ class Domino:
             return Response(200, HTML, pages.login_page())
         if trouble.redirect is not None:
             return Response(302, HTML, "", (("Location", trouble.redirect),))
-        response = self._answer(request, address)
+        response = self._control(request) if request.path == CONTROL else self.content.answer(request, address)
         if trouble.body is not None:
-            response = Response(response.status, response.content_type, trouble.body, response.headers)
+            response = replace(response, body=trouble.body)
         if trouble.charset is not None:
             kind = response.content_type.partition(";")[0]
-            response = Response(response.status, f"{kind}; charset={trouble.charset}", response.body, response.headers)
+            response = replace(response, content_type=f"{kind}; charset={trouble.charset}")
         return response
 
     def _send(self, connection: socket.socket, response: Response, trouble: Trouble, *, closing: bool) -> bool:
@@ -336,146 +242,14 @@ class Domino:
             if self._stopping.wait(pause_s):
                 return
 
-    # One answer.
-
-    def _answer(self, request: Request, address: str) -> Response:
-        if request.path == CONTROL:
-            return self._control(request)
-        site = self._site(request.headers.get("host", "").partition(":")[0], address)
-        if site is None:
-            return Response(404, HTML, pages.error_page(404, "No matching web sites"))
-        if request.command == "login" and request.method == "POST":
-            return self._log_in(request)
-        if request.path == "marker.nsf/machine":
-            return self._view(View([{"Machine": site.name}]), request)
-        nsf, _, rest = request.path.partition(".nsf")
-        database = self.data.databases.get(f"{nsf}.nsf")
-        if database is None:
-            return Response(404, HTML, pages.error_page(404, "Item Not Found Exception"))
-        return self._refusal(database, request) or self._inside(database, f"{nsf}.nsf", rest.strip("/"), request)
-
-    def _site(self, host: str, address: str) -> Site | None:
-        """By name, then by the address that was connected to, then the default."""
-        sites = self.data.sites
-        by_name = (site for site in sites if host.lower() in site.hosts)
-        by_address = (site for site in sites if address in site.addresses)
-        default = (site for site in sites if site.default)
-        return next(by_name, None) or next(by_address, None) or next(default, None)
-
-    def _refusal(self, database: Database, request: Request) -> Response | None:
-        """The page for who may not in. With session login on, Basic does not count."""
-        if database.login == "basic":
-            scheme, _, given = request.headers.get("authorization", "").partition(" ")
-            with suppress(binascii.Error):
-                name, _, password = base64.b64decode(given).decode("latin-1").partition(":")
-                if scheme.lower() == "basic" and self.data.users.get(name) == password:
-                    return None
-            challenge = (("WWW-Authenticate", 'Basic realm="/"'),)
-            return Response(401, HTML, pages.error_page(401, "You are not authorized"), challenge)
-        if database.login == "session":
-            given_cookies = (one.strip().partition("=") for one in request.headers.get("cookie", "").split(";"))
-            if not any(value in self._sessions for _, _, value in given_cookies):
-                return Response(200, HTML, pages.login_page())
-        return None
-
-    def _log_in(self, request: Request) -> Response:
-        self.logins += 1
-        form = {name.lower(): values[0] for name, values in parse_qs(request.body.decode()).items()}
-        password = self.data.users.get(form.get("username", ""))
-        if password is None or password != form.get("password"):
-            return Response(200, HTML, pages.login_page(2))
-        session = secrets.token_hex(16).upper()
-        self._sessions.add(session)
-        headers = (("Location", "http://server.example.com/"), ("Set-Cookie", self.data.cookie.format(session)))
-        return Response(302, HTML, "", headers)
-
-    def _inside(self, database: Database, path: str, name: str, request: Request) -> Response:
-        if name.startswith("api/data/collections/name/"):
-            return self._access_services(database, path, name.rpartition("/")[2], request)
-        if request.command == "readviewentries" and name in database.views:
-            return self._view(database.views[name], request)
-        if request.command == "openagent" and name in database.agents:
-            return self._agent(database, database.agents[name], request)
-        if request.command == "openwebservice" and name in database.services:
-            return self._service(database, database.services[name], request)
-        return Response(404, HTML, pages.error_page(404, f"Couldn't find design note - {name}"))
-
-    def _view(self, view: View, request: Request) -> Response:
-        arguments = request.arguments
-        rows = sorted(view.rows, key=lambda row: pages.folded(_text(row)))
-        total = len(rows)
-        if "restricttocategory" in arguments:
-            category = pages.folded(arguments["restricttocategory"])
-            # The category's own column is not repeated in its rows.
-            rows = [dict(list(row.items())[1:]) for row in rows if pages.folded(_text(row)) == category]
-        elif "startkey" in arguments:
-            # A position: without a match, whatever follows.
-            rows = [row for row in rows if pages.folded(_text(row)) >= pages.folded(arguments["startkey"])]
-        if view.categorized and "restricttocategory" not in arguments and rows:
-            rows = [{"@category": "true", **dict(list(rows[0].items())[:1])}, *rows]
-        count = int(arguments.get("count", COUNT))
-        rows = rows[: min(COUNT_LIMIT if count < 0 else count, COUNT_LIMIT)]
-        if arguments.get("outputformat", "").lower() == "json":
-            return Response(200, JSON, pages.view_json(rows, total))
-        return Response(200, XML, pages.view_xml(rows, total))
-
-    def _access_services(self, database: Database, path: str, view: str, request: Request) -> Response:
-        if not database.access_services:
-            said = "The Domino data service is not enabled for this database."
-            return Response(403, JSON, pages.service_error(403, "Forbidden", said))
-        if view not in database.views:
-            said = "The URI must refer to an existing view."
-            return Response(404, JSON, pages.service_error(404, "Not Found", said))
-        rows = database.views[view].rows
-        key = pages.folded(request.arguments.get("keys", ""))
-        exact = request.arguments.get("keysexactmatch") == "true"
-        found = []
-        for row in rows:
-            first = pages.folded(_text(row))
-            if first == key or (first.startswith(key) and not exact):
-                found.append(row)
-        return Response(200, "application/json", pages.collection(found, path, len(rows)))
-
-    def _agent(self, database: Database, agent: Agent, request: Request) -> Response:
-        row = _found(database.views[agent.view], request.arguments.get(agent.argument.lower(), ""))
-        fields = {name: value for name, value in (row or {}).items() if not name.startswith("@")}
-        if agent.output == "json":
-            printed, kind = json.dumps({name: pages.plain(value) for name, value in fields.items()}), "application/json"
-        elif agent.output == "xml":
-            inner = "".join(f"<{name}>{escape(pages.shown(value))}</{name}>" for name, value in fields.items())
-            printed, kind = f"<answer>{inner}</answer>", "text/xml"
-        else:
-            printed = "\n".join(f"{name}={pages.shown(value)}" for name, value in fields.items()) or "NOTFOUND"
-            kind = "text/plain"
-        return Response(200, HTML, pages.wrapped(printed)) if agent.wrapped else Response(200, kind, printed)
-
-    def _service(self, database: Database, service: Service, request: Request) -> Response:
-        try:
-            operation = next(iter(ElementTree.fromstring(request.body)[0]))
-        except (ElementTree.ParseError, IndexError, StopIteration):
-            return Response(500, XML, pages.soap_fault("not a SOAP request"))
-        if operation.tag != f"{{{service.namespace}}}{service.operation}":
-            return Response(500, XML, pages.soap_fault(f"no such operation: {operation.tag}"))
-        row = _found(database.views[service.view], operation[0].text or "") or {"RESULT": ""}
-        return Response(200, XML, pages.soap_answer(service.operation, service.namespace, row))
-
     def _control(self, request: Request) -> Response:
         if request.method == "POST":
             given: dict[str, Any] = json.loads(request.body or b"{}")
             if given.pop("expire_sessions", False):
                 self.expire_sessions()
             self.trouble = Trouble(**given)
-        state = {"trouble": asdict(self.trouble), "requests": len(self.requests), "logins": self.logins}
+        state = {"trouble": asdict(self.trouble), "requests": len(self.requests), "logins": self.content.logins}
         return Response(200, JSON, json.dumps(state))
-
-
-def _text(row: Record) -> str:
-    """The value of the first column."""
-    return str(next((value for name, value in row.items() if not name.startswith("@")), ""))
-
-
-def _found(view: View, key: str) -> Record | None:
-    return next((row for row in view.rows if pages.folded(_text(row)) == pages.folded(key)), None)
 
 
 def _read(reader: Any, connection: int) -> Request | None:

@@ -63,6 +63,12 @@ def _bare(text: str) -> str:
     return text
 
 
+def _value(text: str) -> str:
+    if len(text) > 250 or not text.isprintable():
+        raise ValueError("at most 250 characters on one line, without control characters")
+    return text
+
+
 Variable = Annotated[str, AfterValidator(_variable)]
 XmlName = Annotated[str, AfterValidator(_xml_name)]
 FieldName = Annotated[Line, AfterValidator(_bare)]
@@ -129,7 +135,7 @@ class Lookup(Section):
 
     variables: Annotated[dict[Variable, FieldName], Field(min_length=1)]
     """Channel variable or function -> field of the answer, such as "CALLERID(name)" = "FullName"."""
-    defaults: dict[Variable, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict)
+    defaults: dict[Variable, Annotated[str, AfterValidator(_value)]] = Field(default_factory=dict)
     """Channel variable or function -> value when there is none; one without a default stays as it was."""
 
     deadline_ms: Annotated[int, Field(ge=20, le=30_000)] = 800
@@ -220,4 +226,5 @@ class Lookup(Section):
     @property
     def base_url(self) -> str:
         """Scheme, alias and port."""
-        return f"{self.scheme}://{self.site}:{self.port or (443 if self.scheme == 'https' else 80)}"
+        host = f"[{self.site}]" if ":" in self.site else self.site
+        return f"{self.scheme}://{host}:{self.port or (443 if self.scheme == 'https' else 80)}"

@@ -138,6 +138,14 @@ class Http:
         causes = list(_causes(error))
         if any(isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError) for cause in causes):
             return Late(f"{self.base} did not answer in full by the deadline ({after_s * 1000:.0f} ms)")
+        if isinstance(error, requests.exceptions.SSLError):
+            reason = next(
+                (str(cause) for cause in reversed(causes) if isinstance(cause, ssl.SSLError | ValueError)), ""
+            )
+            return Unreachable(
+                f"{self.base}: its certificate or TLS is not accepted: {printable(reason)}. "
+                "Check tls_host_name and tls_ca_file"
+            )
         if any(isinstance(cause, socket.gaierror) for cause in causes):
             return Unreachable(
                 f"{self.base}: the name has no address on this machine; `render-localized` writes it to /etc/hosts"

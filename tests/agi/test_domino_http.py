@@ -198,12 +198,12 @@ def test_basic_lets_in_and_a_wrong_password_is_refused(domino: Domino) -> None:
 
 @pytest.mark.parametrize("cookie", ["DomAuthSessId={}; path=/", "LtpaToken={}; domain=.example.com; path=/"])
 def test_one_login_serves_many_requests_whatever_domain_its_cookie_names(domino: Domino, cookie: str) -> None:
-    domino.data.cookie = cookie
+    domino.content.data.cookie = cookie
     http = site(domino)
     login = Session(USER, http)
     for _ in range(3):
         assert fetch(http, "session.nsf", login)
-    assert domino.logins == 1
+    assert domino.content.logins == 1
 
 
 def test_a_session_that_ran_out_is_renewed_within_the_same_lookup(domino: Domino) -> None:
@@ -212,7 +212,7 @@ def test_a_session_that_ran_out_is_renewed_within_the_same_lookup(domino: Domino
     assert fetch(http, "session.nsf", login)
     domino.expire_sessions()
     assert fetch(http, "session.nsf", login)
-    assert domino.logins == 2
+    assert domino.content.logins == 2
 
 
 def test_a_refused_login_is_not_repeated_with_every_call(domino: Domino) -> None:
@@ -221,7 +221,7 @@ def test_a_refused_login_is_not_repeated_with_every_call(domino: Domino) -> None
     for _ in range(5):
         with pytest.raises(Refused, match="did not log"):
             fetch(http, "session.nsf", login)
-    assert domino.logins == 1
+    assert domino.content.logins == 1
 
 
 def test_pages_that_a_new_login_does_not_turn_into_data_cause_one_login_only(domino: Domino) -> None:
@@ -231,7 +231,7 @@ def test_pages_that_a_new_login_does_not_turn_into_data_cause_one_login_only(dom
     for _ in range(5):
         with pytest.raises(NotData):
             source.fetch(KEY, time.monotonic() + 1)
-    assert domino.logins == 2
+    assert domino.content.logins == 2
 
 
 def test_many_that_need_the_login_at_once_log_in_once(domino: Domino) -> None:
@@ -246,7 +246,7 @@ def test_many_that_need_the_login_at_once_log_in_once(domino: Domino) -> None:
     for thread in threads:
         thread.join(10)
     assert len(found) == 8
-    assert domino.logins == 1
+    assert domino.content.logins == 1
 
 
 def test_no_password_stands_in_a_url_an_error_a_log_or_a_repr(

@@ -135,7 +135,11 @@ def test_a_defect_says_error(domino: Domino, tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_what_domino_sends_cannot_become_a_command(domino: Domino, tmp_path: Path, name: str, sent: str) -> None:
-    domino.data.databases["crm/phones.nsf"].views["(ByNumber)"].rows[0] = {"Number": "+14155551212", "Name": name}
+    book = domino.content.data.databases["crm/phones.nsf"].views["(ByNumber)"]
+    book.rows[0] = {
+        "Number": "+14155551212",
+        "Name": name,
+    }
     commands = said(services(domino, tmp_path), called())
     assert commands[1] == f'SET VARIABLE "CALLERID(name)" "{sent}"'
     assert len(commands) == 3

@@ -137,7 +137,11 @@ def test_an_answer_that_wants_renewing_is_given_at_once_and_renewed_behind_the_c
     lookups = make("fresh_s = 0.2\nrenew_s = 60")
     find(lookups)
     time.sleep(0.25)
-    domino.data.databases["crm/phones.nsf"].views["(ByNumber)"].rows[0] = {"Number": "+14155551212", "Name": "New"}
+    book = domino.content.data.databases["crm/phones.nsf"].views["(ByNumber)"]
+    book.rows[0] = {
+        "Number": "+14155551212",
+        "Name": "New",
+    }
     domino.trouble = Trouble(headers_after_s=0.1)
     begun = time.monotonic()
     answer = lookups.cached("caller", KEY)
@@ -174,6 +178,30 @@ def test_a_call_that_joins_a_request_about_to_be_late_still_has_its_own_time(dom
     time.sleep(0.2)
     assert find(lookups).status is Status.FOUND
     first.join(5)
+
+
+def test_more_callers_than_domino_gets_at_once_wait_for_their_turn(
+    domino: Domino, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agi.lookups.FLIGHTS", 2)
+    lookups = make("missing_s = 0")
+    domino.trouble = Trouble(headers_after_s=0.01)
+    answers: list[Answer] = []
+    keys = [f"+1415555{number:04}" for number in range(12)]
+    threads = [threading.Thread(target=lambda key=key: answers.append(find(lookups, key))) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert [answer.status for answer in answers] == [Status.NOTFOUND] * 12
+    domino.trouble = Trouble(headers_after_s=5)
+    threads = [threading.Thread(target=find, args=(lookups, key)) for key in keys[:2]]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    assert find(lookups, keys[2], deadline_s=0.1).status is Status.TIMEOUT
+    for thread in threads:
+        thread.join(5)
 
 
 def test_a_restart_remembers(domino: Domino, make: Make) -> None:

@@ -65,7 +65,7 @@ marker = "/marker.nsf/machine?ReadViewEntries{output}"
     assert checker.state == {}
     checker.check()
     assert checker.state["127.0.0.1"].ok is True
-    domino.data.sites = [Site("dallas", default=True)]
+    domino.content.data.sites = [Site("dallas", default=True)]
     checker.check()
     checker.check()
     assert checker.state["127.0.0.1"].ok is False
@@ -76,6 +76,6 @@ marker = "/marker.nsf/machine?ReadViewEntries{output}"
         assert checker.check()["127.0.0.1"].ok is None, "nobody knows, and that is not wrong"
     assert checker.ok
     domino.trouble = Trouble()
-    domino.data.sites = [Site("boston", default=True)]
+    domino.content.data.sites = [Site("boston", default=True)]
     checker.start()
     checker.close()

@@ -62,6 +62,7 @@ def test_a_lookup_needs_few_keys(keys: dict[str, str | None]) -> None:
         ({**GOOD, "variables": '{ "FILE(/etc/x)" = "x" }'}, "variables", "reaches beyond"),
         ({**GOOD, "variables": '{ "SHELL(x)" = "x" }'}, "variables", "reaches beyond"),
         ({**GOOD, "defaults": '{ OTHER = "x" }'}, "defaults", "'OTHER' does not stand in variables"),
+        ({**GOOD, "defaults": '{ COMPANY = "a\\nb" }'}, "defaults", "one line"),
         ({**GOOD, "key": '["argument"]'}, "key", "arg1 to arg99"),
         ({**GOOD, "key": "[]"}, "key", "at least 1"),
         ({**GOOD, "number": '{ region = "USA" }'}, "number.region", "two capital letters"),
