@@ -1,0 +1,369 @@
+"""The API as its clients meet it: over real sockets, with a source that does what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from ami_watcher import hub, stream
+from ami_watcher.daemon import Daemon
+from ami_watcher.documents import Contacts, History, Registrations
+from ami_watcher.registration import Registration, State
+from ami_watcher.snapshot import LinkState
+from pair import read
+from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
+from tests.ami_watcher.test_process import free_port
+from tests.ami_watcher.until import until
+
+TOKEN = "open-Sesame0"
+
+
+@dataclass
+class Answer:
+    """One answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Served:
+    """A daemon, its source, and requests to it."""
+
+    daemon: Daemon
+    source: Scripted
+    port: int
+
+    async def get(self, path: str, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
+        """One request over TCP; an underscore in a header's name stands for a hyphen."""
+
+        def ask() -> Answer:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            given = {name.replace("_", "-"): value for name, value in headers.items()}
+            if body is not None:
+                given.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            try:
+                connection.request(method, path, body=body, headers=given)
+                response = connection.getresponse()
+                return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(ask)
+
+    @asynccontextmanager
+    async def events(self, last_id: str | None = None) -> AsyncIterator[Events]:
+        """A client of /api/events."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        more = f"Last-Event-ID: {last_id}\r\n" if last_id else ""
+        writer.write(f"GET /api/events HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode())
+        try:
+            yield Events(reader, await reader.readuntil(b"\r\n\r\n"))
+        finally:
+            writer.close()
+
+
+@dataclass
+class Events:
+    """A stream of events, as they come."""
+
+    reader: asyncio.StreamReader
+    head: bytes
+
+    async def next(self, wait_s: float = 5.0) -> dict[str, str]:
+        """The next event, its fields by name."""
+        async with asyncio.timeout(wait_s):
+            fields: dict[str, str] = {}
+            while True:
+                line = (await self.reader.readline()).decode()
+                assert line, "the stream ended"
+                if line == "\n":
+                    if "event" in fields:
+                        return fields
+                    fields = {}
+                elif ": " in line:
+                    name, _, value = line.rstrip("\n").partition(": ")
+                    fields[name] = value
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, source: Scripted | None = None, **settings: Any) -> AsyncIterator[Served]:
+    port = free_port()
+    places = machine_at(tmp_path, port=port, **settings)
+    given = source or Scripted()
+    daemon = Daemon(places, read(places), "boston", given)
+    running = asyncio.create_task(daemon.run())
+    served = Served(daemon, given, port)
+    try:
+        # The port listens before the server accepts, so this waits until it does.
+        assert (await served.get("/healthz")).status == 200
+        yield served
+    finally:
+        daemon.stop()
+        async with asyncio.timeout(5):
+            await running
+
+
+async def test_documents_are_what_openapi_says(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for path, model in (
+            ("/api/registrations", Registrations),
+            ("/api/contacts", Contacts),
+            ("/api/history", History),
+        ):
+            answer = await served.get(path)
+            assert answer.headers["content-type"] == "application/json"
+            assert model.model_validate_json(answer.body)
+            described = (await served.get("/openapi.json")).json()
+            schema = described["components"]["schemas"][model.__name__]
+            assert set(answer.json()) == set(schema["properties"])
+        for path in described["paths"]:
+            if path != "/api/events":
+                assert (await served.get(path)).status in (200, 503)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=-1", "limit=99999", "limit=x", "limit=%00", "since=-5", "since=1e99", "kind=gossip", "limit=" + "9" * 5000],
+)
+async def test_a_parameter_out_of_bounds_is_refused_in_words(tmp_path: Path, query: str) -> None:
+    async with serving(tmp_path) as served:
+        answer = await served.get(f"/api/history?{query}")
+        assert answer.status == 400
+        assert answer.json()["error"]
+
+
+async def test_contacts_are_found_and_bounded(tmp_path: Path) -> None:
+    source = Scripted(a_snapshot(contacts=tuple(a_phone(str(number)) for number in range(1000))))
+    async with serving(tmp_path, source) as served:
+        found = (await served.get("/api/contacts?q=99&limit=3")).json()
+        assert (found["total"], found["matching"], len(found["contacts"])) == (1000, 19, 3)
+        page = (await served.get("/")).body.decode()
+        assert page.count('id="contact-') == 200
+
+
+async def test_ready_is_whether_everything_is_proven(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        assert (await served.get("/readyz")).status == 200
+        served.source.current = a_snapshot(link=LinkState.LOST, link_reason="Asterisk shuts down")
+        answer = await served.get("/readyz")
+        assert (answer.status, answer.json()["problems"]) == (503, ["Asterisk shuts down"])
+        assert (await served.get("/healthz")).status == 200
+
+
+async def test_events_begin_with_everything_and_follow_each_change(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served, served.events() as events:
+        assert b"text/event-stream" in events.head
+        first = await events.next()
+        assert first["event"] == "snapshot"
+        assert json.loads(first["data"])["machine"] == "boston"
+        served.source.become("acme", State.REJECTED, "forbidden")
+        told = await events.next()
+        assert told["event"] == "registration"
+        assert json.loads(told["data"])["after"] == "rejected"
+
+
+async def test_a_client_that_comes_again_is_told_what_it_missed_and_no_more(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        async with served.events() as events:
+            await events.next()
+            served.source.become("acme", State.REJECTED)
+            last = (await events.next())["id"]
+        served.source.become("acme", State.REGISTERED)
+        served.source.become("metro", State.GONE)
+        async with served.events(last) as events:
+            missed = [json.loads((await events.next())["data"]) for _ in range(2)]
+            assert [(entry["subject"], entry["after"]) for entry in missed] == [
+                ("acme", "registered"),
+                ("metro", "gone"),
+            ]
+        async with served.events("another-run-7") as events:
+            assert (await events.next())["event"] == "snapshot"
+
+
+async def test_phones_are_streamed_each_or_in_a_storm_as_a_number(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        await until(lambda: served.daemon.desk.keeper.inventory.known)
+        async with served.events() as events:
+            await events.next()
+            served.source.list_contacts(a_phone("100"), a_phone("200"))
+            told = await events.next()
+            assert (told["event"], json.loads(told["data"])["subject"]) == ("contact", "200")
+            served.source.list_contacts(*(a_phone(str(number)) for number in range(1000, 3000)))
+            told = await events.next()
+            assert told["event"] == "contacts"
+            assert json.loads(told["data"])["total"] == 2000
+
+
+async def test_signs_of_life_come_while_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream.Stream.__init__, "__kwdefaults__", {"beat_s": 0.1, "send_s": 1.0})
+    async with serving(tmp_path) as served, served.events() as events:
+        assert (await events.next())["event"] == "snapshot"
+        beat = await events.next()
+        assert beat["event"] == "beat"
+        assert "id" not in beat
+
+
+async def test_a_client_that_reads_nothing_is_let_go_and_costs_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream.Stream.__init__, "__kwdefaults__", {"beat_s": 10.0, "send_s": 0.5})
+    async with serving(tmp_path) as served:
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", served.port))
+        slow.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        events = served.daemon.desk.hub
+        await until(lambda: events.listeners == 1)
+        async with served.events() as quick:
+            await quick.next()
+            for _ in range(300):
+                events.publish("registration", {"cause": "x" * 20_000})
+                await quick.next()
+            await until(lambda: events.listeners == 1, deadline_s=5)
+        slow.close()
+
+
+async def test_more_listeners_than_can_be_served_are_told_when_to_come_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for _ in range(hub.MOST_LISTENERS):
+            served.daemon.desk.hub.listen(None)
+        answer = await served.get("/api/events")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+        assert (await served.get("/api/registrations")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:8160", 200),
+        ("[::1]:8160", 200),
+        ("192.0.2.11", 200),
+        ("BOSTON", 200),
+        ("phones.example.org", 200),  # set in pair.toml
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost@evil.example", 421),
+        ("", 421),
+    ],
+)
+async def test_a_request_under_a_name_that_is_not_ours_is_refused(tmp_path: Path, host: str, status: int) -> None:
+    async with serving(tmp_path, watcher='hosts = ["phones.example.org"]') as served:
+        assert (await served.get("/api/registrations", Host=host)).status == status
+
+
+async def test_browsers_are_kept_in_bounds(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for path in ("/", "/api/registrations", "/page/watcher.js", "/nothing-here"):
+            headers = (await served.get(path)).headers
+            policy = headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["x-frame-options"] == "DENY"
+            assert headers["referrer-policy"] == "no-referrer"
+            assert "access-control-allow-origin" not in headers
+        assert (await served.get("/")).headers["cache-control"] == "no-store"
+        asset = await served.get("/page/watcher.css")
+        assert (await served.get("/page/watcher.css", If_None_Match=asset.headers["etag"])).status == 304
+        for path in ("/page/../index.html", "/page/%2e%2e/index.html", "/page//etc/passwd"):
+            assert (await served.get(path)).status == 404
+
+
+async def test_nothing_can_be_changed(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            for path in ("/api/registrations", "/api/contacts", "/api/events", "/"):
+                assert (await served.get(path, method=method)).status == 405
+
+
+async def test_with_a_token_only_who_shows_it_is_answered(tmp_path: Path) -> None:
+    async with serving(tmp_path, watcher='token_file = "watcher-token"') as served:
+        for path in ("/api/registrations", "/api/contacts", "/api/events", "/metrics", "/openapi.json", "/readyz"):
+            refused = await served.get(path)
+            assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert (await served.get(path, Authorization="Bearer wrong")).status == 401
+            assert (await served.get(path, Authorization=f"Basic {TOKEN}")).status == 401
+        assert (await served.get("/metrics", Authorization=f"Bearer {TOKEN}")).status == 200
+        assert (await served.get("/healthz")).status == 200
+        sent_on = await served.get("/")
+        assert (sent_on.status, sent_on.headers["location"]) == (303, "/login")
+
+
+async def test_a_browser_logs_in_with_the_token_and_keeps_a_session_that_is_not_the_token(tmp_path: Path) -> None:
+    async with serving(tmp_path, watcher='token_file = "watcher-token"') as served:
+        assert b"Who is there?" in (await served.get("/login")).body
+        began = time.monotonic()
+        assert (await served.get("/login", "POST", urlencode({"token": "wrong"}))).status == 403
+        assert time.monotonic() - began >= 0.5  # guessing is slow
+        entered = await served.get("/login", "POST", urlencode({"token": TOKEN}))
+        assert (entered.status, entered.headers["location"]) == (303, "/")
+        cookie = entered.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        assert TOKEN not in cookie
+        session = cookie.partition(";")[0]
+        assert (await served.get("/", Cookie=session)).status == 200
+        name, _, value = session.partition("=")
+        until_when, _, proof = value.partition(".")
+        later = f"{name}={int(until_when) + 1}.{proof}"
+        for forged in (later, f"{name}=", f"{name}={until_when}.", f"{name}=\u00b2.{proof}", "=;=", f'{name}="'):
+            assert (await served.get("/api/registrations", Cookie=forged)).status == 401, forged
+        assert (await served.get("/login", "POST", "token=" + "x" * 10_000)).status == 413
+
+
+async def test_text_from_outside_is_text_on_the_page_and_in_metrics(tmp_path: Path) -> None:
+    hostile = '"><script>alert(1)</script>\n{{7*7}}'
+    source = Scripted(
+        a_snapshot(
+            registrations=(replace(a_registration("acme"), trunk=hostile, state=State.UNEXPECTED, cause=hostile),),
+            contacts=(a_phone(hostile, user_agent=hostile),),
+            asterisk_version=hostile,
+        )
+    )
+    async with serving(tmp_path, source) as served:
+        page = (await served.get("/?" + urlencode({"q": hostile}))).body.decode()
+        assert "<script>alert" not in page
+        assert "49" not in page.partition("<main>")[2].partition("</h2>")[0]
+        metrics = (await served.get("/metrics")).body.decode()
+        assert "alert" not in metrics.replace('asterisk="\\"><script>alert', "")
+        assert "hotstandby_registrations_unexpected 1.0" in metrics
+
+
+async def test_series_do_not_grow_with_what_phones_and_asterisk_call_things(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        before = (await served.get("/metrics")).body.count(b"\n")
+        now = time.time()
+        served.source.current = a_snapshot(
+            registrations=tuple(
+                Registration(f"stray{number}", "sip", State.UNEXPECTED, since=now, proof=now) for number in range(500)
+            ),
+            contacts=tuple(a_phone(f"phone{number}") for number in range(500)),
+        )
+        await asyncio.sleep(0)
+        assert (await served.get("/metrics")).body.count(b"\n") <= before
+
+
+async def test_a_client_that_asks_for_nothing_does_not_keep_the_others_out(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        idle = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(40)]
+        idle[0].sendall(b"GET /api/registrations HTTP/1.1\r\nHost: local")
+        assert (await served.get("/api/registrations")).status == 200
+        for connection in idle:
+            connection.close()

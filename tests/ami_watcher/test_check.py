@@ -1,0 +1,174 @@
+"""The one sentence, the one line for monitoring, and the tables: what each situation reads like."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import replace
+
+import pytest
+from rich.console import Console, RenderableType
+
+from ami_watcher import tables
+from ami_watcher.check import Result, Verdict, judged
+from ami_watcher.documents import Contacts, Registrations
+from ami_watcher.inventory import Export, Known
+from ami_watcher.registration import State
+from ami_watcher.snapshot import LinkState, Snapshot
+from ami_watcher.view import contacts_document, lasted, registrations_document
+from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapshot
+
+PAIR = a_pair()
+
+
+def registrations(snapshot: Snapshot) -> Registrations:
+    return registrations_document(snapshot, PAIR, (), (), time.time())
+
+
+def contacts(snapshot: Snapshot, *missing: str, age_s: float = 400.0) -> Contacts:
+    now = time.time()
+    known = tuple(Known(a_phone(name, expires_at=now - 30), now - 9000, now - age_s, here=True) for name in missing)
+    return contacts_document(snapshot, (), Export("dallas", now - age_s, known), "", "dallas", now)
+
+
+def some(**states: State) -> Snapshot:
+    """A primary whose trunks are registered but for these."""
+    names = ("acme", "metro", "nova")
+    return a_snapshot(
+        registrations=tuple(
+            a_registration(name, states.get(name, State.REGISTERED), cause="forbidden" if name in states else None)
+            for name in names
+        )
+    )
+
+
+STRAY = replace(a_registration("acme"), trunk="old@192.0.2.9", state=State.UNEXPECTED)
+STANDBY = a_snapshot(role="standby", registrations=())
+BETRAYED = a_snapshot(role="standby", registrations=(a_registration("acme", State.UNEXPECTED),))
+
+SITUATIONS = [
+    (a_snapshot(), Verdict.OK, "good", "All 3 registrations hold."),
+    (some(metro=State.REJECTED), Verdict.WARNING, "warning", "metro is rejected. 2 of 3 hold."),
+    (some(acme=State.REJECTED), Verdict.CRITICAL, "bad", "acme is rejected. 2 of 3 hold."),  # required
+    (
+        some(acme=State.GONE, metro=State.GONE, nova=State.GONE),
+        Verdict.CRITICAL,
+        "bad",
+        "acme, metro and nova do not hold. None of 3 hold.",
+    ),
+    (some(nova=State.REGISTERING), Verdict.WARNING, "warning", "nova is registering. 2 of 3 hold."),
+    (some(nova=State.UNKNOWN), Verdict.UNKNOWN, "unknown", "Nobody can say how nova is now."),
+    (STANDBY, Verdict.OK, "good", "Nothing registers here, as it should be: dallas holds the trunks."),
+    (BETRAYED, Verdict.CRITICAL, "bad", "acme is registered here and must not be."),
+    (
+        a_snapshot(registrations=(*a_snapshot().registrations, STRAY)),
+        Verdict.WARNING,
+        "warning",
+        "Asterisk registers old@192.0.2.9, which pair.toml does not name.",
+    ),
+    (
+        a_snapshot(link=LinkState.LOST, link_reason="Nothing listens there."),
+        Verdict.CRITICAL,
+        "bad",
+        "The connection to Asterisk is lost.",
+    ),
+    (
+        a_snapshot(link=LinkState.REFUSED, link_reason="The secret is wrong."),
+        Verdict.UNKNOWN,
+        "bad",
+        "Asterisk does not let the watcher in.",
+    ),
+    (a_snapshot(link=LinkState.CONNECTING), Verdict.UNKNOWN, "unknown", "Connecting to Asterisk."),
+]
+
+
+@pytest.mark.parametrize(("snapshot", "verdict", "level", "sentence"), SITUATIONS)
+def test_each_situation_has_its_sentence_level_and_exit_code(
+    snapshot: Snapshot, verdict: Verdict, level: str, sentence: str
+) -> None:
+    document = registrations(snapshot)
+    assert (document.level, document.sentence) == (level, sentence)
+    result = judged(document, contacts(snapshot))
+    assert result.verdict is verdict
+    assert result.line.startswith(f"AMI-WATCHER {verdict.name} - boston: {sentence}")
+
+
+def test_why_is_said_beside_the_sentence() -> None:
+    assert registrations(some(acme=State.REJECTED)).detail == "acme: forbidden"
+    lost = registrations(a_snapshot(link=LinkState.LOST, link_reason="Nothing listens there."))
+    assert lost.detail == "Nothing listens there."
+
+
+def test_numbers_are_for_charts_and_cannot_be_forged_by_a_name() -> None:
+    result = judged(registrations(some(acme=State.REJECTED)), contacts(a_snapshot(), "201", "202"), missing_warning=5)
+    words, _, numbers = result.line.partition(" | ")
+    assert "|" not in words
+    assert numbers.split()[:2] == ["registered=2;;;0;3", "unexpected=0;;0;0"]
+    assert numbers.split()[3:] == ["contacts=1;;;0", "missing=2;5;;0"]
+    assert Result(Verdict.OK, "a|b\nc", "n=1").line == "AMI-WATCHER OK - a/b c | n=1"
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(None, Verdict.OK), (2, Verdict.WARNING), (3, Verdict.OK)])
+def test_phones_that_are_missing_warn_where_one_asked_for_it(limit: int | None, verdict: Verdict) -> None:
+    document = registrations(a_snapshot())
+    assert judged(document, contacts(a_snapshot(), "201", "202"), missing_warning=limit).verdict is verdict
+
+
+def test_a_reason_that_all_share_is_said_once() -> None:
+    lost = a_snapshot(
+        link=LinkState.LOST,
+        link_reason="Nothing listens there.",
+        registrations=(a_registration("acme", State.UNKNOWN, cause="Nothing listens there."),),
+    )
+    assert [row.cause for row in registrations(lost).registrations if row.state == "unknown"] == [None]
+
+
+def printed(what: RenderableType, width: int = 100) -> str:
+    sink = io.StringIO()
+    Console(file=sink, width=width, markup=False, emoji=False, highlight=False).print(what)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(("snapshot", "verdict", "level", "sentence"), SITUATIONS)
+def test_the_table_says_it_and_ends_with_what_to_type(
+    snapshot: Snapshot, verdict: Verdict, level: str, sentence: str
+) -> None:
+    text = printed(tables.registrations(registrations(snapshot)))
+    assert sentence in text
+    last = text.rstrip().splitlines()[-1]
+    assert last.startswith("next     ")
+    assert (last == "next     nothing to do") == (level == "good")
+
+
+def test_the_missing_are_listed_with_when_they_are_due() -> None:
+    text = printed(tables.missing(contacts(a_snapshot(), "201")))
+    assert "1 phone of dallas has not come back" in text
+    assert "30 s ago" in text
+    assert "dig +short" in text
+    alive = printed(tables.missing(contacts(a_snapshot(), "201", age_s=10.0)))
+    assert "1 phone is on dallas" in alive
+    assert alive.rstrip().endswith("next     nothing to do")
+
+
+def test_what_a_phone_calls_itself_cannot_command_a_terminal() -> None:
+    hostile = "\x1b[2J\x07\u202eevil"
+    snapshot = a_snapshot(contacts=(a_phone(hostile, user_agent=hostile),))
+    assert "\x1b" not in printed(tables.contacts(contacts(snapshot)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (119.9, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (11_220, "3 h 7 min"),
+        (172_800, "2 days"),
+        (9 * 86_400, "9 days"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert lasted(seconds) == words
