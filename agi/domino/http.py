@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -167,7 +168,7 @@ def _session(base: str, connections: int, tls_host_name: str | None, tls_ca_file
     session.adapters.clear()
     if base.startswith("https:"):
         context = ssl.create_default_context(cafile=tls_ca_file)
-        session.mount("https://", DeadlineAdapter(connections, context, tls_host_name))
+        session.mount("https://", DeadlineAdapter(connections, context, tls_host_name or urlsplit(base).hostname))
         session.verify = tls_ca_file or True
     else:
         session.mount("http://", DeadlineAdapter(connections))
