@@ -127,7 +127,7 @@ class Demo:
         with self._line.waiting(f"{machine.name}: {shown}"):
             done = machine.run(argv, deadline_s=60)
         self._check(machine, shown, done)
-        self._line.tell(machine.name, f"$ {shown}", f"{_last_line(done)}")
+        self._line.tell(machine.name, f"$ {shown}", _first_line(done))
 
     def _check(self, machine: Machine, shown: str, done: Finished) -> None:
         if done.returncode != 0:
@@ -168,6 +168,6 @@ class Demo:
         return name
 
 
-def _last_line(done: Finished) -> str:
+def _first_line(done: Finished) -> str:
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    return lines[-1] if lines else f"done in {done.seconds:.1f} s"
+    return lines[0] if lines else f"done in {done.seconds:.1f} s"
