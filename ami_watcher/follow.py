@@ -354,7 +354,7 @@ class Follower:
     async def _contact_rounds(self) -> None:
         backoff = Backoff(self._settings.retry_first_s * 4, self._settings.retry_most_s * 3)
         while True:
-            pause = self._settings.contacts_poll_s
+            pause, began = self._settings.contacts_poll_s, self._clock()
             self._wake_contacts.clear()
             try:
                 await self._read_contacts()
@@ -365,8 +365,15 @@ class Follower:
                 self._contacts_problem = f"phones cannot be listed: {error}"
                 await self._end_errand()
                 pause = backoff.pause_s()
-            await asyncio.sleep(CLOSEST_CONTACTS_S)
-            await _first_of(self._wake_contacts, timeout_s=max(pause - CLOSEST_CONTACTS_S, 0.0))
+            except Exception as error:
+                # Phones choose most of what is read here; whatever they choose, the registrations are followed.
+                log.exception("The list of phones could not be read")
+                self._contacts_problem = f"phones cannot be listed: {type(error).__name__}, see the log"
+                pause = backoff.pause_s()
+            # Many phones are not listed back to back, however often one of them registers.
+            closest = max(CLOSEST_CONTACTS_S, 20 * (self._clock() - began))
+            await asyncio.sleep(closest)
+            await _first_of(self._wake_contacts, timeout_s=max(pause - closest, 0.0))
 
     async def _read_contacts(self) -> None:
         session = await self._errands()
@@ -409,7 +416,13 @@ class Follower:
 
     async def _kick(self) -> None:
         forbidden = self._may_register()
-        for kick in self._kicks.due(self._registry.standing, self._clock(), may_shared=forbidden is None):
+        due = self._kicks.due(
+            self._registry.standing,
+            self._clock(),
+            may_shared=forbidden is None,
+            unexpected=self._registry.unexpected,
+        )
+        for kick in due:
             try:
                 session = await self._errands()
                 await session.action(kick.action, *kick.fields, deadline_s=self._settings.answer_s)

@@ -56,20 +56,29 @@ class Kicks:
         self.after_s = after_s
         self._tries: dict[str, tuple[int, float]] = {}
 
-    def due(self, standing: Iterable[Standing], now: float, *, may_shared: bool) -> tuple[Kick, ...]:
+    def due(
+        self,
+        standing: Iterable[Standing],
+        now: float,
+        *,
+        may_shared: bool,
+        unexpected: frozenset[str] = frozenset(),
+    ) -> tuple[Kick, ...]:
         """What to do now. Whatever is returned counts as done at `now`.
 
         Args:
             standing: the trunks that should be registered here (Registry.standing).
             now: seconds, on the clock of the registrations.
             may_shared: whether this machine may register on accounts that only one machine may hold.
+            unexpected: channels of which something is listed that should not be here (Registry.unexpected).
         """
         all_of_them = tuple(standing)
         for one in all_of_them:
             if one.registration.state is State.REGISTERED:
                 self._tries.pop(one.wanted.trunk, None)
         # Anything that a reload of chan_sip would register must be allowed, not only what needs it.
-        reload_allowed = may_shared or not any(one.wanted.channel == "sip" and one.wanted.shared for one in all_of_them)
+        shared_sip = any(one.wanted.channel == "sip" and one.wanted.shared for one in all_of_them)
+        reload_allowed = may_shared or not (shared_sip or "sip" in unexpected)
         kicks: list[Kick] = []
         sip: list[Standing] = []
         for one in all_of_them:

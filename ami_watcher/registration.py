@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from host.printable import printable
+
 
 class State(Enum):
     """What a person needs to know about one registration."""
@@ -109,7 +111,7 @@ class Registration:
             hint: why, as an event told it since the last list.
         """
         if raw is not None and not expected:
-            return self._became(State.UNEXPECTED, raw, now, expiry_s, f"Asterisk says '{raw}' for it")
+            return self._became(State.UNEXPECTED, raw, now, expiry_s, f"Asterisk says '{printable(raw, 40)}' for it")
         found = State.GONE if raw is None else MEANING.get(raw, State.UNKNOWN)
         if self._passing(found, now, refresh_grace_s):
             # Not proven anew: the proof stays what it was.
@@ -149,7 +151,7 @@ class Registration:
         if raw is None:
             return "Asterisk does not list it"
         if found is State.UNKNOWN:
-            return f"Asterisk says '{raw}', which we do not know"
+            return f"Asterisk says '{printable(raw, 40)}', which we do not know"
         # What an event told stays true for as long as the word is the same.
         kept = self.cause if self.raw == raw and self.state is found else None
         return hint or kept or CAUSES.get((self.channel, raw))

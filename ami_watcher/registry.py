@@ -104,6 +104,11 @@ class Registry:
             if wanted.here and (key := _key(wanted)) in self._known
         )
 
+    @property
+    def unexpected(self) -> frozenset[str]:
+        """Channels of which something is listed that should not be here."""
+        return frozenset(one.channel for one in self._known.values() if one.state is State.UNEXPECTED)
+
     def expect(
         self,
         wanted: Iterable[Wanted],
@@ -170,7 +175,9 @@ class Registry:
                 if again.state is not State.GONE:
                     after[key] = again
         self._entries = entries
-        self._hints = {key: hint for key, hint in self._hints.items() if key in after}
+        # chan_iax2 sends no event when it succeeds again, so success in a list ends what an event said as well.
+        refused = {key for key, one in after.items() if one.state is not State.REGISTERED}
+        self._hints = {key: hint for key, hint in self._hints.items() if key in refused}
         self._heard = {key: at for key, at in self._heard.items() if key in after}
         return self._shifted(after)
 
@@ -189,7 +196,7 @@ class Registry:
 
     def _seen(self, key: str, owner: Wanted | None, listed: Listed | None, now: float) -> Registration:
         channel = listed.channel if listed is not None else key.partition(" ")[0]
-        trunk = owner.trunk if owner is not None else str(listed)
+        trunk = owner.trunk if owner is not None else printable(str(listed), 80)
         before = self._known.get(key) or Registration(trunk, channel, State.UNKNOWN, now)
         expected = owner is not None and owner.here
         if listed is None:

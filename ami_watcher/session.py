@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import logging
 import socket
@@ -269,12 +270,13 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             raise AmiUnreachable(
                 f"No address for {where.host} ({error.strerror}). Correct host of [asterisk] ami in pair.toml"
             ) from error
-        except ConnectionRefusedError as error:
-            raise AmiUnreachable(
-                f"Nothing listens at {self.address}: Asterisk is not running, or manager.conf says enabled = no or "
-                "another port. Try: asterisk -rx 'manager show settings'"
-            ) from error
         except OSError as error:
+            # A name with several addresses gives one error that quotes the others.
+            if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+                raise AmiUnreachable(
+                    f"Nothing listens at {self.address}: Asterisk is not running, or manager.conf says enabled = no or "
+                    "another port. Try: asterisk -rx 'manager show settings'"
+                ) from error
             raise AmiUnreachable(f"{self.address} cannot be reached: {error.strerror or error}") from error
 
     def _made(self) -> Protocol:

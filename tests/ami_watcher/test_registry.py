@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ami_watcher.expected import Wanted
-from ami_watcher.lists import Listed, Lists
+from ami_watcher.lists import Listed, Lists, listed_from
 from ami_watcher.registration import MEANING, State
 from ami_watcher.registry import Registry, Shift, Timing
 
@@ -158,6 +158,15 @@ def test_an_event_alone_changes_no_state() -> None:
     assert made.registrations[0].cause == "the carrier says: Registration Refused"
 
 
+def test_success_ends_what_an_event_said_although_no_event_says_so() -> None:
+    made = registry(METRO)
+    made.listed(lists(listed(METRO)), 1.0)
+    made.hint(event("IAX2", "5556000", "192.0.2.5:4569", "Rejected", Cause="Registration Refused"), 2.0)
+    for raw, at in (("Rejected", 2.1), ("Registered", 60.0), ("Timeout", 120.0)):
+        made.listed(lists(listed(METRO, raw)), at)
+    assert made.registrations[0].cause == "the carrier does not answer"
+
+
 def test_a_cause_from_outside_is_one_printable_line() -> None:
     made = registry(METRO)
     made.listed(lists(listed(METRO)), 1.0)
@@ -180,6 +189,36 @@ def test_an_iax_server_is_found_by_the_address_that_its_name_stands_for() -> Non
     made.expect((other, named), 0.0)
     made.listed(lists(listed(METRO)), 1.0)
     assert states(made) == {"metro": "registered", "other": "gone"}
+
+
+VALUES = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(
+        ["Registered", "192.0.2.5:4569", "[::1]:4569", "sip:x@[::1]:5060;a=b", "99999999999999", "-1", "٣"]
+    ),
+)
+HEADERS = st.sampled_from(
+    ["Host", "Port", "Username", "Refresh", "State", "ObjectName", "ClientUri", "ServerUri", "Status", "Expiration"]
+)
+
+
+@given(
+    items=st.lists(
+        st.tuples(st.sampled_from(["sip", "iax2", "pjsip"]), st.dictionaries(HEADERS, VALUES)),
+        max_size=6,
+    )
+)
+@settings(deadline=None)
+def test_no_list_is_too_strange(items: list[tuple[str, dict[str, str]]]) -> None:
+    """Whatever carriers and admins put into names and addresses, lists are read and everything is accounted for."""
+    names = {"sip": "RegistryEntry", "iax2": "RegistryEntry", "pjsip": "OutboundRegistrationDetail"}
+    entries = [listed_from(channel, {"Event": names[channel], **item}) for channel, item in items]
+    made = registry(*ALL)
+    made.listed(lists(*(entry for entry in entries if entry is not None)), 1.0)
+    unexpected = sum(one.state is State.UNEXPECTED for one in made.registrations)
+    found = sum(one.state not in (State.GONE, State.UNEXPECTED) for one in made.registrations)
+    assert unexpected + found == len(items)
+    assert all((one.cause or "").isprintable() and one.trunk.isprintable() for one in made.registrations)
 
 
 RAW = st.sampled_from([*MEANING, "Lagged", ""])
