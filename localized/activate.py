@@ -106,7 +106,15 @@ def activate(
     watch = _Watch(places, pair, machine, role)
     if asterisk:
         progress("asking Asterisk whether it answers")
-        watch.look_before()
+        try:
+            watch.look_before()
+        except AsteriskUnreachable as error:
+            if role is not Role.STANDBY:
+                raise
+            raise AsteriskUnreachable(
+                f"{error}\nTo make it start as standby all the same: "
+                "render-localized --role standby --activate --without-asterisk"
+            ) from error
     store = Store(places)
     before = store.pointed_to("current")
     loaded = _Loaded(places)
@@ -400,7 +408,7 @@ def _write_hosts(generation: Generation, hosts_file: Path | None, outcome: Outco
     except NotWritable as error:
         outcome.notes.append(str(error))
         outcome.exit = Exit.DEGRADED
-    rewriter = hosts.cloud_init_rewrites()
+    rewriter = hosts.cloud_init_rewrites() if block else None
     if rewriter is not None:
         outcome.notes.append(
             f"cloud-init rewrites /etc/hosts at every boot (manage_etc_hosts in {rewriter}) and would drop our block. "

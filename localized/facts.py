@@ -171,8 +171,9 @@ class Facts:
             "carriers": mark(self.pair.carriers, "[carriers]"),
             "dns": mark(self.pair.dns, "[dns]"),
             "dns_key": self.dns_key,
-            "dns_peers": [address for name, address in self._servers() if name == peer],
+            "dns_from": [address for name, address in self._servers() if name == self._dns_source(peer)],
             "dns_others": [address for name, address in self._servers() if name != self.machine],
+            "dns_primary": self.role is Role.DNS_PRIMARY and self._dns_source(peer) == peer,
             "sites": {
                 Outside(alias, f"the alias {alias!r} of [domino.sites]"): site.addresses[self.machine]
                 for alias, site in self.pair.domino.sites.items()
@@ -184,6 +185,11 @@ class Facts:
             ),
             "people": mark(self.pair.people, "[people]"),
         }
+
+    def _dns_source(self, peer: str) -> str:
+        """Where a secondary here transfers the zone from: the peer, or the third server that takes the updates."""
+        third = self.pair.dns.primary if self.pair.dns is not None else None
+        return third if third is not None and third not in self.pair.machines else peer
 
     def _servers(self) -> tuple[tuple[str, str], ...]:
         return tuple(self.pair.dns.servers.items()) if self.pair.dns is not None else ()

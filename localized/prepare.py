@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from localized.errors import LocalizedError, NotActivatable, NotRenderable
 from localized.facts import Facts
 from localized.generations import Generation, Store
 from localized.problem import Problem, Weight
-from localized.render import Owner, Rendered, masked, render
+from localized.render import Owner, Rendered, masked, render, template_names
 from localized.role import Role
 from localized.validate import asterisk_problems, named_problems
 from pair import Pair, SecretUnusable, read_secret
@@ -121,9 +122,11 @@ def put(places: Places, pair: Pair, machine: str, store: Store, sets: Sets) -> G
         "pair": pair.name,
         "pair_digest": pair.digest,
         "machine": machine,
-        "admin_templates": sorted(
-            path.relative_to(places.templates).as_posix() for path in places.templates.rglob("*.j2")
-        ),
+        "templates": {
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in sorted(template_names(places.templates).items())
+        },
+        "secrets": list(Facts.secret_names(pair, machine, sets.role)),
     }
     groups = {Owner.ASTERISK: pair.asterisk_on(machine).group, Owner.NAMED: _named_group(), Owner.ROOT: "root"}
     return store.write(sets.role, sets.files, sets.hidden, inputs, groups)
