@@ -13,7 +13,6 @@ import logging
 import threading
 import time
 from collections import Counter
-from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -22,11 +21,11 @@ from agi.answer import Answer, Status
 from agi.breaker import Breaker
 from agi.cache import Entry, Memory, Place, Use
 from agi.cache_file import CacheFile
-from agi.domino.errors import SICK, Late, Unreachable
+from agi.domino.errors import Late
+from agi.flights import MOST, Flights
 from agi.question import Question
 from host.errors import HotstandbyError
 from host.places import Places
-from host.printable import printable
 
 if TYPE_CHECKING:
     from agi.domino.from_lookup import Sites
@@ -37,14 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FLIGHTS: Final = 32
-"""Requests to Domino at a time, all lookups together; its default is 40 threads for everybody."""
 _KEEP: Final = 8
 """Idle connections to keep for each site."""
 _DISK_S: Final = 0.2
 """How long a call waits for the cache file, if it has twice that left. Opening it takes a tenth of a second."""
-_GRACE_S: Final = 0.02
-"""A request ends by its deadline; so much later it has told why."""
 
 
 class Lookups:
@@ -54,25 +49,31 @@ class Lookups:
         counts: (name, status) -> answers given so far.
     """
 
-    def __init__(self, places: Places, pair: Pair, *, breaker: Breaker = Breaker()) -> None:  # noqa: B008 (frozen)
+    def __init__(
+        self,
+        places: Places,
+        pair: Pair,
+        *,
+        breaker: Breaker = Breaker(),  # noqa: B008 (frozen)
+        most: int = MOST,
+    ) -> None:
         """
         Args:
             breaker: each lookup starts with this one.
+            most: requests to Domino at a time.
         """
         self._places = places
         self._memory = Memory()
         self._file = CacheFile(places.state / "lookups.sqlite")
         self._questions = {name: self._question(name, lookup) for name, lookup in pair.lookup.items()}
-        self._breakers = dict.fromkeys(self._questions, breaker)
-        self._flights: dict[Place, Future[Entry]] = {}
-        self._lock = threading.Lock()
-        self._landed = threading.Condition(self._lock)
+        self._flights = Flights(self._questions, self._keep, breaker=breaker, most=most)
         self._counting = threading.Lock()
         self._pair = pair
         self._checker: Checker | None = None
         self._stays = False
         self._sites_made: Sites | None = None
         self._renewals: SimpleQueue[tuple[Question, str, Place] | None] = SimpleQueue()
+        self._renewing: set[Place] = set()
         self.counts: Counter[tuple[str, Status]] = Counter()
 
     @property
@@ -98,7 +99,8 @@ class Lookups:
 
         self._stays = True
         self._file.warm()
-        self._sites()
+        if self._questions or self._pair.domino.sites:
+            self._sites()
         for question in self._questions.values():
             question.warm()
         try:
@@ -149,8 +151,7 @@ class Lookups:
 
     def states(self) -> dict[str, str]:
         """For each lookup, one sentence on how its Domino is doing."""
-        now = time.monotonic()
-        return {name: _state(breaker, now) for name, breaker in self._breakers.items()}
+        return self._flights.states()
 
     def sites(self) -> dict[str, str]:
         """For each alias of Domino, one sentence on whether it reaches this machine's own site, as seen last."""
@@ -171,10 +172,15 @@ class Lookups:
         if use is Use.FRESH:
             return question.answer(Status.FOUND if entry.fields is not None else Status.NOTFOUND, entry)
         if use is Use.RENEW and self._stays:
-            if place not in self._flights:
+            if place not in self._renewing and not self._flights.under_way(place):
+                self._renewing.add(place)
                 self._renewals.put((question, key, place))
             return question.answer(Status.STALE, entry, "an older answer, which is being renewed")
         return None
+
+    def _keep(self, place: Place, entry: Entry) -> None:
+        self._memory.put(place, entry)
+        self._file.put(place, entry)
 
     def _kept(self, place: Place, deadline: float) -> Entry | None:
         entry = self._memory.get(place)
@@ -188,7 +194,7 @@ class Lookups:
     def _asked(self, question: Question, key: str, place: Place, entry: Entry | None, deadline: float) -> Answer:
         """Domino's answer, or why there is none and what is kept instead."""
         try:
-            fresh = self._waited(question, key, place, deadline)
+            fresh = self._flights.wait(question, key, place, deadline)
         except TimeoutError:
             status, reason = Status.TIMEOUT, "Domino has not answered by the deadline"
         except HotstandbyError as error:
@@ -199,82 +205,13 @@ class Lookups:
             return question.answer(Status.STALE, entry, reason)
         return question.answer(status, reason=reason)
 
-    def _waited(self, question: Question, key: str, place: Place, deadline: float) -> Entry:
-        """What a request to Domino brings by `deadline`. One that somebody else began may end before that."""
-        while True:
-            flight, ours = self._begin(question, key, place, deadline)
-            try:
-                return flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
-            except Late:
-                if ours or time.monotonic() >= deadline:
-                    raise
-
-    def _begin(self, question: Question, key: str, place: Place, until: float) -> tuple[Future[Entry], bool]:
-        """The request that is under way for `place`, begun if there is none; and whether it was.
-
-        Raises:
-            Unreachable: the breaker is open.
-            Late: too much is under way until `until`.
-        """
-        with self._landed:
-            while (flight := self._flights.get(place)) is None and len(self._flights) >= FLIGHTS:
-                if not self._landed.wait(max(until - time.monotonic(), 0)):
-                    raise Late(f"Domino was not asked: {FLIGHTS} requests to it are under way")
-            if flight is not None:
-                return flight, False
-            now = time.monotonic()
-            breaker = self._breakers[question.name]
-            if not breaker.lets(now):
-                raise Unreachable(f"Domino was not asked: {_state(breaker, now)}")
-            deadline = now + question.deadline_s
-            self._breakers[question.name] = breaker.asking(now, deadline)
-            flight = self._flights[place] = Future()
-        try:
-            arguments = (question, key, place, flight, deadline)
-            threading.Thread(target=self._fly, args=arguments, name=f"lookup {question.name}", daemon=True).start()
-        except RuntimeError as error:  # the system gives no more threads
-            with self._landed:
-                del self._flights[place]
-                self._landed.notify()
-            flight.set_exception(Unreachable(f"Domino was not asked: {error}"))
-        return flight, True
-
-    def _fly(self, question: Question, key: str, place: Place, flight: Future[Entry], deadline: float) -> None:
-        entry: Entry | None = None
-        failure: Exception | None = None
-        try:
-            entry = question.ask(key, deadline)
-            self._memory.put(place, entry)
-            self._file.put(place, entry)
-        except HotstandbyError as error:
-            failure = error
-        except Exception as error:
-            log.exception("lookup.%s broke; the call goes on without it", question.name)
-            failure = HotstandbyError(f"a defect of hotstandby, see its log: {type(error).__name__}")
-        with self._landed:
-            del self._flights[place]
-            self._judge(question.name, failure)
-            self._landed.notify()
-        if entry is not None:
-            flight.set_result(entry)
-        elif failure is not None:
-            flight.set_exception(failure)
-
-    def _judge(self, name: str, failure: Exception | None) -> None:
-        """The breaker after one request; opening and closing it is worth a line in the log."""
-        before = self._breakers[name]
-        after = before.failed(time.monotonic()) if isinstance(failure, SICK) else before.answered()
-        self._breakers[name] = after
-        if before.open_until is None and after.open_until is not None:
-            log.warning("lookup.%s: %s. It is left alone for %g s", name, printable(str(failure), 300), after.pause_s)
-        elif before.open_until is not None and after.open_until is None:
-            log.warning("lookup.%s: Domino answers again", name)
-
     def _renew(self) -> None:
         """What happens behind calls. Domino may well not let us, and then the old answer has to do."""
         while (wanted := self._renewals.get()) is not None:
+            self._renewing.discard(wanted[2])
             with suppress(HotstandbyError):
-                self._begin(*wanted, time.monotonic() + wanted[0].deadline_s)
+                # Calls come first: what finds no place at once is wanted again by the next call.
+                self._flights.begin(*wanted, time.monotonic())
 
     def _question(self, name: str, lookup: Lookup) -> Question:
         made: list[Source] = []
@@ -301,10 +238,3 @@ class Lookups:
 
 
 _importing = threading.Lock()
-
-
-def _state(breaker: Breaker, now: float) -> str:
-    if breaker.open_until is None:
-        return "answers" if not breaker.failures else f"{breaker.failures} failures in a row"
-    wait = max(breaker.open_until - now, 0)
-    return f"{breaker.failures} failures in a row, next try in {wait:.0f} s"

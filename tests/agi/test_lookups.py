@@ -39,9 +39,11 @@ def make(domino: Domino, tmp_path: Path) -> Iterator[Make]:
     """Makes the lookups of a process; all of them share the machine's directories."""
     made: list[Lookups] = []
 
-    def lookups(extra: str = "", *, database: str = "crm/phones.nsf", breaker: Breaker | None = None) -> Lookups:
+    def lookups(
+        extra: str = "", *, database: str = "crm/phones.nsf", breaker: Breaker | None = None, most: int = 32
+    ) -> Lookups:
         pair = phones.pair_with(phones.lookup(domino.port, extra, database=database))
-        one = Lookups(phones.places(tmp_path), pair, breaker=breaker or Breaker())
+        one = Lookups(phones.places(tmp_path), pair, breaker=breaker or Breaker(), most=most)
         one.stay()
         made.append(one)
         return one
@@ -180,11 +182,8 @@ def test_a_call_that_joins_a_request_about_to_be_late_still_has_its_own_time(dom
     first.join(5)
 
 
-def test_more_callers_than_domino_gets_at_once_wait_for_their_turn(
-    domino: Domino, make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agi.lookups.FLIGHTS", 2)
-    lookups = make("missing_s = 0")
+def test_more_callers_than_domino_gets_at_once_wait_for_their_turn(domino: Domino, make: Make) -> None:
+    lookups = make("missing_s = 0", most=2)
     domino.trouble = Trouble(headers_after_s=0.01)
     answers: list[Answer] = []
     keys = [f"+1415555{number:04}" for number in range(12)]
