@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +164,29 @@ def test_healthz_says_whose_site_the_alias_reaches(desk: Desk) -> None:
     state = health()
     assert state["sites"] == {"domino-local": "domino-local reaches boston's own site"}
     assert state["lookups"] == {"caller": "answers"}
+
+
+def test_the_dialplan_of_the_documentation_goes_where_it_says(desk: Desk) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "lookups.md").read_text()
+    (example,) = [block for block in page.split("```") if "caller-FOUND" in block]
+    inbound = desk.boston.path("/etc/asterisk/extensions_inbound.conf")
+    before = inbound.read_text()
+    told = "Set(FILE(/var/log/asterisk/went,,,al,u)=${EXTEN} ${LOOKUP_STATUS})\n same => n,Answer()\n same => n,Wait(9)"
+    example = example.replace("Queue(reception)", told).replace("Dial(PJSIP/sales,30)", told)
+    example = example.replace(
+        "AGI(lookup.py,caller)", f"{FASTAGI}\n same => n,Set(GRADE=${{IF($[${{GOLD}}]?gold:none)}})"
+    )
+    try:
+        inbound.write_text(f"exten => _X.,1,Goto(from-trunk,${{EXTEN}},1)\n{example}")
+        desk.boston.asterisk("dialplan reload")
+        for gold, trouble, caller in ((1, {}, CALLER), (0, {}, CALLER), (0, {"login_page": True}, "6175550142")):
+            desk.boston.asterisk(f"dialplan set global GOLD {gold}")
+            desk.trouble(**trouble)
+            assert desk.world.carrier.call("better", caller=caller, order=("boston",)).machine == "boston"
+        desk.server.terminate(10)
+        assert desk.world.carrier.call("better", order=("boston",)).machine == "boston"
+        went = desk.boston.path("/var/log/asterisk/went").read_text().splitlines()
+        assert went == ["gold FOUND", "queue FOUND", "queue ERROR", "queue "]
+    finally:
+        inbound.write_text(before)
+        desk.boston.asterisk("dialplan reload")
