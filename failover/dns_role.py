@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Final
 
 from failover.errors import FailoverError, NotProven
-from failover.named import Named, NamedRefuses
+from failover.named import Named, NamedRefuses, NamedSilent
+from host.atomic import swap_symlink
+from host.places import Places
 from localized.generations import Store
 from localized.role import Role
+from pair.dns import Dns
 
 _SETTLE_S: Final = 5.0
 _POLL_S: Final = 0.05
@@ -36,7 +40,8 @@ def take_role(named: Named, store: Store, role: Role, zone: str) -> str:
         raise NothingRendered(
             f"Nothing is rendered for BIND as {_WORD[role]} of {zone}. Render it with: render-localized"
         )
-    before = store.pointed_to(role.link)
+    link = store.root / role.link
+    before = str(link.readlink()) if link.is_symlink() else ""
     moved = store.activate(generation)
     try:
         block = named.block(zone)
@@ -49,8 +54,8 @@ def take_role(named: Named, store: Store, role: Role, zone: str) -> str:
         converted = named.fit_format(zone, block)
         named.check()
     except BaseException:
-        if moved and before is not None:
-            store.activate(before)
+        if moved and before:
+            swap_symlink(link, before)
         raise
     named.reconfig()
     limit = time.monotonic() + _SETTLE_S
@@ -62,3 +67,27 @@ def take_role(named: Named, store: Store, role: Role, zone: str) -> str:
         time.sleep(_POLL_S)
     how = ", its file converted" if converted else ""
     return f"our BIND is {_WORD[role]} of {zone}{how}"
+
+
+def stand_down(places: Places, dns: Dns | None) -> str:
+    """Makes our BIND secondary where it is primary of the zone; says what was seen, or nothing.
+
+    After the PBX is standby: two primaries of one zone part ways without anybody seeing it, so the old one gives the
+    zone up before the new one takes it.
+
+    Raises:
+        as take_role
+    """
+    if dns is None or dns.primary is not None:
+        return ""
+    store, named = Store(places), Named(Path(dns.named_conf), dns.rndc)
+    try:
+        if named.role(dns.zone) != "primary":
+            return ""
+    except NamedSilent as error:
+        generation = store.newest(Role.DNS_SECONDARY)
+        if generation is None or not (store.root / Role.DNS_SECONDARY.link).is_symlink():
+            raise
+        store.activate(generation)
+        return f"our BIND starts as secondary of {dns.zone} ({error})"
+    return take_role(named, store, Role.DNS_SECONDARY, dns.zone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,7 @@ UPDATE_DEADLINE_S: Final = 5.0
 OWN_SETTLE_S: Final = 5.0
 """Seconds until our own named must serve what it was given."""
 _POLL_S: Final = 0.1
+_BACKGROUND: Final = ThreadPoolExecutor(1, thread_name_prefix="delegation")
 
 
 class DnsLags(LeftOpen):
@@ -90,8 +91,13 @@ class DnsStep:
         self._own = own
         self._line = Line(dns.port, dns.own.get(machine) or dns.servers.get(machine, ""))
         self._others: list[Server] | None = None
+        self._asking: Future[dict[str, tuple[str, ...]]] | None = None
         self._unknown = ""
         self._last: list[Seen] = []
+
+    def ask_parent(self) -> None:
+        """Begins to ask for the delegation, so that the answer is there when it is needed."""
+        self._asking = _BACKGROUND.submit(delegated, self._dns)
 
     @property
     def deadline_s(self) -> float:
@@ -169,7 +175,7 @@ class DnsStep:
         if self._others is None:
             named: Mapping[str, Sequence[str]] = {}
             try:
-                named = delegated(self._dns)
+                named = self._asking.result() if self._asking is not None else delegated(self._dns)
             except DelegationUnknown as error:
                 self._unknown = str(error)
             self._others = servers(self._dns, named)

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from failover.errors import FailoverError
+from host.exits import Exit
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What a journal can keep."""
@@ -28,6 +29,8 @@ _LINE: Final = re.compile(rb'\[(\d{1,9}),"([0-9a-f]{32})",(\{.*\})\]', re.DOTALL
 
 class JournalDamaged(FailoverError):
     """A line of the journal is not what was written; nothing is decided from it."""
+
+    exit_code = Exit.REFUSED
 
 
 class Kind(Enum):

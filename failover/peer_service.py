@@ -13,17 +13,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from failover import demotion, standing
+from failover import demotion, dns_role, standing
 from failover.facts import facts
 from failover.here import Here
 from failover.own_status import status
 from failover.peer_words import Answer, Demoted, Digest, Facts, NotUnderstood, Refusal, Request, request
 from failover.signals import held
+from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
 from localized.generations import Store
 from localized.role import Role
 
+GIVE_WAY_S: Final = 5.0
+"""Seconds for a promotion here to end between two of its steps; the demotion does not wait for it longer."""
 LOG_LIMIT: Final = 1024 * 1024
 """Bytes of peer.log before it is moved to peer.log.1."""
 
@@ -63,21 +66,47 @@ def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
         )
         log(here.places, f"refused {who}: {words}")
         return Refusal(reason=words), False
+    peer_preferred = here.pair.preferred == here.peer
+    if known.claim and not claim.gives_way(known.claim, wanted.epoch, peer_preferred=peer_preferred):
+        words = f"{here.machine} is being promoted itself, with epoch {known.claim}"
+        log(here.places, f"refused {who}: {words}, against {wanted.epoch}")
+        return Refusal(reason=words), False
     log(here.places, f"{who} asks for: demote {wanted.epoch}")
     with held():
+        _give_way(here, wanted.epoch)
         done = demotion.demote(here, f"{here.peer} asked for it over ssh, for its promotion {wanted.epoch}")
-    log(here.places, done.words)
+    said = _stood_down_in_dns(here)
+    log(here.places, "; ".join(part for part in (done.words, said) if part))
     return (
         Demoted(
             machine=here.machine,
             epoch=wanted.epoch,
             proven=done.proven,
-            words="; ".join((done.words, *done.notes)),
+            words="; ".join(part for part in (done.words, *done.notes, said) if part),
             seconds=round(done.seconds, 3),
             killed=bool(done.killed),
         ),
         done.proven,
     )
+
+
+def _stood_down_in_dns(here: Here) -> str:
+    """Gives the zone up before the peer takes it; what goes wrong is told, and changes nothing about the PBX."""
+    try:
+        return dns_role.stand_down(here.places, here.pair.dns)
+    except (HotstandbyError, OSError) as error:
+        return f"its BIND was not made secondary: {error}"
+
+
+def _give_way(here: Here, epoch: int) -> None:
+    """From here on no right of this epoch is granted here; a promotion that runs gets a moment to see it."""
+    try:
+        claim.promise(here.places, epoch)
+    except OSError as error:
+        log(here.places, f"the promise to give way to {epoch} could not be noted: {error.strerror}")
+    until = time.monotonic() + GIVE_WAY_S
+    while claim.running(here.places) and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def log(places: Places, words: str) -> None:

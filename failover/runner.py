@@ -88,6 +88,7 @@ class Runner:
         """
         told = self._load()
         missing: list[str] = []
+        unfinished = ""
         with held() as signals:
             for position, entry in enumerate(planned, start=1):
                 stop = f"{signals.came} came" if signals.came else self._guard()
@@ -101,11 +102,13 @@ class Runner:
                     continue
                 missing.append(entry.step.name)
                 if isinstance(failed, LeftOpen) or entry.on_failure is OnFailure.GO_ON:
+                    if isinstance(failed, LeftOpen) and failed.exit_code is Exit.HALFWAY:
+                        unfinished = unfinished or str(failed)
                     continue
                 if entry.on_failure is OnFailure.STOP:
                     return self._halfway(str(failed), [item.step.name for item in planned[position - 1 :]])
                 return self._take_back(planned, f"{entry.step.name}: {failed}", signals)
-            return self._close(missing)
+            return self._halfway(unfinished, missing) if unfinished else self._close(missing)
 
     def take_back(self, planned: Sequence[Planned], why: str) -> Ended:
         """Undoes every step that the journal says was begun, the last one first.

@@ -1,0 +1,17 @@
+"""`failover confirm`."""
+
+from __future__ import annotations
+
+import click
+
+from failover import promotion
+from failover.here import Here, stands_here
+
+
+@click.command("confirm", epilog='Example: failover confirm carrier-acme "Mia at acme, 09:20"')
+@click.argument("step")
+@click.argument("words", default="")
+@stands_here
+def command(here: Here, step: str, words: str) -> None:
+    """Say that a step which waits for a person is done, and by whom."""
+    click.echo(promotion.confirm(here, step, words))

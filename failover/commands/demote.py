@@ -1,0 +1,65 @@
+"""`failover demote`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from failover import demotion, dns_role, journal, standing
+from failover.entry import Kind
+from failover.errors import FailoverError
+from failover.here import Here, stands_here
+from failover.promotion import LOCK, take_back_open
+from host.errors import HotstandbyError
+from host.exits import Exit
+from host.lock import Lock, LockHeld
+
+
+@click.command("demote", epilog='Example: failover demote "maintenance of the rack"')
+@click.argument("reason", default="a person asked for it")
+@click.option("--abort", is_flag=True, hidden=True)
+@stands_here
+def command(here: Here, reason: str, abort: bool) -> None:
+    """Make this machine standby, and prove it; an Asterisk that does not obey in time is killed.
+
+    It waits for nothing: no journal, no lock, no disk. What was open of a promotion is taken back afterwards.
+    """
+    del abort  # the runner names it for every command; going back from standby is a promotion
+    done = demotion.demote(here, reason, progress=lambda words: click.echo(f"  {words}", err=True))
+    click.echo(done.words)
+    for note in done.notes:
+        click.echo(f"  {note}", err=True)
+    code = Exit.DONE if done.proven else Exit.HALFWAY
+    if not done.proven:
+        click.echo("Type the same again; if that does not help, take its network or its power away.", err=True)
+    try:
+        with Lock(here.places.run / LOCK, f"failover demote on {here.machine}"):
+            ended = take_back_open(here, "this machine was demoted")
+            if ended is not None and code is Exit.DONE:
+                code = Exit.DONE if ended.exit is Exit.FAILED else ended.exit
+            _note(here, reason, done)
+    except LockHeld:
+        # A promotion is at it; it sees the fence before its next step, and ends.
+        pass
+    try:
+        said = dns_role.stand_down(here.places, here.pair.dns)
+    except (HotstandbyError, OSError) as error:
+        said = f"its BIND was not made secondary: {error}"
+        code = Exit.DEGRADED if code is Exit.DONE else code
+    if said:
+        click.echo(said)
+    sys.exit(int(code))
+
+
+def _note(here: Here, reason: str, done: demotion.Outcome) -> None:
+    """Writes it down after the fact; a demotion that nobody could write down is a demotion."""
+    try:
+        epoch = standing.look(here.places, here.machine).epoch
+        written = journal.create(journal.directory(here.places), "demote", machine=here.machine, epoch=epoch)
+        written.append(Kind.OPENED, words=reason, data={"pair_digest": here.pair.digest})
+        written.append(Kind.VERIFIED if done.proven else Kind.FAILED, "demote", done.words)
+        written.append(Kind.CLOSED, words="done" if done.proven else "not proven")
+        written.close()
+    except (FailoverError, OSError) as error:
+        click.echo(f"  not written down: {error}", err=True)

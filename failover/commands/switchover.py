@@ -1,0 +1,27 @@
+"""`failover switchover`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from failover import promotion
+from failover.here import Here, stands_here
+from failover.progress_view import view
+from failover.promotion import Asked
+from host.terminal import console
+
+
+@click.command("switchover", epilog="Example: failover switchover --plan 3f2a90c1d4e5")
+@click.option("--force", default="", metavar="REASON", help="Take the named risks on yourself; it is journalled.")
+@click.option("--plan", "reviewed", default="", metavar="DIGEST", help="Only if the plan is still the reviewed one.")
+@click.option("--abort", is_flag=True, help="Take back what an interrupted switchover has done.")
+@click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines.")
+@click.option("--hosts-file", type=click.Path(path_type=Path), default=Path("/etc/hosts"), hidden=True)
+@stands_here
+def command(here: Here, force: str, reviewed: str, abort: bool, as_json: bool, hosts_file: Path) -> None:
+    """Make this machine primary while both are up: the peer demotes itself and proves it first, never both at once."""
+    asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
+    sys.exit(int(promotion.promote(here, asked, tell=view(console(), as_json=as_json)).exit))

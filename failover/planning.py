@@ -1,0 +1,157 @@
+"""Gathers what a plan is made of. Looks, renders both roles to disk as always, and changes nothing that serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from failover import evidence as looking
+from failover import journal, public_role, standing
+from failover.carrier_preset import load as load_preset
+from failover.carrier_step import step_name
+from failover.entry import Kind
+from failover.evidence import Evidence
+from failover.here import Here
+from failover.plan import Plan, PlannedStep
+from failover.risks import Looked, risks
+from failover.run import load
+from host.errors import HotstandbyError
+from localized.errors import LocalizedError
+from localized.prepare import Prepared, prepare
+from localized.problem import Weight
+from localized.role import Role
+
+USUAL_S: Final = {"fence": 3.0, "localize": 3.0, "dns": 2.0}
+"""Seconds, where no earlier run tells better."""
+CARRIER_S: Final = 2.0
+_RUNS: Final = 5
+"""Earlier runs that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan and what it was made from.
+
+    Attributes:
+        plan: the value.
+        evidence: as gathered.
+        prepared: the primary generation; None where it could not be rendered.
+        serves_already: the public record and our own standing say that this machine is primary.
+    """
+
+    plan: Plan
+    evidence: Evidence
+    prepared: Prepared | None
+    serves_already: bool
+    degraded: bool
+    """The newest run here ended with something missing."""
+
+
+def make(here: Here, command: str, word: str = "") -> Made:
+    """The plan for making this machine primary."""
+    seen = looking.gather(here)
+    problems: list[str] = []
+    prepared: Prepared | None = None
+    try:
+        prepared = prepare(here.places, here.pair, here.machine, Role.PRIMARY)
+        problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
+    except (LocalizedError, HotstandbyError) as error:
+        problems.append(str(error))
+    known = standing.look(here.places, here.machine)
+    public = public_role.newest([one.said for one in seen.servers])
+    peer_epoch = seen.peer.status.epoch if seen.peer.status is not None else 0
+    epoch = 1 + max(known.epoch, peer_epoch, public.epoch if public is not None else 0)
+    now = datetime.now().astimezone()
+    looked = Looked(
+        pair=here.pair,
+        machine=here.machine,
+        command=command,
+        evidence=seen,
+        word=word,
+        generation_problems=tuple(problems),
+        open_run=None,
+        wall_year=datetime.now(UTC).year,
+    )
+    plan = Plan(
+        command=command,
+        machine=here.machine,
+        peer=here.peer,
+        epoch=epoch,
+        pair_digest=here.pair.digest,
+        steps=steps(here, took(here), word=word, demotable=seen.peer.status is not None),
+        risks=risks(looked, now),
+        evidence=(*seen.of_peer, *(one.found for one in seen.servers), seen.own.found, seen.clock),
+    )
+    agreed = public is not None and public.machine == here.machine
+    serves = known.is_primary and (agreed or here.pair.dns is None)
+    return Made(plan, seen, prepared, serves, _degraded(here))
+
+
+def _degraded(here: Here) -> bool:
+    for file in reversed(journal.files(journal.directory(here.places))):
+        run = load(file)
+        if run is not None:
+            return run.closed.startswith("degraded")
+    return False
+
+
+def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
+    """What would be done, for people."""
+    pair, machine, peer = here.pair, here.machine, here.peer
+    shared = [name for name in pair.trunks if pair.trunk_on(name, machine).register_]
+    if demotable:
+        how = f"ask {peer} to demote itself"
+    elif pair.fence is not None:
+        how = f"cut {peer} off with {pair.fence.command[0]}"
+    else:
+        how = f"take a person's word that {peer} is down" if word else f"ask {peer} to demote itself, if it answers"
+    found = [
+        PlannedStep("fence", how, f"{peer} provably registers nothing", took_s.get("fence", USUAL_S["fence"])),
+        PlannedStep(
+            "localize",
+            f"activate the primary files of {machine} and register {', '.join(shared) or 'nothing'}",
+            "Asterisk's own lists",
+            took_s.get("localize", USUAL_S["localize"]),
+        ),
+    ]
+    if pair.dns is not None:
+        names = ", ".join(f"{name} to {by[machine]}" for name, by in pair.dns.follow.items())
+        found.append(
+            PlannedStep(
+                "dns",
+                f"point {names} in {pair.dns.zone}, by {pair.dns.method}",
+                "every name server that the parent delegates to, at each of its addresses",
+                took_s.get("dns", USUAL_S["dns"]),
+            )
+        )
+    for name, carrier in pair.carriers.items():
+        step = step_name(name)
+        if carrier.preset == "manual":
+            found.append(PlannedStep(step, f"a person calls {name}", "their word: failover confirm", 0.0))
+            continue
+        try:
+            title = load_preset(here.places, carrier.preset).title
+        except HotstandbyError:
+            title = carrier.preset
+        what = f"{len(carrier.dids)} numbers" if carrier.dids else "the trunk"
+        route = carrier.routes.get(machine, "?")
+        found.append(PlannedStep(step, f"route {what} at {title} to {route}", "read back", took_s.get(step, CARRIER_S)))
+    return tuple(found)
+
+
+def took(here: Here) -> dict[str, float]:
+    """Step -> seconds of the last time it was verified here."""
+    found: dict[str, float] = {}
+    for file in journal.files(journal.directory(here.places))[-_RUNS:]:
+        try:
+            run = load(file)
+        except HotstandbyError:
+            continue
+        begun: dict[str, float] = {}
+        for entry in run.entries if run is not None else ():
+            if entry.kind is Kind.BEGUN:
+                begun[entry.step] = entry.stamp.boottime
+            elif entry.kind in (Kind.VERIFIED, Kind.OPEN) and entry.step in begun:
+                found[entry.step] = max(0.0, entry.stamp.boottime - begun.pop(entry.step))
+    return found

@@ -1,0 +1,267 @@
+"""A promotion from its evidence to its end, or from where a kill left it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from failover import fenced, journal, planning, standing, tsig_key
+from failover.carrier_step import carrier_step, step_name
+from failover.dns_step import DnsStep
+from failover.entry import Json, Kind
+from failover.errors import Refused
+from failover.fence import FenceStep, prove
+from failover.here import Here
+from failover.journal import RunFile
+from failover.localize_step import HOSTS, LocalizeStep
+from failover.mask import Mask
+from failover.named import Named
+from failover.planning import Made
+from failover.progress import Tell, silent
+from failover.recovery import Action, Decision, Fence, Now, decide
+from failover.run import Progress, Run, load
+from failover.runner import Ended, Runner
+from failover.step import OnFailure, Planned
+from host import clock
+from host.exits import Exit
+from host.lock import Lock
+from localized.generations import Store
+from pair import read_secret
+
+LOCK: Final = "failover.lock"
+"""In the run directory: one promotion or demotion at a time on a machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person typed.
+
+    Attributes:
+        command: promote or switchover.
+        word: that the peer is down, and how they know; empty without.
+        force: why they take the risks that can be taken; empty without.
+        reviewed: digest of the plan that they looked at; empty without.
+        abort: undo what is open.
+        hosts: the file that takes the hosts block.
+    """
+
+    command: str = "promote"
+    word: str = ""
+    force: str = ""
+    reviewed: str = ""
+    abort: bool = False
+    hosts: Path = HOSTS
+
+
+def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
+    """Makes this machine primary, or completes or takes back what an earlier command left open.
+
+    Raises:
+        LockHeld: another one is at it on this machine.
+        Refused: unsafe, with the evidence. JournalDamaged, JournalUnwritable, and errors of the configuration.
+    """
+    with Lock(here.places.run / LOCK, f"failover {asked.command} on {here.machine}"):
+        found = _newest(here)
+        if found is not None:
+            file, run = found
+            decision = _decide(here, asked, run)
+            if decision.action is Action.CONTINUE:
+                return _go_on(here, asked, file, run, decision, tell)
+            if decision.action is Action.UNDO:
+                return _take_back(here, asked, file, run, decision, tell)
+            if not run.closed:
+                _close(here, file, run, decision.why)
+        if asked.abort:
+            return Ended(Exit.DONE, "Nothing is open, so nothing was taken back. Nothing to do.", (), 0.0)
+        return _begin(here, asked, planning.make(here, asked.command, asked.word), tell)
+
+
+def take_back_open(here: Here, why: str, *, tell: Tell = silent) -> Ended | None:
+    """Takes back an open promotion of this machine, for a demotion; None when there is none. The lock is held."""
+    found = _newest(here)
+    if found is None or found[1].closed or not found[1].touched:
+        return None
+    file, run = found
+    return _take_back(here, Asked(run.command), file, run, Decision(Action.UNDO, why), tell)
+
+
+def steps(
+    here: Here, asked: Asked, epoch: int, mask: Mask, *, made: Made | None = None, run: Run | None = None
+) -> list[Planned]:
+    """The steps of a promotion, in order: fence, localized files and registrations, DNS, carriers.
+
+    The peer is dead or demoted when the later ones come, so nothing that fails in DNS or at a carrier takes this
+    machine's registrations back: somebody has to answer.
+    """
+    evidence = made.evidence if made is not None else None
+    alive = evidence.peer_may_live if evidence is not None else bool(run is not None and run.facts.get("peer_answers"))
+    fence = FenceStep(
+        here,
+        epoch,
+        word=asked.word,
+        seen=evidence.peer if evidence is not None else None,
+        more=evidence.of_peer if evidence is not None else (),
+    )
+    reason = f"{asked.command} {epoch}" + (f", {asked.word}" if asked.word else "")
+    localize = LocalizeStep(
+        here, epoch, reason, prepared=made.prepared if made is not None else None, hosts=asked.hosts
+    )
+    found = [Planned(fence, OnFailure.UNDO), Planned(localize, OnFailure.UNDO)]
+    if here.pair.dns is not None:
+        dns = dns_step(here, epoch, mask, peer_alive=alive)
+        dns.ask_parent()
+        found.append(Planned(dns, OnFailure.GO_ON))
+    for name in here.pair.carriers:
+        told = run.step(step_name(name)) if run is not None else None
+        confirmed = told is not None and told.progress is Progress.CONFIRMED
+        step = carrier_step(here.places, here.pair, name, here.machine, mask, confirmed=confirmed)
+        found.append(Planned(step, OnFailure.GO_ON))
+    return found
+
+
+def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep:
+    """The DNS step of this machine.
+
+    Raises:
+        KeyUnusable, SecretUnusable
+    """
+    dns = here.pair.dns
+    assert dns is not None
+
+    def key(name: str | None) -> tsig_key.TsigKey | None:
+        if name is None:
+            return None
+        found = tsig_key.parse(read_secret(here.places, name), str(here.places.secrets / name))
+        mask.hide(found.secret)
+        return found
+
+    return DnsStep(
+        dns,
+        here.machine,
+        epoch,
+        named=Named(Path(dns.named_conf), dns.rndc),
+        store=Store(here.places),
+        key=key(dns.key_file) if dns.method == "update" else None,
+        notify_key=key(dns.notify_key_file),
+        dead=() if peer_alive else (here.peer,),
+    )
+
+
+def _begin(here: Here, asked: Asked, made: Made, tell: Tell) -> Ended:
+    plan = made.plan
+    known = standing.look(here.places, here.machine)
+    if made.serves_already and not made.degraded:
+        return Ended(Exit.DONE, f"{known.why}. Nothing to do.", (), 0.0)
+    plan.raise_if_unsafe(force=asked.force)
+    if asked.reviewed:
+        plan.raise_unless_reviewed(asked.reviewed)
+    mask = Mask()
+    planned = steps(here, asked, plan.epoch, mask, made=made)
+    written = journal.create(
+        journal.directory(here.places), asked.command, machine=here.machine, epoch=plan.epoch, mask=mask
+    )
+    facts: dict[str, Json] = {
+        "pair_digest": here.pair.digest,
+        "peer": here.peer,
+        "plan": plan.digest,
+        "word": asked.word,
+        "force": asked.force,
+        "forced": [risk.name for risk in plan.risks] if asked.force else [],
+        "peer_answers": made.evidence.peer_may_live,
+        "evidence": [mask(one.words) for one in plan.evidence],
+    }
+    words = f"{asked.command} of {here.machine}" + (f"; forced: {asked.force}" if asked.force else "")
+    written.append(Kind.OPENED, words=words, data=facts)
+    return _runner(here, written, mask, tell).carry_out(planned)
+
+
+def _go_on(here: Here, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
+    mask = Mask()
+    again = Asked(run.command, word=asked.word or str(run.facts.get("word", "")), hosts=asked.hosts)
+    planned = steps(here, again, run.epoch, mask, run=run)
+    written = journal.reopen(file, machine=here.machine, epoch=run.epoch, mask=mask)
+    written.append(Kind.RESUMED, words=decision.why)
+    return _runner(here, written, mask, tell).carry_out(planned)
+
+
+def _take_back(here: Here, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
+    mask = Mask()
+    planned = steps(here, Asked(run.command, hosts=asked.hosts), run.epoch, mask, run=run)
+    written = journal.reopen(file, machine=here.machine, epoch=run.epoch, mask=mask)
+    return _runner(here, written, mask, tell).take_back(planned, decision.why)
+
+
+def _decide(here: Here, asked: Asked, run: Run) -> Decision:
+    """The fence is asked for anew only where the answer counts: it takes seconds when the peer is dead."""
+
+    def now(fence: Fence) -> Now:
+        return Now(clock.boot_id(), clock.boottime(), here.pair.digest, fence, asked.command, abort=asked.abort)
+
+    decision = decide(run, now(Fence.PROVEN))
+    if decision.action is not Action.CONTINUE or run.command == "demote":
+        return decision
+    if not any(step.name != "fence" for step in run.touched):
+        # Nothing here has changed yet, and the step itself asks the peer again.
+        return decision
+    return decide(run, now(prove(here, word=asked.word or str(run.facts.get("word", ""))).proof))
+
+
+def _runner(here: Here, written: journal.Journal, mask: Mask, tell: Tell) -> Runner:
+    before = fenced.look(here.places)
+
+    def guard() -> str:
+        """A demotion that came meanwhile waits for nobody and wins."""
+        now = fenced.look(here.places)
+        return f"{here.machine} was fenced meanwhile: {now.reason}" if now is not None and now != before else ""
+
+    return Runner(written, hooks=here.places.hooks, tell=tell, mask=mask, guard=guard)
+
+
+def _newest(here: Here) -> tuple[RunFile, Run] | None:
+    """The newest run that was more than an empty file."""
+    for file in reversed(journal.files(journal.directory(here.places))):
+        run = load(file)
+        if run is not None:
+            return file, run
+    return None
+
+
+def _close(here: Here, file: RunFile, run: Run, why: str) -> None:
+    written = journal.reopen(file, machine=here.machine, epoch=run.epoch)
+    written.append(Kind.CLOSED, words=why)
+    written.close()
+
+
+def confirm(here: Here, name: str, words: str) -> str:
+    """Notes a person's word that an open step is done.
+
+    Returns: the sentence for them.
+
+    Raises:
+        Refused: no such step waits.
+    """
+    with Lock(here.places.run / LOCK, f"failover confirm on {here.machine}"):
+        found = _newest(here)
+        waiting = _confirmable(found[1]) if found is not None else {}
+        if found is None or name not in waiting:
+            known = ", ".join(waiting) or "none"
+            raise Refused(f"No step '{name}' waits for a person; waiting: {known}. See: failover history")
+        file, run = found
+        written = journal.reopen(file, machine=here.machine, epoch=run.epoch)
+        user = words or f"confirmed at {datetime.now().astimezone():%H:%M:%S}"
+        written.append(Kind.CONFIRMED, name, user)
+        written.close()
+        left = [step for step in waiting if step != name]
+    rest = f"Still waiting: {', '.join(left)}." if left else "Nothing else waits."
+    return f"{name} of run {run.number} is confirmed. {rest}"
+
+
+def _confirmable(run: Run) -> Mapping[str, Progress]:
+    """Steps whose work a person can do instead: the carriers'."""
+    states: Sequence[Progress] = (Progress.OPEN, Progress.FAILED)
+    return {
+        step.name: step.progress for step in run.steps if step.progress in states and step.name.startswith("carrier-")
+    }
