@@ -120,7 +120,7 @@ def try_(
 
     Example: agi-server try lookup 5551212 --caller 15551234567
     """
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
     places = Places.standard(config)
     variables = {}
     for setting in settings:
