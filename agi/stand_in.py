@@ -141,6 +141,12 @@ class StandIn:
         self.database["/".join(arguments[:2])] = arguments[2]
         return "200 result=1\n"
 
+    def _database_del(self, arguments: list[str]) -> str:
+        return f"200 result={int(self.database.pop('/'.join(arguments), None) is not None)}\n"
+
+    def _set_context(self, arguments: list[str]) -> str:
+        return "200 result=0\n" if arguments else _USAGE.format("Usage: SET CONTEXT DESIRED_CONTEXT")
+
     def _one(self, _: list[str]) -> str:
         return "200 result=1\n"
 
@@ -163,6 +169,8 @@ _COMMANDS: Final[Mapping[str, Callable[[StandIn, list[str]], str]]] = {
     "get full variable": StandIn._get_full_variable,
     "database get": StandIn._database_get,
     "database put": StandIn._database_put,
+    "database del": StandIn._database_del,
+    "set context": StandIn._set_context,
     "verbose": StandIn._one,
     "channel status": StandIn._status,
     "stream file": StandIn._played,
@@ -176,7 +184,6 @@ _COMMANDS: Final[Mapping[str, Callable[[StandIn, list[str]], str]]] = {
             "say number",
             "set autohangup",
             "set callerid",
-            "set context",
             "set extension",
             "set priority",
             "wait for digit",

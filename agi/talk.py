@@ -9,6 +9,7 @@ commands whose replies nobody needs are kept back and sent in one write at the e
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import time
@@ -91,7 +92,13 @@ class Patient:
 
     @property
     def hungup(self) -> bool:
-        return self._hungup or self._reader.hungup
+        if not self._hungup:
+            # On FastAGI the word may have arrived without anybody reading it.
+            with contextlib.suppress(OSError):
+                self._reader.feed(os.read(self._read_fd, 4096))
+            self._reader.begun()
+            self._hungup = self._reader.hungup
+        return self._hungup
 
     @hungup.setter
     def hungup(self, value: bool) -> None:
