@@ -12,7 +12,7 @@ import pytest
 from lab import RELEASES, available, roots
 
 CHECKOUT = Path(__file__).parents[2]
-ONE_TEST = "tests/world/test_world.py::test_nobody_registered_is_said_so"
+ONE_TEST = "tests/world/test_carrier.py::test_nobody_registered_is_said_so"
 
 
 def run(roots_directory: Path, required: bool) -> subprocess.CompletedProcess[str]:

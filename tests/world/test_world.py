@@ -11,27 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import LabError, Machine, Release, World
+from lab import LabError, Release, World
+from tests.world.by_hand import register_everything, register_nothing
 from tests.world.conftest import Worlds
 
 pytestmark = pytest.mark.world
 
-CURRENT = "/etc/hotstandby/localized/current/asterisk"
-LINE = {
-    "sip": "register => 5551000:acme-Secret1@192.0.2.5/5551000~20\n",
-    "iax": "register => 5556000:metro-Secret2@192.0.2.5\n",
-}
-PJSIP = """\
-[{trunk}]
-type = registration
-transport = transport-udp
-server_uri = sip:192.0.2.5
-client_uri = sip:{user}@192.0.2.5
-contact_user = {user}
-outbound_auth = {trunk}
-expiration = 20
-max_random_initial_delay = 1
-"""
 UPDATE = b"""\
 server 192.0.2.11
 zone acme.example
@@ -39,40 +24,6 @@ update delete pbx.acme.example A
 update add pbx.acme.example 30 A 192.0.2.12
 send
 """
-AUTH = "[{trunk}]\ntype = auth\nauth_type = userpass\nusername = {user}\npassword = {secret}\n"
-
-
-def include(machine: Machine, name: str, text: str) -> None:
-    machine.path(f"/etc/hotstandby/localized/generations/0-empty/asterisk/{name}").write_text(text)
-
-
-def register_everything(machine: Machine) -> None:
-    """Writes the includes of a primary by hand, and reloads."""
-    assert machine.root is not None
-    accounts = [("nova", "5552000", "nova-Secret3")]
-    if machine.root.release == "16":
-        include(machine, "sip-registrations.conf", LINE["sip"])
-    else:
-        accounts.append(("acme", "5551000", "acme-Secret1"))
-    include(machine, "iax-registrations.conf", LINE["iax"])
-    include(machine, "pjsip-auth.conf", "".join(AUTH.format(trunk=t, user=u, secret=s) for t, u, s in accounts))
-    include(machine, "pjsip-registrations.conf", "".join(PJSIP.format(trunk=t, user=u) for t, u, _ in accounts))
-    reload(machine)
-
-
-def register_nothing(machine: Machine) -> None:
-    """Writes the includes of a standby by hand, and reloads."""
-    for name in ("sip-registrations.conf", "iax-registrations.conf", "pjsip-registrations.conf"):
-        include(machine, name, "")
-    reload(machine)
-
-
-def reload(machine: Machine) -> None:
-    assert machine.root is not None
-    for command in ("sip reload",) if machine.root.release == "16" else ():
-        machine.asterisk(command)
-    machine.asterisk("iax2 reload")
-    machine.asterisk("module reload res_pjsip.so")
 
 
 @pytest.fixture(autouse=True)
@@ -99,60 +50,6 @@ def test_a_machine_has_its_own_files_names_and_processes(world: World) -> None:
     assert world.dallas.run(["test", "-e", "/etc/hotstandby/only-here"]).returncode == 1
     assert not Path("/etc/hotstandby/only-here").exists()
     assert world.dallas.run(["ps", "-C", "asterisk", "-o", "pid="]).stdout.count("\n") == 1
-
-
-def test_every_registration_reaches_the_carriers_log_from_the_right_machine(world: World) -> None:
-    register_everything(world.boston)
-    for account in ("acme", "metro", "nova"):
-        world.carrier.await_holder(account, ["boston"])
-        assert world.carrier.registers(account)[-1].machine == "boston"
-    register_nothing(world.boston)
-    register_everything(world.dallas)
-    for account in ("acme", "metro", "nova"):
-        world.carrier.await_holder(account, ["dallas"])
-        seen = [found.machine for found in world.carrier.registers(account)]
-        assert seen[0] == "boston"
-        assert seen[-1] == "dallas"
-
-
-def test_a_call_lands_on_whoever_registered_last(world: World) -> None:
-    for machine in (world.boston, world.dallas):
-        register_nothing(world.peer_of(machine))
-        register_everything(machine)
-        for account in ("acme", "metro", "nova"):
-            world.carrier.await_holder(account, [machine.name])
-            call = world.carrier.call(account)
-            assert (call.machine, call.status) == (machine.name, 200)
-
-
-def test_a_wrong_iax2_password_is_seen_as_a_refusal_of_that_account(world: World) -> None:
-    include(world.dallas, "iax-registrations.conf", "register => 5556000:wrong@192.0.2.5\n")
-    world.dallas.asterisk("iax2 reload")
-    deadline = time.monotonic() + 10
-    while not (refused := [found for found in world.carrier.answers() if found.status == 403]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    register_nothing(world.dallas)
-    assert {(found.account, found.machine) for found in refused} == {("5556000", "dallas")}
-
-
-def test_nobody_registered_is_said_so(world: World) -> None:
-    assert world.carrier.holder("strict") == []
-    assert world.carrier.call("strict").status == 480
-
-
-def test_a_503_by_address_goes_on_to_the_other_machine(world: World) -> None:
-    inbound = world.boston.path("/etc/asterisk/extensions_inbound.conf").read_text()
-    world.boston.write("/etc/asterisk/extensions_inbound.conf", "exten => _X.,1,Hangup(34)\n")
-    world.boston.asterisk("dialplan reload")
-    try:
-        call = world.carrier.call("better")
-    finally:
-        world.boston.write("/etc/asterisk/extensions_inbound.conf", inbound)
-        world.boston.asterisk("dialplan reload")
-    assert call.machine == "dallas"
-    assert [(attempt.machine, attempt.status) for attempt in call.attempts] == [("boston", 503)]
-    assert world.carrier.call("better").machine == "boston"
 
 
 def test_a_cut_path_is_cut_both_ways_and_heals(world: World) -> None:
@@ -231,23 +128,6 @@ def test_a_machine_comes_back_with_the_registrations_that_its_disk_says(world: W
     register_nothing(world.boston)
 
 
-def test_refreshes_are_seen(world: World) -> None:
-    """Asterisk sends no event for a refresh; the wire shows it."""
-    short = PJSIP.replace("expiration = 20", "expiration = 13")
-    include(world.boston, "pjsip-auth.conf", AUTH.format(trunk="nova", user="5552000", secret="nova-Secret3"))
-    include(world.boston, "pjsip-registrations.conf", short.format(trunk="nova", user="5552000"))
-    before = len(world.carrier.registers("nova"))
-    reload(world.boston)
-    deadline = time.monotonic() + 10
-    while len(world.carrier.registers("nova")) < before + 3:
-        assert time.monotonic() < deadline, world.carrier.registers("nova")
-        time.sleep(0.05)
-    register_nothing(world.boston)
-    world.carrier.await_holder("nova", [])
-    gone = [found for found in world.carrier.answers() if found.account == "5552000"][-1]
-    assert (gone.machine, gone.status, gone.expires_s) == ("boston", 200, 0)
-
-
 def test_power_can_be_taken_from_a_frozen_machine(world: World) -> None:
     world.boston.freeze()
     world.boston.power_off()
@@ -266,26 +146,6 @@ def test_an_agi_script_of_the_chroot_runs_on_the_machine(world: World) -> None:
     boston.asterisk("dialplan reload")
     assert world.carrier.call("better", order=["boston"]).machine == "boston"
     assert boston.path("/run/hotstandby/agi").read_text() == f"{boston.root.ids()[0] if boston.root else 0} boston"
-
-
-def test_accounts_that_ring_both_and_that_refuse_a_second(worlds: Worlds, release: Release) -> None:
-    """What the carrier does is the account's, so one Asterisk on the machines shows it."""
-    world = worlds(boston=release, dallas=release)
-    for trunk, user, secret in (("forked", "5553000", "forked-Secret4"), ("strict", "5554000", "strict-Secret5")):
-        for machine in (world.boston, world.dallas):
-            include(machine, "pjsip-auth.conf", AUTH.format(trunk=trunk, user=user, secret=secret))
-            include(machine, "pjsip-registrations.conf", PJSIP.format(trunk=trunk, user=user))
-            machine.asterisk("module reload res_pjsip.so")
-            if machine is world.boston:
-                world.carrier.await_holder(trunk, ["boston"])
-        if trunk == "forked":
-            world.carrier.await_holder(trunk, ["boston", "dallas"])
-        else:
-            deadline = time.monotonic() + 5
-            while not any(found.status == 403 for found in world.carrier.answers()):
-                assert time.monotonic() < deadline, world.carrier.answers()
-                time.sleep(0.05)
-            assert world.carrier.holder(trunk) == ["boston"]
 
 
 def test_names_follow_an_update_on_every_server(worlds: Worlds, release: Release) -> None:
