@@ -25,6 +25,10 @@ COUNT: Final = 30
 """Rows of a view without `Count`."""
 COUNT_LIMIT: Final = 1000
 """Rows of a view at most."""
+SERVICE_COUNT: Final = 10
+"""Entries of Domino Access Services without `count`."""
+SERVICE_COUNT_LIMIT: Final = 100
+"""Asked for more than these, they refuse."""
 
 
 @dataclass
@@ -234,7 +238,7 @@ def _view(view: View, request: Request) -> Response:
         rows = [row for row in rows if pages.folded(_text(row)) >= pages.folded(arguments["startkey"])]
     if view.categorized and "restricttocategory" not in arguments and rows:
         rows = [{"@category": "true", **dict(list(rows[0].items())[:1])}, *rows]
-    count = int(arguments.get("count", COUNT))
+    count = _number(arguments.get("count"), COUNT)
     rows = rows[: min(COUNT_LIMIT if count < 0 else count, COUNT_LIMIT)]
     if arguments.get("outputformat", "").lower() == "json":
         return Response(200, JSON, pages.view_json(rows, total))
@@ -249,6 +253,10 @@ def _access_services(database: Database, path: str, view: str, request: Request)
         said = "The URI must refer to an existing view."
         return Response(404, JSON, pages.service_error(404, "Not Found", said))
     rows = database.views[view].rows
+    count = _number(request.arguments.get("count"), SERVICE_COUNT)
+    if count > SERVICE_COUNT_LIMIT:
+        said = f"Limit exceeded.  Cannot read more than {SERVICE_COUNT_LIMIT} entries."
+        return Response(400, JSON, pages.service_error(400, "Bad Request", said))
     key = pages.folded(request.arguments.get("keys", ""))
     exact = request.arguments.get("keysexactmatch") == "true"
     found = []
@@ -256,7 +264,7 @@ def _access_services(database: Database, path: str, view: str, request: Request)
         first = pages.folded(_text(row))
         if first == key or (first.startswith(key) and not exact):
             found.append(row)
-    return Response(200, "application/json", pages.collection(found, path, len(rows)))
+    return Response(200, "application/json", pages.collection(found[:count], path, len(rows)))
 
 
 def _agent(database: Database, agent: Agent, request: Request) -> Response:
@@ -274,6 +282,8 @@ def _agent(database: Database, agent: Agent, request: Request) -> Response:
 
 
 def _service(database: Database, service: Service, request: Request) -> Response:
+    if request.method == "GET":
+        return Response(200, HTML, f"<html><body>Operations: {service.operation}</body></html>")  # no fault, a page
     try:
         operation = next(iter(ElementTree.fromstring(request.body)[0]))
     except (ElementTree.ParseError, IndexError, StopIteration):
@@ -282,6 +292,13 @@ def _service(database: Database, service: Service, request: Request) -> Response
         return Response(500, XML, pages.soap_fault(f"no such operation: {operation.tag}"))
     row = _found(database.views[service.view], operation[0].text or "") or {"RESULT": ""}
     return Response(200, XML, pages.soap_answer(service.operation, service.namespace, row))
+
+
+def _number(text: str | None, default: int) -> int:
+    try:
+        return default if text is None else int(text)
+    except ValueError:
+        return default
 
 
 def _text(row: Record) -> str:

@@ -65,6 +65,18 @@ def test_startkey_is_a_position_and_not_a_filter(domino: Domino) -> None:
     assert [text.text for text in ElementTree.fromstring(body).iter("text")][::2] == ["+0506", "+0507"]
 
 
+@pytest.mark.parametrize(
+    ("count", "status", "rows"), [("", 200, 10), ("&count=100", 200, 100), ("&count=101", 400, None)]
+)
+def test_access_services_give_ten_up_to_a_hundred_and_refuse_more(
+    domino: Domino, count: str, status: int, rows: int | None
+) -> None:
+    response, body = get(domino, f"/p.nsf/api/data/collections/name/v?keys=%2B0{count}")
+    assert response.status == status
+    found = json.loads(body)
+    assert (len(found) if isinstance(found, list) else None) == rows
+
+
 def test_commands_are_not_case_sensitive(domino: Domino) -> None:
     _, body = get(domino, "/p.nsf/v?readviewentries&outputformat=json&count=1")
     assert body.startswith(b"{")
