@@ -23,6 +23,7 @@ AUTH = "[{trunk}]\ntype = auth\nauth_type = userpass\nusername = {user}\npasswor
 
 
 def include(machine: Machine, name: str, text: str) -> None:
+    """Fills one include of the empty generation that every machine starts with."""
     machine.path(f"/etc/hotstandby/localized/generations/0-empty/asterisk/{name}").write_text(text)
 
 
@@ -48,8 +49,9 @@ def register_nothing(machine: Machine) -> None:
 
 
 def reload(machine: Machine) -> None:
+    """Reloads every driver that the machine's Asterisk has."""
     assert machine.root is not None
-    for command in ("sip reload",) if machine.root.release == "16" else ():
-        machine.asterisk(command)
+    if machine.root.release == "16":
+        machine.asterisk("sip reload")
     machine.asterisk("iax2 reload")
     machine.asterisk("module reload res_pjsip.so")
