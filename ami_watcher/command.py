@@ -88,8 +88,14 @@ def run(config: Path | None) -> None:
         daemon = Daemon(places, found.pair, machine, follower(places, found.pair, machine))
         await daemon.run()
 
-    with Lock(places.run / "ami-watcher.lock", f"ami-watcher run on {machine}"):
-        asyncio.run(follow())
+    try:
+        with Lock(places.run / "ami-watcher.lock", f"ami-watcher run on {machine}"):
+            asyncio.run(follow())
+    except OSError as error:
+        raise HotstandbyError(
+            f"ami-watcher cannot run: {error.strerror or error}: {error.filename or places.run}. It needs to write to "
+            f"{places.run} and {places.state}; start it with: systemctl start ami-watcher"
+        ) from error
 
 
 @main.command(epilog="Examples:\n\n\b\n  ami-watcher registrations\n  ami-watcher registrations --json | jq .level")

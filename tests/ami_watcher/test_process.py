@@ -264,6 +264,14 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_directory_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
+    places = machine_at(tmp_path, port=free_port())
+    done = command(environment_of(places) | {"HOTSTANDBY_RUN": "/proc/hotstandby"}, "run")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "/proc/hotstandby" in done.stderr
+
+
 async def test_a_second_one_is_refused_and_names_the_first(tmp_path: Path) -> None:
     async with asterisk() as standin:
         port = free_port()

@@ -210,6 +210,27 @@ def test_a_screen_reader_gets_a_table_with_names_and_states_in_words(page: Chrom
     assert ("searchbox", "Find by name, address or device") in seen
 
 
+def test_with_a_token_the_page_asks_for_it_once_and_then_lives(
+    browser: Chromium, stage: Stage, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    port = free_port()
+    settings = 'token_file = "watcher-token"'
+    places = machine_at(tmp_path_factory.mktemp("token"), port=port, ami_port=stage.standin.port, watcher=settings)
+    browser.leave()
+    with watcher(places, port):
+        browser.go(f"http://127.0.0.1:{port}/")
+        browser.until("location.pathname === '/login' && document.activeElement.id === 'token'")
+        browser.type("wrong")
+        browser.press("Enter", code=KEY_ENTER, text="\r")
+        browser.until("document.querySelector('[role=alert]')?.innerText.includes('not the token')")
+        browser.evaluate("document.getElementById('token').focus()")
+        browser.type("open-Sesame0")
+        browser.press("Enter", code=KEY_ENTER, text="\r")
+        browser.until("document.getElementById('pulse')?.dataset.state === 'live'")
+        assert browser.evaluate("document.cookie") == ""  # no script can read the session
+        browser.leave()
+
+
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_nothing_hangs_over_the_edge(page: Chromium, width: int) -> None:
     page.resize(width, 800, phone=width < 500)
