@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from failover import claim
 from failover.entry import Json
 from failover.errors import FailoverError, Refused
 from failover.here import Here
@@ -65,6 +66,8 @@ def judge(asked: Asked, cut_off: CutOff | None, word: str) -> Judged:
         word: a person's, that the peer is down; empty without one.
     """
     status = asked.status
+    if status is not None and status.claim:
+        return Judged(Proof.DISPROVEN, f"{status.machine} is being promoted itself, with epoch {status.claim}")
     if status is not None and status.registered:
         return Judged(Proof.DISPROVEN, f"{status.machine} holds {', '.join(status.registered)}")
     if status is not None and status.serves:
@@ -131,7 +134,18 @@ class FenceStep:
         self._failed = ""
 
     def check(self) -> bool:
-        """Whether the peer provably serves nothing, without anybody's word."""
+        """Whether the peer provably serves nothing, without anybody's word.
+
+        Before the first look, what this machine is after is noted for the peer, which may be at the same.
+
+        Raises:
+            Refused: it cannot be noted.
+        """
+        try:
+            claim.claim(self._here.places, self._epoch)
+        except OSError as error:
+            where = error.filename or self._here.places.run
+            raise Refused(f"REFUSED: {where} cannot be written ({error.strerror}). Run this as root.") from None
         return judge(self._look(), verified(self._here, self._epoch), "").proof is Proof.PROVEN
 
     def saved(self) -> Mapping[str, Json]:

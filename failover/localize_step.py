@@ -85,6 +85,10 @@ class LocalizeStep:
             TrunkMissing, RequiredTrunkMissing
         """
         outcome = self._outcome
+        holds = right.held(self._here.places, self._here.machine)
+        if not holds.held:
+            # The peer had this machine demote itself between the grant and the swap.
+            raise NotProven(f"{self._here.machine} no longer holds the right: {holds.words}")
         if outcome is None or outcome.comparison is None:
             raise NotProven("Asterisk's registrations were not read. Type the same command again.")
         found = outcome.comparison

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from failover import demotion, dns_role, standing
+from failover import claim, demotion, dns_role, standing
 from failover.facts import facts
 from failover.here import Here
 from failover.own_status import status

@@ -134,6 +134,8 @@ class Status(Answer):
     fenced: Text
     paused: Text
     open_run: Short
+    claim: Number = 0
+    """Epoch of the promotion that runs there at this moment; 0 for none."""
     asterisk: Pbx
 
     @property
@@ -148,10 +150,10 @@ class Status(Answer):
 
     @property
     def proven_standby(self) -> bool:
-        """Whether it was seen to hold nothing: it serves a standby generation, without the right, and its Asterisk
-        is down or lists no shared account."""
+        """Whether it was seen to hold nothing, and not to be after it: it serves a standby generation, without the
+        right, no promotion runs there, and its Asterisk is down or lists no shared account."""
         quiet = self.asterisk.state == "down" or (self.asterisk.listed and not self.trying)
-        return self.role == "standby" and not self.right_held and quiet
+        return self.role == "standby" and not self.right_held and not self.claim and quiet
 
     @property
     def trying(self) -> tuple[str, ...]:

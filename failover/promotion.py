@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from failover import fenced, journal, planning, standing, tsig_key
+from failover import claim, fenced, journal, planning, standing, tsig_key
 from failover.carrier_step import carrier_step, step_name
 from failover.dns_step import DnsStep
 from failover.entry import Json, Kind
@@ -31,8 +31,7 @@ from host.lock import Lock
 from localized.generations import Store
 from pair import read_secret
 
-LOCK: Final = "failover.lock"
-"""In the run directory: one promotion or demotion at a time on a machine."""
+LOCK: Final = claim.LOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +213,8 @@ def _runner(here: Here, written: journal.Journal, mask: Mask, tell: Tell) -> Run
 
     def guard() -> str:
         """A demotion that came meanwhile waits for nobody and wins."""
+        if (gave := claim.promised(here.places)) >= written.epoch:
+            return f"{here.machine} gave way to its peer's promotion {gave}"
         now = fenced.look(here.places)
         return f"{here.machine} was fenced meanwhile: {now.reason}" if now is not None and now != before else ""
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from failover import claim
+from failover.errors import Refused
 from host import clock
 from host.atomic import replace_file
 from host.places import Places
 from localized.right import Right, read_right, right_file, why_not, withdraw_word, word_file
+
+
+class GaveWay(Refused):
+    """The peer's promotion came first, or goes before; this one is not carried on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +39,37 @@ class Held:
 def grant(places: Places, machine: str, epoch: int, reason: str, *, deadline_boottime: float | None = None) -> Right:
     """Gives this machine the right.
 
+    A machine that gave way to the peer's promotion does not take the right of that one or an earlier one; it is looked
+    at again afterwards, for whoever gives way notes that first and takes the right then.
+
     Args:
         epoch: number of the promotion, higher than any before it on either machine.
         reason: why, for people.
         deadline_boottime: seconds on CLOCK_BOOTTIME at which it ends by itself (a lease); None: when it is taken.
 
     Raises:
+        GaveWay
         OSError
     """
+    _still_ours(places, machine, epoch)
     right = Right(machine, epoch, clock.boot_id(), deadline_boottime, reason)
     places.run.mkdir(parents=True, exist_ok=True)
     replace_file(right_file(places), json.dumps(asdict(right)).encode() + b"\n", mode=0o644)
+    try:
+        _still_ours(places, machine, epoch)
+    except GaveWay:
+        revoke(places)
+        raise
     return right
+
+
+def _still_ours(places: Places, machine: str, epoch: int) -> None:
+    promised = claim.promised(places)
+    if promised >= epoch:
+        raise GaveWay(
+            f"{machine} gave way to its peer's promotion {promised} meanwhile, and does not become primary with "
+            f"{epoch}. See who is with: failover status"
+        )
 
 
 def revoke(places: Places) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from failover import fenced, journal, right
+from failover import claim, fenced, journal, right
 from failover.errors import FailoverError
 from failover.run import load
 from host.places import Places
@@ -30,8 +30,9 @@ class Standing:
         role: what that generation was rendered for.
         right: what it holds.
         fenced: why its Asterisk must not start; empty where it may.
-        epoch: the highest that its right and its journals tell; 0 where they tell none.
+        epoch: the highest that its right, its journals, and what it gave way to tell; 0 where they tell none.
         open_run: the run that is not complete, such as "promote 12"; empty where there is none.
+        claim: epoch of the promotion that runs here at this moment; 0 where none does.
     """
 
     machine: str
@@ -41,6 +42,7 @@ class Standing:
     fenced: str
     epoch: int
     open_run: str
+    claim: int = 0
 
     @property
     def is_primary(self) -> bool:
@@ -97,7 +99,8 @@ def look(places: Places, machine: str) -> Standing:
         role=role,
         right=holds,
         fenced=fence.reason if fence else "",
-        epoch=max(epoch, holds.epoch),
+        epoch=max(epoch, holds.epoch, claim.promised(places), claim.claimed(places)),
+        claim=claim.claimed(places),
         open_run=open_run,
     )
 
