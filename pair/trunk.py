@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from pair.fields import Host, Line, Name, Port, SecretFile, Section
 
+_PJSIP_LEAST_S = 12
+"""Seconds. PJSIP refreshes 10 s early (REREGISTER_BUFFER_TIME), and a registrar grants a second less than was asked;
+granted 10 or less it sent 100 to 400 REGISTERs a second, on Asterisk 16 and 22."""
+
 
 class Trunk(Section):
     """One trunk, as both machines see it; keys that differ on a machine stand in `machines`."""
@@ -63,6 +67,11 @@ class Trunk(Section):
                     f"it registers, so it needs {' and '.join(missing)} "
                     "(or register = false, where it reaches us by address)"
                 )
+        if self.channel == "pjsip" and self.register_ and self.expiry_s < _PJSIP_LEAST_S:
+            raise ValueError(
+                f"expiry_s is {self.expiry_s}, and PJSIP refreshes 10 s before the end: it would register without a pause. "
+                f"Ask for {_PJSIP_LEAST_S} or more"
+            )
         if self.channel != "pjsip":
             for key in ("transport", "endpoint"):
                 if getattr(self, key) is not None:

@@ -134,6 +134,12 @@ def test_what_is_wrong_is_told_with_key_value_and_what_is_allowed(old: str, new:
     assert told in problems(EXAMPLE.replace(old, new, 1))
 
 
+def test_an_expiry_that_makes_pjsip_register_without_a_pause_is_refused() -> None:
+    pjsip = EXAMPLE.replace('channel = "sip"', 'channel = "pjsip"\nexpiry_s = 11', 1)
+    assert [told for told in problems(pjsip) if "it would register without a pause. Ask for 12 or more" in told]
+    assert problems(pjsip.replace("expiry_s = 11", "expiry_s = 12")) == []
+
+
 def test_every_problem_is_told_at_once() -> None:
     wrong = EXAMPLE.replace('channel = "sip"', 'channel = "x"', 1).replace("ttl_s = 30", "ttl_s = 0")
     wrong = wrong.replace('host = "198.51.100.7"', 'host = "a b"').replace("[sync]", "[synk]")
