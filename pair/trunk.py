@@ -69,8 +69,8 @@ class Trunk(Section):
                 )
         if self.channel == "pjsip" and self.register_ and self.expiry_s < _PJSIP_LEAST_S:
             raise ValueError(
-                f"expiry_s is {self.expiry_s}, and PJSIP refreshes 10 s before the end: it would register without a pause. "
-                f"Ask for {_PJSIP_LEAST_S} or more"
+                f"expiry_s is {self.expiry_s}, and PJSIP refreshes 10 s before the end: "
+                f"it would register without a pause. Ask for {_PJSIP_LEAST_S} or more"
             )
         if self.channel != "pjsip":
             for key in ("transport", "endpoint"):
