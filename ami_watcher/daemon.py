@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.api import Login, application
+from ami_watcher.api import application
 from ami_watcher.ask import socket_path
 from ami_watcher.desk import Desk
 from ami_watcher.exchange import Exchange, ExportFailed
@@ -84,7 +84,9 @@ class Daemon:
         self._contacts_at = 0.0
         self._heard: set[tuple[str, str]] = set()
         self._stop = asyncio.Event()
-        self._login: Login | None = None
+        self._app, self._login = application(self.desk, self._metrics)
+        self._login.tokens = self._token
+        self._guard = Guard(self._app, hosts=_hosts(pair, machine), tokens=self._token)
 
     def stop(self) -> None:
         """Ends the run."""
@@ -101,11 +103,7 @@ class Daemon:
         await self._keeper.begin(time.time())
         self._settling = Settling(self.desk.pair.watcher.hooks.settle_s, self._keeper.memory.recall(limit=REMEMBERED))
         self._send_couriers()
-        app, self._login = application(self.desk, self._metrics)
-        guarded = Guard(app, hosts=_hosts(self.desk.pair, self._machine), tokens=self._token)
-        self._guard = guarded
-        self._login.tokens = self._token
-        servers = [(server(guarded), self._tcp), (server(app), self._unix)]
+        servers = [(server(self._guard), self._tcp), (server(self._app), self._unix)]
 
         serving = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in servers]
         telling = asyncio.create_task(self._listen())
@@ -279,8 +277,7 @@ class Daemon:
             log.warning("the name of AMI's secret_file is taken over at the next start: systemctl restart ami-watcher")
         self._token = token
         self._guard.reconfigure(hosts=_hosts(pair, self._machine), tokens=token)
-        if self._login is not None:
-            self._login.tokens = token
+        self._login.tokens = token
         self.desk.pair = pair
         self.desk.exchange = self._exchange(pair)
         self._keeper.history_days = pair.watcher.history_days

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 KNOWN_EVERY_S: Final = 60.0
 """How often everybody's last_seen is written when nothing else is new: it spares the disk."""
 REOPEN_EVERY_S: Final = 15.0
+ALIVE_EVERY_S: Final = 10.0
+"""How often it is written that the watcher watches, when there is nothing else to write; less than RESUME_GAP_S."""
 
 
 class Keeper:
@@ -49,7 +51,8 @@ class Keeper:
         self._run = Watched(now, now)
         self._pending: deque[Entry] = deque(maxlen=REMEMBERED)
         self._loaded = False
-        self._known_at = 0.0
+        self._known_at = float("-inf")
+        self._written_at = float("-inf")
         self._opened_at = float("-inf")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
@@ -89,6 +92,8 @@ class Keeper:
             if self._store is None:
                 return
         batch = list(self._pending)
+        if not batch and now - self._written_at < ALIVE_EVERY_S:
+            return
         run = self._run
         with_known = bool(batch) or now - self._known_at >= KNOWN_EVERY_S
         known = self.inventory.known if with_known else ()
@@ -106,6 +111,7 @@ class Keeper:
         written = {id(entry) for entry in batch}
         while self._pending and id(self._pending[0]) in written:
             self._pending.popleft()
+        self._written_at = now
         if with_known:
             self._known_at = now
         if self.problem is not None:
@@ -139,7 +145,7 @@ class Keeper:
     async def end(self, now: float) -> None:
         """Writes what is left and closes the file."""
         self.alive(now)
-        self._known_at = 0.0
+        self._known_at = self._written_at = float("-inf")
         if self._store is not None:
             await self.flush(now)
         self._drop()

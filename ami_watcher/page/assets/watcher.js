@@ -3,7 +3,8 @@
 
 const QUIET_MS = 25_000;      // the daemon gives a sign of life every 10 s
 const READ_EVERY_MS = 30_000; // the strips move on, even when nothing happens
-const SETTLE_MS = 150;
+const SETTLE_MS = 150;        // changes come in bursts
+const CLOSEST_MS = 700;       // however many phones come and go
 const LONGEST_PAUSE_MS = 10_000;
 
 const live = document.getElementById("live");
@@ -99,9 +100,10 @@ async function read() {
 }
 
 let timer = 0;
+let last = 0;
 function soon() {
-  clearTimeout(timer);
-  timer = setTimeout(read, SETTLE_MS);
+  if (timer) return;
+  timer = setTimeout(() => { timer = 0; last = Date.now(); read(); }, Math.max(SETTLE_MS, last + CLOSEST_MS - Date.now()));
 }
 
 function found() {
