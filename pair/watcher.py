@@ -54,6 +54,7 @@ class Watcher(Section):
     listen: Address = "127.0.0.1"
     """Where the page and the API are served; anything but loopback needs token_file."""
     port: Port = 8160
+    """Of the page, the API and the metrics."""
     token_file: SecretFile | None = None
     """What a browser or a program has to show; without one only this machine is served."""
     hosts: tuple[Host, ...] = ()
@@ -64,6 +65,7 @@ class Watcher(Section):
     """Where NAME-OF-MACHINE.json says who is registered there: a directory that is synced both ways, so that each
     machine finds the other's. contacts/ under /var/lib/hotstandby where it is left out."""
     hooks: Hooks = Hooks()
+    """Who is told of a change."""
 
     @model_validator(mode="after")
     def _proof_outlives_a_poll(self) -> Watcher:
