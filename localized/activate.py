@@ -119,6 +119,7 @@ def activate(
     before = store.pointed_to("current")
     loaded = _Loaded(places)
     modules = _modules_to_reload(store, loaded, prepared.generation)
+    uncertain = loaded.name() is None
     started = time.monotonic()
     loaded.forget()
     store.activate(prepared.generation)
@@ -126,6 +127,8 @@ def activate(
         right.withdraw_word(places)
     _write_hosts(prepared.generation, hosts_file, outcome)
     if asterisk:
+        if uncertain:
+            _touch(store, prepared.generation, modules)
         _follow(watch, store, prepared.generation, modules, outcome, progress)
         loaded.remember(prepared.generation)
         _restart_needed(before, prepared.generation, outcome)
@@ -155,6 +158,8 @@ def reload_active(places: Places, pair: Pair, machine: str, *, progress: Progres
     outcome = Outcome(active.role, machine, active.name)
     started = time.monotonic()
     modules = {module for file in active.files().values() if (module := file["reload"])}
+    if _Loaded(places).name() != active.name:
+        _touch(store, active, modules)
     _follow(watch, store, active, sorted(modules), outcome, progress)
     _Loaded(places).remember(active)
     outcome.seconds = time.monotonic() - started
@@ -171,8 +176,6 @@ def _follow(
                 # Nothing of it can register; where something should, look_before has said so.
                 continue
             progress(f"reloading {module}")
-            # Asterisk remembers the stat of a file whose load failed: only a new mtime makes it read again.
-            store.touch(generation, [path for path, file in generation.files().items() if file["reload"] == module])
             reload.reload_module(watch.asterisk, module)
             outcome.reloaded.append(module)
         outcome.comparison = asyncio.run(watch.until_settled(store, generation, progress))
@@ -188,6 +191,12 @@ def _follow(
             f"Then type again: render-localized --role {generation.role.value} --activate"
         ) from error
     _judge(watch, outcome)
+
+
+def _touch(store: Store, generation: Generation, modules: Iterable[str]) -> None:
+    """Asterisk remembers the stat of a file whose load failed: only a new mtime makes it read that file again."""
+    wanted_by = set(modules)
+    store.touch(generation, [path for path, file in generation.files().items() if file["reload"] in wanted_by])
 
 
 def _judge(watch: _Watch, outcome: Outcome) -> None:
@@ -324,9 +333,11 @@ class _Watch:
         modules |= {
             MODULES[row.wanted.channel] for row in found.missing if row.refused and row.wanted.channel != "pjsip"
         }
+        unread = {MODULES[row.wanted.channel] for row in found.not_loaded}
         for module in sorted(modules):
-            paths = [path for path, file in generation.files().items() if file["reload"] == module]
-            store.touch(generation, paths)
+            # chan_sip sends its registrations anew without being given a new file, and does not drop the good ones.
+            if module in unread or module != MODULES["sip"]:
+                _touch(store, generation, [module])
             reload.reload_module(self.asterisk, module)
         for row in found.missing:
             if row.refused and row.wanted.channel == "pjsip":

@@ -96,7 +96,23 @@ class TrunkFacts:
             raise NotRenderable(f"The secret of {self.label} is not known. Name its file with secret_file.")
         return Outside(self._secrets[name], f"the secret of {self.label}", hidden=True)
 
-    @property
+    def written(self) -> None:
+        """Tries every value of it that the files of either role hold.
+
+        Raises:
+            Unwritable
+        """
+        if self.by_address:
+            return
+        if self.channel == "pjsip":
+            for value in (self.auth_username, self.secret):
+                syntax.asterisk_value(value)
+            for value in (self.username, self.contact):
+                syntax.sip_user(value)
+        elif self.register_line:
+            return
+
+    @cached_property
     def register_line(self) -> str:
         """The value of its `register =>` line, for chan_sip or chan_iax2."""
         if self.channel == "iax2":

@@ -85,6 +85,8 @@ def render(
         NotRenderable: names the template and its line, or the trunk and the character.
     """
     facts = Facts(pair, machine, role, secrets)
+    if not role.is_dns:
+        _all_writable(facts)
     names = template_names(admin_templates)
     environment = _environment(admin_templates)
     context = facts.context()
@@ -180,8 +182,11 @@ def _rendered(name: str, environment: jinja2.Environment, context: dict[str, Any
             f"Template {_where(error, file)}: {printable(str(error.message))}. "
             "Names that a template may use are in docs/localized.md."
         ) from None
+    except syntax.Unwritable:
+        # It names the value, which stands in pair.toml or under secrets/; the template is not at fault.
+        raise
     except NotRenderable as error:
-        raise type(error)(f"Template {_where(error, file)}: {error}") from None
+        raise NotRenderable(f"Template {_where(error, file)}: {error}") from None
     except (UnicodeError, OSError) as error:
         raise NotRenderable(f"Template {file} cannot be read or written as UTF-8: {printable(str(error))}.") from None
     except Exception as error:  # an admin's template may fail in any way that Python knows
@@ -189,6 +194,22 @@ def _rendered(name: str, environment: jinja2.Environment, context: dict[str, Any
             f"Template {_where(error, file)}: {type(error).__name__}: {printable(str(error))}. Mend it."
         ) from error
     return _with_rights(name, data, source, facts)
+
+
+def _all_writable(facts: Facts) -> None:
+    """Every value that cannot be written, not the first alone.
+
+    Raises:
+        Unwritable
+    """
+    refused = []
+    for trunk in facts.trunks:
+        try:
+            trunk.written()
+        except syntax.Unwritable as error:
+            refused.append(str(error))
+    if refused:
+        raise syntax.Unwritable("\n".join(refused))
 
 
 def _with_rights(name: str, data: bytes, source: str, facts: Facts) -> Rendered:

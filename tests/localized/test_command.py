@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from host.places import Places
 from localized.generations import Store
 from localized.role import Role
+from tests.localized import forked
 from tests.localized.example import EXAMPLE, environment, lay_out
+from tests.localized.forked import Done
 
 WORD = ("--peer-is-down", "it burns")
 
@@ -24,15 +27,8 @@ def places(tmp_path: Path) -> Places:
     return lay_out(tmp_path)
 
 
-def run(places: Places, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "localized", *arguments, "--hosts-file", str(places.config.parent / "hosts")],
-        capture_output=True,
-        text=True,
-        env={**environment(places), **(env or {})},
-        timeout=60,
-        check=False,
-    )
+def run(places: Places, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
+    return forked.run(places, arguments, env=env)
 
 
 def words(text: str) -> str:

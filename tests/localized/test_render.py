@@ -122,8 +122,16 @@ def test_a_template_that_is_wrong_is_named_with_its_line_and_the_reason(tmp_path
 
 
 def test_a_value_that_cannot_be_written_is_refused_with_the_trunk_and_the_character() -> None:
-    with pytest.raises(NotRenderable, match=r"secret of trunk metro contains ':'"):
+    with pytest.raises(NotRenderable, match=r"^The secret of trunk metro contains ':'"):
         files(Role.PRIMARY, metro="a:b")
+
+
+def test_all_values_that_cannot_be_written_are_in_one_report_in_either_role() -> None:
+    for role in (Role.PRIMARY, Role.STANDBY):
+        with pytest.raises(NotRenderable) as error:
+            files(role, metro="a:b", acme="a\nb")
+        assert "trunk metro contains" in str(error.value)
+        assert "trunk acme contains the control character U+000A" in str(error.value)
 
 
 def test_freepbx_gets_the_names_that_it_reads() -> None:
