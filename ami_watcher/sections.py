@@ -19,6 +19,8 @@ from ami_watcher.view import lasted
 
 MOST_ROWS: Final = 200
 """Contacts on the page; the filter finds the others."""
+MOST_TRUNKS: Final = 200
+"""Trunks on the page, those that need somebody first; the command prints all."""
 RECENT: Final = 12
 WIDE: Final = 1440.0
 """Units across a strip: one a minute."""
@@ -107,8 +109,13 @@ class Page:
             login: whether a token is needed, so that one can leave.
         """
         registrations = self._desk.registrations()
+        rows = registrations.registrations
+        if len(rows) > MOST_TRUNKS:
+            first = sorted(rows, key=lambda row: row.level == "good")[:MOST_TRUNKS]
+            registrations = registrations.model_copy(update={"registrations": tuple(first)})
         return self._jinja.get_template("index.html").render(
             registrations=registrations,
+            hidden=len(rows) - len(registrations.registrations),
             contacts=self._desk.contacts(query, MOST_ROWS),
             history=self._desk.recent(RECENT),
             health=self._desk.health(),
