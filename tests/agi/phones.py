@@ -34,7 +34,7 @@ def data() -> Data:
     )
 
 
-def lookup(port: int, extra: str = "", *, database: str = "crm/phones.nsf") -> str:
+def lookup(port: int, extra: str = "", *, database: str = "crm/phones.nsf", deadline_ms: int = 300) -> str:
     """[lookup.caller] on the stand-in at `port`."""
     return f"""
 [lookup.caller]
@@ -47,7 +47,7 @@ key_column = "Number"
 number = {{ region = "US", spellings = ["digits", "e164"] }}
 variables = {{ "CALLERID(name)" = "Name", COMPANY = "Company" }}
 defaults = {{ COMPANY = "unknown" }}
-deadline_ms = 300
+deadline_ms = {deadline_ms}
 {extra}
 """
 

@@ -40,9 +40,14 @@ def make(domino: Domino, tmp_path: Path) -> Iterator[Make]:
     made: list[Lookups] = []
 
     def lookups(
-        extra: str = "", *, database: str = "crm/phones.nsf", breaker: Breaker | None = None, most: int = 32
+        extra: str = "",
+        *,
+        database: str = "crm/phones.nsf",
+        deadline_ms: int = 300,
+        breaker: Breaker | None = None,
+        most: int = 32,
     ) -> Lookups:
-        pair = phones.pair_with(phones.lookup(domino.port, extra, database=database))
+        pair = phones.pair_with(phones.lookup(domino.port, extra, database=database, deadline_ms=deadline_ms))
         one = Lookups(phones.places(tmp_path), pair, breaker=breaker or Breaker(), most=most)
         one.stay()
         made.append(one)
@@ -183,24 +188,31 @@ def test_a_call_that_joins_a_request_about_to_be_late_still_has_its_own_time(dom
 
 
 def test_more_callers_than_domino_gets_at_once_wait_for_their_turn(domino: Domino, make: Make) -> None:
-    lookups = make("missing_s = 0", most=2)
+    lookups = make("missing_s = 0", most=2, deadline_ms=4000)
     domino.trouble = Trouble(headers_after_s=0.01)
     answers: list[Answer] = []
-    keys = [f"+1415555{number:04}" for number in range(12)]
-    threads = [threading.Thread(target=lambda key=key: answers.append(find(lookups, key))) for key in keys]
+
+    def ask(key: str) -> None:
+        answers.append(lookups.find("caller", key, time.monotonic() + 5))
+
+    threads = [threading.Thread(target=ask, args=(f"+1415555{number:04}",)) for number in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(10)
     assert [answer.status for answer in answers] == [Status.NOTFOUND] * 12
+
+
+def test_a_caller_whose_turn_does_not_come_is_late(domino: Domino, make: Make) -> None:
+    lookups = make(most=1)
     domino.trouble = Trouble(headers_after_s=5)
-    threads = [threading.Thread(target=find, args=(lookups, key)) for key in keys[:2]]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.1)
-    assert find(lookups, keys[2], deadline_s=0.1).status is Status.TIMEOUT
-    for thread in threads:
-        thread.join(5)
+    first = threading.Thread(target=find, args=(lookups, "+14155550000"))
+    first.start()
+    assert eventually(lambda: len(domino.requests) == 1)
+    answer = find(lookups, deadline_s=0.05)
+    assert answer.status is Status.TIMEOUT
+    assert "under way" in answer.reason
+    first.join(5)
 
 
 def test_a_restart_remembers(domino: Domino, make: Make) -> None:
