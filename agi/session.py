@@ -38,7 +38,6 @@ class State(Enum):
     WAITING = "waiting"
     WORKING = "working"
     FINISHING = "finishing"
-    ABANDONED = "abandoned"
     CLOSED = "closed"
 
 
@@ -70,6 +69,7 @@ class Session:
     """
 
     __slots__ = (
+        "_abandoned",
         "_answers",
         "_call",
         "_environment",
@@ -99,6 +99,7 @@ class Session:
         self._environment = Environment()
         self._script: Script | None = None
         self._call: Call | None = None
+        self._abandoned = False
         self._hungup = False
         self._rest = b""
         self._unsent = b""
@@ -127,9 +128,10 @@ class Session:
                 log.warning("%s did not send a whole AGI environment in time; the session was closed.", self.peer)
             self._close("refused")
         elif self.state in (State.WAITING, State.WORKING):
+            # A word of its own, not a state: the worker may be setting that at this moment.
             log.warning("%s did not end before its deadline; the call goes on without it.", self._who())
             self.outcome = "late"
-            self.state = State.ABANDONED
+            self._abandoned = True
             self.link.cut()
             # Its thread may still hold the descriptors: they are closed when it lets go of them.
             self.house.forget(self)
@@ -209,7 +211,7 @@ class Session:
         """In a worker thread."""
         kept: list[bytes] = []
         outcome = "late"
-        if self.state is State.WAITING and time.monotonic() < self.deadline:
+        if not self._abandoned and time.monotonic() < self.deadline:
             self.state = State.WORKING
             talk = Patient(
                 self.link.read_fd,
@@ -224,7 +226,7 @@ class Session:
         self.house.loop.call_soon_threadsafe(self._worked, kept, outcome)
 
     def _worked(self, kept: list[bytes], outcome: str) -> None:
-        if self.state is State.ABANDONED:
+        if self._abandoned:
             self.state = State.CLOSED
             self.link.close()
             return
