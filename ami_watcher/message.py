@@ -45,6 +45,12 @@ def _header(name: str) -> bytes:
     return f"\r\n{name}:".encode("utf-8", "surrogateescape")
 
 
+@lru_cache(maxsize=512)
+def _event_name(line: bytes) -> str:
+    """The name in the first line of a message. Asterisk has some two hundred of them."""
+    return line[7:].decode("utf-8", "replace").strip() if line.startswith(b"Event: ") else ""
+
+
 @final
 class Message(panoramisk.message.Message):  # type: ignore[misc]
     """A reply or an event: its headers by name.
@@ -89,11 +95,7 @@ class Message(panoramisk.message.Message):  # type: ignore[misc]
     @_Once
     def event_name(self) -> str:
         """Name of the event, '' for a reply."""
-        raw = self.raw
-        if not raw.startswith(b"Event: "):
-            return ""
-        end = raw.find(b"\r\n")
-        return (raw[7:end] if end >= 0 else raw[7:]).decode("utf-8", "replace").strip()
+        return _event_name(self.raw.partition(b"\r\n")[0])
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of the header `name`, or `default`."""

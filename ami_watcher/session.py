@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 GOODBYE_S: Final = 0.4
 """How long each half of a polite end of the connection may take before it is cut."""
+READ: Final = 65536
+"""Bytes of one read."""
 MOST_ROUTES: Final = 1000
 ASYNCHRONOUS: Final = b"\r\nPrivilege: "
 """In an event that came by itself; the items of a list carry no Privilege."""
@@ -70,8 +72,11 @@ class Where(Shape):
     def tls_ca_file(self) -> str | None: ...
 
 
-class Protocol(panoramisk.ami_protocol.AMIProtocol):  # type: ignore[misc]
-    """The socket's side: frames, matches replies to actions, hands events on."""
+class Protocol(panoramisk.ami_protocol.AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
+    """The socket's side: frames, matches replies to actions, hands events on.
+
+    asyncio reads into a buffer of ours: one of its own for every read would cost as much as the parsing.
+    """
 
     def __init__(self, session: Session, wire: Wire) -> None:
         self.factory = session
@@ -81,6 +86,16 @@ class Protocol(panoramisk.ami_protocol.AMIProtocol):  # type: ignore[misc]
         self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
+        self._buffer = bytearray(READ)
+        self._view = memoryview(self._buffer)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's name
+        """Where asyncio reads into."""
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """That so many bytes were read."""
+        self.data_received(bytes(self._view[:nbytes]))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -101,8 +116,13 @@ class Protocol(panoramisk.ami_protocol.AMIProtocol):  # type: ignore[misc]
             return
         if self.wire.version is not None and not self.greeted.done():
             self.greeted.set_result(self.wire.version)
+        dispatch, handle = self.factory.dispatch, self.handle_message
         for message in messages:
-            self.handle_message(message)
+            # Most of what comes is events; they take the shortest way.
+            if type(message) is Message and ASYNCHRONOUS in message.raw:
+                dispatch(message)
+            else:
+                handle(message)
 
     def send(self, data: Action) -> asyncio.Future[Any]:
         """Writes an action and returns the future of its reply.
@@ -124,9 +144,6 @@ class Protocol(panoramisk.ami_protocol.AMIProtocol):  # type: ignore[misc]
     def handle_message(self, message: Message | Oversize) -> None:
         if isinstance(message, Oversize):
             self._too_long(message)
-            return
-        if ASYNCHRONOUS in message.raw:
-            self.factory.dispatch(message)
             return
         action = self.responses.get(message.get("ActionID", ""))
         if action is not None and action.add_message(message):
