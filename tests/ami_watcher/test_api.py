@@ -22,8 +22,8 @@ from ami_watcher.documents import Contacts, History, Registrations
 from ami_watcher.registration import Registration, State
 from ami_watcher.snapshot import LinkState
 from pair import read
+from tests.ami_watcher.running import free_port
 from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
-from tests.ami_watcher.test_process import free_port
 from tests.ami_watcher.until import until
 
 TOKEN = "open-Sesame0"

@@ -14,8 +14,8 @@ import pytest
 
 from host.places import Places
 from lab.ami_standin import AmiStandin
+from tests.ami_watcher.running import Running, free_port, watcher
 from tests.ami_watcher.scripted import machine_at
-from tests.ami_watcher.test_process import Running, free_port, watcher
 from tests.browser.chromium import Chromium
 
 Result = TypeVar("Result")
