@@ -21,7 +21,7 @@ from failover.here import Here
 from failover.peer import DEMOTE_S, Asked, Peer
 from failover.probes.found import Answer, Found
 from failover.recovery import Fence as Proof
-from failover.refusal import refusal
+from failover.refusal import in_short
 from host import clock
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
@@ -193,10 +193,7 @@ class FenceStep:
 
     def undo(self, saved: Mapping[str, Json]) -> str:  # noqa: ARG002 - the step contract
         """A fenced peer is not woken: two machines that both think they should serve are worse than none."""
-        return (
-            f"{self._here.peer} stays as it is; to give it the calls again, type there: failover promote, "
-            f"or here: failover switchover --to {self._here.peer}"
-        )
+        return f"{self._here.peer} stays as it is; to give it the calls, type there: failover switchover"
 
     def _look(self) -> Asked:
         seen = self._seen
@@ -219,11 +216,12 @@ class FenceStep:
             self._failed += f" The fence command '{argv[0]}' ended with {done.returncode}{f': {said}' if said else ''}."
 
     def _refused(self, found: str = "") -> Refused:
+        """One line, for the journal; before anything began, the plan has shown the same at length."""
         looked = self._seen.found if self._seen is not None else None
         seen = [one for one in (*self._more, looked) if one is not None]
         unique = list({one.probe: one for one in seen}.values())
         why = " ".join(part for part in (self._failed.strip(), f"{found}." if found else "") if part)
-        return Refused(refusal(self._here.pair, self._here.peer, unique, self._now(), why=why))
+        return Refused(in_short(self._here.pair, self._here.peer, unique, self._now(), why=why))
 
 
 def _environment(here: Here, epoch: int) -> dict[str, str]:

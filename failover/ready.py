@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from failover import public_role
 from failover.evidence import Evidence
 from failover.probes.found import Answer, Found
 from failover.words import lasting
@@ -170,7 +171,12 @@ def _carriers(pair: Pair, machine: str, registrars: dict[str, Found]) -> Iterato
 def _dns(pair: Pair, machine: str, evidence: Evidence) -> Iterator[Item]:
     if pair.dns is None:
         return
+    newest = public_role.newest([one.said for one in evidence.servers])
     for one in evidence.servers:
+        if one.said.role is not None and one.said.role != newest:
+            words = f"{one.found.words}; others say {newest}"
+            yield Item(f"dns {one.said.server}", Good.LATER, words, mend="failover status")
+            continue
         good = one.found.answer is Answer.YES
         needed = one.said.server == machine
         level = Good.YES if good else Good.NO if needed else Good.LATER

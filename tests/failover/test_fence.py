@@ -13,7 +13,7 @@ from failover.peer_words import Pbx, Status
 from failover.probes.found import Answer, Found
 from failover.public_role import PublicRole, Said
 from failover.recovery import Fence as Proof
-from failover.refusal import refusal
+from failover.refusal import in_short, refusal
 from tests.failover.test_peer_words import ACME, status
 from tests.pair.example import example
 
@@ -42,6 +42,7 @@ REFUSES = asked(None, Answer.REFUSED)
         (asked(SERVING), None, "", Proof.DISPROVEN),
         (asked(SERVING), None, "it burnt down", Proof.DISPROVEN),  # seen registered: no word counts
         (asked(SERVING), CutOff(True, "off"), "it burnt down", Proof.DISPROVEN),
+        (asked(status(claim=8)), None, "it burnt down", Proof.DISPROVEN),  # it is after the same
         (asked(FROZEN), None, "", Proof.UNKNOWN),  # it may thaw
         (asked(FROZEN), None, "I pulled its cable", Proof.PROVEN),
         (DEAD, None, "", Proof.UNKNOWN),  # silence proves nothing
@@ -108,4 +109,5 @@ def test_a_refusal_shows_evidence_the_moment_and_what_to_type() -> None:
     assert "It may hold acme: until 03:14:22" in text
     assert "failover switchover" in text
     assert '--peer-is-down "REASON"' in text
+    assert "\n" not in in_short(example(), "boston", seen, datetime(2026, 3, 14, tzinfo=UTC), why="")
     assert "own" not in text.split("Type one of")[0].split("may hold")[1]  # per machine: nobody else's

@@ -15,7 +15,7 @@ from failover.peer_words import Pbx, Registration, Status
 from failover.probes.found import Answer, Found
 from failover.probes.iax import frame, pong
 from failover.probes.name_server import Asked as ServerAsked
-from failover.public_role import Said
+from failover.public_role import PublicRole, Said
 from failover.ready import Good, Prepared, exit_code, items
 from host.exits import Exit
 from tests.failover.test_peer_words import status
@@ -76,6 +76,16 @@ def test_what_stands_in_the_way_is_named_alone(
     assert [one.name for one in told if one.good is not Good.YES] == ([name] if name else [])
     assert all(one.mend for one in told if one.good is not Good.YES)
     assert exit_code(told) is code
+
+
+def test_a_name_server_that_tells_an_older_promotion_is_named() -> None:
+    seen = evidence()
+    told = [(PublicRole(4, "boston"), 0), (PublicRole(5, "dallas"), 1), (PublicRole(5, "dallas"), 2)]
+    servers = tuple(
+        replace(seen.servers[at], said=Said(seen.servers[at].said.server, True, one, "")) for one, at in told
+    )
+    found = items(PAIR, "dallas", PREPARED, replace(seen, servers=servers), CARRIERS, primary=False)
+    assert [one.name for one in found if one.good is Good.LATER] == ["dns boston"]
 
 
 def test_an_emergency_trunk_without_a_way_out_is_never_ready() -> None:

@@ -321,7 +321,6 @@ def test_status_tells_both_machines_and_what_to_do(world: World) -> None:
     told = json.loads(done.stdout)
     assert told["primary"] == ["dallas"]
     shown = world.dallas.run(["failover", "status"]).stdout
-    print(shown)
     assert "dallas  PRIMARY" in shown, shown
     assert max(map(len, shown.splitlines()[:-1])) <= 100
     assert shown.splitlines()[-1].startswith("next ")
