@@ -96,13 +96,13 @@ def activate(
     if stopping:
         raise NotActivatable(
             "Nothing was activated, because Asterisk would not do what pair.toml says:\n"
-            + "\n".join(f"  {line}" for line in stopping)
+            + "\n".join("  " + line.replace("\n", "\n  ") for line in stopping)
             + f"\nMend {'it' if len(stopping) == 1 else 'them'}, then try again; "
             "render-localized --check looks without activating."
         )
     role = prepared.generation.role
     outcome = Outcome(role, machine, prepared.generation.name)
-    outcome.notes += [str(problem) for problem in prepared.problems if problem.weight is Weight.TELLS]
+    outcome.notes += [str(problem) for problem in prepared.problems if problem.weight is not Weight.STOPS]
     watch = _Watch(places, pair, machine, role)
     if asterisk:
         progress("asking Asterisk whether it answers")

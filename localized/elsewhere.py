@@ -1,8 +1,8 @@
 """Registrations of our trunks that this machine makes by itself, by way of a file that no role swaps.
 
-A standby that has one registers; so each stops an activation. Sources: channels/chan_sip.c (build_peer:
-callbackextension; users.conf: registersip), channels/chan_iax2.c (registeriax), res/res_pjsip_config_wizard.c
-(sends_registrations), and what FreePBX's GUI generates.
+A standby that has one registers; the lists after an activation show it, and --check finds it before. Sources:
+channels/chan_sip.c (build_peer: callbackextension; users.conf: registersip), channels/chan_iax2.c (registeriax),
+res/res_pjsip_config_wizard.c (sends_registrations), and what FreePBX's GUI generates.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def generated_by_gui(facts: Facts, disk: Disk) -> Iterator[Problem]:
         for trunk in facts.trunks:
             if trunk.channel == channel and trunk.values.register_ and _mentions(text, str(trunk.username)):
                 yield Problem(
-                    Weight.STOPS,
+                    Weight.MENDS,
                     f"{path}, which FreePBX generates, registers trunk {trunk.name} ({trunk.username}) in either role. "
                     "Clear its registration in the GUI (Connectivity, Trunks; Registration: None), and apply.",
                 )
@@ -68,7 +68,7 @@ def _switched_on(conf: Conf | None, keys: Mapping[str, str], *, needs: str) -> I
         for key, driver in keys.items():
             if (section.last(key) or "no").lower() in TRUE and section.last(needs):
                 yield Problem(
-                    Weight.STOPS,
+                    Weight.MENDS,
                     f"{section.file}:{section.line}: [{section.name}] makes {driver} register ({key}), in either role. "
                     f"Make it a trunk in pair.toml, and set {key} = no.",
                 )
@@ -78,7 +78,7 @@ def _callbacks(conf: Conf | None) -> Iterator[Problem]:
     for section in conf.sections if conf is not None else ():
         if section.last("callbackextension") and not section.template:
             yield Problem(
-                Weight.STOPS,
+                Weight.MENDS,
                 f"{section.file}:{section.line}: [{section.name}] makes chan_sip register (callbackextension), in "
                 "either role. Make it a trunk in pair.toml, and remove the line.",
             )
@@ -106,7 +106,7 @@ def _pjsip_section(section: Section, ours: list[TrunkFacts], current: Path) -> I
     swapped = Path(section.file).name.startswith(("pjsip-registrations", "pjsip.registration"))
     if kind == "auth" and swapped and below(section.file, current):
         yield Problem(
-            Weight.STOPS,
+            Weight.MENDS,
             f"{where}: the auth object [{section.name}] is swapped with the registrations; without it a standby cannot "
             "end its bindings at the carrier. Keep it in pjsip-auth.conf.",
         )
@@ -114,7 +114,7 @@ def _pjsip_section(section: Section, ours: list[TrunkFacts], current: Path) -> I
 
 def _by_itself(where: str, trunk: TrunkFacts, what: str) -> Problem:
     return Problem(
-        Weight.STOPS,
+        Weight.MENDS,
         f"{where} registers {trunk.username} itself, in either role; it is trunk {trunk.name}. Remove {what}.",
     )
 

@@ -12,10 +12,18 @@ from pathlib import Path
 class Weight(Enum):
     """What a problem stops."""
 
-    STOPS = "error"
-    """Asterisk would not do what the role says; nothing is activated."""
+    STOPS = "stops"
+    """Asterisk would not read what is activated; so nothing is activated, and --check fails."""
+    MENDS = "error"
+    """It must be mended, and --check fails. At three in the morning it stops nothing: Asterisk's lists show what it
+    comes to."""
     TELLS = "warning"
-    """Worth mending; nothing is stopped."""
+    """Worth mending."""
+
+    @property
+    def word(self) -> str:
+        """What stands before such a problem."""
+        return "warning" if self is Weight.TELLS else "error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -41,17 +42,30 @@ def failed(error: HotstandbyError, *, as_json: bool) -> None:
     """Says what went wrong."""
     if as_json:
         _json({"exit": int(error.exit_code), "error": str(error)})
-    console(stderr=True).print(_lines(str(error)), style="bold red" if error.exit_code is not Exit.DONE else "")
+    first, *more = str(error).split("\n")
+    out = console(stderr=True)
+    _print(out, Text(), first, style="bold red")
+    for line in more:
+        _print(out, Text(), line)
 
 
 def warn(text: str) -> None:
     """Says loudly what is not as it should be, and does not stop us."""
-    console(stderr=True).print(Text("WARNING: ", style="bold yellow") + _lines(text))
+    _told(console(stderr=True), Text("WARNING: ", style="bold yellow"), text)
 
 
-def _lines(text: str) -> Text:
-    """Text from outside, safe for a terminal, its own line breaks kept."""
-    return Text("\n".join(printable(line, 2000) for line in text.split("\n")))
+def _told(out: Console, label: Text, text: str) -> None:
+    """A label, and text from outside with its own line breaks kept."""
+    first, *more = text.split("\n")
+    _print(out, label, first)
+    for line in more:
+        _print(out, Text(), line)
+
+
+def _print(out: Console, label: Text, line: str, *, style: str = "") -> None:
+    """One line, safe for a terminal; what is indented is to be typed or copied, and is never broken."""
+    whole = label + Text(printable(line, 2000), style=style)
+    out.print(whole, soft_wrap=line.startswith("    "))
 
 
 @contextlib.contextmanager
@@ -77,7 +91,7 @@ def progress(as_json: bool) -> Iterator[Callable[[str], None]]:
 def rendered(prepared: Prepared, machine: str, as_json: bool) -> int:
     """A generation that was put on disk."""
     generation = prepared.generation
-    stopping = [problem for problem in prepared.problems if problem.weight is Weight.STOPS]
+    stopping = [problem for problem in prepared.problems if problem.weight is not Weight.TELLS]
     following = (
         f"mend what is marked error, then: render-localized --role {generation.role.value} --activate"
         if stopping
@@ -133,7 +147,7 @@ def activated(outcome: Outcome, as_json: bool) -> int:
             table.add_row(*_cells(row))
         out.print(table)
     for note in outcome.notes:
-        out.print(Text("! ", style="yellow") + _lines(note))
+        _told(out, Text("! ", style="yellow"), note)
     out.print(Text.assemble(("next  ", "dim"), outcome.next))
     return int(outcome.exit)
 
@@ -147,7 +161,7 @@ _VERDICT = {
 
 def checked(problems: Sequence[Problem], machine: str, as_json: bool) -> int:
     """The result of --check."""
-    stops = [problem for problem in problems if problem.weight is Weight.STOPS]
+    stops = [problem for problem in problems if problem.weight is not Weight.TELLS]
     code = Exit.USAGE if stops else Exit.DONE
     following = "mend what is marked error, then: render-localized --check" if stops else "nothing to do"
     if as_json:
@@ -199,8 +213,8 @@ _DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 def _problems(problems: Sequence[Problem]) -> None:
     out = console()
     for problem in problems:
-        style = "bold red" if problem.weight is Weight.STOPS else "yellow"
-        out.print(Text(f"{problem.weight.value}: ", style=style) + _lines(problem.text))
+        style = "yellow" if problem.weight is Weight.TELLS else "bold red"
+        _told(out, Text(f"{problem.weight.word}: ", style=style), problem.text)
 
 
 def _cells(row: Row) -> tuple[Text, ...]:

@@ -79,17 +79,17 @@ def _wires(facts: Facts, current: Path, confs: dict[str, Conf | None]) -> Iterat
         weight = _weight(wire, facts)
         if weight is None:
             continue
-        line = f'#include "{wanted}"'
+        line = f'\n    #include "{wanted}"'
         where = f"{facts.asterisk.config_dir}/{wire.conf}"
         if conf is None:
-            yield Problem(weight, f"{where} is missing. Write it, with {line} {wire.advice}.")
+            yield Problem(weight, f"{where} is missing. Write it, and {wire.advice}:{line}")
             continue
         if conf.refused is not None:
             # Told once, by _swallowed.
             continue
         met = [include for include in conf.includes if same_file(include.path, wanted)]
         if not met:
-            yield Problem(weight, f"{where} does not include {path}. Add {line} {wire.advice}.")
+            yield Problem(weight, f"{where} does not include {path}. Write {wire.advice}:{line}")
         elif wire.section is not None and all((one.section or "").lower() != wire.section for one in met):
             yield Problem(
                 weight,
@@ -102,7 +102,7 @@ def _wires(facts: Facts, current: Path, confs: dict[str, Conf | None]) -> Iterat
             yield Problem(
                 Weight.TELLS,
                 f"{where}: HOTSTANDBY_ROLE is not read from the first [globals] of the dialplan, the only one that "
-                f"Asterisk takes. Put {line} {wire.advice}, and only there.",
+                f"Asterisk takes. Write {wire.advice}, and only there:{line}",
             )
 
 
@@ -156,7 +156,7 @@ def _swallowed(confs: dict[str, Conf | None], facts: Facts) -> Iterator[Problem]
             )
         for finding in conf.findings:
             lost = "drops the rest" in finding.text
-            yield Problem(Weight.STOPS if used and lost else Weight.TELLS, f"{finding}.")
+            yield Problem(Weight.MENDS if used and lost else Weight.TELLS, f"{finding}.")
 
 
 def _exec_includes(config_dir: str, disk: LocalDisk) -> bool:

@@ -104,7 +104,7 @@ def on_disk(here: Here) -> Prepared:
         generation=newest.name if newest is not None else "",
         age_s=age_s,
         of_this_pair=digest == here.pair.digest,
-        stops=tuple(str(one) for one in problems if one.weight is Weight.STOPS),
+        stops=tuple(str(one) for one in problems if one.weight is not Weight.TELLS),
         secrets=tuple(str(one) for one in secret_problems(here.places, here.pair, here.machine)),
         warning=here.warning,
         free_bytes=_free(here),

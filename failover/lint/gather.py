@@ -67,7 +67,7 @@ def asterisk_files(here: Here) -> AsteriskFiles:
         manager_user=_settings(user) if user is not None else None,
         registrations=registrations,
         swapped_types=types,
-        wiring=tuple(str(one) for one in problems if one.weight is Weight.STOPS),
+        wiring=tuple(str(one) for one in problems if one.weight is not Weight.TELLS),
         advice=tuple(str(one) for one in problems if one.weight is Weight.TELLS and "named" not in str(one)),
     )
 

@@ -59,18 +59,18 @@ def test_a_machine_that_is_wired_as_documented_has_no_problem(here: Here) -> Non
             "pjsip.conf",
             "[nova-in]",
             "[a]\ntype=registration\nclient_uri=sip:nova user@x\n[nova-in]",
-            Weight.STOPS,
+            Weight.MENDS,
             "nova",
         ),
         ("sip.conf", "[phones]", "[phones]\nregister => 5551000:x@h", Weight.TELLS, ""),
-        ("sip.conf", "[general]\n", "[general]\nregister => 5551000:x@h\n", Weight.STOPS, "registers 5551000 itself"),
-        ("sip.conf", "[phones]", "[phones]\ncallbackextension = 1\n", Weight.STOPS, "callbackextension"),
-        ("users.conf", "", "[6000]\nhost = h\nregistersip = yes\n", Weight.STOPS, "registersip"),
+        ("sip.conf", "[general]\n", "[general]\nregister => 5551000:x@h\n", Weight.MENDS, "registers 5551000 itself"),
+        ("sip.conf", "[phones]", "[phones]\ncallbackextension = 1\n", Weight.MENDS, "callbackextension"),
+        ("users.conf", "", "[6000]\nhost = h\nregistersip = yes\n", Weight.MENDS, "registersip"),
         (
             "pjsip_wizard.conf",
             "",
             "[w]\ntype=wizard\nremote_hosts=h\nsends_registrations = yes\n",
-            Weight.STOPS,
+            Weight.MENDS,
             "sends_registrations",
         ),
         ("sip.conf", "[phones]", "[phones]\n;-- no end", Weight.TELLS, "never ends"),
@@ -85,10 +85,10 @@ def test_what_is_wired_wrongly_is_found(here: Here, name: str, old: str, new: st
     assert any(problem.weight is weight and said in problem.text for problem in found), found
 
 
-def test_an_include_that_an_include_swallows_stops_an_activation(here: Here) -> None:
+def test_an_include_that_an_include_swallows_is_found(here: Here) -> None:
     (here.asterisk / "trunks.conf").write_text("a = 1\n[broken\nb = 2\n")
     here.change("sip.conf", "[general]\n", "[general]\n#include trunks.conf\n")
-    assert any(problem.weight is Weight.STOPS and "drops the rest" in problem.text for problem in here.problems())
+    assert any(problem.weight is Weight.MENDS and "drops the rest" in problem.text for problem in here.problems())
 
 
 def test_a_symbolic_link_to_our_file_is_as_good_as_its_name(here: Here) -> None:
@@ -97,7 +97,7 @@ def test_a_symbolic_link_to_our_file_is_as_good_as_its_name(here: Here) -> None:
     assert here.problems() == []
 
 
-def test_freepbx_generated_registrations_of_our_trunks_stop_an_activation(tmp_path: Path) -> None:
+def test_freepbx_generated_registrations_of_our_trunks_are_found(tmp_path: Path) -> None:
     here = Here(tmp_path, EXAMPLE.replace("[asterisk]\n", "[asterisk]\nfreepbx = true\n"))
     for name, file in (
         ("sip.conf", "sip_registrations_custom.conf"),
@@ -109,6 +109,6 @@ def test_freepbx_generated_registrations_of_our_trunks_stop_an_activation(tmp_pa
     assert here.problems() == []
     (here.asterisk / "sip_registrations.conf").write_text("register=5551000:pw@sip.acme.example\n")
     (here.asterisk / "pjsip.registration.conf").write_text("[t]\ntype=registration\nclient_uri=sip:other@h\n")
-    found = [problem for problem in here.problems() if problem.weight is Weight.STOPS]
+    found = [problem for problem in here.problems() if problem.weight is Weight.MENDS]
     assert len(found) == 1
     assert "FreePBX generates, registers trunk acme" in found[0].text
