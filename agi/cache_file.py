@@ -162,12 +162,10 @@ class CacheFile:
                     self._path.with_name(self._path.name + suffix).unlink()
         self._closed_until = time.monotonic() + (0 if corrupt and not self._failing else self._retry_s)
         if not self._failing:
-            log.warning(
-                "the lookup cache %s failed (%s): %s",
-                self._path,
-                printable(str(error)),
-                "it is made anew" if corrupt else f"memory alone serves, next try in {self._retry_s:g} s",
-            )
+            # A call that runs by itself, as Asterisk's user, may not use agi-server's file: nothing to warn of.
+            level = logging.INFO if isinstance(error, PermissionError) else logging.WARNING
+            then = "it is made anew" if corrupt else f"memory alone serves, next try in {self._retry_s:g} s"
+            log.log(level, "the lookup cache %s failed (%s): %s", self._path, printable(str(error)), then)
         self._failing = True
 
     def _opened(self) -> sqlite3.Connection:
