@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agi.one_process import converse
 from agi.opening import Opening
@@ -53,6 +53,7 @@ def rehearse(
     scripts = Scripts(places.config / "agi")
     found = scripts[script]
     services = Services(places, pair)
+    deadline_s = found.deadline_s or pair.agi.deadline_s
     far = StandIn(dict(variables))
     happened = Rehearsal(variables=far.variables)
     first = environment(
@@ -69,19 +70,25 @@ def rehearse(
         happened.dialogue.append((command, reply))
 
     def asterisk() -> None:
-        limit_s = (found.deadline_s or pair.agi.deadline_s) + pair.agi.environment_s + 5
+        limit_s = deadline_s + pair.agi.environment_s + 5
         stand_in_converse(their_read, their_write, first, far.answer, deadline_s=limit_s, heard=note)
         os.close(their_write)
 
-    begun = time.monotonic()
-    thread = threading.Thread(target=asterisk, name="asterisk", daemon=True)
-    thread.start()
-    try:
+    def script_itself() -> None:
         opening = Opening(script=found.name, arguments=arguments)
         happened.ended_well = converse(our_read, our_write, opening, scripts, services, pair.agi)
-    finally:
-        thread.join(timeout=5)
-        services.close()
-        happened.seconds = time.monotonic() - begun
-        os.close(their_read)
+
+    begun = time.monotonic()
+    far_end = threading.Thread(target=asterisk, name="asterisk", daemon=True)
+    near_end = threading.Thread(target=script_itself, name="script", daemon=True)
+    far_end.start()
+    near_end.start()
+    # As the server does: a script that does not end by its deadline is left behind, and the call goes on.
+    near_end.join(begun + deadline_s + 0.05 - time.monotonic())
+    happened.seconds = time.monotonic() - begun
+    if near_end.is_alive():
+        return replace(happened, ended_well=False, dialogue=list(happened.dialogue), variables=dict(far.variables))
+    far_end.join(timeout=5)
+    services.close()
+    os.close(their_read)
     return happened
