@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import panoramisk
@@ -21,6 +23,7 @@ from ami_watcher.lists import lists_of
 from ami_watcher.session import Session
 from lab.ami_standin import Action, AmiStandin, Connection
 from pair.machine import Ami
+from tests.ami_watcher.certificates import self_signed, serving
 from tests.ami_watcher.until import until
 
 RECONNECT_S = 0.05
@@ -418,3 +421,57 @@ async def test_passwords_reach_the_debug_log_of_panoramisk_and_not_ours(caplog: 
         await session.close()
         assert any(listed.name == "nova" for listed in lists.registrations)
         assert "carrier-password" not in caplog.text + repr(lists) + repr([item.raw for item in items])
+
+
+# TLS
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for pbx.example and its key."""
+    return self_signed(tmp_path, "pbx.example")
+
+
+async def test_a_bad_certificate_is_tried_for_ever_without_a_cause_by_panoramisk_and_told_by_ours(
+    certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
+        bare = Bare(asterisk, ssl=ssl.create_default_context())
+        attempts = []
+        connect = bare.manager.connect
+        bare.manager.connect = lambda *_: attempts.append(connect())
+        bare.manager.connect()
+        await asyncio.sleep(WAIT_S)
+        assert len(attempts) >= 3
+        assert "Not able to reconnect" in caplog.text
+        assert "certificate" not in caplog.text.lower()
+        await bare.end()
+        await asyncio.gather(*attempts, return_exceptions=True)
+        session = Session(Ami(port=asterisk.port, tls=True), asterisk.secret)
+        with pytest.raises(AmiError, match="self-signed certificate"):
+            await session.open(deadline_s=2.0)
+
+
+async def test_a_host_name_cannot_be_given_to_panoramisk(certificate: tuple[Path, Path]) -> None:
+    """Asterisk's AMI is on loopback or an address, and its certificate is for a name."""
+    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
+        context = ssl.create_default_context(cafile=str(certificate[0]))
+        bare = Bare(asterisk, ssl=context, server_hostname="pbx.example")
+        with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+            await bare.manager.connect()
+        await bare.end()
+        ami = Ami(port=asterisk.port, tls=True, tls_host_name="pbx.example", tls_ca_file=str(certificate[0]))
+        session = Session(ami, asterisk.secret)
+        await session.open(deadline_s=2.0)
+        await session.close()
+
+
+async def test_no_tls_in_a_file_is_an_error_in_panoramisk(tmp_path: Path) -> None:
+    """`ssl = false` is read as a string, which is true; in pair.toml it is a boolean, or it is refused."""
+    async with AmiStandin("16") as asterisk:
+        config = tmp_path / "panoramisk.ini"
+        config.write_text(f"[asterisk]\nhost = 127.0.0.1\nport = {asterisk.port}\nssl = false\n")
+        with pytest.raises(AttributeError, match="wrap_bio"):
+            await panoramisk.Manager.from_config(str(config)).connect()
+        with pytest.raises(ValueError, match="tls"):
+            Ami.model_validate({"tls": "perhaps"})

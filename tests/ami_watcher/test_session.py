@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from ami_watcher.errors import (
 from ami_watcher.session import Session
 from lab.ami_standin import Action, AmiStandin, Connection
 from pair.machine import Ami
+from tests.ami_watcher.certificates import self_signed, serving
 from tests.ami_watcher.until import until
 
 
@@ -217,24 +216,11 @@ async def test_events_between_the_items_of_a_list_are_events() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for pbx.example, signed by itself, and its key."""
-    directory = tmp_path_factory.mktemp("tls")
-    made, key = directory / "cert.pem", directory / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=pbx.example", "-addext", "subjectAltName=DNS:pbx.example"]
-    command += ["-keyout", str(key), "-out", str(made)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    assert done.returncode == 0, done.stderr
-    return made, key
-
-
-def served(certificate: tuple[Path, Path]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    return context
+    return self_signed(tmp_path_factory.mktemp("tls"), "pbx.example")
 
 
 async def test_tls_with_the_right_name_and_authority(certificate: tuple[Path, Path]) -> None:
-    async with AmiStandin("16", tls=served(certificate)) as asterisk:
+    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
         session = await opened(asterisk, tls=True, tls_host_name="pbx.example", tls_ca_file=str(certificate[0]))
         await session.action("Ping", deadline_s=1.0)
         await session.close()
@@ -251,7 +237,7 @@ async def test_tls_with_the_right_name_and_authority(certificate: tuple[Path, Pa
 async def test_tls_with_a_wrong_name_or_an_unknown_authority_sends_nothing(
     certificate: tuple[Path, Path], ami: dict[str, Any], words: str
 ) -> None:
-    async with AmiStandin("16", tls=served(certificate)) as asterisk:
+    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
         with pytest.raises(AmiUnreachable, match=words):
             await opened(asterisk, **{"tls": True, "tls_ca_file": str(certificate[0]), **ami})
         assert asterisk.received == []
@@ -270,7 +256,7 @@ async def test_a_certificate_file_that_is_missing_is_named(tmp_path: Path) -> No
 
 
 async def test_no_tls_to_a_port_that_wants_it_ends_by_its_deadline(certificate: tuple[Path, Path]) -> None:
-    async with AmiStandin("16", tls=served(certificate)) as asterisk:
+    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
         session = Session(Ami(port=asterisk.port), asterisk.secret)
         with pytest.raises((AmiUnreachable, NotAmi)):
             await session.open(deadline_s=0.5)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
 import ami_watcher.kick
-from ami_watcher.errors import PrivilegeMissing
+from ami_watcher.errors import AmiUnreachable, PrivilegeMissing
 from ami_watcher.lists import read_registrations
 from ami_watcher.session import Session
 from ami_watcher.snapshot import LinkState
@@ -17,6 +18,7 @@ from lab.ami_recording import write_registrations
 from lab.ami_relay import AmiRelay
 from lab.pair_toml import AMI_SECRET
 from pair.machine import Ami
+from tests.ami_watcher.certificates import self_signed
 from tests.ami_watcher.until import until
 from tests.world.conftest import Worlds
 from tests.world.watched import ALL_REGISTERED, POLL_S, SETTINGS, WITHIN_S, Watched, do, own_words, watching
@@ -190,3 +192,21 @@ async def test_the_least_privileges_are_enough_to_kick_and_no_more(world: World,
         with pytest.raises(PrivilegeMissing, match="may not do Command"):
             await session.action("Command", ("Command", "core show version"), deadline_s=5.0)
         await session.close()
+
+
+async def test_a_real_asterisk_is_reached_over_tls_and_by_its_name_alone(
+    world: World, release: Release, tmp_path: Path
+) -> None:
+    made, key = self_signed(tmp_path, "pbx.example")
+    world.boston.write("/etc/asterisk/ami.pem", made.read_text() + key.read_text(), mode=0o640, group="asterisk")
+    config = world.boston.path("/etc/asterisk/manager.conf").read_text()
+    tls = "tlsenable = yes\ntlsbindaddr = 127.0.0.1:5039\ntlscertfile = /etc/asterisk/ami.pem\n"
+    text = config.replace("port = 5038\n", f"port = 5038\n{tls}", 1)
+    world.boston.write("/etc/asterisk/manager.conf", text, mode=0o640, group="asterisk")
+    await do(world.boston.asterisk, "manager reload")
+    async with AmiRelay(world.boston, port=5039) as relay:
+        ami = Ami(port=relay.port, tls=True, tls_host_name="pbx.example", tls_ca_file=str(made))
+        lists = await read_registrations(ami, AMI_SECRET, deadline_s=3.0)
+        assert lists.version.startswith(release)
+        with pytest.raises(AmiUnreachable, match="Hostname mismatch"):
+            await read_registrations(ami.model_copy(update={"tls_host_name": "other"}), AMI_SECRET, deadline_s=3.0)
