@@ -106,7 +106,8 @@ class Domino:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._connections = 0
-        self._listener = socket.create_server((address, port))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._listener = socket.create_server((address, port), family=family)
         self.port: int = self._listener.getsockname()[1]
 
     @classmethod

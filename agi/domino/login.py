@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from agi.domino.errors import DominoError, Late, Refused
+from agi.domino.errors import Late, Refused
 from agi.domino.wire import Ask, Reply, path
 
 Headers = Sequence[tuple[str, str]]
@@ -140,6 +140,3 @@ class Session:
             )
             raise Refused(self._refusal)
         return (("Cookie", "; ".join(f"{match[1]}={match[2]}" for match in cookies)),)
-
-
-__all__ = ["Anonymous", "Basic", "DominoError", "Exchanges", "Headers", "Login", "Session", "User"]

@@ -52,5 +52,5 @@ def same_key(one: str, other: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    apart = unicodedata.normalize("NFKD", text.strip().casefold())
+    apart = unicodedata.normalize("NFD", text.strip().casefold())
     return "".join(character for character in apart if not unicodedata.combining(character))

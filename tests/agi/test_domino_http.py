@@ -166,6 +166,24 @@ def test_a_resolver_that_hangs_is_late_and_costs_one_thread(monkeypatch: pytest.
     hangs.set()
 
 
+def test_every_address_of_a_name_is_tried(domino: Domino, monkeypatch: pytest.MonkeyPatch) -> None:
+    def two(_: str, port: int, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.9", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    assert fetch(Http(f"http://domino-two.invalid:{domino.port}"))
+
+
+def test_an_address_may_be_ipv6() -> None:
+    try:
+        probe = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    probe.close()
+    with Domino.serving(phones.data(), "::1") as domino:
+        assert fetch(Http(f"http://[::1]:{domino.port}"), deadline_s=3)
+
+
 def test_no_proxy_of_the_environment_is_asked(domino: Domino, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
