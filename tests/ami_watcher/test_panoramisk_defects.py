@@ -54,6 +54,10 @@ class Bare:
         future: asyncio.Future[Any] = self.manager.send_action(action, as_list=as_list)
         return future
 
+    def receive(self, data: bytes) -> None:
+        """What the network would do with the bytes of one read."""
+        self.manager.protocol.data_received(data)
+
     async def close(self) -> None:
         self.manager.close()
 
@@ -81,6 +85,10 @@ class Ours:
 
     def send(self, action: dict[str, str], *, as_list: bool | None = None) -> asyncio.Future[Any]:
         return self.session.send_action(action, as_list=as_list)
+
+    def receive(self, data: bytes) -> None:
+        """What the network would do with the bytes of one read."""
+        self.session.protocol.data_received(data)
 
     async def close(self) -> None:
         await self.session.close()
@@ -120,6 +128,12 @@ async def opened(asterisk: AmiStandin, kind: type[Client]) -> AsyncIterator[Clie
         await client.end()
 
 
+async def settled(client: Client) -> None:
+    """Returns when everything that was sent before has been received: replies come in order. Not where nobody reads."""
+    with contextlib.suppress(AmiError):
+        await outcome(client.send({"Action": "Ping"}))
+
+
 async def cut_before_the_reply(connection: Connection, action: Action) -> None:
     connection.cut()
 
@@ -132,7 +146,7 @@ async def no_reply(connection: Connection, action: Action) -> None:
 
 
 async def a_callback_raises(asterisk: AmiStandin, kind: type[Client]) -> object:
-    """(link still up, the next event of the same read was delivered)"""
+    """(the link stayed up, the next event of the same read was delivered)"""
     heard: list[str] = []
 
     def callback(_: Any, event: Any) -> None:
@@ -145,12 +159,12 @@ async def a_callback_raises(asterisk: AmiStandin, kind: type[Client]) -> object:
         asterisk.connections[0].send(
             [asterisk.event("Registry", Status="Rejected"), asterisk.event("Registry", Status="Registered")]
         )
-        await asyncio.sleep(0.03)
-        return client.up, "Registered" in heard
+        await settled(client)
+        return asterisk.connected == 1, "Registered" in heard
 
 
 async def originate_without_async(asterisk: AmiStandin, kind: type[Client]) -> object:
-    """(what becomes of the action, link still up)"""
+    """(what becomes of the action, whether the link stayed up)"""
 
     async def queued(connection: Connection, action: Action) -> None:
         connection.send([("Response: Success", "ActionID: recorded", "Message: Originate successfully queued")], action)
@@ -158,9 +172,8 @@ async def originate_without_async(asterisk: AmiStandin, kind: type[Client]) -> o
     asterisk.handlers["Originate"] = queued
     async with opened(asterisk, kind) as client:
         future = client.send({"Action": "Originate", "Channel": "Local/1@x"})
-        await asyncio.sleep(0.03)
-        up = client.up
-        return await outcome(future), up
+        ended = await outcome(future)
+        return ended, asterisk.connected == 1
 
 
 async def the_link_is_lost_before_the_reply(asterisk: AmiStandin, kind: type[Client]) -> object:
@@ -168,7 +181,7 @@ async def the_link_is_lost_before_the_reply(asterisk: AmiStandin, kind: type[Cli
     asterisk.handlers["Originate"] = cut_before_the_reply
     async with opened(asterisk, kind) as client:
         future = client.send({"Action": "Originate", "Channel": "Local/1@x", "Async": "true"})
-        await asyncio.sleep(0.03)
+        await until(lambda: asterisk.count("Originate") == 1)
         asterisk.handlers["Originate"] = no_reply
         # The stand-in sends FullyBooted after a login, as Asterisk does to who may read system events.
         await asyncio.sleep(WAIT_S)
@@ -211,9 +224,9 @@ async def a_value_holds_a_line_break(asterisk: AmiStandin, kind: type[Client]) -
     async with opened(asterisk, kind) as client:
         before = len(asterisk.received)
         with contextlib.suppress(AmiError):
-            client.send({"Action": "Ping", "Zebra": "x\r\n\r\nAction: CoreStatus\r\nActionID: 2"})
-        await asyncio.sleep(0.05)
-        return len(asterisk.received) - before
+            client.send({"Action": "CoreStatus", "Zebra": "x\r\n\r\nAction: CoreSettings\r\nActionID: 2"})
+        await settled(client)
+        return len(asterisk.received) - before - asterisk.count("Ping")
 
 
 async def it_is_used_before_it_is_connected(asterisk: AmiStandin, kind: type[Client]) -> object:
@@ -238,7 +251,7 @@ async def an_event_carries_the_id_of_an_action(asterisk: AmiStandin, kind: type[
     async with opened(asterisk, kind) as client:
         client.on("*", lambda _, event: heard.append(event["Event"]))
         future = client.send({"Action": "Originate", "Channel": "Local/1@x", "Async": "true"})
-        await asyncio.sleep(0.05)
+        await settled(client)
         future.cancel()
         return "OriginateResponse" in heard
 
@@ -248,8 +261,7 @@ async def heard_name(asterisk: AmiStandin, kind: type[Client], *parts: bytes) ->
     async with opened(asterisk, kind) as client:
         client.on("PeerStatus", lambda _, event: names.append(event.get("Peer", "")))
         for part in parts:
-            asterisk.connections[0].raw(part)
-            await asyncio.sleep(0.03)
+            client.receive(part)
         return names[0] if names else None
 
 
@@ -268,8 +280,7 @@ async def parsed(asterisk: AmiStandin, kind: type[Client], *lines: str, header: 
     found: list[object] = []
     async with opened(asterisk, kind) as client:
         client.on("PeerStatus", lambda _, event: found.append(event.get(header, "absent")))
-        asterisk.tell("Event: PeerStatus", "Privilege: system,all", *lines)
-        await asyncio.sleep(0.03)
+        client.receive("\r\n".join(["Event: PeerStatus", "Privilege: system,all", *lines, "", ""]).encode())
         return found[0] if found else None
 
 
@@ -297,7 +308,8 @@ async def a_message_is_very_long(asterisk: AmiStandin, kind: type[Client]) -> ob
         asterisk.connections[0].raw(
             b"Event: PeerStatus\r\nPrivilege: system,all\r\nPeer: " + b"x" * 2**23 + b"\r\nTime: 1\r\n\r\n"
         )
-        await asyncio.sleep(WAIT_S)
+        async with asyncio.timeout(10.0):
+            await asyncio.wait([client.send({"Action": "Ping"})])
         return heard, client.up
 
 
