@@ -150,6 +150,12 @@ def test_the_missing_are_listed_with_when_they_are_due() -> None:
     assert alive.rstrip().endswith("next     nothing to do")
 
 
+def test_a_standby_misses_nobody_however_late_the_sync_brings_the_list() -> None:
+    document = contacts(STANDBY, "201", "202", age_s=3000.0)
+    assert (document.missing, document.still_there) == ((), 2)
+    assert document.other_sentence == "2 phones are on dallas, as of 50 min ago; nobody is missing."
+
+
 def test_what_a_phone_calls_itself_cannot_command_a_terminal() -> None:
     hostile = "\x1b[2J\x07\u202eevil"
     snapshot = a_snapshot(contacts=(a_phone(hostile, user_agent=hostile),))
