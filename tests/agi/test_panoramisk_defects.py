@@ -53,7 +53,9 @@ def run(call, services):
         second = type(error).__name__
     call.set_variable("FIRST", first)
     call.set_variable("SECOND", second)
-"""
+""",
+    "name": "def run(call, services):\n    call.set_variable('BACK', call.get_variable('NAME'))\n",
+    "sleeps": "import time\n\n\ndef run(call, services):\n    time.sleep(60)\n",
 }
 
 
@@ -79,9 +81,9 @@ class Theirs:
 
 
 @contextmanager
-def panoramisk() -> Iterator[Theirs]:
+def panoramisk(program: str = SERVER) -> Iterator[Theirs]:
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     )
     try:
         yield Theirs(process)
@@ -222,3 +224,68 @@ def test_a_peer_that_leaves_in_the_middle_was_not_noticed_as_such(ours: Site) ->
         connection.recv(100)
     assert fastagi(ours.port, "one").variables["SECOND"] == "6"
     assert "Traceback" not in ours.log.removeprefix(before)
+
+
+def test_a_dead_channel_was_an_unknown_error(ours: Site) -> None:
+    dead = "511 Command Not Permitted on a dead channel or intercept routine\n"
+    with panoramisk() as theirs:
+        theirs.session(FIRST, dead.encode(), b"200 result=1 (value)\n")
+        assert "AGIUnknownError" in printed(theirs)
+
+    far = StandIn()
+    happened = fastagi(ours.port, "one", answer=lambda command: dead if "EXEC" in command else far.answer(command))
+    assert 'SET VARIABLE "FIRST" "DeadChannel"' in happened.commands
+
+
+def test_a_reply_that_is_no_utf_8_ended_the_session(ours: Site) -> None:
+    with panoramisk() as theirs:
+        assert b"GET VARIABLE X\n" not in theirs.session(FIRST, b"200 result=1 (M\xfcller)\n", b"")
+        assert "FIRST" not in printed(theirs)
+
+    far = StandIn(variables={"NAME": "M\udcfcller"})
+    happened = fastagi(ours.port, "name", answer=far.answer)
+    assert far.variables["BACK"] == "M\udcfcller", happened
+
+
+async def test_a_handler_could_not_be_cancelled(ours: Site) -> None:
+    application = fast_agi.Application(loop=asyncio.get_running_loop())
+    begun = asyncio.Event()
+
+    async def waits(_request: object) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    application.add_route("one", waits)
+    server = await asyncio.start_server(application.handler, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(FIRST)
+    await begun.wait()
+    handler = next(task for task in asyncio.all_tasks() if "Application.handler" in repr(task.get_coro()))
+    handler.cancel()
+    await handler  # it was told to stop, and ends as if it had not been
+    assert not handler.cancelled()
+    writer.close()
+    server.close()
+    assert await reader.read() == b""
+
+    begun_at = time.monotonic()
+    happened = await asyncio.to_thread(fastagi, ours.port, "sleeps")
+    assert happened.ended
+    assert time.monotonic() - begun_at < 2.5  # by its deadline, whatever it is doing
+
+
+def test_a_handler_went_on_for_a_peer_that_had_left(ours: Site) -> None:
+    waits = "    await asyncio.sleep(0.6)\n    print('STILL THERE', flush=True)\n"
+    program = SERVER.replace("    reply = await", waits + "    reply = await")
+    with panoramisk(program) as theirs:
+        socket.create_connection(("127.0.0.1", theirs.port)).sendall(FIRST)
+        time.sleep(0.8)
+        assert "STILL THERE" in printed(theirs)
+
+    with socket.create_connection(("127.0.0.1", ours.port)) as connection:
+        connection.sendall(FIRST)
+        connection.recv(100)
+    until = time.monotonic() + 0.5
+    while ours.health()[1]["sessions"]:
+        assert time.monotonic() < until
+        time.sleep(0.02)
