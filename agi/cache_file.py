@@ -28,12 +28,15 @@ log = logging.getLogger(__name__)
 
 ROWS: Final = 100_000
 """The oldest go first."""
+PAGES: Final = 16_384
+"""Of 4 KiB: 64 MiB. Who has long answers keeps fewer of them."""
 _QUEUE: Final = 1000
 _RETRY_S: Final = 60.0
 """A file that failed is tried again after so long."""
 _PRUNE_EVERY: Final = 500
 _FIELDS_LIMIT: Final = 64 * 1024
 _LAYOUT: Final = 1
+_INSERT: Final = "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS answer (
     question TEXT NOT NULL, key TEXT NOT NULL, stored REAL NOT NULL, fields TEXT NOT NULL,
@@ -48,13 +51,14 @@ class CacheFile:
 
     Args:
         path: created with mode 0600, because callers' names stand in it.
-        rows: at most so many are kept.
+        rows, pages: at most so many are kept.
         retry_s: how long to leave a file alone that failed.
     """
 
-    def __init__(self, path: Path, *, rows: int = ROWS, retry_s: float = _RETRY_S) -> None:
+    def __init__(self, path: Path, *, rows: int = ROWS, pages: int = PAGES, retry_s: float = _RETRY_S) -> None:
         self._path = path
         self._rows = rows
+        self._pages = pages
         self._retry_s = retry_s
         self._orders: queue.Queue[tuple[Place, Entry | Future[Entry | None]] | None] = queue.Queue(_QUEUE)
         self._lock = threading.Lock()
@@ -182,6 +186,7 @@ class CacheFile:
             layout = connection.execute("PRAGMA user_version").fetchone()[0]
             if layout not in (0, _LAYOUT):
                 raise sqlite3.DatabaseError(f"file is not a database of layout {_LAYOUT} but {layout}")
+            connection.execute(f"PRAGMA max_page_count={self._pages:d}")
             connection.executescript(_SCHEMA)
             connection.execute(f"PRAGMA user_version={_LAYOUT}")
         except BaseException:
@@ -197,16 +202,28 @@ class CacheFile:
         return None if row is None else entry_from(row[0], row[1])
 
     def _write(self, connection: sqlite3.Connection, place: Place, entry: Entry) -> None:
+        import sqlite3
+
         fields = json.dumps(None if entry.fields is None else dict(entry.fields))
         if len(fields) > _FIELDS_LIMIT:
             return
-        connection.execute("INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)", (*place, entry.stored, fields))
+        row = (*place, entry.stored, fields)
+        try:
+            connection.execute(_INSERT, row)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            (count,) = connection.execute("SELECT count(*) FROM answer").fetchone()
+            self._prune(connection, count // 2)
+            connection.execute(_INSERT, row)
         self._written += 1
         if self._written % _PRUNE_EVERY == 1:
-            connection.execute(
-                "DELETE FROM answer WHERE stored < (SELECT stored FROM answer ORDER BY stored DESC LIMIT 1 OFFSET ?)",
-                (self._rows - 1,),
-            )
+            self._prune(connection, self._rows)
+
+    def _prune(self, connection: sqlite3.Connection, rows: int) -> None:
+        """Keeps the newest `rows`."""
+        newest = "SELECT stored FROM answer ORDER BY stored DESC LIMIT 1 OFFSET ?"
+        connection.execute(f"DELETE FROM answer WHERE stored < ({newest})", (max(rows - 1, 0),))  # noqa: S608
 
 
 def entry_from(stored: object, fields: object) -> Entry | None:

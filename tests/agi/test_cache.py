@@ -77,6 +77,17 @@ def test_the_oldest_rows_go_when_there_are_too_many(tmp_path: Path) -> None:
     assert (count, oldest) == (50, 451.0)
 
 
+def test_long_answers_take_no_more_disk_than_allowed(tmp_path: Path) -> None:
+    file = CacheFile(tmp_path / "c", pages=100)
+    for number in range(600):
+        file.put(("q", str(number)), Entry({"N": "x" * 2000}, float(number)))
+    assert file.get(("q", "599"), PATIENCE_S) is not None
+    assert file.get(("q", "0"), PATIENCE_S) is None
+    assert not file.failing
+    file.close(PATIENCE_S)
+    assert (tmp_path / "c").stat().st_size <= 100 * 4096
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(min_size=1, max_size=300), prefix=st.sampled_from([b"", b"SQLite format 3\0"]))
 def test_a_corrupt_file_is_made_anew(tmp_path: Path, garbage: bytes, prefix: bytes) -> None:
