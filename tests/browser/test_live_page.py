@@ -126,6 +126,9 @@ def test_it_says_when_the_watcher_is_gone_and_comes_back_by_itself(
     page.until("document.getElementById('pulse').dataset.state === 'lost'")
     assert page.evaluate("document.documentElement.classList.contains('stale')")
     assert "does not answer" in page.evaluate("document.getElementById('news').textContent")
+    # A person sees it wherever they have scrolled to.
+    box = page.evaluate("(({ top, bottom }) => [top, bottom])(pulse.getBoundingClientRect())")
+    assert 0 <= box[0] < box[1] <= page.evaluate("innerHeight")
     with watcher(stage.places, stage.port):
         page.until("document.getElementById('pulse').dataset.state === 'live'", 15)
         assert not page.evaluate("document.documentElement.classList.contains('stale')")
