@@ -131,7 +131,11 @@ def activate(
             _touch(store, prepared.generation, modules)
         _follow(watch, store, prepared.generation, modules, outcome, progress)
         loaded.remember(prepared.generation)
-        _restart_needed(before, prepared.generation, outcome)
+        if needs_restart(before, prepared.generation):
+            outcome.notes.append(
+                "The external address of the PJSIP transports has changed, and transports do not reload. "
+                "When no call is up: asterisk -rx 'core restart gracefully'"
+            )
     else:
         outcome.notes.append("Asterisk was not asked; it reads this generation when it starts.")
         outcome.next = f"start Asterisk, then: render-localized --role {role.value} --activate, which proves it"
@@ -176,11 +180,17 @@ def _follow(
                 # Nothing of it can register; where something should, look_before has said so.
                 continue
             progress(f"reloading {module}")
-            reload.reload_module(watch.asterisk, module)
-            outcome.reloaded.append(module)
+            try:
+                reload.reload_module(watch.asterisk, module)
+            except AsteriskUnreachable as error:
+                if module in _CHANNEL_OF:
+                    raise
+                # The dialplan's role, or an admin's own file: no reason to stop between swap and proof.
+                outcome.notes.append(str(error))
+                outcome.exit = Exit.DEGRADED
+            else:
+                outcome.reloaded.append(module)
         outcome.comparison = asyncio.run(watch.until_settled(store, generation, progress))
-        if reload.dialplan_role(watch.asterisk) not in {generation.role.value, None}:
-            reload.reload_module(watch.asterisk, "pbx_config.so")
         found = reload.dialplan_role(watch.asterisk)
         if found is not None and found != generation.role.value:
             outcome.notes.append(f"The dialplan still says HOTSTANDBY_ROLE={found}: another file sets it.")
@@ -225,7 +235,7 @@ def _judge(watch: _Watch, outcome: Outcome) -> None:
             f"Asterisk registers {names}, which pair.toml does not know, on a standby. Make it a trunk with "
             'account = "per-machine", or remove it.'
         )
-        outcome.exit = max(outcome.exit, Exit.DEGRADED) if outcome.exit is not Exit.FAILED else Exit.FAILED
+        outcome.exit = Exit.FAILED if outcome.exit is Exit.FAILED else Exit.DEGRADED
     elif found.foreign:
         outcome.notes.append(f"Not in pair.toml, and left alone: {', '.join(str(one) for one in found.foreign)}.")
 
@@ -427,12 +437,9 @@ def _write_hosts(generation: Generation, hosts_file: Path | None, outcome: Outco
         )
 
 
-def _restart_needed(before: Generation | None, now: Generation, outcome: Outcome) -> None:
+def needs_restart(before: Generation | None, now: Generation) -> bool:
+    """Whether a file differs that Asterisk reads at its start alone: PJSIP transports do not reload."""
     if before is None:
-        return
+        return False
     old, new = before.files().get(RESTART_FILE), now.files().get(RESTART_FILE)
-    if old is not None and new is not None and old["sha256"] != new["sha256"]:
-        outcome.notes.append(
-            "The external address of the PJSIP transports has changed, and transports do not reload. "
-            "When no call is up: asterisk -rx 'core restart gracefully'"
-        )
+    return old is not None and new is not None and old["sha256"] != new["sha256"]

@@ -75,8 +75,9 @@ def differences(places: Places, pair: Pair, machine: str, role: Role | None) -> 
     hidden = {file.path: file for file in sets.hidden}
     for path in sorted({*before, *(file.path for file in sets.files)}):
         old = active.shown(path) if active is not None and path in before else b""
-        new = hidden[path].data if path in hidden else b""
         real = next((file for file in sets.files if file.path == path), None)
+        shown = hidden.get(path, real)
+        new = shown.data if shown is not None else b""
         changed = real is None or path not in before or before[path]["sha256"] != _sha256(real.data)
         if not changed:
             continue

@@ -87,23 +87,27 @@ def render(
     facts = Facts(pair, machine, role, secrets)
     if not role.is_dns:
         _all_writable(facts)
-    names = template_names(admin_templates)
-    environment = _environment(admin_templates)
-    context = facts.context()
-    found = [
-        _rendered(name, environment, context, facts)
-        for name in sorted(names)
-        if name.startswith("named/") == role.is_dns
-    ]
-    return tuple(sorted(found, key=lambda file: file.path))
+    return _render(facts, template_names(admin_templates), admin_templates)
 
 
 def masked(
     pair: Pair, machine: str, role: Role, secrets: Iterable[str], *, admin_templates: Path | None = None
 ) -> tuple[Rendered, ...]:
-    """The same files with MASK for every secret: for people's eyes, and to be kept beside a generation."""
-    hidden = dict.fromkeys(secrets, MASK)
-    return render(pair, machine, role, hidden, admin_templates=admin_templates)
+    """The files that hold secrets, with MASK for each: for people's eyes, and to be kept beside a generation."""
+    facts = Facts(pair, machine, role, dict.fromkeys(secrets, MASK))
+    names = {name: path for name, path in template_names(admin_templates).items() if "secret" in _marks(_source(path))}
+    return _render(facts, names, admin_templates)
+
+
+def _render(facts: Facts, names: Mapping[str, Path], admin_templates: Path | None) -> tuple[Rendered, ...]:
+    environment = _environment(admin_templates)
+    context = facts.context()
+    found = [
+        _rendered(name, environment, context, facts)
+        for name in sorted(names)
+        if name.startswith("named/") == facts.role.is_dns
+    ]
+    return tuple(sorted(found, key=lambda file: file.path))
 
 
 def digest(files: Iterable[Rendered]) -> str:
@@ -213,12 +217,23 @@ def _all_writable(facts: Facts) -> None:
 
 
 def _with_rights(name: str, data: bytes, source: str, facts: Facts) -> Rendered:
-    mark = _MARK.match(source)
-    words = dict(word.partition("=")[::2] for word in (mark[1] if mark else "").split())
+    words = _marks(source)
     path = FREEPBX_NAMES.get(name, name) if facts.asterisk.freepbx else name
     secret = "secret" in words
     owner = Owner.ASTERISK if name.startswith("asterisk/") else Owner.NAMED if name.startswith("named/") else Owner.ROOT
     return Rendered(path, data, 0o640 if secret else 0o644, owner, secret, words.get("reload"))
+
+
+def _marks(source: str) -> dict[str, str]:
+    mark = _MARK.match(source)
+    return dict(word.partition("=")[::2] for word in (mark[1] if mark else "").split())
+
+
+def _source(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise NotRenderable(f"Template {path} cannot be read as UTF-8: {printable(str(error))}.") from None
 
 
 def _where(error: BaseException, file: str) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from host.places import Places
+from localized.activate import needs_restart
 from localized.errors import NotRenderable, NotWritable
 from localized.generations import Generation, Store
-from localized.render import Owner, masked
+from localized.render import Owner, masked, render
 from localized.role import Role
-from tests.localized.example import SECRETS, example, rendered
+from tests.localized.example import EXAMPLE, SECRETS, example, rendered
 
 GROUPS = {Owner.ASTERISK: "root", Owner.NAMED: "root", Owner.ROOT: "root"}
 
@@ -106,6 +107,16 @@ def test_old_generations_go_and_those_in_use_stay(store: Store) -> None:
         (5, Role.STANDBY),
     ]
     assert not [path for path in store.directory.iterdir() if path.name.startswith(".")]
+
+
+def test_a_changed_address_of_the_pjsip_transports_needs_a_restart_and_a_changed_role_does_not(store: Store) -> None:
+    primary, standby = write(store, Role.PRIMARY), write(store, Role.STANDBY)
+    moved = example(EXAMPLE.replace('bind = "10.1.0.11"', 'bind = "10.1.0.12"').replace("10.1.0.0/16", "10.2.0.0/16"))
+    files = render(moved, "boston", Role.PRIMARY, SECRETS)
+    elsewhere = store.write(Role.PRIMARY, files, (), {"machine": "boston"}, GROUPS)
+    assert needs_restart(primary, elsewhere)
+    assert not needs_restart(primary, standby)
+    assert not needs_restart(None, primary)
 
 
 def test_a_real_directory_in_the_way_is_left_alone(store: Store) -> None:

@@ -150,6 +150,24 @@ def test_what_stands_in_the_way_is_one_clear_message_and_nothing_is_swapped(
     assert primary(world.boston).returncode in (0, 5)
 
 
+def test_what_registers_on_its_own_is_named_by_check_and_fails_the_proof_of_a_standby(world: World) -> None:
+    conf = world.boston.path("/etc/asterisk/iax.conf")
+    before = conf.read_text()
+    conf.write_text(before.replace("[general]\n", "[general]\nregister => 5556000:metro-Secret2@192.0.2.5\n"))
+    try:
+        checked = render(world.boston, "--check")
+        assert checked.returncode == 2
+        assert "iax.conf:2 registers 5556000 itself, in either role; it is trunk metro" in words(checked)
+        world.boston.asterisk("iax2 reload")
+        done = standby(world.boston)
+        assert done.returncode == 1, words(done)
+        assert "metro must not register as standby, and Asterisk still lists it" in words(done)
+    finally:
+        conf.write_text(before)
+        world.boston.asterisk("iax2 reload")
+    assert standby(world.boston).returncode == 0
+
+
 def test_of_two_runs_at_once_one_waits_for_nobody_and_names_the_other(world: World) -> None:
     done: list[Finished] = []
     runs = [threading.Thread(target=lambda: done.append(primary(world.boston))) for _ in range(2)]
