@@ -61,6 +61,19 @@ def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
     return tuple(found)
 
 
+def to_resolve(trunks: Iterable[Wanted]) -> tuple[str, ...]:
+    """Host names of the chan_iax2 trunks that nothing but an address tells apart: same user, same port, other host.
+
+    All others are told by user and port, and better so: a carrier's name may stand for other addresses now than when
+    Asterisk looked it up.
+    """
+    hosts: dict[tuple[str, int], set[str]] = {}
+    for one in trunks:
+        if one.channel == "iax2":
+            hosts.setdefault((one.username, one.port), set()).add(one.host)
+    return tuple(sorted({host for same in hosts.values() if len(same) > 1 for host in same}))
+
+
 async def resolved(hosts: Iterable[str], *, deadline_s: float) -> Mapping[str, frozenset[str]]:
     """The addresses of each host name, for chan_iax2, whose lists show nothing else.
 

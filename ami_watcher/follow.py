@@ -28,7 +28,7 @@ from ami_watcher.errors import (
     NotAmi,
     PrivilegeMissing,
 )
-from ami_watcher.expected import Wanted, resolved
+from ami_watcher.expected import Wanted, resolved, to_resolve
 from ami_watcher.kick import Kicks
 from ami_watcher.lists import lists_of
 from ami_watcher.message import Message
@@ -138,6 +138,7 @@ class Follower:
         self._errand: Session | None = None
         self._errand_made = asyncio.Lock()
         self._poll_took = 0.0
+        self._to_resolve = True
         self._publish(self._registry.expect(self._wanted, clock()))
 
     @property
@@ -189,6 +190,7 @@ class Follower:
         """Another pair.toml, or another role. Lists are read at once; another `ami` makes another connection."""
         now = self._clock()
         self._wanted = tuple(wanted)
+        self._to_resolve = True
         if role != self._role:
             self._tell(Change(self._wall(), "role", self._machine, self._role or "", role or ""))
             self._role = role
@@ -282,6 +284,8 @@ class Follower:
                     await _first_of(self._reopen, session.ended, timeout_s=pause)
                 self._wake.clear()
                 polled = self._clock()
+                if self._to_resolve:
+                    await self._resolve()
                 await self._poll(session)
         finally:
             for task in beside:
@@ -331,8 +335,8 @@ class Follower:
         )
 
     async def _resolve(self) -> None:
-        hosts = [one.host for one in self._wanted if one.channel == "iax2"]
-        addresses = await resolved(hosts, deadline_s=min(self._settings.answer_s, 2.0))
+        self._to_resolve = False
+        addresses = await resolved(to_resolve(self._wanted), deadline_s=min(self._settings.answer_s, 2.0))
         self._publish(self._registry.expect(self._wanted, self._clock(), addresses=addresses))
 
     # What events say.

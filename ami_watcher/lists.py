@@ -156,7 +156,7 @@ def matches(listed: Listed, wanted: Wanted, addresses: Mapping[str, frozenset[st
 
     A PJSIP object is named after its trunk. A chan_sip registration is told by user, host and port, for it has no name.
     chan_iax2 lists its server by address: that is compared where wanted.host is an address, or where `addresses` knows
-    what its name resolves to (expected.resolved); otherwise user and port decide.
+    what its name resolves to (expected.resolved, for the names of expected.to_resolve); otherwise user and port decide.
     """
     if listed.channel != wanted.channel:
         return False

@@ -224,12 +224,16 @@ class Registry:
         entries: dict[str, Listed] = {}
         owners: dict[str, Wanted] = {}
         # Trunks that belong here choose first: of two that look alike, the expected one is the one that is seen.
-        for one in sorted(self._wanted, key=lambda each: not each.here):
-            mine = next((entry for entry in left if matches(entry, one, self._addresses)), None)
-            if mine is not None:
-                left.remove(mine)
-                entries[_key(one)] = mine
-                owners[_key(one)] = one
+        # What no address fits is then told by user and port: the name may stand for other addresses by now.
+        for addresses in (self._addresses, None):
+            for one in sorted(self._wanted, key=lambda each: not each.here):
+                if _key(one) in entries:
+                    continue
+                mine = next((entry for entry in left if matches(entry, one, addresses)), None)
+                if mine is not None:
+                    left.remove(mine)
+                    entries[_key(one)] = mine
+                    owners[_key(one)] = one
         for entry in left:
             key = f"{entry.channel} {printable(str(entry))} {entry.host}:{entry.port or ''} {entry.server_uri or ''}"
             # Twice the same line in sip.conf is two entries that nothing tells apart.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ami_watcher.errors import ActionLate, PrivilegeMissing
-from ami_watcher.expected import Wanted, resolved, wanted
+from ami_watcher.expected import Wanted, resolved, to_resolve, wanted
 from ami_watcher.lists import Listed, matches, read_registrations, split_address
 from lab.ami_recording import Recording
 from lab.ami_standin import Action, AmiStandin, Connection
@@ -152,6 +152,14 @@ def test_each_machine_has_its_own_channel_and_account() -> None:
     assert (boston["own"].username, dallas["own"].username) == ("5555011", "5555012")
     assert boston["metro"].port == 4569
     assert boston["acme"].required
+
+
+def test_only_names_that_nothing_else_tells_apart_are_resolved() -> None:
+    first, second = replace(METRO, host="a.example"), replace(METRO, trunk="other", host="b.example")
+    third = replace(METRO, trunk="third", username="somebody", host="c.example")
+    assert to_resolve([first, third, ACME]) == ()
+    assert to_resolve([first, second, third]) == ("a.example", "b.example")
+    assert to_resolve([first, replace(second, port=4570)]) == ()
 
 
 async def test_names_that_do_not_resolve_are_left_out() -> None:

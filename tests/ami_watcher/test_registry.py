@@ -191,6 +191,14 @@ def test_an_iax_server_is_found_by_the_address_that_its_name_stands_for() -> Non
     assert states(made) == {"metro": "registered", "other": "gone"}
 
 
+def test_a_carrier_whose_name_has_other_addresses_by_now_is_still_itself() -> None:
+    named = replace(METRO, host="iax.carrier.example")
+    made = Registry((named,), timing=TIMING, addresses={"iax.carrier.example": frozenset({"192.0.2.77"})})
+    made.expect((named,), 0.0)
+    made.listed(lists(listed(METRO)), 1.0)
+    assert states(made) == {"metro": "registered"}
+
+
 VALUES = st.one_of(
     st.text(max_size=20),
     st.sampled_from(
