@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ami_watcher.errors import AmiError
-from ami_watcher.expected import resolved, wanted
+from ami_watcher.expected import resolved, to_resolve, wanted
 from ami_watcher.lists import Lists, lists_of
 from ami_watcher.session import Session
 from host.atomic import replace_file
@@ -314,8 +314,7 @@ class _Watch:
 
     async def until_settled(self, store: Store, generation: Generation, progress: Progress) -> Comparison:
         """Polls until the lists are as expected, or the deadline; the last comparison either way."""
-        names = [trunk.host for trunk in self.wanted if trunk.channel == "iax2"]
-        addresses = await resolved(names, deadline_s=2.0)
+        addresses = await resolved(to_resolve(self.wanted), deadline_s=2.0)
         session = await self._open()
         started = time.monotonic()
         kick_at, pause = started + KICK_AFTER_S, KICK_AFTER_S

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ami_watcher.errors import AmiError
-from ami_watcher.expected import Wanted, resolved, wanted
+from ami_watcher.expected import Wanted, resolved, to_resolve, wanted
 from ami_watcher.lists import Lists, read_registrations
 from failover.here import Here
 from failover.killing import find
@@ -84,8 +84,7 @@ def told_of(here: Here, lists: Lists) -> tuple[Registration, ...]:
 
 
 def _addresses(trunks: tuple[Wanted, ...]) -> Mapping[str, frozenset[str]]:
-    hosts = {trunk.host for trunk in trunks if trunk.channel == "iax2"}
-    return asyncio.run(resolved(hosts, deadline_s=1.0))
+    return asyncio.run(resolved(to_resolve(trunks), deadline_s=1.0))
 
 
 def _calls(here: Here) -> tuple[int | None, str]:
