@@ -33,7 +33,8 @@ def zone_statement(machine: str) -> str:
             f"\tupdate-policy {{ grant hotstandby zonesub ANY; }};\n\talso-notify {{ {others} }};\n"
             f"\tallow-transfer {{ {others} key hotstandby; }};\n}};\n"
         )
-    primaries = " ".join(f"{ADDRESSES[name]};" for name in PAIR if name != machine)
+    # The standby first: a secondary that asks a dead primary first waits a minute (SOA retries, then the transfer).
+    primaries = " ".join(f"{ADDRESSES[name]};" for name in reversed(PAIR) if name != machine)
     return (
         f'zone "{ZONE}" {{\n\ttype secondary;\n\tfile "/var/lib/bind/{ZONE}.zone";\n\tmasterfile-format text;\n'
         f"\tprimaries {{ {primaries} }};\n\tallow-notify {{ {primaries} }};\n"

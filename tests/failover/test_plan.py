@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from failover.errors import Refused
+from failover.evidence import Evidence, OwnAsked
+from failover.peer import Asked
+from failover.peer_words import Pbx, Status
+from failover.plan import Plan, PlannedStep, Risk
+from failover.probes.found import Answer, Found
+from failover.probes.name_server import Asked as ServerAsked
+from failover.public_role import Said
+from failover.risks import Looked, risks
+from pair import Pair
+from tests.pair.example import example
+
+NOW = datetime(2026, 3, 14, 3, 12, tzinfo=UTC)
+STEP = PlannedStep("dns", "point pbx to 192.0.2.12", "every server", 2.0)
+PLAN = Plan("promote", "dallas", "boston", 7, "digest", (STEP,), (), ())
+FORCEABLE = Risk("clock", "The clocks differ by 400 s.")
+FINAL = Risk("peer-may-live", "boston answers ping.", can_be_forced=False)
+
+
+def test_a_plan_without_risks_is_safe() -> None:
+    PLAN.raise_if_unsafe()
+
+
+def test_a_risk_can_be_taken_by_a_person_with_a_reason_where_it_can_be_taken_at_all() -> None:
+    plan = replace(PLAN, risks=(FORCEABLE,))
+    with pytest.raises(Refused, match=r'(?s)400 s.*\(clock\) with: failover promote --force "REASON"'):
+        plan.raise_if_unsafe()
+    plan.raise_if_unsafe(force="I know")
+    with pytest.raises(Refused, match="boston answers ping") as refused:
+        replace(PLAN, risks=(FORCEABLE, FINAL)).raise_if_unsafe(force="I know")
+    assert "400 s" not in str(refused.value)
+    assert refused.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (replace(PLAN, steps=(replace(STEP, expected_s=9.0),)), True),
+        (replace(PLAN, evidence=(Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1),)), True),
+        (replace(PLAN, epoch=8), False),
+        (replace(PLAN, pair_digest="other"), False),
+        (replace(PLAN, steps=(replace(STEP, changes="point pbx to 192.0.2.66"),)), False),
+        (replace(PLAN, risks=(FORCEABLE,)), False),
+        (replace(PLAN, machine="boston"), False),
+    ],
+)
+def test_the_digest_is_of_what_decides_and_not_of_what_varies(other: Plan, same: bool) -> None:
+    assert (other.digest == PLAN.digest) is same
+    if not same:
+        with pytest.raises(Refused, match=f"{other.digest} now.*failover plan promote"):
+            other.raise_unless_reviewed(PLAN.digest)
+    else:
+        other.raise_unless_reviewed(PLAN.digest)
+
+
+PAIR = example()
+SILENT = Found("ssh", "boston", "", Answer.SILENT, "boston does not answer ssh", 3.0)
+PING = Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1)
+OWN = OwnAsked(Found("asterisk", "dallas", "", Answer.YES, "answers", 0.1), Pbx(state="answers", words="answers"))
+CLOCK = Found("clock", "boston", "", Answer.UNKNOWN, "boston's clock is not known", 0.0)
+
+
+def status(digest: str) -> Status:
+    return Status(
+        machine="boston",
+        pair="secondsignal",
+        pair_digest=digest,
+        wall=1.0,
+        boot_id="b",
+        role="primary",
+        generation="1",
+        is_primary=True,
+        why="boston is primary",
+        right_held=True,
+        epoch=6,
+        fenced="",
+        paused="",
+        open_run="",
+        asterisk=Pbx(state="answers", words="answers", listed=True),
+    )
+
+
+def server(name: str, serial: int) -> ServerAsked:
+    found = Found("dns", name, "", Answer.YES, "", 0.1)
+    return ServerAsked(found, Said(name, True, None, ""), serial)
+
+
+DEAD = Evidence(Asked(SILENT, None), (PING,), (), OWN, CLOCK)
+ALIVE = replace(DEAD, peer=Asked(replace(SILENT, answer=Answer.YES), status(PAIR.digest)))
+LOOKED = Looked(PAIR, "dallas", "promote", DEAD, "the plug is out", (), None, 2026)
+
+
+def carriers(**more: object) -> Pair:
+    raw = PAIR.model_dump(by_alias=True, exclude_unset=True)
+    raw["carriers"]["acme"].update(more)
+    return Pair.model_validate(raw)
+
+
+@pytest.mark.parametrize(
+    ("looked", "names"),
+    [
+        (LOOKED, []),
+        (replace(LOOKED, word=""), ["peer-may-live"]),
+        (replace(LOOKED, word="", evidence=ALIVE), []),  # it can be asked to demote itself
+        (replace(LOOKED, evidence=replace(ALIVE, peer=Asked(SILENT, status("another")))), ["pair-differs"]),
+        (replace(LOOKED, command="switchover"), ["peer-not-reached"]),
+        (replace(LOOKED, generation_problems=("sip.conf lacks the include",)), ["generation"]),
+        (replace(LOOKED, wall_year=1970), ["clock"]),
+        (
+            replace(
+                LOOKED,
+                evidence=replace(
+                    ALIVE,
+                    peer=Asked(SILENT, status(PAIR.digest), clock_s=-3600.0),
+                    clock=replace(CLOCK, answer=Answer.ODD, words="the clocks differ by 3600 s"),
+                ),
+            ),
+            ["clock"],
+        ),
+        (replace(LOOKED, evidence=replace(DEAD, servers=(server("ns1", 5), server("ns2", 6)))), []),
+        (replace(LOOKED, evidence=replace(DEAD, servers=(server("ns1", 1), server("ns2", 1 + 2**31)))), ["serial"]),
+        (replace(LOOKED, pair=carriers(allowed=["192.0.2.11"])), ["carrier-acme"]),
+        (replace(LOOKED, pair=carriers(allowed=["192.0.2.11", "192.0.2.12"])), []),
+    ],
+)
+def test_what_speaks_against_a_promotion(looked: Looked, names: list[str]) -> None:
+    assert [risk.name for risk in risks(looked, NOW)] == names
+
+
+def test_a_refusal_says_what_was_seen_and_what_to_type() -> None:
+    (risk,) = risks(replace(LOOKED, word=""), NOW)
+    assert risk.words.startswith("REFUSED: boston answers ping; boston does not answer ssh.")
+    assert '--peer-is-down "REASON"' in risk.words
