@@ -100,7 +100,7 @@ class Desk:
         """Whether everything here is proven, and what is wrong besides."""
         snapshot = self.source.snapshot
         problems = list(self.warnings.values())
-        if snapshot.link is not LinkState.SYNCED:
+        if snapshot.link is not LinkState.SYNCED or snapshot.link_reason:
             problems.insert(0, snapshot.link_reason or f"The connection to Asterisk is {snapshot.link.value}.")
         problems += [note for note in (self.keeper.problem, self.keeper.note) if note]
         return documents.Health(

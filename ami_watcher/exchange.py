@@ -7,10 +7,14 @@ file has one writer, the sync meets no conflict.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from ami_watcher.inventory import Export, ExportInvalid, read, written
 from host.atomic import replace_file
 from host.errors import HotstandbyError
+
+LONGEST: Final = 64 * 2**20
+"""Bytes; 100,000 phones make about 20 MiB."""
 
 
 class ExportFailed(HotstandbyError):
@@ -57,7 +61,8 @@ class Exchange:
             found = self.other_file.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._seen:
-                self._read = self._parsed(self.other_file.read_bytes())
+                with self.other_file.open("rb") as file:
+                    self._read = self._parsed(file.read(LONGEST + 1))
                 self._seen = stamp
         except FileNotFoundError:
             self._seen = None
@@ -71,6 +76,8 @@ class Exchange:
         return self._read
 
     def _parsed(self, data: bytes) -> tuple[Export | None, str]:
+        if len(data) > LONGEST:
+            return None, f"{self.other_file} is longer than {LONGEST // 2**20} MiB: surely not a list of phones."
         try:
             return read(data, machine=self._other), ""
         except ExportInvalid as error:

@@ -164,7 +164,8 @@ def missing(
         within_s: how long ago the other machine may have seen a phone that counts, before its export was written.
     """
     present = {contact.name for contact in here}
-    fresh = now - other.at <= FRESH_S
+    # A list from the future is no fresher: with a clock that is ahead, a dead machine would seem to live on.
+    fresh = abs(now - other.at) <= FRESH_S
     still_there = {item.contact.name for item in other.known if item.here and fresh} - present
     last: dict[str, Known] = {}
     for item in other.known:

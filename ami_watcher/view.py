@@ -13,7 +13,7 @@ from ami_watcher import documents
 from ami_watcher.documents import Level, StateWord
 from ami_watcher.expected import Role, Wanted, wanted
 from ami_watcher.history import Entry, Stretch, Watched, held_since, outages, strip
-from ami_watcher.inventory import Export, Known, missing
+from ami_watcher.inventory import FRESH_S, Export, Known, missing
 from ami_watcher.registration import Registration, State
 from ami_watcher.snapshot import LinkState, Snapshot
 from pair.model import Pair
@@ -54,9 +54,11 @@ WORD: Final[Mapping[State, str]] = {
 
 def link_document(snapshot: Snapshot) -> documents.Link:
     """The connection to Asterisk, in words."""
+    level = LINK_LEVEL[snapshot.link]
     return documents.Link(
         state=snapshot.link.value,
-        level=LINK_LEVEL[snapshot.link],
+        # Connected, and yet there is something to mend: no events are shown, or phones cannot be listed.
+        level="warning" if level == "good" and snapshot.link_reason else level,
         sentence=snapshot.link_reason or LINK_SENTENCE[snapshot.link],
         since=snapshot.link_since,
         asterisk_version=snapshot.asterisk_version,
@@ -297,6 +299,9 @@ def _named(rows: Sequence[documents.Registration]) -> str:
 
 def _about_the_other(other: Export, gone: int, there: int, now: float) -> str:
     age = lasted(now - other.at)
+    if other.at - now > FRESH_S:
+        ahead = lasted(other.at - now)
+        return f"The clock of {other.machine} is {ahead} ahead of ours, so its list of phones proves nothing: set them."
     if gone:
         waited = (
             f"{gone} phone{'s' if gone > 1 else ''} of {other.machine} {'have' if gone > 1 else 'has'} not come back"

@@ -75,6 +75,8 @@ def known(contact: Contact, *, here: bool = True, last_seen: float = 1000.0) -> 
         ([known(DESK, here=False), known(SOFT)], [], 1030.0, ["100"], 1),
         # gone for longer than a day before dallas's last word
         ([known(DESK, here=False, last_seen=-90_000.0)], [], 1500.0, [], 0),
+        # dallas is dead, and its clock was an hour ahead
+        ([known(DESK)], [], -2600.0, ["100"], 0),
         # two addresses of one phone are one phone
         ([known(DESK), known(replace(DESK, address="10.0.0.6:5060"))], [], 1500.0, ["100"], 0),
     ],

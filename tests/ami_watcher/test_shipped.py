@@ -1,0 +1,88 @@
+"""What is shipped beside the code names only what the code has."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from ami_watcher.desk import Desk
+from ami_watcher.exchange import Exchange
+from ami_watcher.history import Entry
+from ami_watcher.hooks import Courier, Notice, Programs
+from ami_watcher.hub import Hub
+from ami_watcher.inventory import Export
+from ami_watcher.keeper import Keeper
+from ami_watcher.metrics import Metrics
+from tests.ami_watcher.scripted import Scripted, a_pair
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Names of all series that a watcher can export."""
+    directory = tmp_path_factory.mktemp("desk")
+    exchange = Exchange(directory, machine="boston", other="dallas")
+    keeper = Keeper(directory / "file", history_days=1, now=0.0)
+    desk = Desk(Scripted(), a_pair(), "boston", keeper, Hub("run1"), exchange)
+    desk.other = (Export("dallas", 0.0, ()), "")
+    desk.couriers = [Courier(Programs(directory, deadline_s=1), attempts=1)]
+    metrics = Metrics(desk)
+    metrics.count("acme", "rejected")
+    text = generate_latest(metrics.registry()).decode()
+    return {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+@pytest.mark.parametrize("file", ["prometheus/hotstandby.rules.yml", "prometheus/hotstandby.test.yml"])
+def test_alerts_name_metrics_that_there_are(file: str, exported: set[str]) -> None:
+    text = "\n".join(line for line in (DEPLOY / file).read_text().splitlines() if "rule_files" not in line)
+    named = set(re.findall(r"\bhotstandby_\w+(?=[{ \[)])", text)) - {"hotstandby_registration_state="}
+    assert named
+    assert named <= exported
+
+
+def test_the_board_shows_metrics_that_there_are(exported: set[str]) -> None:
+    board = json.loads((DEPLOY / "grafana" / "hotstandby.json").read_text())
+    asked = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    named = set(re.findall(r"\bhotstandby_\w+(?!\w|=)", asked))
+    assert named <= exported
+    places = [tuple(panel["gridPos"].values()) for panel in board["panels"]]
+    assert len(places) == len(set(places))
+
+
+def test_the_page_of_the_documentation_names_every_metric(exported: set[str]) -> None:
+    text = (ROOT / "docs" / "watcher.md").read_text()
+    for name in exported:
+        if name.startswith("hotstandby_"):
+            short = f"…{name.removeprefix('hotstandby_registration')}"
+            assert name in text or short in text, name
+
+
+def test_the_page_of_the_documentation_names_every_variable_of_a_hook() -> None:
+    text = (ROOT / "docs" / "watcher.md").read_text()
+    entry = Entry(0.0, "registration", "acme", "registered", "rejected", None)
+    for name in Notice(entry, "boston", "secondsignal").environment:
+        assert f"`{name}`" in text
+
+
+def test_every_file_of_the_page_is_packaged() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    patterns = [line for line in setup["options.package_data"]["ami_watcher"].split() if line]
+    page = ROOT / "ami_watcher" / "page"
+    for file in page.rglob("*"):
+        if file.is_file():
+            assert any(fnmatch(str(file.relative_to(page.parent)), pattern) for pattern in patterns), file
+
+
+def test_the_unit_tells_the_service_manager_what_the_daemon_does() -> None:
+    unit = (DEPLOY / "ami-watcher.service").read_text()
+    for line in ("Type=notify", "WatchdogSec=30", "ExecReload=/bin/kill -HUP $MAINPID", "RuntimeDirectoryPreserve=yes"):
+        assert line in unit.splitlines()
