@@ -375,7 +375,8 @@ class Follower:
                 self._contacts_problem = f"phones cannot be listed: {type(error).__name__}, see the log"
                 pause = backoff.pause_s()
             # Many phones are not listed back to back, however often one of them registers.
-            closest = max(CLOSEST_CONTACTS_S, 20 * (self._clock() - began))
+            took = self._clock() - began
+            closest = max(CLOSEST_CONTACTS_S, min(20 * took, self._settings.contacts_poll_s))
             await asyncio.sleep(closest)
             await _first_of(self._wake_contacts, timeout_s=max(pause - closest, 0.0))
 
