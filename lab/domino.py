@@ -64,6 +64,7 @@ class Trouble:
         charset: what Content-Type claims; the body stays UTF-8.
         body: instead of the genuine one; content_type stays.
         unframed: neither length nor chunks: the end of the connection ends the body.
+        chunked: the body comes in chunks of seven bytes.
         drop_reused: a connection that served already is closed when its next request arrives.
         times: so many requests, then all is well again.
     """
@@ -81,6 +82,7 @@ class Trouble:
     charset: str | None = None
     body: str | None = None
     unframed: bool = False
+    chunked: bool = False
     drop_reused: bool = False
     times: int | None = None
 
@@ -219,7 +221,11 @@ class Domino:
         body = response.body.encode("utf-8", "surrogatepass")
         lines = [f"HTTP/1.1 {response.status} {'OK' if response.status == 200 else 'Status'}", "Server: Lotus-Domino"]
         lines += [f"Content-Type: {response.content_type}", *(f"{name}: {value}" for name, value in response.headers)]
-        if not trouble.unframed:
+        if trouble.chunked:
+            lines.append("Transfer-Encoding: chunked")
+            pieces = (body[at : at + 7] for at in range(0, len(body), 7))
+            body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        elif not trouble.unframed:
             lines.append(f"Content-Length: {len(body)}")
         if closing:
             lines.append("Connection: close")

@@ -57,6 +57,8 @@ def fetch(
         (Trouble(cut_after=100), Unreachable),
         (Trouble(reset_after=100), Unreachable),
         (Trouble(unframed=True, cut_after=100), NotData),
+        (Trouble(chunked=True, cut_after=100), Unreachable),
+        (Trouble(chunked=True, body_drip_s=0.05), Late),
         (Trouble(login_page=True), NotData),
         (Trouble(error_page=True), NotData),
         (Trouble(redirect="http://other.example.com/x"), NotData),
@@ -84,7 +86,13 @@ def test_every_misbehaviour_is_an_error_by_the_deadline(
 
 
 @pytest.mark.parametrize(
-    "trouble", [Trouble(charset="ISO-8859-1"), Trouble(unframed=True), Trouble(body_drip_s=0.0001)]
+    "trouble",
+    [
+        Trouble(charset="ISO-8859-1"),
+        Trouble(unframed=True),
+        Trouble(chunked=True),
+        Trouble(headers_after_s=0.1, body_drip_s=0.0001),
+    ],
 )
 def test_oddities_do_no_harm(domino: Domino, trouble: Trouble) -> None:
     domino.trouble = trouble
