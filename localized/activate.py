@@ -26,9 +26,10 @@ from localized import hosts, reload, right
 from localized.compare import Comparison, compare, worth_waiting_for
 from localized.errors import AsteriskUnreachable, LocalizedError, NotActivatable, NotWritable
 from localized.generations import Generation, Store
-from localized.prepare import Prepared
+from localized.prepare import BUSY_S, Prepared
 from localized.problem import Weight
 from localized.role import Role
+from localized.working import working
 from pair import Asterisk, Pair, read_secret
 
 POLL_S: Final = 0.2
@@ -91,7 +92,21 @@ def activate(
     Raises:
         NotActivatable, NotWritable, AsteriskUnreachable: the active generation is untouched.
         Halfway: swapped, and Asterisk did not follow.
+        LockHeld: another process is at it, for longer than prepare.BUSY_S.
     """
+    with working(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
+        return _activate(places, pair, machine, prepared, asterisk, hosts_file, progress)
+
+
+def _activate(
+    places: Places,
+    pair: Pair,
+    machine: str,
+    prepared: Prepared,
+    asterisk: bool,
+    hosts_file: Path | None,
+    progress: Progress,
+) -> Outcome:
     stopping = [str(problem) for problem in prepared.problems if problem.weight is Weight.STOPS]
     if stopping:
         raise NotActivatable(

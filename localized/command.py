@@ -12,7 +12,6 @@ import click
 
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
-from host.lock import Lock
 from host.places import Places
 from localized import activate as activation
 from localized import check, report, right
@@ -20,6 +19,7 @@ from localized.errors import NotActivatable
 from localized.generations import Store
 from localized.prepare import Prepared, prepare
 from localized.role import Role
+from localized.working import working
 from pair import Pair, active, read, this_machine
 
 _EXAMPLES: Final = """
@@ -127,7 +127,7 @@ class _Work:
 
     def _locked(self, purpose: str, work: Callable[[], int]) -> int:
         try:
-            with Lock(self.places.run / "render-localized.lock", f"render-localized {purpose}"):
+            with working(self.places, f"render-localized {purpose}"):
                 Store(self.places).settle()
                 return work()
         except PermissionError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ami_watcher.expected import Wanted
@@ -81,16 +81,17 @@ def compare(
         addresses: of host names, for chan_iax2.
     """
     exact: dict[tuple[str, str], list[Listed]] = {}
-    for one in lists.registrations:
+    listed = [_without_brackets(one) for one in lists.registrations]
+    for one in listed:
         exact.setdefault(_key(one), []).append(one)
     taken: set[int] = set()
     rows = []
     for trunk in wanted:
         near = exact.get((trunk.channel, trunk.trunk if trunk.channel == "pjsip" else trunk.username), [])
-        found = tuple(one for one in near if _matches(one, trunk, addresses))
+        found = tuple(one for one in near if matches(one, trunk, addresses))
         taken |= {id(one) for one in found}
         rows.append(Row(trunk, found, trunk.channel in lists.modules))
-    foreign = tuple(one for one in lists.registrations if id(one) not in taken)
+    foreign = tuple(one for one in listed if id(one) not in taken)
     return Comparison(tuple(rows), foreign)
 
 
@@ -98,8 +99,9 @@ def _key(one: Listed) -> tuple[str, str]:
     return one.channel, (one.name or "") if one.channel == "pjsip" else one.username
 
 
-def _matches(one: Listed, trunk: Wanted, addresses: Mapping[str, frozenset[str]] | None) -> bool:
-    return matches(one, trunk, addresses)
+def _without_brackets(one: Listed) -> Listed:
+    """An IPv6 registrar stands in brackets in a register line, and so in chan_sip's list."""
+    return replace(one, host=one.host[1:-1]) if one.host.startswith("[") else one
 
 
 def worth_waiting_for(comparison: Comparison, refused_by_design: frozenset[str]) -> bool:

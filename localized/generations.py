@@ -183,7 +183,9 @@ class Store:
             pending = self.root / f"{_PENDING}{generation.name}"
             swap_symlink(pending, f"generations/{before.name}")
             swap_symlink(link, target)
-            pending.rename(self.root / "previous")
+            with contextlib.suppress(FileNotFoundError):
+                # `settle` of another process may have been quicker.
+                pending.rename(self.root / "previous")
         except OSError as error:
             raise NotWritable(
                 f"{link} cannot be swapped: {error.strerror or error}. The active generation is untouched."
@@ -198,12 +200,15 @@ class Store:
         """
         active = self.pointed_to("current")
         for path in self.root.glob(f"{_PENDING}*"):
-            if active is not None and path.name == f"{_PENDING}{active.name}":
-                path.rename(self.root / "previous")
-            else:
-                path.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                if active is not None and path.name == f"{_PENDING}{active.name}":
+                    path.rename(self.root / "previous")
+                else:
+                    path.unlink()
         for path in self.root.glob(".*.new"):
-            path.unlink()
+            # host.atomic.swap_symlink puts its process into the name; one that lives is not ours to disturb.
+            if not Path("/proc", path.name.split(".")[-2]).exists():
+                path.unlink(missing_ok=True)
 
     def touch(self, generation: Generation, paths: Iterable[str]) -> None:
         """Gives files an mtime that no generation has: Asterisk compares size and mtime alone, and remembers them

@@ -19,10 +19,13 @@ from localized.problem import Problem, Weight
 from localized.render import Owner, Rendered, masked, render, template_names
 from localized.role import Role
 from localized.validate import asterisk_problems, named_problems
+from localized.working import working
 from pair import Pair, SecretUnusable, read_secret
 
 PBX_ROLES = (Role.PRIMARY, Role.STANDBY)
 DNS_ROLES = (Role.DNS_PRIMARY, Role.DNS_SECONDARY)
+BUSY_S = 5.0
+"""How long another process is waited for: rendering takes less; an activation that waits for a carrier takes more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,13 @@ def prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
 
     Raises:
         NotRenderable, NotActivatable, NotWritable
+        LockHeld: another process is at it, for longer than BUSY_S.
     """
+    with working(places, f"preparing {role.value}", wait_s=BUSY_S):
+        return _prepare(places, pair, machine, role)
+
+
+def _prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
     store = Store(places)
     sets = {each: render_role(places, pair, machine, each) for each in PBX_ROLES}
     written = {each: put(places, pair, machine, store, found) for each, found in sets.items()}

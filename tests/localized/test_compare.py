@@ -51,6 +51,12 @@ def test_the_lists_are_as_expected_or_the_difference_is_named(
     assert len(comparison.foreign) == foreign
 
 
+def test_an_ipv6_registrar_is_listed_in_brackets_and_is_the_same() -> None:
+    trunk = Wanted("six", "sip", "5551000", "2001:db8::5", 5060, here=True)
+    lists = Lists((Listed("sip", None, "5551000", "[2001:db8::5]", 5060, "Registered"),), ALL)
+    assert compare((trunk,), lists).settled
+
+
 def test_a_module_that_is_not_there_is_said() -> None:
     row = found(nova("Registered"), modules=frozenset({"pjsip"})).rows[0]
     assert row.state == "module not loaded"

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localized.asterisk_conf import read_text
 from localized.errors import NotRenderable
 from localized.facts import MASK
+from localized.register_line import read_iax, read_sip
 from localized.render import Owner, masked, render, template_names
 from localized.role import Role
+from localized.syntax import sip_host
+from pair import PairInvalid
 from tests.localized.example import SECRETS, example, files, rendered
 
+HEAD = """\
+[pair]
+name = "secondsignal"
+[machines.boston]
+public_address = "192.0.2.11"
+preferred = true
+[machines.dallas]
+public_address = "192.0.2.12"
+"""
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -132,6 +148,39 @@ def test_all_values_that_cannot_be_written_are_in_one_report_in_either_role() ->
             files(role, metro="a:b", acme="a\nb")
         assert "trunk metro contains" in str(error.value)
         assert "trunk acme contains the control character U+000A" in str(error.value)
+
+
+ANY = st.one_of(
+    st.text(st.sampled_from(list("ab1.-_ ;:/?@~\"\\()[]=>#%'é\t\n")), max_size=20),
+    st.text(max_size=40),
+    st.just("a.example"),
+)
+
+
+@given(username=ANY, secret=ANY, host=ANY, channel=st.sampled_from(["sip", "iax2", "pjsip"]))
+def test_any_user_name_secret_and_host_read_back_or_are_refused(
+    username: str, secret: str, host: str, channel: str
+) -> None:
+    trunk = "\n".join(f"{key} = {json.dumps(value)}" for key, value in (("username", username), ("host", host)))
+    try:
+        pair = example(f'{HEAD}[trunks.one]\nchannel = "{channel}"\nsecret_file = "s"\n{trunk}\n')
+        made = render(pair, "boston", Role.PRIMARY, {"s": secret})
+    except (PairInvalid, NotRenderable):
+        return
+    files = {file.path: file.data for file in made}
+    if channel == "pjsip":
+        auth = read_text(files["asterisk/pjsip-auth.conf"], section="x").sections[1]
+        assert (auth.last("username"), auth.last("password")) == (username, secret)
+        uri = read_text(files["asterisk/pjsip-registrations.conf"], section="x").sections[1].last("client_uri") or ""
+        user, _, server = uri.removeprefix("sip:").rpartition("@")
+        assert (unquote(user, errors="strict"), server) == (username, sip_host(pair.trunks["one"].host))
+        return
+    name = {"sip": "sip", "iax2": "iax"}[channel]
+    line = read_text(files[f"asterisk/{name}-registrations.conf"], section="general").sections[0].last("register") or ""
+    read = read_sip(line) if channel == "sip" else read_iax(line)
+    assert read is not None
+    assert (read.username, read.secret) == (username, secret)
+    assert read.host == (sip_host(pair.trunks["one"].host) if channel == "sip" else pair.trunks["one"].host)
 
 
 def test_freepbx_gets_the_names_that_it_reads() -> None:
