@@ -8,6 +8,7 @@ address:port, or the name of the object. So an event is matched to the entry of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -81,6 +82,7 @@ class Registry:
         self._addresses = dict(addresses or {})
         self._known: dict[str, Registration] = {}
         self._entries: dict[str, Listed] = {}
+        self._by_user: dict[tuple[str, str], list[str]] = {}
         self._hints: dict[str, str] = {}
         self._heard: dict[str, float] = {}
         self._unknown_because = "no list has been read yet"
@@ -141,8 +143,8 @@ class Registry:
             return False
         username, domain = event.get("Username", ""), event.get("Domain", "")
         known = False
-        for key, listed in self._entries.items():
-            if listed.channel != channel or not _spoken_of(listed, username, domain):
+        for key in self._by_user.get((channel, username), ()):
+            if not _spoken_of(self._entries[key], domain):
                 continue
             known = True
             self._heard[key] = now
@@ -175,6 +177,9 @@ class Registry:
                 if again.state is not State.GONE:
                     after[key] = again
         self._entries = entries
+        self._by_user = {}
+        for key, listed in entries.items():
+            self._by_user.setdefault((listed.channel, listed.client_uri or listed.username), []).append(key)
         # chan_iax2 sends no event when it succeeds again, so success in a list ends what an event said as well.
         refused = {key for key, one in after.items() if one.state is not State.REGISTERED}
         self._hints = {key: hint for key, hint in self._hints.items() if key in refused}
@@ -220,26 +225,30 @@ class Registry:
 
     def _assigned(self, listed: Iterable[Listed]) -> tuple[dict[str, Listed], dict[str, Wanted]]:
         """Each entry of the lists under its trunk's key, or, where no trunk is left for it, under its own."""
-        left = list(listed)
+        # By what every match needs, for lists may have thousands of entries.
+        left: dict[tuple[str, str | None], list[Listed]] = {}
+        for entry in listed:
+            left.setdefault((entry.channel, entry.name if entry.channel == "pjsip" else entry.username), []).append(
+                entry
+            )
         entries: dict[str, Listed] = {}
         owners: dict[str, Wanted] = {}
         # Trunks that belong here choose first: of two that look alike, the expected one is the one that is seen.
         # What no address fits is then told by user and port: the name may stand for other addresses by now.
         for addresses in (self._addresses, None):
             for one in sorted(self._wanted, key=lambda each: not each.here):
-                if _key(one) in entries:
-                    continue
-                mine = next((entry for entry in left if matches(entry, one, addresses)), None)
-                if mine is not None:
-                    left.remove(mine)
+                near = left.get((one.channel, one.trunk if one.channel == "pjsip" else one.username), [])
+                mine = next((entry for entry in near if matches(entry, one, addresses)), None)
+                if mine is not None and _key(one) not in entries:
+                    near.remove(mine)
                     entries[_key(one)] = mine
                     owners[_key(one)] = one
-        for entry in left:
+        alike: Counter[str] = Counter()
+        for entry in (entry for near in left.values() for entry in near):
             key = f"{entry.channel} {printable(str(entry))} {entry.host}:{entry.port or ''} {entry.server_uri or ''}"
-            # Twice the same line in sip.conf is two entries that nothing tells apart.
-            while key in entries:
-                key += "'"
-            entries[key] = entry
+            # Twice the same line in sip.conf is two entries that nothing but their place tells apart.
+            alike[key] += 1
+            entries[f"{key} {alike[key]}"] = entry
         return entries, owners
 
     def _shifted(self, after: dict[str, Registration]) -> tuple[Shift, ...]:
@@ -270,12 +279,10 @@ def _because(registration: Registration, cause: str) -> Registration:
     )
 
 
-def _spoken_of(listed: Listed, username: str, domain: str) -> bool:
-    """Whether a Registry event with this Username and Domain is about `listed`."""
+def _spoken_of(listed: Listed, domain: str) -> bool:
+    """Whether a Registry event of the same channel and user, with this Domain, is about `listed`."""
     if listed.channel == "pjsip":
-        return listed.client_uri == username and listed.server_uri == domain
-    if listed.username != username:
-        return False
+        return listed.server_uri == domain
     if listed.channel == "sip":
         return listed.host.lower() == domain.lower()
     return (listed.host, listed.port) == split_address(domain)
