@@ -65,7 +65,8 @@ class Change:
         kind: "registration", "link", "kick", "role", or "contacts".
         subject: name of the trunk; of the machine for link and role; "contacts" where the set of contacts changed.
         before: the state that it was in, in the words of State and LinkState; "" for something new.
-        after: the state that it is in now. For a kick: what was done. For contacts: how many there are.
+        after: the state that it is in now; "" for something that is no longer expected or listed.
+            For a kick: what was done. For contacts: how many there are.
         cause: why, in words, or None where nothing was said.
     """
 
