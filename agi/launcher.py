@@ -21,7 +21,8 @@ def main() -> int:
     _signal.signal(_signal.SIGHUP, lambda *_: relay(control))
     wait_s = handed_over(control)
     if wait_s is None:
-        _signal.signal(_signal.SIGHUP, _signal.SIG_DFL)
+        # Held back until the script's own process can hear it; else it would end that one at its start.
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGHUP])
         arguments = [*ALONE, *sys.argv]
         posix.execv(arguments[0], arguments)
     if not wait_s:

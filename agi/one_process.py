@@ -105,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.setitimer(signal.ITIMER_REAL, max(0.1, deadline - time.monotonic() + 0.5))
 
     signal.signal(signal.SIGHUP, on_hangup)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # blocked by the launcher
     try:
         places = Places.standard(config)
         active = model.active(places)

@@ -151,6 +151,21 @@ def run(call, services):
     assert happened_far.variables == {"HUNGUP": "True"}
 
 
+def test_a_sighup_while_the_process_is_starting_is_not_lost(alone: Site) -> None:
+    (alone.home / "config/agi/early.py").write_text(
+        "def run(call, services):\n    call.set_variable('HUNGUP', call.hungup)\n"
+    )
+    launcher = alone.launcher("early")
+    # The launcher becomes another program, which takes some hundred ms to come up: the signal arrives in between.
+    text = launcher.read_text().replace("arguments = [*ALONE", "posix.kill(posix.getpid(), 1); arguments = [*ALONE")
+    assert "posix.kill" in text
+    launcher.write_text(text)
+
+    happened = process([launcher], env=alone.env)
+
+    assert happened.variables == {"HUNGUP": "True"}
+
+
 def test_with_a_server_the_launcher_imports_nothing_heavy(site: Site) -> None:
     happened = [process([site.launcher("hello")], env=site.env).seconds for _ in range(5)]
     by_itself = [
