@@ -15,6 +15,7 @@ from pair.fields import Name, Section
 from pair.lookup import Lookup
 from pair.machine import Asterisk, Machine
 from pair.person import Person
+from pair.proof import Proof
 from pair.sync import Sync
 from pair.trunk import Trunk
 from pair.watcher import Watcher
@@ -38,6 +39,7 @@ class Pair(Section):
     dns: Dns | None = None
     domino: Domino = Domino()
     fence: Fence | None = None
+    proof: Proof | None = None
     sync: Sync = Sync()
     people: tuple[Person, ...] = ()
     watcher: Watcher = Watcher()

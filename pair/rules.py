@@ -144,6 +144,14 @@ def _lookups(pair: Pair) -> Iterator[Problem]:
             )
 
 
+def _proof(pair: Pair) -> Iterator[Problem]:
+    if pair.proof is not None and pair.proof.trunk not in pair.trunks:
+        yield Problem(
+            "proof.trunk",
+            f"is '{pair.proof.trunk}', which is not under [trunks].{nearest(pair.proof.trunk, pair.trunks)}",
+        )
+
+
 _RULES: tuple[Callable[[Pair], Iterator[Problem]], ...] = (
     _machine_names,
     _overrides,
@@ -151,4 +159,5 @@ _RULES: tuple[Callable[[Pair], Iterator[Problem]], ...] = (
     _trunks,
     _timing,
     _lookups,
+    _proof,
 )
