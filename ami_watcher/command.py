@@ -20,7 +20,7 @@ from ami_watcher import tables
 from ami_watcher.ask import WatcherSilent, ask
 from ami_watcher.check import Result, Verdict, judged
 from ami_watcher.documents import Contacts, Document, History, Registrations
-from host.errors import HotstandbyError
+from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.lock import Lock
 from host.places import Places
@@ -176,15 +176,19 @@ def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_jso
             console().print(table(document))
         return
     if as_json:
-        before = None
+        before: object = None
         while True:
             document = get()
-            text = document.model_dump_json()
-            if document.model_dump_json(exclude={"at"}) != before:
-                before = document.model_dump_json(exclude={"at"})
-                click.echo(text)
+            steady = _steady(document.model_dump())
+            if steady != before:
+                before = steady
+                click.echo(document.model_dump_json())
             time.sleep(WATCH_S)
     screen = console()
+    if not screen.is_terminal:
+        raise UsageError(
+            "--watch draws on a terminal. For a program, add --json: one document a line, when it differs."
+        )
     with Live(table(get()), console=screen, auto_refresh=False, transient=False) as live:
         while True:
             time.sleep(WATCH_S)
@@ -193,6 +197,14 @@ def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_jso
             except WatcherSilent as error:
                 # It is restarted now and then; a person who watches sees that, and what comes after.
                 live.update(str(error), refresh=True)
+
+
+def _steady(value: object) -> object:
+    """A document without what moves on while nothing happens: times, and words that are made of times."""
+    moving = {"at", "proof", "since", "strip", "outage_s", "rtt_ms", "expires_at", "other_at", "other_sentence"}
+    if isinstance(value, dict):
+        return {key: _steady(item) for key, item in value.items() if key not in moving}
+    return [_steady(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _seconds(text: str) -> float:

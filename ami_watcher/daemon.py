@@ -27,9 +27,9 @@ from ami_watcher.hooks import Courier, Notice, Programs, Webhook
 from ami_watcher.hub import Hub
 from ami_watcher.keeper import Keeper
 from ami_watcher.metrics import Metrics
-from ami_watcher.notice import Settling
 from ami_watcher.role import role_now
 from ami_watcher.serving import Server, quieten, server, tcp_socket, unix_socket
+from ami_watcher.settling import Settling
 from ami_watcher.snapshot import Change, LinkState
 from ami_watcher.source import Source
 from host.errors import HotstandbyError, UsageError

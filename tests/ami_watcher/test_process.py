@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.ami_watcher.running import Running, asterisk, command, environment_of, free_port, wait_for, watcher
+from tests.ami_watcher.running import COMMAND, Running, asterisk, command, environment_of, free_port, wait_for, watcher
 from tests.ami_watcher.scripted import machine_at, pair_text, stand
 
 
@@ -58,6 +59,38 @@ async def test_it_follows_asterisk_and_answers_page_api_and_commands(tmp_path: P
                 assert checked.returncode == 1  # metro and nova are gone, and not required
                 assert checked.stdout.startswith("AMI-WATCHER WARNING - boston: ")
                 assert "registered=1;;;0;3" in checked.stdout
+
+        await asyncio.to_thread(visit)
+
+
+async def test_watching_as_json_prints_a_line_when_something_differs(tmp_path: Path) -> None:
+    async with asterisk() as standin:
+        port = free_port()
+        places = machine_at(tmp_path, port=port, ami_port=standin.port)
+        lines = tmp_path / "lines"
+
+        def levels() -> list[str]:
+            return [json.loads(line)["level"] for line in lines.read_text().splitlines()]
+
+        def visit() -> None:
+            with watcher(places, port) as running:
+                wait_for(lambda: running.command("check").returncode == 1, "acme is registered, the others are not")
+                with lines.open("wb") as sink:
+                    watching = subprocess.Popen(
+                        [COMMAND, "registrations", "--watch", "--json"], env=running.environment, stdout=sink
+                    )
+                try:
+                    wait_for(lambda: levels() == ["warning"], "the first line")
+                    time.sleep(2.5)  # two more rounds, in which nothing happens
+                    assert levels() == ["warning"]
+                    stand(places, "standby")
+                    wait_for(lambda: levels()[1:], "a line for the change")
+                finally:
+                    watching.terminate()
+                    watching.wait(10)
+                drawn = running.command("registrations", "--watch")
+                assert drawn.returncode == 2
+                assert "add --json" in drawn.stderr
 
         await asyncio.to_thread(visit)
 

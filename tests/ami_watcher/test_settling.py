@@ -3,7 +3,7 @@
 import pytest
 
 from ami_watcher.history import Entry
-from ami_watcher.notice import Settling
+from ami_watcher.settling import Settling
 
 
 def change(after: str, *, before: str = "registered", kind: str = "registration", subject: str = "acme") -> Entry:
