@@ -7,7 +7,7 @@ start, and lifts the fence. While it runs, and when it fails, the fence keeps As
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from failover import fenced, right, standing
@@ -104,8 +104,10 @@ def guard(here: Here) -> Verdict:
                     "stays fenced. Type: render-localized --role standby --activate --without-asterisk; "
                     "then: failover boot-guard"
                 )
-        if not verdict.dns_primary and standing.dns_role_of(here.places) == "primary":
-            _swapped(here, Role.DNS_SECONDARY)
+        too_much = not verdict.dns_primary and standing.dns_role_of(here.places) == "primary"
+        if too_much and not _swapped(here, Role.DNS_SECONDARY):
+            why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
+            verdict = replace(verdict, why=why)
         fenced.lift(here.places)
     except OSError as error:
         raise NotGuarded(

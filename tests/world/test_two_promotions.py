@@ -10,7 +10,7 @@ from host.command import Finished
 from lab import World
 from lab.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.test_peer import become, introduce
+from tests.world.pairing import become, introduce
 
 pytestmark = pytest.mark.world
 

@@ -1,0 +1,156 @@
+"""The fence step and the boot guard on a disk of their own: the admin's programs, a person's word, and what fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from failover import boot_guard, claim, fenced, right, standing
+from failover.boot_guard import NotGuarded
+from failover.errors import Refused
+from failover.fence import FenceStep
+from failover.here import Here
+from failover.peer import Asked
+from failover.peer_words import Status
+from failover.probes.found import Answer, Found
+from host.lock import Lock
+from host.places import Places
+from localized.generations import Store
+from localized.role import Role
+from pair import parse
+from tests.failover.test_peer_words import status
+from tests.pair.example import EXAMPLE
+
+BARE = EXAMPLE[: EXAMPLE.index("[dns]")] + EXAMPLE[EXAMPLE.index("[domino") :]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    """dallas, without ssh to boston, without [dns]."""
+    places = Places(tmp_path / "etc", tmp_path / "lib", tmp_path / "run")
+    for directory in (places.localized, places.secrets, places.state, places.run):
+        directory.mkdir(parents=True)
+    places.machine_file.write_text("dallas\n")
+    return Here(places, parse(BARE.encode(), places.pair_toml), "dallas")
+
+
+def with_fence(here: Here, tmp_path: Path, *, verify: str, command: str = 'touch "$0.off"') -> Here:
+    programs = {}
+    for name, text in (("cut", command), ("proof", verify)):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        programs[name] = str(path)
+    section = f"""
+[fence]
+command = ["{programs["cut"]}", "off"]
+verify = ["{programs["proof"]}"]
+command_deadline_s = 1
+verify_deadline_s = 1
+"""
+    return replace(here, pair=parse((BARE + section).encode(), here.places.pair_toml))
+
+
+def done(step: FenceStep) -> str:
+    if not step.check():
+        step.apply()
+    return step.verify()
+
+
+def test_the_admins_program_cuts_the_peer_off_and_its_proof_counts(here: Here, tmp_path: Path) -> None:
+    fenced_here = with_fence(here, tmp_path, verify=f'test -e "{tmp_path}/cut.off" && echo "$HOTSTANDBY_PEER is off"')
+    step = FenceStep(fenced_here, 7)
+    assert step.check() is False
+    assert "boston is off" in done(step)
+    assert step.check() is True  # doing it twice is doing it once
+
+
+@pytest.mark.parametrize(
+    ("command", "verify", "words"),
+    [
+        ("exit 3", "exit 1", "ended with 3"),
+        ("exit 0", "exit 1", "ended with 1"),
+        ("sleep 30", "exit 1", "did not end within 1 s"),
+        ("exit 0", "sleep 30", "did not end within 1 s"),
+    ],
+)
+def test_without_its_proof_nothing_is_fenced(here: Here, tmp_path: Path, command: str, verify: str, words: str) -> None:
+    step = FenceStep(with_fence(here, tmp_path, verify=verify, command=command), 7)
+    with pytest.raises(Refused, match="boston is not proven down") as refused:
+        done(step)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_persons_word_counts_where_nothing_else_does(here: Here) -> None:
+    with pytest.raises(Refused, match="no key"):
+        done(FenceStep(here, 7))
+    words = done(FenceStep(here, 7, word="no power\x1b[2J in its rack"))
+    assert "a person's word: no power\\x1b[2J in its rack" in words
+
+
+def seen(found: Status | None, answer: Answer = Answer.SILENT) -> Asked:
+    return Asked(Found("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
+
+
+def test_what_was_seen_a_moment_ago_is_not_asked_again_where_it_was_silence(here: Here) -> None:
+    words = done(FenceStep(here, 7, word="it is down", seen=seen(None)))
+    assert "ssh hung for 5 s" in words  # not "there is no key", which asking anew would say
+
+
+def test_a_claim_is_noted_before_the_first_look(here: Here) -> None:
+    with Lock(here.places.run / claim.LOCK, "a test"):
+        FenceStep(here, 7).check()
+        assert claim.claimed(here.places) == 7
+
+
+GENERATION = "generations/{number}-{role}-0123456789ab"
+
+
+def lay(here: Here, number: int, role: str, *, active: bool = False) -> None:
+    path = here.places.localized / GENERATION.format(number=number, role=role)
+    path.mkdir(parents=True)
+    if active:
+        (here.places.localized / ("current-dns" if role.startswith("dns") else "current")).symlink_to(
+            GENERATION.format(number=number, role=role)
+        )
+
+
+def test_a_machine_that_was_primary_starts_as_standby_and_may_start_asterisk(here: Here) -> None:
+    lay(here, 1, "primary", active=True)
+    lay(here, 2, "standby")
+    right.grant(here.places, "dallas", 3, "before")
+    verdict = boot_guard.guard(here)
+    assert not verdict.primary
+    assert "its peer does not answer" in verdict.why
+    found = standing.look(here.places, "dallas")
+    assert (found.role, found.right.held, found.fenced) == ("standby", False, "")
+
+
+def test_it_gives_up_the_zone_as_well(here: Here) -> None:
+    lay(here, 1, "standby", active=True)
+    lay(here, 2, "dns-primary", active=True)
+    lay(here, 3, "dns-secondary")
+    boot_guard.guard(here)
+    assert standing.dns_role_of(here.places) == "secondary"
+
+
+def test_without_standby_files_it_stays_fenced(here: Here) -> None:
+    lay(here, 1, "primary", active=True)
+    with pytest.raises(NotGuarded, match="stays fenced"):
+        boot_guard.guard(here)
+    assert fenced.look(here.places) is not None
+    assert not standing.look(here.places, "dallas").is_primary
+
+
+def test_a_machine_on_which_nothing_was_activated_yet_is_not_fenced(here: Here) -> None:
+    boot_guard.guard(here)
+    assert fenced.look(here.places) is None
+
+
+@pytest.mark.parametrize("peer", [None, status(machine="boston", role="primary", right_held=True, is_primary=True)])
+def test_the_guard_never_swaps_to_primary_on_its_own(here: Here, peer: Status | None) -> None:
+    assert boot_guard.decide("dallas", (), peer).primary is False
+    assert Store(here.places).pointed_to(Role.PRIMARY.link) is None
