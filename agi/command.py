@@ -174,13 +174,15 @@ def check(as_json: bool, config: Path | None) -> int:
     pair = _pair(places)
     scripts = Scripts(places.config / "agi")
     handover = _answers(places.run / "agi.sock")
+    fastagi = _listens(pair.agi.listen, pair.agi.port)
     if as_json:
         _print_json(
             {
                 "scripts": {script.name: script.origin for script in scripts},
                 "broken": scripts.broken,
                 "handover": handover,
-                "fastagi": f"{pair.agi.listen}:{pair.agi.port}",
+                "fastagi": fastagi,
+                "address": f"{pair.agi.listen}:{pair.agi.port}",
             }
         )
     else:
@@ -191,15 +193,17 @@ def check(as_json: bool, config: Path | None) -> int:
             out.print(f"{name}: BROKEN: {reason}", soft_wrap=True)
         socket_path = places.run / "agi.sock"
         out.print(f"server: {'answers on' if handover else 'DOES NOT ANSWER on'} {socket_path}", soft_wrap=True)
+        where = f"{pair.agi.listen} port {pair.agi.port}"
+        out.print(f"FastAGI: {'listens on' if fastagi else 'DOES NOT LISTEN on'} {where}", soft_wrap=True)
         if scripts.broken:
             out.print("Mend the broken scripts, then type: systemctl reload agi-server", soft_wrap=True)
-        elif not handover:
+        elif not (handover and fastagi):
             out.print(
                 "Calls run without it, each in a process of its own. Type: systemctl start agi-server", soft_wrap=True
             )
         else:
             out.print("Nothing to do.", soft_wrap=True)
-    return Exit.DONE if handover and not scripts.broken else Exit.FAILED
+    return Exit.DONE if handover and fastagi and not scripts.broken else Exit.FAILED
 
 
 @main.command()
@@ -243,6 +247,15 @@ def _answers(path: Path) -> bool:
             return control.recv(1) == b"R"
         except OSError:
             return False
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        socket.create_connection((host, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _print_json(document: dict[str, Any]) -> None:
