@@ -15,13 +15,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
+from ami_watcher.admission import hosts_of, token_of
 from ami_watcher.api import application
 from ami_watcher.ask import socket_path
 from ami_watcher.desk import Desk
 from ami_watcher.exchange import Exchange, ExportFailed
 from ami_watcher.expected import wanted
 from ami_watcher.following import settings_of, where_of
-from ami_watcher.guard import Guard, Tokens, is_loopback
+from ami_watcher.guard import Guard
 from ami_watcher.history import REMEMBERED, Entry
 from ami_watcher.hooks import Courier, Notice, Programs, Webhook
 from ami_watcher.hub import Hub
@@ -72,7 +73,7 @@ class Daemon:
         self._machine = machine
         self._source = source
         self._role = role_now(places)
-        self._token = _token(places, pair)
+        self._token = token_of(places, pair, pair.watcher.listen)
         self._tcp = tcp_socket(pair.watcher.listen, pair.watcher.port)
         self._unix = unix_socket(socket_path(places))
         self._keeper = Keeper(places.state / "ami-watcher.sqlite3", history_days=pair.watcher.history_days, now=now)
@@ -86,7 +87,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._app, self._login = application(self.desk, self._metrics)
         self._login.tokens = self._token
-        self._guard = Guard(self._app, hosts=_hosts(pair, machine), tokens=self._token)
+        self._guard = Guard(self._app, hosts=hosts_of(pair, machine), tokens=self._token)
 
     def stop(self) -> None:
         """Ends the run."""
@@ -268,7 +269,8 @@ class Daemon:
         """Takes over what can change while running; nothing of it, where anything of it cannot be had."""
         if self._machine not in pair.machines:
             raise UsageError(f"It no longer names this machine, '{self._machine}'.")
-        token = _token(self._places, pair)
+        token_of(self._places, pair, pair.watcher.listen)
+        token = token_of(self._places, pair, self._tcp.getsockname()[0])
         old = self.desk.pair
         where = where_of(pair, self._machine)
         if (pair.watcher.listen, pair.watcher.port) != (old.watcher.listen, old.watcher.port):
@@ -276,7 +278,7 @@ class Daemon:
         if pair.asterisk_on(self._machine).ami.secret_file != old.asterisk_on(self._machine).ami.secret_file:
             log.warning("the name of AMI's secret_file is taken over at the next start: systemctl restart ami-watcher")
         self._token = token
-        self._guard.reconfigure(hosts=_hosts(pair, self._machine), tokens=token)
+        self._guard.reconfigure(hosts=hosts_of(pair, self._machine), tokens=token)
         self._login.tokens = token
         self.desk.pair = pair
         self.desk.exchange = self._exchange(pair)
@@ -317,30 +319,6 @@ class Daemon:
     def _exchange(self, pair: Pair) -> Exchange:
         directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else self._places.state / "contacts"
         return Exchange(directory, machine=self._machine, other=pair.peer_of(self._machine))
-
-
-def _token(places: Places, pair: Pair) -> Tokens | None:
-    """What callers have to show.
-
-    Raises:
-        UsageError: none is set, and others than this machine could ask.
-        SecretUnusable
-    """
-    if pair.watcher.token_file is not None:
-        return Tokens(read_secret(places, pair.watcher.token_file))
-    if not is_loopback(pair.watcher.listen):
-        raise UsageError(
-            f'[watcher] listen = "{pair.watcher.listen}" would show phones and trunks to everybody who reaches it. '
-            "Set token_file in [watcher] of pair.toml, and make the token with: "
-            f"(umask 077; openssl rand -hex 24 > {places.secrets}/watcher-token)"
-        )
-    return None
-
-
-def _hosts(pair: Pair, machine: str) -> set[str]:
-    own = pair.machines[machine]
-    names = {"localhost", "127.0.0.1", "::1", pair.watcher.listen, machine, own.public_address, own.bind}
-    return names | set(pair.watcher.hosts)
 
 
 def _bracketed(host: str) -> str:

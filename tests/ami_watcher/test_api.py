@@ -306,6 +306,15 @@ async def test_with_a_token_only_who_shows_it_is_answered(tmp_path: Path) -> Non
         assert (sent_on.status, sent_on.headers["location"]) == (303, "/login")
 
 
+async def test_a_reload_never_opens_to_everybody_what_still_listens_to_the_network(tmp_path: Path) -> None:
+    async with serving(tmp_path, watcher='listen = "0.0.0.0"\ntoken_file = "watcher-token"') as served:
+        machine_at(tmp_path, port=served.port)  # loopback, and no token: true of the next start alone
+        served.daemon._reload()
+        assert (await served.get("/api/registrations")).status == 401
+        problems = (await served.get("/readyz", Authorization=f"Bearer {TOKEN}")).json()["problems"]
+        assert any("was not taken over" in problem for problem in problems)
+
+
 async def test_a_browser_logs_in_with_the_token_and_keeps_a_session_that_is_not_the_token(tmp_path: Path) -> None:
     async with serving(tmp_path, watcher='token_file = "watcher-token"') as served:
         assert b"Who is there?" in (await served.get("/login")).body
