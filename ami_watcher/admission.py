@@ -24,8 +24,8 @@ def token_of(places: Places, pair: Pair, listening: str) -> Tokens | None:
         return Tokens(read_secret(places, pair.watcher.token_file))
     if not is_loopback(listening):
         raise UsageError(
-            f'Without a token, listen = "{listening}" in [watcher] would show phones and trunks to everybody who reaches it. '
-            "Set token_file in [watcher] of pair.toml, and make the token with: "
+            f'Without a token, listen = "{listening}" in [watcher] would show phones and trunks to everybody '
+            "who reaches it. Set token_file in [watcher] of pair.toml, and make the token with: "
             f"(umask 077; openssl rand -hex 24 > {places.secrets}/watcher-token)"
         )
     return None

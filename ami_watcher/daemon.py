@@ -75,6 +75,7 @@ class Daemon:
         self._role = role_now(places)
         self._token = token_of(places, pair, pair.watcher.listen)
         self._tcp = tcp_socket(pair.watcher.listen, pair.watcher.port)
+        self._listening: tuple[str, int] = self._tcp.getsockname()[:2]
         self._unix = unix_socket(socket_path(places))
         self._keeper = Keeper(places.state / "ami-watcher.sqlite3", history_days=pair.watcher.history_days, now=now)
         self._hub = Hub(uuid.uuid4().hex[:12])
@@ -110,8 +111,8 @@ class Daemon:
         telling = asyncio.create_task(self._listen())
         following = asyncio.create_task(self._source.run(self._stop))
         rounds = asyncio.create_task(self._rounds())
-        listening = self._tcp.getsockname()
-        log.info("%s is watched; the page is at http://%s:%s/", self._machine, _bracketed(listening[0]), listening[1])
+        host, port = self._listening
+        log.info("%s is watched; the page is at http://%s:%s/", self._machine, _bracketed(host), port)
         notify(f"READY=1\nSTATUS=watching Asterisk on {self._machine}")
         stopped = asyncio.create_task(self._stop.wait())
         try:
@@ -270,7 +271,7 @@ class Daemon:
         if self._machine not in pair.machines:
             raise UsageError(f"It no longer names this machine, '{self._machine}'.")
         token_of(self._places, pair, pair.watcher.listen)
-        token = token_of(self._places, pair, self._tcp.getsockname()[0])
+        token = token_of(self._places, pair, self._listening[0])
         old = self.desk.pair
         where = where_of(pair, self._machine)
         if (pair.watcher.listen, pair.watcher.port) != (old.watcher.listen, old.watcher.port):
