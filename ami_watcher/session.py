@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import inspect
 import logging
 import socket
 import ssl
@@ -217,9 +218,6 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
     ) -> None:
         self._routes: dict[str, tuple[list[str], list[Callable[..., Any]]]] = {}
         super().__init__(host=where.host, port=where.port)
-        # panoramisk sends what it kept from an earlier connection when this comes.
-        self.callbacks.clear()
-        self.patterns.clear()
         self.ended: asyncio.Future[AmiError] = asyncio.get_running_loop().create_future()
         self.version = ""
         self.booted = asyncio.Event()
@@ -413,7 +411,18 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             raise
 
     def register_event(self, pattern: str, callback: Callable[..., Any] | None = None) -> Any:
-        """Has `callback` called as callback(session, message) for each event whose name `pattern` matches (fnmatch)."""
+        """Has `callback` called as callback(session, message) for each event whose name `pattern` matches (fnmatch).
+
+        It is called while the connection reads, so it is a plain function that returns at once.
+
+        Raises:
+            TypeError: it is a coroutine function, which nobody would await.
+        """
+        if callback == self.send_awaiting_actions:
+            # panoramisk's own: at FullyBooted it would send what it kept from an earlier connection.
+            return callback
+        if inspect.iscoroutinefunction(callback):
+            raise TypeError(f"{callback!r} is a coroutine function; let a plain one set an asyncio.Event")
         self._routes.clear()
         return super().register_event(pattern, callback)
 

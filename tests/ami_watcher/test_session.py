@@ -210,6 +210,14 @@ async def test_events_between_the_items_of_a_list_are_events() -> None:
         await session.close()
 
 
+async def test_a_callback_that_nobody_would_await_is_refused() -> None:
+    async def callback(_: Session, event: object) -> None: ...
+
+    session = Session(Ami(), "x")
+    with pytest.raises(TypeError, match="coroutine function"):
+        session.register_event("*", callback)
+
+
 # TLS
 
 

@@ -157,6 +157,22 @@ async def test_the_carrier_loses_its_power_and_gets_it_back(world: World, releas
         await watched.agrees_with_the_carrier()
 
 
+@pytest.mark.soak
+async def test_a_minute_without_the_carrier(world: World, release: Release) -> None:
+    """Long enough for each driver to call it an outage; chan_iax2 tells neither its beginning nor its end."""
+    async with watching(world, world.boston, release) as watched:
+        await registered(world, release, watched)
+        await do(world.carrier.power_off)
+        acme = "registering" if release == "16" else "rejected"
+        await watched.shows(deadline_s=80.0, acme=acme, metro="unregistered", nova="rejected")
+        await watched.agrees()
+        iax = next(one for one in watched.follower.snapshot.registrations if one.trunk == "metro")
+        assert iax.cause == "the carrier does not answer"
+        await do(world.carrier.power_on)
+        await watched.shows(deadline_s=90.0, **ALL_REGISTERED)
+        await watched.agrees_with_the_carrier()
+
+
 async def test_a_refusal_for_ever_is_ended_by_a_kick(
     world: World, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
