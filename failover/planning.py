@@ -15,14 +15,15 @@ from failover.evidence import Evidence
 from failover.here import Here
 from failover.plan import Plan, PlannedStep
 from failover.risks import Looked, risks
-from failover.run import load
+from failover.run import Run, load
 from host.errors import HotstandbyError
 from localized.errors import LocalizedError
 from localized.prepare import Prepared, prepare
 from localized.problem import Weight
 from localized.role import Role
+from pair import Pair
 
-USUAL_S: Final = {"fence": 3.0, "localize": 3.0, "dns": 2.0}
+USUAL_S: Final = {"fence": 3.0, "localize": 3.0, "dns": 2.0, "proof": 0.5}
 """Seconds, where no earlier run tells better."""
 CARRIER_S: Final = 2.0
 _RUNS: Final = 5
@@ -70,7 +71,7 @@ def make(here: Here, command: str, word: str = "") -> Made:
         evidence=seen,
         word=word,
         generation_problems=tuple(problems),
-        open_run=None,
+        open_run=_open_run(here),
         wall_year=datetime.now(UTC).year,
     )
     plan = Plan(
@@ -88,12 +89,27 @@ def make(here: Here, command: str, word: str = "") -> Made:
     return Made(plan, seen, prepared, serves, _degraded(here))
 
 
-def _degraded(here: Here) -> bool:
+def newest_run(here: Here) -> Run | None:
+    """The newest run that was more than an empty file.
+
+    Raises:
+        JournalDamaged
+    """
     for file in reversed(journal.files(journal.directory(here.places))):
         run = load(file)
         if run is not None:
-            return run.closed.startswith("degraded")
-    return False
+            return run
+    return None
+
+
+def _degraded(here: Here) -> bool:
+    run = newest_run(here)
+    return run is not None and run.closed.startswith("degraded")
+
+
+def _open_run(here: Here) -> Run | None:
+    run = newest_run(here)
+    return run if run is not None and not run.closed and run.touched else None
 
 
 def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
@@ -137,7 +153,21 @@ def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -
         what = f"{len(carrier.dids)} numbers" if carrier.dids else "the trunk"
         route = carrier.routes.get(machine, "?")
         found.append(PlannedStep(step, f"route {what} at {title} to {route}", "read back", took_s.get(step, CARRIER_S)))
+    found.append(_proof(pair, took_s))
     return tuple(found)
+
+
+def _proof(pair: Pair, took_s: dict[str, float]) -> PlannedStep:
+    looks = ["Asterisk's own lists"]
+    if pair.dns is not None and pair.dns.resolvers:
+        looks.append("public resolvers")
+    if pair.domino.sites:
+        looks.append("Domino's marker")
+    usual = took_s.get("proof", USUAL_S["proof"] + (pair.proof.listen_s + 1.0 if pair.proof is not None else 0.0))
+    what = f"call {pair.proof.number} through {pair.proof.trunk}" if pair.proof is not None else "nothing, it looks"
+    if pair.proof is not None:
+        looks.append("sound both ways")
+    return PlannedStep("proof", what, ", ".join(looks), usual)
 
 
 def took(here: Here) -> dict[str, float]:

@@ -69,7 +69,8 @@ def line(event: Event) -> Text:
     mark = _MARK.get(event.told, event.told.value)
     text = Text(f"{name:<10} {event.seconds:6.1f} s  ")
     text.append(f"{mark:<7}", style=_STYLE.get(event.told, ""))
-    text.append(f" {printable(event.words, _LIMIT)}")
+    # A refusal has several lines; the command shows them all when it ends.
+    text.append(f" {printable(event.words.partition(chr(10))[0], _LIMIT)}")
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,8 @@ from failover.localize_step import HOSTS, LocalizeStep
 from failover.mask import Mask
 from failover.named import Named
 from failover.planning import Made
-from failover.progress import Tell, silent
+from failover.progress import Event, Tell, Told, silent
+from failover.proof_step import ProofStep
 from failover.recovery import Action, Decision, Fence, Now, decide
 from failover.run import Progress, Run, load
 from failover.runner import Ended, Runner
@@ -70,11 +71,14 @@ def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
             if decision.action is Action.CONTINUE:
                 return _go_on(here, asked, file, run, decision, tell)
             if decision.action is Action.UNDO:
-                return _take_back(here, asked, file, run, decision, tell)
+                ended = _take_back(here, asked, file, run, decision, tell)
+                if asked.abort and ended.exit is Exit.FAILED:
+                    return replace(ended, exit=Exit.DONE)
+                return ended
             if not run.closed:
                 _close(here, file, run, decision.why)
         if asked.abort:
-            return Ended(Exit.DONE, "Nothing is open, so nothing was taken back. Nothing to do.", (), 0.0)
+            return _nothing("Nothing is open, so nothing was taken back. Nothing to do.", tell)
         return _begin(here, asked, planning.make(here, asked.command, asked.word), tell)
 
 
@@ -90,7 +94,7 @@ def take_back_open(here: Here, why: str, *, tell: Tell = silent) -> Ended | None
 def steps(
     here: Here, asked: Asked, epoch: int, mask: Mask, *, made: Made | None = None, run: Run | None = None
 ) -> list[Planned]:
-    """The steps of a promotion, in order: fence, localized files and registrations, DNS, carriers.
+    """The steps of a promotion, in order: fence, localized files and registrations, DNS, carriers, proof.
 
     The peer is dead or demoted when the later ones come, so nothing that fails in DNS or at a carrier takes this
     machine's registrations back: somebody has to answer.
@@ -118,6 +122,7 @@ def steps(
         confirmed = told is not None and told.progress is Progress.CONFIRMED
         step = carrier_step(here.places, here.pair, name, here.machine, mask, confirmed=confirmed)
         found.append(Planned(step, OnFailure.GO_ON))
+    found.append(Planned(ProofStep(here), OnFailure.GO_ON))
     return found
 
 
@@ -153,7 +158,7 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell) -> Ended:
     plan = made.plan
     known = standing.look(here.places, here.machine)
     if made.serves_already and not made.degraded:
-        return Ended(Exit.DONE, f"{known.why}. Nothing to do.", (), 0.0)
+        return _nothing(f"{known.why}. Nothing to do.", tell)
     plan.raise_if_unsafe(force=asked.force)
     if asked.reviewed:
         plan.raise_unless_reviewed(asked.reviewed)
@@ -175,6 +180,11 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell) -> Ended:
     words = f"{asked.command} of {here.machine}" + (f"; forced: {asked.force}" if asked.force else "")
     written.append(Kind.OPENED, words=words, data=facts)
     return _runner(here, written, mask, tell).carry_out(planned)
+
+
+def _nothing(words: str, tell: Tell) -> Ended:
+    tell(Event(Told.ENDED, "", words, 0.0))
+    return Ended(Exit.DONE, words, (), 0.0)
 
 
 def _go_on(here: Here, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from failover.entry import Kind
-from failover.errors import LeftOpen
+from failover.errors import LeftOpen, Refused
 from failover.journal import Clock, Journal, JournalUnwritable, SystemClock
 from failover.mask import Mask
 from failover.progress import Event, Tell, Told, silent
@@ -107,7 +107,8 @@ class Runner:
                     continue
                 if entry.on_failure is OnFailure.STOP:
                     return self._halfway(str(failed), [item.step.name for item in planned[position - 1 :]])
-                return self._take_back(planned, f"{entry.step.name}: {failed}", signals)
+                code = Exit.REFUSED if isinstance(failed, Refused) else Exit.FAILED
+                return self._take_back(planned, f"{entry.step.name}: {failed}", signals, code)
             return self._halfway(unfinished, missing) if unfinished else self._close(missing)
 
     def take_back(self, planned: Sequence[Planned], why: str) -> Ended:
@@ -160,7 +161,7 @@ class Runner:
         self._run_hooks("after", step.name, say, result=type(failed).__name__ if failed else "verified")
         return failed
 
-    def _take_back(self, planned: Sequence[Planned], why: str, signals: Held) -> Ended:
+    def _take_back(self, planned: Sequence[Planned], why: str, signals: Held, code: Exit = Exit.FAILED) -> Ended:
         steps = {item.step.name: item.step for item in planned}
         run = self._load()
         left: list[str] = []
@@ -173,8 +174,10 @@ class Runner:
         words = f"Taken back, this machine is as before: {why}"
         if signals.came:
             words += f" ({signals.came} waited for that)"
+        if code is Exit.FAILED:
+            words += f". Begin anew with: failover {self._journal.file.command}"
         self._note(Kind.CLOSED, "", f"undone: {why}")
-        return self._ended(Exit.FAILED, words, ())
+        return self._ended(code, words, ())
 
     def _undo(self, step: Step | None, told: StepTold, position: int, total: int) -> bool:
         began = self._clock.boottime()

@@ -1,7 +1,7 @@
 """A carrier's web API that behaves, or misbehaves as real ones do: voip.ms, Twilio, Telnyx, Flowroute and a plain one.
 
-One server speaks all five, each under its own paths, about the same numbers. `python -m lab.carrier_api PORT` runs it
-by hand.
+One server speaks all five, each under its own paths, about the same numbers.
+`python -m lab.carrier_api PORT [ADDRESS]` runs it by hand.
 """
 
 from __future__ import annotations
@@ -320,7 +320,8 @@ _DIALECTS: Final[list[tuple[str, _Dialect]]] = [
 
 def main() -> None:
     """Serves a few numbers until it is interrupted."""
-    with CarrierApi(port=int(sys.argv[1])) as api:
+    address = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+    with CarrierApi(address, int(sys.argv[1])) as api:
         api.book.routes = {"15551234567": "account:100001_boston", "15551234568": "account:100001_boston"}
         api.book.switches = {"OUboston": True, "OUdallas": False}
         print(f"{api.base} user {USER} secret {SECRET} trunk {TRUNK}", flush=True)

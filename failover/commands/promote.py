@@ -11,6 +11,7 @@ from failover import promotion
 from failover.here import Here, stands_here
 from failover.progress_view import view
 from failover.promotion import Asked
+from host.exits import Exit
 from host.terminal import console
 
 
@@ -28,4 +29,7 @@ def command(here: Here, word: str, force: str, reviewed: str, abort: bool, as_js
     Killed anywhere, the same command goes on, or goes back to standby when that is no longer safe.
     """
     asked = Asked("promote", word=word, force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
-    sys.exit(int(promotion.promote(here, asked, tell=view(console(), as_json=as_json)).exit))
+    ended = promotion.promote(here, asked, tell=view(console(), as_json=as_json))
+    if ended.exit is Exit.REFUSED:
+        click.echo(ended.words, err=True)
+    sys.exit(int(ended.exit))

@@ -11,6 +11,7 @@ from failover import promotion
 from failover.here import Here, stands_here
 from failover.progress_view import view
 from failover.promotion import Asked
+from host.exits import Exit
 from host.terminal import console
 
 
@@ -24,4 +25,7 @@ from host.terminal import console
 def command(here: Here, force: str, reviewed: str, abort: bool, as_json: bool, hosts_file: Path) -> None:
     """Make this machine primary while both are up: the peer demotes itself and proves it first, never both at once."""
     asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
-    sys.exit(int(promotion.promote(here, asked, tell=view(console(), as_json=as_json)).exit))
+    ended = promotion.promote(here, asked, tell=view(console(), as_json=as_json))
+    if ended.exit is Exit.REFUSED:
+        click.echo(ended.words, err=True)
+    sys.exit(int(ended.exit))

@@ -12,7 +12,7 @@ import pytest
 
 from failover import journal
 from failover.entry import Kind
-from failover.errors import WaitsForPerson
+from failover.errors import LeftOpen, Refused, WaitsForPerson
 from failover.progress import Event, Told
 from failover.progress_view import json_lines, plain
 from failover.run import Run, load
@@ -96,6 +96,28 @@ def test_one_undo_that_fails_does_not_keep_the_others_from_theirs(tmp_path: Path
     assert (ended.exit, ended.missing) == (Exit.HALFWAY, ("dns",))
     assert world.points == {"localize": "boston", "dns": "dallas", "carrier": "boston"}
     assert not told(tmp_path).closed
+
+
+def test_a_refused_step_ends_with_3_and_a_half_done_one_with_4(tmp_path: Path, world: World) -> None:
+    class Fence(Move):
+        def verify(self) -> str:
+            raise Refused("boston answers\nType one of: ...")
+
+    class Required(LeftOpen):
+        exit_code = Exit.HALFWAY
+
+    class Trunk(Move):
+        def verify(self) -> str:
+            raise Required("acme does not register")
+
+    ended = begun(tmp_path / "a").carry_out([Planned(Fence("localize", world), OnFailure.UNDO), *planned(world)[1:]])
+    assert ended.exit is Exit.REFUSED
+    assert "Type one of" in ended.words
+    assert set(world.points.values()) == {"boston"}
+    ended = begun(tmp_path / "b").carry_out([Planned(Trunk("localize", world), OnFailure.UNDO), *planned(world)[1:]])
+    assert ended.exit is Exit.HALFWAY
+    assert world.points["carrier"] == "dallas"  # the others are done all the same
+    assert not told(tmp_path / "b").closed
 
 
 def test_a_step_for_a_person_stays_open_and_holds_up_nobody(tmp_path: Path, world: World) -> None:

@@ -8,20 +8,34 @@ from typing import Any
 import pytest
 
 from host.command import Finished
-from lab import World
+from lab import World, carrier_api
 from lab.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.test_peer import become, introduce
+from tests.world.pairing import become, introduce
 
 pytestmark = pytest.mark.world
 
 DELEGATION = '[dns.delegation]\nboston = ["192.0.2.11"]\ndallas = ["192.0.2.12"]\nns3 = ["192.0.2.13"]\n'
+API_PORT = 8099
+VOIP = f"""
+[carriers.voip]
+preset = "voipms"
+dids = ["+1 555 123-4567", "5551234568"]
+account = "{carrier_api.USER}"
+secret_file = "voip"
+base = "http://192.0.2.5:{API_PORT}"
+plain_http = true
+routes = {{ boston = "account:100001_boston", dallas = "account:100001_dallas" }}
+"""
 REPLACING = ("acme", "metro", "nova")
 
 
 @pytest.fixture(scope="module")
 def world(worlds: Worlds) -> World:
-    made = worlds("16", "22", sshd=True, named=True, expiry_s=20, extra=DELEGATION)
+    made = worlds("16", "22", sshd=True, named=True, expiry_s=20, extra=DELEGATION + VOIP)
+    made.carrier.spawn(["python3", str(carrier_api.__file__), str(API_PORT), "192.0.2.5"])
+    for machine in (made.boston, made.dallas):
+        machine.write("/etc/hotstandby/secrets/voip", carrier_api.SECRET, mode=0o600)
     introduce(made)
     become(made.dallas, "standby")
     become(made.boston, "primary")
@@ -53,7 +67,7 @@ def test_a_plan_changes_nothing_and_its_digest_holds(world: World) -> None:
     first = json.loads(failover(world.dallas, "plan", "switchover", "--json").stdout)
     again = json.loads(failover(world.dallas, "plan", "switchover", "--json").stdout)
     assert first["digest"] == again["digest"]
-    assert [step["name"] for step in first["steps"]] == ["fence", "localize", "dns", "carrier-acme"]
+    assert [step["name"] for step in first["steps"]][:5] == ["fence", "localize", "dns", "carrier-acme", "carrier-voip"]
     assert first["risks"] == []
     other = failover(world.dallas, "switchover", "--plan", "000000000000")
     assert other.returncode == 3
@@ -74,6 +88,9 @@ def test_a_planned_switch_and_back(world: World) -> None:
         told = [json.loads(line) for line in done.stdout.splitlines()]
         assert next(one for one in told if one["step"] == "dns" and one["event"] != "began")["event"] == "verified"
         assert told[-1]["event"] == "ended"
+        moved = next(one for one in told if one["step"] == "carrier-voip" and one["event"] != "began")
+        assert moved["event"] == "verified", moved
+        assert moved["words"].count(f"account:100001_{to.name}") == 2
         for trunk in REPLACING:
             world.carrier.await_holder(trunk, [to.name])
         for server in ("192.0.2.11", "192.0.2.12", "192.0.2.13"):
