@@ -45,8 +45,8 @@ ROUND_S: Final = 0.5
 FLUSH_S: Final = 2.0
 EXPORT_S: Final = 30.0
 OTHER_S: Final = 5.0
-END_S: Final = 1.5
-"""The daemon is gone within 2 s of SIGTERM, whatever its clients do."""
+END_S: Final = 0.9
+"""For clients to be let go, and again for the file: the daemon is gone within 2 s of SIGTERM."""
 LASTING: Final = frozenset({"synced", "lost", "refused"})
 """States of the link that are remembered; the others last for a moment."""
 MANY: Final = 100
@@ -135,13 +135,13 @@ class Daemon:
             one.should_exit = True
         for courier in self._couriers:
             courier.stop()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
-                await self._keeper.end(time.time())
         await asyncio.wait(tasks, timeout=END_S)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self._keeper.end(time.time())
         socket_path(self._places).unlink(missing_ok=True)
         log.info("ami-watcher on %s has ended", self._machine)
 

@@ -98,8 +98,11 @@ class Keeper:
         with_known = bool(batch) or now - self._known_at >= KNOWN_EVERY_S
         known = self.inventory.known if with_known else ()
 
+        written: set[int] = set()
+
         def write(store: Store) -> None:
             store.append(batch, run, forget_before=oldest)
+            written.update(id(entry) for entry in batch)
             if with_known:
                 store.replace_known(known)
 
@@ -108,9 +111,10 @@ class Keeper:
         except StoreUnwell as error:
             self._failed(str(error))
             return
-        written = {id(entry) for entry in batch}
-        while self._pending and id(self._pending[0]) in written:
-            self._pending.popleft()
+        finally:
+            # Also where the rest failed, or we are being ended: what is in the file is not written twice.
+            while self._pending and id(self._pending[0]) in written:
+                self._pending.popleft()
         self._written_at = now
         if with_known:
             self._known_at = now
@@ -181,7 +185,13 @@ class Keeper:
         store = self._store
         if store is None:
             raise StoreUnwell(f"{self._path} is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, action, store)
+        called = asyncio.get_running_loop().run_in_executor(self._thread, action, store)
+        try:
+            return await asyncio.shield(called)
+        except asyncio.CancelledError:
+            # The thread goes on in any case, for WAIT_S at most; what it did has to be known.
+            await asyncio.wait([called])
+            raise
 
     def _failed(self, message: str) -> None:
         # The file is opened anew before the next try: that finds damage, a new disk, a restored file.

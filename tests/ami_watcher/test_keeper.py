@@ -188,6 +188,24 @@ def test_two_writers_at_once_wait_for_each_other_or_are_refused_in_words(tmp_pat
     second.close()
 
 
+async def test_ended_in_the_middle_of_writing_nothing_is_written_twice_or_lost(tmp_path: Path) -> None:
+    path = tmp_path / "file.sqlite3"
+    async with keeping(path) as keeper:
+        await keeper.flush(NOW)
+        holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        holder.execute("BEGIN IMMEDIATE")
+        keeper.record([change(NOW + 1), change(NOW + 2)])
+        flushing = asyncio.create_task(keeper.flush(NOW + 3))
+        await asyncio.sleep(0.1)
+        flushing.cancel()
+        holder.execute("ROLLBACK")  # now the thread can write, whose caller is gone
+        holder.close()
+        with pytest.raises(asyncio.CancelledError):
+            await flushing
+    async with keeping(path) as keeper:
+        assert [entry.at for entry in (await keeper.recall())[0]] == [NOW + 1, NOW + 2]
+
+
 async def test_ten_thousand_phones_are_written_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
     async with keeping(path) as keeper:
