@@ -215,6 +215,11 @@ def _follow(
             f"{generation.name} is active on disk, and Asterisk did not follow: {error}\n"
             f"Then type again: render-localized --role {generation.role.value} --activate"
         ) from error
+    except KeyboardInterrupt:
+        raise Halfway(
+            f"Interrupted: {generation.name} is active on disk, and it is not proven that Asterisk follows.\n"
+            f"To complete it, type again: render-localized --role {generation.role.value} --activate"
+        ) from None
     _judge(watch, outcome)
 
 

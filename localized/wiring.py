@@ -14,6 +14,7 @@ from localized.asterisk_conf import Conf, Include, LocalDisk, read_conf
 from localized.elsewhere import TRUE, generated_by_gui, registrations_elsewhere
 from localized.facts import Facts
 from localized.problem import Problem, Weight, same_file, ways
+from localized.reach import closed_directories
 from localized.render import FREEPBX_NAMES
 
 
@@ -59,7 +60,8 @@ def check(facts: Facts, localized: Path, generation: Path | None) -> list[Proble
     disk = LocalDisk(over)
     execs = _exec_includes(config_dir, disk)
     confs = {name: read_conf(name, config_dir, disk, exec_includes=execs) for name in _CONFS}
-    found = list(_wires(facts, current, confs))
+    found = list(closed_directories(localized, facts.asterisk.user, facts.asterisk.group))
+    found += _wires(facts, current, confs)
     found += registrations_elsewhere(facts, confs, current)
     found += _swallowed(confs, facts)
     if facts.asterisk.freepbx:

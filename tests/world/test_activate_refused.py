@@ -93,6 +93,11 @@ def unwired(machine: Machine) -> Callable[[], object]:
     return lambda: conf.write_text(before)
 
 
+def closed(machine: Machine) -> Callable[[], object]:
+    machine.path("/etc/hotstandby").chmod(0o700)
+    return lambda: machine.path("/etc/hotstandby").chmod(0o755)
+
+
 def no_login(machine: Machine) -> Callable[[], object]:
     secret = machine.path("/etc/hotstandby/secrets/ami")
     before = secret.read_text()
@@ -130,6 +135,7 @@ def change_something(machine: Machine) -> None:
         (frozen, 1, "did not answer 'core waitfullybooted' within 2 s"),
         (unloaded, 1, "does not have what these trunks register with: chan_iax2 (metro)"),
         (unwired, 2, "iax.conf does not include asterisk/iax-registrations.conf"),
+        (closed, 2, "/etc/hotstandby is closed to asterisk, so Asterisk reads nothing below it"),
         (no_login, 1, "refused the login of 'hotstandby'"),
         (read_only, 1, "Read-only file system"),
         (full_disk, 1, "No space left on device"),
