@@ -20,7 +20,7 @@ from failover.probes import own_asterisk
 from host.atomic import swap_symlink
 from host.errors import HotstandbyError
 from localized.activate import MODULES, forget_loaded
-from localized.errors import AsteriskUnreachable, LocalizedError
+from localized.errors import AsteriskUnreachable
 from localized.generations import Generation, Store
 from localized.prepare import prepare
 from localized.reload import reload_module, wait_until_booted
@@ -90,7 +90,8 @@ class _Demotion:
             if not swapped:
                 raise NotProven("the standby files could not be made active")
             words = self._obey()
-        except (NotProven, LocalizedError) as disobeyed:
+        except Exception as disobeyed:
+            # Whatever it is, a defect of ours included: it must not leave this machine registered.
             self._say(f"killing Asterisk: {disobeyed}")
             self._notes.append(f"Asterisk was killed: {disobeyed}")
             try:

@@ -27,7 +27,7 @@ from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
 
 FRESH_S: Final = 10.0
-"""Seconds for which silence counts: asking a dead machine takes 3 s, and callers wait meanwhile."""
+"""Seconds for which silence counts: asking a dead machine takes 2 s, and callers wait meanwhile."""
 AGAIN_S: Final = 0.5
 
 
@@ -82,7 +82,7 @@ def judge(asked: Asked, cut_off: CutOff | None, word: str) -> Judged:
 
 
 def prove(here: Here, *, word: str = "") -> Judged:
-    """What is proven of the peer at this moment; changes nothing. About 3 s when it is dead."""
+    """What is proven of the peer at this moment; changes nothing. About 2 s when it is dead."""
     return judge(Peer(here).look(), verified(here, 0), word)
 
 

@@ -11,8 +11,8 @@ import urllib3
 from failover.probes.found import Answer, Found
 from host.printable import printable
 
-DEADLINE_S: Final = 3.0
-"""Seconds in all."""
+DEADLINE_S: Final = 2.0
+"""Seconds in all; a promotion waits for the slowest probe."""
 LONGEST: Final = 16 * 1024
 """Bytes of a page that are read."""
 
