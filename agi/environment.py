@@ -200,7 +200,7 @@ def _what_is_wrong(block: bytes) -> str:
         elif not expected and name == f"agi_arg_{arguments + 1}":
             arguments += 1
         elif name in values or name.startswith("agi_arg_"):
-            return f"{name} stands where {expected[0] if expected else f'agi_arg_{arguments + 1}'} belongs"
+            return f"{name[:40]} stands where {expected[0] if expected else f'agi_arg_{arguments + 1}'} belongs"
         else:
             return "a name that Asterisk does not know"
     return f"it ended before {expected[0]}" if expected else "it is not as Asterisk prints it"

@@ -80,6 +80,13 @@ def test_what_a_channel_name_could_have_forged_is_not_used() -> None:
     assert found.script == "lookup"
 
 
+def test_a_forger_does_not_fill_the_log() -> None:
+    found = read_environment(block(caller_number="555\nagi_arg_" + "a" * 50_000 + ": x"))
+
+    assert found.tampered is not None
+    assert len(found.tampered) < 120
+
+
 def test_a_forged_argument_behind_the_last_genuine_one_is_seen_by_its_number() -> None:
     assert read_environment(block("555\nagi_arg_3: evil")).tampered == "agi_arg_3 stands where agi_arg_2 belongs"
 
