@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import shlex
 import signal
 import subprocess
@@ -16,6 +17,10 @@ from host.errors import HotstandbyError
 
 class CommandMissing(HotstandbyError):
     """The program is not installed, or may not be run."""
+
+
+class CommandTalkative(HotstandbyError):
+    """The program wrote more than is kept; it and all that it started were killed."""
 
 
 class CommandLate(HotstandbyError):
@@ -46,6 +51,7 @@ def run(
     deadline_s: float,
     input: bytes | None = None,  # noqa: A002 - subprocess's word for it
     env: Mapping[str, str] | None = None,
+    most_bytes: int | None = None,
 ) -> Finished:
     """Runs a program without a shell, in a session of its own.
 
@@ -54,9 +60,10 @@ def run(
         deadline_s: seconds until it and its children are killed.
         input: bytes for its standard input; nothing by default, never this process's own.
         env: its whole environment; this process's by default.
+        most_bytes: of stdout and stderr together, where another machine chooses what they are; only without input.
 
     Raises:
-        CommandMissing, CommandLate
+        CommandMissing, CommandLate, CommandTalkative
     """
     started = time.monotonic()
     try:
@@ -73,7 +80,10 @@ def run(
     except OSError as error:
         raise CommandMissing(f"'{argv[0]}' cannot be run ({error.strerror}).") from None
     try:
-        stdout, stderr = process.communicate(input, timeout=deadline_s)
+        if most_bytes is None:
+            stdout, stderr = process.communicate(input, timeout=deadline_s)
+        else:
+            stdout, stderr = _read(process, argv, started + deadline_s, most_bytes)
     except subprocess.TimeoutExpired:
         raise CommandLate(f"'{shlex.join(argv)}' did not end within {deadline_s:g} s and was stopped.") from None
     finally:
@@ -86,6 +96,34 @@ def run(
         stderr.decode(errors="replace"),
         time.monotonic() - started,
     )
+
+
+def _read(process: subprocess.Popen[bytes], argv: Sequence[str], until: float, most_bytes: int) -> tuple[bytes, bytes]:
+    """Both outputs to their end.
+
+    Raises:
+        subprocess.TimeoutExpired, CommandTalkative
+    """
+    assert process.stdout is not None
+    assert process.stderr is not None
+    read: dict[int, bytearray] = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    with selectors.DefaultSelector() as waiting:
+        for descriptor in read:
+            waiting.register(descriptor, selectors.EVENT_READ)
+        while waiting.get_map():
+            ready = waiting.select(max(0.0, until - time.monotonic()))
+            if not ready:
+                raise subprocess.TimeoutExpired(list(argv), 0)
+            for key, _ in ready:
+                part = os.read(key.fd, 65536)
+                read[key.fd] += part
+                if not part:
+                    waiting.unregister(key.fd)
+            if sum(map(len, read.values())) > most_bytes:
+                raise CommandTalkative(f"'{shlex.join(argv)}' wrote more than {most_bytes} bytes and was stopped.")
+    process.wait(max(0.0, until - time.monotonic()))
+    stdout, stderr = read.values()
+    return bytes(stdout), bytes(stderr)
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.command import CommandLate, CommandMissing, run
+from host.command import CommandLate, CommandMissing, CommandTalkative, run
 
 
 def test_what_a_program_prints_and_how_it_ends() -> None:
@@ -54,3 +54,19 @@ def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_us(tmp_path: Path) -> N
 def test_a_program_that_cannot_be_run_is_named(argv: list[str]) -> None:
     with pytest.raises(CommandMissing, match=argv[0]):
         run(argv, deadline_s=1)
+
+
+def test_a_program_that_writes_without_end_is_stopped() -> None:
+    started = time.monotonic()
+    with pytest.raises(CommandTalkative, match="more than 1000 bytes"):
+        run(["sh", "-c", "yes"], deadline_s=20, most_bytes=1000)
+    assert time.monotonic() - started < 10
+
+
+def test_what_is_bounded_is_read_whole_until_then() -> None:
+    done = run(["sh", "-c", "printf abc; printf def >&2; exit 3"], deadline_s=5, most_bytes=1000)
+    assert (done.stdout, done.stderr, done.returncode) == ("abc", "def", 3)
+    with pytest.raises(CommandLate):
+        run(["sh", "-c", "printf abc; sleep 20"], deadline_s=0.3, most_bytes=1000)
+    with pytest.raises(CommandLate):
+        run(["sh", "-c", "exec 1>&- 2>&-; sleep 20"], deadline_s=0.3, most_bytes=1000)
