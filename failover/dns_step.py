@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,7 +43,8 @@ UPDATE_DEADLINE_S: Final = 5.0
 OWN_SETTLE_S: Final = 5.0
 """Seconds until our own named must serve what it was given."""
 _POLL_S: Final = 0.1
-_BACKGROUND: Final = ThreadPoolExecutor(1, thread_name_prefix="delegation")
+DELEGATION_S: Final = 5.0
+"""Seconds for finding and asking the parent; it is asked while the steps before this one run."""
 
 
 class DnsLags(LeftOpen):
@@ -97,7 +99,17 @@ class DnsStep:
 
     def ask_parent(self) -> None:
         """Begins to ask for the delegation, so that the answer is there when it is needed."""
-        self._asking = _BACKGROUND.submit(delegated, self._dns)
+        asking: Future[dict[str, tuple[str, ...]]] = Future()
+
+        def work() -> None:
+            try:
+                asking.set_result(delegated(self._dns))
+            except Exception as error:
+                asking.set_exception(error)
+
+        self._asking = asking
+        # A daemon: a resolver that died together with the peer must not keep the command from ending.
+        threading.Thread(target=work, daemon=True, name="delegation").start()
 
     @property
     def deadline_s(self) -> float:
@@ -175,9 +187,14 @@ class DnsStep:
         if self._others is None:
             named: Mapping[str, Sequence[str]] = {}
             try:
-                named = self._asking.result() if self._asking is not None else delegated(self._dns)
+                if self._asking is None:
+                    self.ask_parent()
+                assert self._asking is not None
+                named = self._asking.result(DELEGATION_S)
             except DelegationUnknown as error:
                 self._unknown = str(error)
+            except TimeoutError:
+                self._unknown = f"the parent of {self._dns.zone} was not found in {DELEGATION_S:g} s; set dns.parent"
             self._others = servers(self._dns, named)
         return self._others
 

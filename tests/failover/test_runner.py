@@ -245,6 +245,21 @@ def test_killed_at_each_line_the_same_command_with_abort_takes_it_back(tmp_path:
         assert len(points) == 1, f"half done after a kill at line {line}"
 
 
+def test_on_a_terminal_a_line_a_step_stays_and_nothing_from_outside_commands_it(tmp_path: Path, world: World) -> None:
+    class Hostile(Move):
+        def verify(self) -> str:
+            return "boston \x1b]0;owned\x07 [red]answers[/red]"
+
+    screen = io.StringIO()
+    shown = Console(file=screen, force_terminal=True, width=100, markup=False, emoji=False, highlight=False)
+    steps = [Planned(Hostile("dns", world), OnFailure.UNDO), *planned(world)[2:]]
+    begun(tmp_path, tell=LiveView(shown)).carry_out(steps)
+    out = screen.getvalue()
+    assert "\x1b]0;" not in out
+    assert "[red]answers[/red]" in out
+    assert "Nothing to do." in out
+
+
 def test_events_are_json_lines_and_plain_lines(
     tmp_path: Path, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from failover.dns_delegation import DelegationUnknown, delegated
 from failover.dns_facts import Server
 from failover.dns_role import take_role
 from failover.dns_step import DnsLags, DnsStep
-from failover.dns_wire import Change, Line, PrerequisiteFailed, UpdateRefused, ask, send_update
+from failover.dns_wire import Change, Line, PrerequisiteFailed, UpdateRefused, ask, send_update, with_serial
 from failover.errors import NotProven
 from failover.named import NamedRefuses
 from failover.zone_text import ZoneFileUnclear
@@ -67,6 +67,41 @@ def test_a_secondary_takes_over_its_raw_zone_when_the_primary_is_dead(binds: Bin
     assert again.check()
     again.apply()
     assert binds.serial("dallas") == SERIAL + 100_000
+
+
+def test_what_only_the_secondarys_journal_knows_is_taken_over_too(binds: Binds) -> None:
+    line = Line(binds.port, ADDRESSES["boston"])
+    boston = Server("boston", ADDRESSES["boston"])
+    own = ask(boston, "acme.example", [("late", "A")], line)
+    late = {("late", "A"): frozenset({"192.0.2.77"})}
+    soa = with_serial(own.soa, own.serial + 1)
+    send_update(
+        Change("acme.example", own.records, late, 30, soa, own.soa_ttl), boston, binds.key(), line, deadline_s=3.0
+    )
+    binds["dallas"].wait_for("late.acme.example", "A", "192.0.2.77")
+    binds["boston"].stop()
+    assert (binds["dallas"].directory / "acme.db.jnl").exists()
+    carried_out(binds.step("dallas", 7, dead=("boston",)))
+    for name in ("dallas", "ns3"):
+        assert binds[name].answers("late.acme.example", "A") == "192.0.2.77"
+
+
+def test_a_raw_zone_under_a_text_statement_is_converted_and_plain_checks_miss_it(binds: Binds) -> None:
+    """The generation of the primary says text; the secondary's file is raw, and its journal is ahead of it."""
+    binds["boston"].stop()
+    step = binds.step("dallas", 7, dead=("boston",))
+    assert not step.check()
+    step.apply()
+    with (binds["dallas"].directory / "acme.db").open("rb") as file:
+        assert file.read(4) != b"\0\0\0\2"
+
+
+def test_the_parent_being_unknown_is_told_and_the_configured_servers_are_asked(binds: Binds) -> None:
+    binds["parent"].stop()
+    binds["boston"].stop()
+    proof = carried_out(binds.step("dallas", 7, dead=("boston",)))
+    assert "1 of 2 servers agree" in proof
+    assert "could not be asked for its name servers" in proof
 
 
 def test_the_old_primary_comes_back_as_secondary_and_follows(binds: Binds) -> None:
