@@ -47,6 +47,8 @@ EXPORT_S: Final = 30.0
 OTHER_S: Final = 5.0
 END_S: Final = 0.9
 """For clients to be let go, and again for the file: the daemon is gone within 2 s of SIGTERM."""
+MISSED_S: Final = 3.0
+"""A change that was not told after so long will not be: it is taken from what is listed."""
 LASTING: Final = frozenset({"synced", "lost", "refused"})
 """States of the link that are remembered; the others last for a moment."""
 MANY: Final = 100
@@ -192,6 +194,7 @@ class Daemon:
             now = time.monotonic()
             self._stand()
             self._see()
+            self._make_up()
             self._keeper.alive(time.time())
             for entry in self._settling.due(now):
                 for courier in self._couriers:
@@ -231,6 +234,17 @@ class Daemon:
             return
         for entry in entries:
             self._hub.publish(entry.kind, asdict(entry))
+
+    def _make_up(self) -> None:
+        """Takes what was never told: a source drops changes when thousands come at once."""
+        now = time.time()
+        for one in self._source.snapshot.registrations:
+            last = self._keeper.memory.last("registration", one.trunk)
+            known = last.after if last is not None else None
+            if known != one.state.value and now - one.since > MISSED_S:
+                # Not before what was told last, however the clock was set meanwhile.
+                at = max(one.since, last.at if last is not None else 0.0)
+                self._take(Change(at, "registration", one.trunk, known or "", one.state.value, one.cause))
 
     def _contacts_are_fresh(self) -> bool:
         snapshot = self._source.snapshot

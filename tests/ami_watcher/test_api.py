@@ -19,6 +19,7 @@ import pytest
 from ami_watcher import hub, stream
 from ami_watcher.daemon import Daemon
 from ami_watcher.documents import Contacts, History, Registrations
+from ami_watcher.history import Entry
 from ami_watcher.registration import Registration, State
 from ami_watcher.snapshot import LinkState
 from pair import read
@@ -194,6 +195,28 @@ async def test_a_client_that_comes_again_is_told_what_it_missed_and_no_more(tmp_
             ]
         async with served.events("another-run-7") as events:
             assert (await events.next())["event"] == "snapshot"
+
+
+async def test_a_change_that_was_never_told_is_made_up_for_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        lost = tuple(a_registration(trunk, State.REJECTED) for trunk in ("acme", "metro", "nova"))
+        served.source.current = replace(served.source.current, registrations=lost)
+        remembered = served.daemon.desk.keeper.memory
+
+        def made_up() -> list[str]:
+            return sorted(entry.subject for entry in remembered.recall() if entry.after == "rejected")
+
+        await until(made_up, deadline_s=5)
+        await asyncio.sleep(1.2)  # two more rounds
+        assert made_up() == ["acme", "metro", "nova"]
+
+
+async def test_a_clock_that_is_set_back_makes_no_change_up_again_and_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        remembered = served.daemon.desk.keeper.memory
+        remembered.add([Entry(time.time() + 86_400, "registration", "acme", None, "rejected")])
+        await asyncio.sleep(1.7)
+        assert len([entry for entry in remembered.recall(subject="acme") if entry.after == "registered"]) <= 1
 
 
 async def test_phones_are_streamed_each_or_in_a_storm_as_a_number(tmp_path: Path) -> None:

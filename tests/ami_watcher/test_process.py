@@ -117,6 +117,26 @@ async def test_sigterm_ends_it_within_two_seconds_whoever_listens(tmp_path: Path
         await asyncio.to_thread(visit)
 
 
+async def test_sigterm_ends_it_within_two_seconds_while_asterisk_is_frozen(tmp_path: Path) -> None:
+    async with asterisk() as standin:
+        port = free_port()
+        places = machine_at(tmp_path, port=port, ami_port=standin.port)
+
+        async def silence(*_: object) -> None:
+            """Asterisk takes an action and says nothing."""
+
+        def visit() -> None:
+            with watcher(places, port) as running:
+                wait_for(lambda: running.get("/readyz")[0] == 200, "the lists are read")
+                for action in ("SIPshowregistry", "IAXregistry", "PJSIPShowContacts", "Ping", "Logoff"):
+                    standin.handlers[action] = silence
+                time.sleep(1.5)  # until an action is under way
+                assert running.end() < 2.0
+                assert running.process.returncode == 0, running.said()
+
+        await asyncio.to_thread(visit)
+
+
 async def test_sighup_takes_over_a_good_pair_and_keeps_the_old_one_before_a_bad_one(tmp_path: Path) -> None:
     async with asterisk() as standin:
         port = free_port()
