@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from failover import journal
 from failover.entry import Kind
 from failover.errors import LeftOpen, Refused, WaitsForPerson
 from failover.progress import Event, Told
-from failover.progress_view import json_lines, plain
+from failover.progress_view import LiveView, json_lines, plain
 from failover.run import Run, load
 from failover.runner import Ended, Runner
 from failover.step import OnFailure, Planned
