@@ -14,7 +14,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
@@ -130,6 +130,10 @@ class Scripts:
                 else f"There is no script '{printable(name)}' (there are: {known}). Type: agi-server check"
             )
         return found
+
+    def keep_off_the_loop(self, name: str) -> None:
+        """Takes back what the script has said of itself: it is not one that may run where nothing waits."""
+        self._found[name] = replace(self._found[name], restartable=False)
 
     def _load(self, name: str, origin: str, load: Callable[[], ModuleType]) -> None:
         try:

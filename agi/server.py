@@ -25,7 +25,7 @@ from agi.health import Health
 from agi.link import Link, PipesLink, SocketLink
 from agi.metrics import Metrics
 from agi.opening import Opening
-from agi.script import Script, Scripts, Services
+from agi.script import OURS, Script, Scripts, Services
 from agi.session import Session
 from host.errors import HotstandbyError
 from host.notify import notify, watchdog_interval_s
@@ -40,6 +40,9 @@ _ROUND_S: Final = 0.1
 
 _READING: Final = 256
 """Sessions that may be in the loop beside those that have or wait for a thread."""
+
+_HELD_S: Final = 0.1
+"""A cached lookup takes a tenth of a millisecond; what takes this long waits for something."""
 
 _LAUNCHER_GRACE_S: Final = 1.0
 """How much longer than the session its launcher waits, before it believes the server frozen."""
@@ -144,6 +147,18 @@ class Server:
     def deadline_s(self, script: Script) -> float:
         """See agi.session.House."""
         return script.deadline_s or self.settings.deadline_s
+
+    def held_for(self, script: Script, seconds: float) -> None:
+        """See agi.session.House."""
+        # Ours wait for nothing; on a machine that is short of breath they may look as if they did.
+        if seconds > _HELD_S and script.name not in OURS:
+            log.warning(
+                "%s held every other call for %.0f ms: RESTARTABLE is for scripts that say call.before_waiting() before "
+                "they wait for anything. Until the next reload it runs in threads.",
+                script.name,
+                seconds * 1000,
+            )
+            self.scripts.keep_off_the_loop(script.name)
 
     def forget(self, session: Session) -> None:
         """See agi.session.House."""

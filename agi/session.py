@@ -55,6 +55,9 @@ class House(Protocol):
     def deadline_s(self, script: Script) -> float:
         """Seconds that a session of `script` may take."""
 
+    def held_for(self, script: Script, seconds: float) -> None:
+        """`script` has run in the event loop, and nobody else has meanwhile."""
+
     def forget(self, session: Session) -> None:
         """The session is over."""
 
@@ -191,11 +194,14 @@ class Session:
         self.deadline = self.started + self.house.deadline_s(script)
         if script.restartable:
             talk = AtOnce(limit=line_limit(environment.version), hungup=self._hungup or self._rest != b"")
+            begun = time.monotonic()
             try:
                 self._run(talk)
                 return
             except MustWait:
                 self._call = None
+            finally:
+                self.house.held_for(script, time.monotonic() - begun)
         self._wait_for_a_thread()
 
     def _wait_for_a_thread(self) -> None:

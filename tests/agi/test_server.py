@@ -184,6 +184,50 @@ def test_a_reload_brings_new_scripts_and_mends_broken_ones(tmp_path: Path) -> No
         assert fastagi(site.port, "later").variables == {"X": "1"}
 
 
+def test_a_reload_brings_new_lookups_and_keeps_the_old_ones_when_the_file_is_bad(tmp_path: Path) -> None:
+    with served(tmp_path, scripts={}) as site:
+        path = tmp_path / "config/pair.toml"
+        good = path.read_text()
+        path.write_text(
+            good
+            + """
+[lookup.caller]
+site = "127.0.0.1"
+port = 1
+request = "view"
+database = "phones.nsf"
+view = "x"
+key_column = "Number"
+variables = { COMPANY = "Company" }
+"""
+        )
+        assert site.process is not None
+        site.process.send_signal(signal.SIGHUP)
+        site.await_log("Scripts were loaded")
+        assert fastagi(site.port, "lookup", caller_number="555").variables["LOOKUP_STATUS"] == "ERROR"
+        assert list(site.health()[1]["lookups"]) == ["caller"]
+
+        path.write_text(good + "[lookup")
+        site.process.send_signal(signal.SIGHUP)
+        site.await_log("Until then the last valid one serves")
+        assert list(site.health()[1]["lookups"]) == ["caller"]
+
+
+def test_a_script_that_holds_the_loop_is_taken_off_it(tmp_path: Path) -> None:
+    run = "def run(call, services):\n    time.sleep(0.3)\n    call.set_variable('X', 1)\n"
+    holds = "import time\nRESTARTABLE = True\n\n\n" + run
+    with served(tmp_path, scripts={"holds": holds}) as site:
+        assert fastagi(site.port, "holds").variables == {"X": "1"}
+        site.await_log("holds held every other call for 3")
+
+        with ThreadPoolExecutor(4) as pool:
+            begun = time.monotonic()
+            found = list(pool.map(lambda _: fastagi(site.port, "holds").variables, range(4)))
+
+        assert found == [{"X": "1"}] * 4
+        assert time.monotonic() - begun < 1.0  # side by side
+
+
 def test_sigterm_drops_no_call(tmp_path: Path) -> None:
     with served(tmp_path) as site:
         happened: list[Happened] = []
