@@ -1,0 +1,136 @@
+"""Asterisk's lists, read over AMI until they are as they should be; and a kick for what its driver has given up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from ami_watcher.errors import AmiError
+from ami_watcher.expected import Wanted, resolved, to_resolve, wanted
+from ami_watcher.lists import Lists, lists_of
+from ami_watcher.session import Session
+from host.places import Places
+from localized import reload
+from localized.compare import Comparison, compare, worth_waiting_for
+from localized.errors import AsteriskUnreachable
+from localized.generations import Generation, Store
+from localized.loaded import MODULES, touch
+from localized.role import Role
+from pair import Asterisk, Pair, read_secret
+
+POLL_S: Final = 0.2
+KICK_AFTER_S: Final = 2.0
+"""A registration that was refused is tried again after this, then after twice as long, and so on."""
+
+Progress = Callable[[str], None]
+
+
+class Watch:
+    """Asterisk's lists, beside what they should show."""
+
+    def __init__(self, places: Places, pair: Pair, machine: str, role: Role) -> None:
+        """
+        Raises:
+            SecretUnusable: that of the AMI user.
+        """
+        self._machine = machine
+        self.asterisk: Asterisk = pair.asterisk_on(machine)
+        side: Literal["primary", "standby"] = "primary" if role is Role.PRIMARY else "standby"
+        self.wanted = wanted(pair, machine, side)
+        self._secret = read_secret(places, self.asterisk.ami.secret_file)
+        self._by_design = frozenset(
+            trunk for trunk in pair.trunks if pair.trunk_on(trunk, machine).second_registration == "refused"
+        )
+        self._lists: Lists | None = None
+
+    def look_before(self) -> None:
+        """Proves that Asterisk answers, on both of its sides, and has the modules that the role needs.
+
+        Raises:
+            AsteriskUnreachable
+        """
+        reload.wait_until_booted(self.asterisk)
+        try:
+            self._lists = asyncio.run(self._once())
+        except AmiError as error:
+            raise AsteriskUnreachable(f"{error} Nothing was changed.") from error
+        missing = sorted({trunk.channel for trunk in self.wanted if trunk.here} - self._lists.modules)
+        if missing:
+            words = ", ".join(f"{_MODULE_WORDS[channel]} ({_names(self.wanted, channel)})" for channel in missing)
+            gone = " chan_sip ended with Asterisk 20." if "sip" in missing else ""
+            raise AsteriskUnreachable(
+                f"Asterisk {self._lists.version} does not have what these trunks register with: {words}.{gone} "
+                "Load it (asterisk -rx 'module load …', modules.conf), or give the trunk another channel for this "
+                f"machine in pair.toml: [trunks.X.machines.{self._machine}]. Nothing was changed."
+            )
+
+    def loaded_modules(self) -> frozenset[str]:
+        """Channels that Asterisk can register with."""
+        return self._lists.modules if self._lists is not None else frozenset()
+
+    async def _once(self) -> Lists:
+        session = await self._open()
+        try:
+            return await lists_of(session, deadline_s=self.asterisk.reload_deadline_s)
+        finally:
+            await session.close()
+
+    async def _open(self) -> Session:
+        session = Session(self.asterisk.ami, self._secret, wanted=(), events="off")
+        await session.open(deadline_s=self.asterisk.reload_deadline_s)
+        return session
+
+    async def until_settled(self, store: Store, generation: Generation, progress: Progress) -> Comparison:
+        """Polls until the lists are as expected, or the deadline; the last comparison either way."""
+        addresses = await resolved(to_resolve(self.wanted), deadline_s=2.0)
+        session = await self._open()
+        started = time.monotonic()
+        kick_at, pause = started + KICK_AFTER_S, KICK_AFTER_S
+        try:
+            while True:
+                lists = await lists_of(session, deadline_s=self.asterisk.reload_deadline_s)
+                found = compare(self.wanted, lists, addresses)
+                now = time.monotonic()
+                if found.settled or now - started > self.asterisk.register_deadline_s:
+                    return found
+                if not worth_waiting_for(found, self._by_design):
+                    return found
+                progress(_waiting_for(found))
+                if now >= kick_at:
+                    await asyncio.to_thread(self._kick, found, store, generation)
+                    pause *= 2
+                    kick_at = time.monotonic() + pause
+                await asyncio.sleep(POLL_S)
+        finally:
+            await session.close()
+
+    def _kick(self, found: Comparison, store: Store, generation: Generation) -> None:
+        """Starts again what its driver has given up, and makes Asterisk read what it has not read."""
+        modules = {MODULES[row.wanted.channel] for row in found.not_loaded if row.loaded}
+        modules |= {
+            MODULES[row.wanted.channel] for row in found.missing if row.refused and row.wanted.channel != "pjsip"
+        }
+        unread = {MODULES[row.wanted.channel] for row in found.not_loaded}
+        for module in sorted(modules):
+            # chan_sip sends its registrations anew without being given a new file, and does not drop the good ones.
+            if module in unread or module != MODULES["sip"]:
+                touch(store, generation, [module])
+            reload.reload_module(self.asterisk, module)
+        for row in found.missing:
+            if row.refused and row.wanted.channel == "pjsip":
+                reload.rx(self.asterisk, f"pjsip send register {row.wanted.trunk}")
+
+
+_MODULE_WORDS: Final = {"sip": "chan_sip", "iax2": "chan_iax2", "pjsip": "res_pjsip_outbound_registration"}
+
+
+def _names(all_wanted: Sequence[Wanted], channel: str) -> str:
+    return ", ".join(trunk.trunk for trunk in all_wanted if trunk.here and trunk.channel == channel)
+
+
+def _waiting_for(found: Comparison) -> str:
+    waiting = [f"{row.wanted.trunk} ({row.state})" for row in found.rows if not row.as_expected]
+    shown = ", ".join(waiting[:4]) + (f" and {len(waiting) - 4} more" if len(waiting) > 4 else "")
+    return f"waiting for {shown}"
