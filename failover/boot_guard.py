@@ -49,8 +49,8 @@ def decide(machine: str, said: Sequence[Said], peer: Status | None) -> Verdict:
     """What a machine that starts is.
 
     Primary alone when every other name server that answers names it, at least one does, and the peer answers, is
-    standby, and knows of no later promotion. In DNS it stays what it was only when the peer says that it is not primary
-    there itself: two primaries of one zone part ways without anybody seeing it.
+    standby, and completed no later promotion. In DNS it stays what it was only when the peer says that it is not
+    primary there itself: two primaries of one zone part ways without anybody seeing it.
     """
     dns_primary = peer is not None and peer.dns_role == "secondary"
 
@@ -68,9 +68,11 @@ def decide(machine: str, said: Sequence[Said], peer: Status | None) -> Verdict:
         return standby("the other name servers do not say, or do not agree on, who is primary")
     if public.machine != machine:
         return standby(f"the other name servers say that {public.machine} is primary")
-    if peer.epoch > public.epoch:
+    if peer.claim:
+        return standby(f"{peer.machine} is being promoted at this moment")
+    if peer.served > public.epoch:
         return standby(
-            f"{peer.machine} knows of promotion {peer.epoch}, later than the {public.epoch} that the name servers tell"
+            f"{peer.machine} was promoted with {peer.served}, later than the {public.epoch} that the name servers tell"
         )
     if peer.role != "standby":
         return standby(f"{peer.machine} answers, and does not say that it is standby")

@@ -33,6 +33,7 @@ def status(here: Here) -> Status:
         paused=paused(here),
         open_run=found.open_run,
         claim=found.claim,
+        served=found.served,
         asterisk=pbx,
         # Last of all: the one who asks takes the moment of the answer for the moment of the clock.
         wall=time.time(),

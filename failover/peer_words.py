@@ -1,4 +1,4 @@
-"""What the machines say to each other over ssh: four requests, their answers, and how each is read. No I/O.
+"""What the machines say to each other over ssh: five requests, their answers, and how each is read. No I/O.
 
 A request is one of a few words. An answer is one line of JSON that says which it is; lines before it, such as a
 login's greeting, are no answer and are passed over. Everything that comes is taken for hostile: bounded in size,
@@ -21,13 +21,13 @@ LONGEST: Final = 256 * 1024
 """Bytes of an answer that are read; facts of a machine with thousands of modules take a tenth."""
 
 _MARK: Final = b'{"hotstandby":'
-_REQUEST: Final = re.compile(r"(status|digest|facts)|demote ([0-9]{1,12})")
+_REQUEST: Final = re.compile(r"(status|digest|facts|switchover)|demote ([0-9]{1,12})")
 
-Verb = Literal["status", "digest", "facts", "demote"]
+Verb = Literal["status", "digest", "facts", "switchover", "demote"]
 
 
 class NotUnderstood(FailoverError):
-    """What was asked is not one of the four requests."""
+    """What was asked is not one of the five requests."""
 
 
 class AnswerUnreadable(FailoverError):
@@ -44,7 +44,7 @@ class Request:
 
     Attributes:
         verb: which.
-        epoch: of the promotion for which the peer shall demote; 0 for the other three.
+        epoch: of the promotion for which the peer shall demote; 0 for the others.
     """
 
     verb: Verb
@@ -57,6 +57,7 @@ class Request:
 STATUS: Final = Request("status")
 DIGEST: Final = Request("digest")
 FACTS: Final = Request("facts")
+SWITCHOVER: Final = Request("switchover")
 
 
 def request(text: str) -> Request:
@@ -68,11 +69,12 @@ def request(text: str) -> Request:
     found = _REQUEST.fullmatch(text)
     if found is None:
         raise NotUnderstood(
-            f"'{printable(text, 80)}' is not a request. There are: status, digest, facts, and demote with a number."
+            f"'{printable(text, 80)}' is not a request. There are: status, digest, facts, switchover, and "
+            "demote with a number."
         )
     if found[2] is not None:
         return Request("demote", int(found[2]))
-    return {"status": STATUS, "digest": DIGEST, "facts": FACTS}[found[1]]
+    return {"status": STATUS, "digest": DIGEST, "facts": FACTS, "switchover": SWITCHOVER}[found[1]]
 
 
 def _shown(text: str) -> str:
@@ -136,6 +138,8 @@ class Status(Answer):
     open_run: Short
     claim: Number = 0
     """Epoch of the promotion that runs there at this moment; 0 for none."""
+    served: Number = 0
+    """Epoch of the last promotion that it completed; one that was taken back counts for nothing."""
     asterisk: Pbx
 
     @property
@@ -172,6 +176,29 @@ class Demoted(Answer):
     killed: bool
 
 
+class StepTook(Answer):
+    """One step of a switchover there, as its journal tells it."""
+
+    step: Short
+    progress: Short
+    seconds: Annotated[float, Field(ge=0, le=1e6)]
+    words: Text
+
+
+class Switched(Answer):
+    """How a switchover to the peer ended."""
+
+    machine: Short
+    run: Number
+    """Its number in the peer's history; 0 where none was begun."""
+    epoch: Number
+    exit: Annotated[int, Field(ge=0, le=5)]
+    words: Text
+    seconds: Annotated[float, Field(ge=0, le=1e6)]
+    moved_s: Annotated[float, Field(ge=0, le=1e6)]
+    steps: tuple[StepTook, ...] = Field(default=(), max_length=200)
+
+
 class Digest(Answer):
     """What tells two set-ups apart."""
 
@@ -197,6 +224,7 @@ class Refusal(Answer):
 KINDS: Final[dict[type[Answer], str]] = {
     Status: "status",
     Demoted: "demoted",
+    Switched: "switched",
     Digest: "digest",
     Facts: "facts",
     Refusal: "refused",

@@ -7,7 +7,7 @@ is not fenced. Whatever is not known is no.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from failover import claim, fenced, journal, right
 from failover.errors import FailoverError
@@ -17,6 +17,8 @@ from localized.generations import Store
 from localized.role import Role
 
 RoleName = Literal["primary", "standby", "unknown"]
+RUNS: Final = 20
+"""Newest journals that are read: a promotion that failed again and again must not hide the one that was completed."""
 DnsRoleName = Literal["primary", "secondary", "unknown"]
 
 
@@ -33,6 +35,7 @@ class Standing:
         epoch: the highest that its right, its journals, and what it gave way to tell; 0 where they tell none.
         open_run: the run that is not complete, such as "promote 12"; empty where there is none.
         claim: epoch of the promotion that runs here at this moment; 0 where none does.
+        served: epoch of the last promotion that this machine was seen to complete; 0 where there is none.
     """
 
     machine: str
@@ -43,6 +46,7 @@ class Standing:
     epoch: int
     open_run: str
     claim: int = 0
+    served: int = 0
 
     @property
     def is_primary(self) -> bool:
@@ -92,7 +96,7 @@ def look(places: Places, machine: str) -> Standing:
     role, generation = role_of(places)
     holds = right.held(places, machine)
     fence = fenced.look(places)
-    epoch, open_run = _runs(places)
+    epoch, served, open_run = _runs(places)
     return Standing(
         machine=machine,
         generation=generation,
@@ -101,24 +105,29 @@ def look(places: Places, machine: str) -> Standing:
         fenced=fence.reason if fence else "",
         epoch=max(epoch, holds.epoch, claim.promised(places), claim.claimed(places)),
         claim=claim.claimed(places),
+        served=served,
         open_run=open_run,
     )
 
 
-def _runs(places: Places) -> tuple[int, str]:
-    """The highest epoch of the last few runs, and the newest run where it is open."""
-    epoch, open_run = 0, ""
+def _runs(places: Places) -> tuple[int, int, str]:
+    """Of the last few runs: the highest epoch, that of the last promotion that was completed, and the newest run where
+    it is open."""
+    epoch, served, open_run = 0, 0, ""
     try:
         files = journal.files(journal.directory(places))
     except OSError:
-        return 0, ""
-    for file in files[-5:]:
+        return 0, 0, ""
+    for file in files[-RUNS:]:
         try:
             run = load(file)
         except FailoverError:
             open_run = f"{file.command} {file.number}, damaged"
             continue
-        if run is not None:
-            epoch = max(epoch, run.epoch)
-            open_run = "" if run.closed else f"{run.command} {run.number}"
-    return epoch, open_run
+        if run is None:
+            continue
+        epoch = max(epoch, run.epoch)
+        open_run = "" if run.closed else f"{run.command} {run.number}"
+        if run.command in {"promote", "switchover"} and run.closed.startswith(("done", "degraded")):
+            served = run.epoch
+    return epoch, served, open_run

@@ -71,7 +71,9 @@ AGREED = (says("dallas", "dallas"), says("ns3", "dallas"), says("boston", "dalla
         (AGREED, None, False, "peer does not answer"),
         (AGREED, SERVING, False, "boston is primary"),
         (AGREED, status(asterisk=SERVING.asterisk), False, "boston holds acme"),
-        (AGREED, status(epoch=8), False, "later than the 7"),
+        (AGREED, status(served=8, epoch=8), False, "later than the 7"),
+        (AGREED, status(epoch=8), True, "agree on promotion 7"),  # its promotion 8 failed, and was taken back
+        (AGREED, status(claim=8), False, "is being promoted at this moment"),
         (AGREED, status(role="unknown"), False, "does not say that it is standby"),
         ((says("dallas", "dallas"), says("ns3", "boston", 7)), STANDBY, False, "say that boston is primary"),
         ((says("ns3", "dallas"), says("boston", "boston", 8)), STANDBY, False, "do not agree"),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from failover import fenced, pause, right, standing
+from failover import fenced, journal, pause, right, standing
+from failover.entry import Kind
 from host import clock
 from host.errors import UsageError
 from host.places import Places
@@ -120,6 +121,25 @@ def test_a_damaged_pause_counts_as_one(places: Places) -> None:
     pause.path(places).write_text("{}")
     with pytest.raises(pause.PauseUnreadable, match="failover unpause"):
         pause.now(places)
+
+
+def ran(places: Places, command: str, epoch: int, closed: str) -> None:
+    written = journal.create(journal.directory(places), command, machine="boston", epoch=epoch)
+    written.append(Kind.OPENED, words="a test")
+    if closed:
+        written.append(Kind.CLOSED, words=closed)
+    written.close()
+
+
+def test_a_promotion_that_was_taken_back_numbers_the_next_and_proves_nothing(places: Places) -> None:
+    ran(places, "promote", 3, "degraded: carrier-acme not complete")
+    ran(places, "promote", 4, "undone: the peer serves")
+    ran(places, "demote", 4, "done")
+    found = standing.look(places, "boston")
+    assert (found.epoch, found.served, found.open_run) == (4, 3, "")
+    ran(places, "switchover", 5, "")
+    found = standing.look(places, "boston")
+    assert (found.epoch, found.served, found.open_run) == (5, 3, "switchover 4")
 
 
 def typed(places: Places, *argv: str) -> subprocess.CompletedProcess[str]:
