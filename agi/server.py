@@ -153,8 +153,8 @@ class Server:
         # Ours wait for nothing; on a machine that is short of breath they may look as if they did.
         if seconds > _HELD_S and script.name not in OURS:
             log.warning(
-                "%s held every other call for %.0f ms: RESTARTABLE is for scripts that say call.before_waiting() before "
-                "they wait for anything. Until the next reload it runs in threads.",
+                "%s held every other call for %.0f ms: a RESTARTABLE script says call.before_waiting() before it waits "
+                "for anything. Until the next reload it runs in threads.",
                 script.name,
                 seconds * 1000,
             )
