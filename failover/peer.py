@@ -16,7 +16,9 @@ from failover.here import Here
 from failover.peer_words import (
     DIGEST,
     FACTS,
+    LONGEST,
     STATUS,
+    SWITCHOVER,
     AnswerUnreadable,
     Demoted,
     Digest,
@@ -25,17 +27,21 @@ from failover.peer_words import (
     Request,
     Said,
     Status,
+    Switched,
     read,
 )
 from failover.probes.found import Answer, Found
-from host.command import CommandLate, CommandMissing, run
+from host.command import CommandLate, CommandMissing, CommandTalkative, run
 from host.printable import printable
 
-CONNECT_S: Final = 3
-"""Seconds for the TCP connection; whole ones, as ssh_config(5) wants them."""
+CONNECT_S: Final = 2
+"""Seconds for the TCP connection, in which a lost SYN is sent again; whole ones, as ssh_config(5) wants them. Callers
+wait so long for a dead machine."""
 ASK_S: Final = 6.0
 """Seconds for status and digest, connection included: the peer looks at its Asterisk for 4 s at most."""
 FACTS_S: Final = 20.0
+SWITCH_S: Final = 300.0
+"""Seconds for a whole switchover there, carriers and proof included."""
 DEMOTE_S: Final = 40.0
 """Seconds for a demotion: reload, wait for the lists, kill, look again."""
 
@@ -115,6 +121,15 @@ class Peer:
             PeerRefused, AnswerUnreadable
         """
         return self._ask(Request("demote", epoch), Demoted, deadline_s)
+
+    def switchover(self, *, deadline_s: float = SWITCH_S) -> Switched:
+        """Has it make itself primary, for a drill; it asks this machine to demote in its turn.
+
+        Raises:
+            PeerSilent: whether it did is not known.
+            PeerRefused, AnswerUnreadable
+        """
+        return self._ask(SWITCHOVER, Switched, deadline_s)
 
     def digest(self, *, deadline_s: float = ASK_S) -> Digest:
         """What tells its set-up from ours.
@@ -196,14 +211,18 @@ class Peer:
                 Answer.UNKNOWN,
             )
         try:
-            done = run(self.argv(request), deadline_s=deadline_s)
+            done = run(self.argv(request), deadline_s=deadline_s, most_bytes=2 * LONGEST)
         except CommandLate:
             raise PeerSilent(f"{self.name}'s ssh hung for {deadline_s:g} s", Answer.SILENT) from None
+        except CommandTalkative:
+            raise AnswerUnreadable(f"more than {LONGEST // 1024} KiB came back, which no answer has") from None
         except CommandMissing as error:
             raise PeerSilent(f"{self.name} cannot be asked: {error}", Answer.UNKNOWN) from None
         if done.returncode == 255:
             said = printable(done.stderr.strip().rpartition("\n")[2].strip(), 160)
             raise PeerSilent(*_failed(self.name, self.keys, said))
+        if not done.stdout.strip() and done.stderr.strip():
+            raise AnswerUnreadable(f"it ended with {done.returncode}: {printable(done.stderr.strip(), 300)}")
         return read(done.stdout.encode(), wanted)
 
     def _named(self, status: Status) -> Status:

@@ -57,11 +57,13 @@ def status(**changed: object) -> Status:
         ("status", Request("status")),
         ("digest", Request("digest")),
         ("facts", Request("facts")),
+        ("switchover", Request("switchover")),
+        ("switchover", Request("switchover")),
         ("demote 7", Request("demote", 7)),
         ("demote 000000000007", Request("demote", 7)),
     ],
 )
-def test_the_four_requests_are_understood(text: str, expected: Request) -> None:
+def test_the_requests_are_understood(text: str, expected: Request) -> None:
     assert request(text) == expected
 
 
@@ -74,6 +76,7 @@ def test_the_four_requests_are_understood(text: str, expected: Request) -> None:
         "demote 7; rm -rf /",
         "demote 7\n",
         "status status",
+        "switchover 7",
         " status",
         "STATUS",
         "demote ٧",  # a digit, and not one of ours
@@ -90,7 +93,7 @@ def test_anything_else_is_refused_and_cannot_forge_a_line(text: str) -> None:
 
 
 @given(st.text())
-def test_no_text_is_understood_but_the_four(text: str) -> None:
+def test_no_other_text_is_understood(text: str) -> None:
     try:
         understood = request(text)
     except NotUnderstood:
@@ -116,7 +119,7 @@ def test_an_answer_reads_back_between_lines_that_are_none() -> None:
         (b'{"hotstandby":1', "not JSON of ours"),
         (line(status()).encode() * 2, "not JSON of ours"),
         ((line(status()) + "\n").encode() * 2, "more than one answer"),
-        (b'{"hotstandby":1}' + b" " * LONGEST, "256 KiB"),
+        (b'{"hotstandby":1}' + b" " * LONGEST, "4096 KiB"),
         (line(status()).replace("standby", "emperor").encode(), "no answer of hotstandby"),
         (line(status()).replace('"role":"standby"', '"role":"emperor"').encode(), "role"),
         (line(status()).replace('"wall":1800000000.0', '"wall":NaN').encode(), "wall"),
@@ -151,6 +154,12 @@ def test_a_field_of_any_kind_is_either_right_or_told(value: object, field: str) 
     except AnswerUnreadable:
         return
     assert found.why.isprintable()
+
+
+def test_the_status_of_twenty_thousand_registrations_is_read() -> None:
+    many = tuple(ACME.model_copy(update={"trunk": f"trunk-with-a-long-name-{number}"}) for number in range(20_000))
+    said = line(status(asterisk=Pbx(state="answers", words="", listed=True, registrations=many)))
+    assert len(read(said.encode(), Status).registered) == 20_000
 
 
 def test_a_refusal_is_raised_in_its_own_words_made_printable() -> None:
