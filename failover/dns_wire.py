@@ -155,7 +155,8 @@ class Change:
         before: what the zone must hold for it to happen (RFC 2136 §2.4).
         after: what it shall hold then.
         ttl_s: of the records of `after`.
-        soa: the SOA's text with the new serial; a serial that is not later is ignored by the server.
+        soa: the SOA's text with the new serial; a serial that is not later is ignored by the server. Empty: it is not
+            touched, and with an empty `after` nothing is changed at all (RFC 2136 §3.2: prerequisites alone).
         soa_ttl: seconds.
     """
 
@@ -183,7 +184,8 @@ class Change:
             message.delete(owner, kind)
             for value in sorted(values):
                 message.add(owner, self.ttl_s, kind, _quoted(kind, value))
-        message.replace(origin, self.soa_ttl, "SOA", self.soa)
+        if self.soa:
+            message.replace(origin, self.soa_ttl, "SOA", self.soa)
         return message
 
 

@@ -1,4 +1,4 @@
-"""What the peer may have this machine do: four requests, answered; anything else refused and logged.
+"""What the peer may have this machine do: five requests, answered; anything else refused and logged.
 
 It runs as the forced command of the peer's key, so its input is the environment variable SSH_ORIGINAL_COMMAND and
 its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile.
@@ -17,7 +17,18 @@ from failover import claim, demotion, dns_role, standing
 from failover.facts import facts
 from failover.here import Here
 from failover.own_status import status
-from failover.peer_words import Answer, Demoted, Digest, Facts, NotUnderstood, Refusal, Request, request
+from failover.peer_words import (
+    Answer,
+    Demoted,
+    Digest,
+    Facts,
+    NotUnderstood,
+    Refusal,
+    Request,
+    StepTook,
+    Switched,
+    request,
+)
 from failover.signals import held
 from host.errors import HotstandbyError
 from host.places import Places
@@ -42,6 +53,9 @@ def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
         return Refusal(reason=str(error)), False
     if wanted.verb == "demote":
         return _demote(here, wanted, who)
+    if wanted.verb == "switchover":
+        log(here.places, f"{who} asks for: switchover to {here.machine}")
+        return switched(here)
     if wanted.verb == "digest":
         return digest(here), True
     if wanted.verb == "facts":
@@ -54,6 +68,36 @@ def digest(here: Here) -> Digest:
     store = Store(here.places)
     newest = {role.value: found.digest for role in Role if (found := store.newest(role)) is not None}
     return Digest(machine=here.machine, pair_digest=here.pair.digest, generations=newest)
+
+
+def switched(here: Here) -> tuple[Answer, bool]:
+    """Makes this machine primary, as `failover switchover` typed here would; the peer is asked to demote itself."""
+    from failover import promotion
+    from failover.leg import last_leg
+
+    try:
+        ended = promotion.promote(here, promotion.Asked("switchover"))
+    except HotstandbyError as error:
+        log(here.places, f"no switchover: {error}")
+        return Refusal(reason=str(error)), False
+    leg = last_leg(here)
+    log(here.places, f"switchover: {ended.words}")
+    return (
+        Switched(
+            machine=here.machine,
+            run=leg.run,
+            epoch=leg.epoch,
+            exit=int(ended.exit),
+            words=printable(ended.words, 600),
+            seconds=round(ended.seconds, 3),
+            moved_s=leg.moved_s,
+            steps=tuple(
+                StepTook(step=one.step, progress=one.progress, seconds=one.seconds, words=printable(one.words, 600))
+                for one in leg.steps
+            ),
+        ),
+        True,
+    )
 
 
 def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:

@@ -117,7 +117,7 @@ def call(pair: Pair, machine: str, proof: Proof) -> Called:
         CallImpossible, AsteriskUnreachable
     """
     asterisk = pair.asterisk_on(machine)
-    _require_dialplan(asterisk)
+    require_dialplan(asterisk)
     dialled = dial_string(pair, machine, proof)
     directory = _directory(asterisk, Path(proof.directory))
     name = directory / secrets.token_hex(8)
@@ -158,7 +158,7 @@ def call(pair: Pair, machine: str, proof: Proof) -> Called:
             name.with_name(f"{name.name}-{end}.wav").unlink(missing_ok=True)
 
 
-def _require_dialplan(asterisk: Asterisk) -> None:
+def require_dialplan(asterisk: Asterisk) -> None:
     if f"'{CONTEXT}'" not in rx(asterisk, f"dialplan show {CONTEXT}"):
         raise CallImpossible(
             f"Asterisk has no context {CONTEXT}: role.conf is not read. Include it as the last line of [globals] in "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +121,8 @@ def domino(here: Here) -> list[Proven]:
     # Imported here: a promotion without Domino goes without an HTTP client.
     from agi.marker import Checker
 
+    # What it finds is told in our own words; without a handler Python would print its log lines as well.
+    logging.getLogger("agi").addHandler(logging.NullHandler())
     started = time.monotonic()
     found = Checker(here.pair, here.machine).check()
     took = time.monotonic() - started

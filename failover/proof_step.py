@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from failover import proof_call, proof_look
+from failover import clients, proof_call, proof_look
 from failover.entry import Json
 from failover.errors import LeftOpen
 from failover.here import Here
@@ -82,6 +82,7 @@ class ProofStep:
             looks.append(_look("resolver", lambda: proof_look.resolvers(dns, here.machine)))
         if here.pair.domino.sites:
             looks.append(_look("domino", lambda: proof_look.domino(here)))
+        looks.append(_look("phones", lambda: [_phones(here)]))
         if here.pair.proof is not None and self._place_call:
             looks.append(_look("call", lambda: [self._call()]))
         return tuple(one for many in all_of(looks, total_s=self.deadline_s) for one in many)
@@ -96,6 +97,18 @@ class ProofStep:
             words = f"no call was placed: {error}"
             return Proven("call", False, words, time.monotonic() - started)
         return Proven("call", not called.problem, called.words, called.seconds)
+
+
+def _phones(here: Here) -> Proven:
+    """Who is not back: told, and nothing that a promotion could do about it."""
+    started = time.monotonic()
+    try:
+        words = clients.look(here).sentence
+    except clients.NoInventory:
+        words = f"phones: {here.peer} has left no list here; see: {clients.SHOW}"
+    except HotstandbyError as error:
+        words = f"phones: not known: {error}"
+    return Proven("phones", None, words, time.monotonic() - started)
 
 
 def _look(what: str, ask: Callable[[], list[Proven]]) -> Look[list[Proven]]:

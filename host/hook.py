@@ -37,6 +37,14 @@ class HookRun:
         return self.returncode == 0
 
 
+def programs(directory: Path) -> list[Path]:
+    """The executables of `directory` that `run_parts` would run, in order; none where it is missing."""
+    if not directory.is_dir():
+        return []
+    found = (path for path in directory.iterdir() if _NAME.fullmatch(path.name))
+    return sorted(path for path in found if path.is_file() and os.access(path, os.X_OK))
+
+
 def run_parts(directory: Path, *, env: Mapping[str, str], deadline_s: float) -> list[HookRun]:
     """Runs every executable of `directory` in order of its name; a failing one does not stop the next.
 
@@ -45,13 +53,9 @@ def run_parts(directory: Path, *, env: Mapping[str, str], deadline_s: float) -> 
         env: added to this process's environment.
         deadline_s: seconds for each program.
     """
-    if not directory.is_dir():
-        return []
     environment = {**os.environ, **env}
     ran: list[HookRun] = []
-    for path in sorted(directory.iterdir()):
-        if not _NAME.fullmatch(path.name) or not path.is_file() or not os.access(path, os.X_OK):
-            continue
+    for path in programs(directory):
         started = time.monotonic()
         try:
             done = run([str(path)], deadline_s=deadline_s, env=environment)

@@ -58,7 +58,6 @@ def status(**changed: object) -> Status:
         ("digest", Request("digest")),
         ("facts", Request("facts")),
         ("switchover", Request("switchover")),
-        ("switchover", Request("switchover")),
         ("demote 7", Request("demote", 7)),
         ("demote 000000000007", Request("demote", 7)),
     ],
