@@ -89,7 +89,7 @@ exten => _X.,1,Set(NEWLINE=one${{CHR}}two)
  same => n,Set(BEGUN=${{STRFTIME(,,%s.%3q)}})
  same => n,AGI({agi})
  same => n,Set(TOOK=${{STRFTIME(,,%s.%3q)}} ${{BEGUN}})
- same => n,ExecIf($[${{LEN(${{BIG8}})}} > 0]?Set(SEEN_CALLER=${{LEN(${{BIG1}})}} ${{LEN(${{BIG4}})}} ${{LEN(${{BIG8}})}}))
+ same => n,ExecIf($[${{LEN(${{BIG8}})}} > 0]?Set(SEEN_CALLER=${{LEN(${{BIG1}})}} ${{LEN(${{BIG8}})}}))
  same => n,Set(SAW=${{SEEN_CALLER}}|${{SEEN_EXTENSION}}|${{SEEN_ARGUMENTS}}|${{LOOKUP_STATUS}}|${{AGISTATUS}}|${{TOOK}})
  same => n,Set(FILE(/var/log/asterisk/seen,,,al,u)=${{SAW}})
  same => n,Answer()
@@ -243,7 +243,7 @@ def test_a_script_that_asks_gets_exact_answers_and_what_was_kept_back_arrives(de
 
     saw = desk.call()
 
-    assert saw.caller == "1500 1500 1500"
+    assert saw.caller == "1500 1500"
     assert (saw.arguments, saw.extension, saw.status) == ('a)\\b "c"2000', "1", "FOUND")
 
 
