@@ -68,6 +68,16 @@ class CarrierStep:
         self._seen: dict[str, Seen] = {}
         self._results: list[Result] = []
 
+    @property
+    def routes(self) -> Routes:
+        """The routes at this carrier."""
+        return self._routes
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Item -> value, with this machine as primary."""
+        return self._want
+
     def check(self) -> bool:
         """Whether every number is routed here already. One that cannot be read is not."""
         found = self._routes.read_all(self._want, Deadline(self._total_s))

@@ -42,6 +42,8 @@ from pair.dns import Dns
 UPDATE_DEADLINE_S: Final = 5.0
 OWN_SETTLE_S: Final = 5.0
 """Seconds until our own named must serve what it was given."""
+PEER_HUSH_S: Final = 3.0
+"""Seconds for which the silence of a demoted peer's server may be a reload."""
 _POLL_S: Final = 0.1
 DELEGATION_S: Final = 5.0
 """Seconds for finding and asking the parent; it is asked while the steps before this one run."""
@@ -67,6 +69,7 @@ class DnsStep:
         key: TsigKey | None,
         notify_key: TsigKey | None = None,
         dead: Sequence[str] = (),
+        peer: str = "",
     ) -> None:
         """
         Args:
@@ -78,6 +81,7 @@ class DnsStep:
             key: signs updates; None for method zonefile.
             notify_key: signs NOTIFY, where secondaries want it.
             dead: names of servers on a machine that is fenced: their silence is expected, and misleads nobody.
+            peer: the other machine: fenced as well, if not dead; its silence is waited out for a moment only.
         """
         self._dns = dns
         self._machine = machine
@@ -87,6 +91,7 @@ class DnsStep:
         self._key = key
         self._notify_key = notify_key
         self._dead = frozenset(dead)
+        self._fenced = self._dead | ({peer} if peer else set())
         own = (
             Server(dns.primary, dns.servers[dns.primary]) if dns.primary else Server(machine, dns.own_address(machine))
         )
@@ -158,7 +163,7 @@ class DnsStep:
             seen.server
             for seen in answers
             if judge(seen, self._want, own.serial) is not Verdict.AGREES
-            and not (seen.silent and seen.server.name in self._dead)
+            and not (seen.silent and seen.server.name in self._fenced)
         ]
         if lagging:
             names = ", ".join(str(server) for server in lagging)
@@ -229,10 +234,12 @@ class DnsStep:
 
     def _wait(self, server: Server, serial: int, limit: float) -> Seen:
         expected_silent = server.name in self._dead
+        patience = 0.0 if expected_silent else PEER_HUSH_S
+        hush = time.monotonic() + patience if server.name in self._fenced else limit
         while True:
             tries = TRIES_S[:1] if expected_silent else TRIES_S
             seen = ask(server, self._dns.zone, self._want.keys, self._line, tries_s=tries)
-            if judge(seen, self._want, serial) is Verdict.AGREES or (seen.silent and expected_silent):
+            if judge(seen, self._want, serial) is Verdict.AGREES or (seen.silent and time.monotonic() >= hush):
                 return seen
             if time.monotonic() > limit:
                 return seen

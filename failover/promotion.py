@@ -151,6 +151,7 @@ def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep
         key=key(dns.key_file) if dns.method == "update" else None,
         notify_key=key(dns.notify_key_file),
         dead=() if peer_alive else (here.peer,),
+        peer=here.peer,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import click
 from rich.table import Table
 
-from failover import planning
+from failover import carrier_look, planning
 from failover.here import Here, as_json, stands_here
 from failover.plan import Plan
 from failover.words import lasting
@@ -25,7 +27,10 @@ def command(here: Here, what: str, word: str, as_json: bool) -> None:
 
     Ends with 3 when it would be refused.
     """
-    plan = planning.make(here, what, word).plan
+    with ThreadPoolExecutor(1) as beside:
+        carriers = beside.submit(carrier_look.look_all, here)
+        plan = planning.make(here, what, word).plan
+        plan = replace(plan, evidence=(*plan.evidence, *carriers.result()))
     if as_json:
         click.echo(json.dumps(plan.document(), indent=2))
     else:

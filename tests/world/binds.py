@@ -237,7 +237,9 @@ class Binds:
             given["zone_file"] = str(self["dallas"].directory / "acme.db")
         return Dns.model_validate(given)
 
-    def step(self, machine: str, epoch: int, *, dead: tuple[str, ...] = (), key: str = KEY, **more: object) -> DnsStep:
+    def step(
+        self, machine: str, epoch: int, *, dead: tuple[str, ...] = (), peer: str = "", key: str = KEY, **more: object
+    ) -> DnsStep:
         """The step on a machine."""
         bind = self[machine]
         return DnsStep(
@@ -248,6 +250,7 @@ class Binds:
             store=Store(bind.places),
             key=self.key(key),
             dead=dead,
+            peer=peer,
         )
 
     def key(self, text: str = KEY) -> TsigKey:

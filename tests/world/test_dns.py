@@ -217,6 +217,17 @@ def test_a_generation_that_named_would_not_load_changes_nothing(binds: Binds) ->
         assert binds["dallas"].answers("pbx.acme.example", "A") == "192.0.2.11"
 
 
+def test_the_silence_of_a_demoted_peer_is_waited_out_for_a_moment_and_told(binds: Binds) -> None:
+    take_role(binds["boston"].named, Store(binds["boston"].places), Role.DNS_SECONDARY, "acme.example")
+    step = binds.step("dallas", 7, peer="boston", agree_within_s=60.0)
+    assert not step.check()
+    binds["boston"].stop()
+    step.apply()
+    began = time.monotonic()
+    assert "boston (127.0.53.11): no answer" in step.verify()
+    assert time.monotonic() - began < 20
+
+
 def test_our_own_named_being_down_is_said(binds: Binds) -> None:
     binds["dallas"].stop()
     with pytest.raises(NotProven, match=r"dallas.*no answer.*rndc status"):

@@ -69,6 +69,8 @@ def test_a_plan_changes_nothing_and_its_digest_holds(world: World) -> None:
     assert first["digest"] == again["digest"]
     assert [step["name"] for step in first["steps"]][:5] == ["fence", "localize", "dns", "carrier-acme", "carrier-voip"]
     assert first["risks"] == []
+    (carrier,) = [one for one in first["evidence"] if one["probe"] == "carrier"]
+    assert carrier["words"] == "carrier voip answers: 0 of 2 routed to dallas"
     other = failover(world.dallas, "switchover", "--plan", "000000000000")
     assert other.returncode == 3
     assert first["digest"] in other.stderr
