@@ -10,12 +10,14 @@ the real one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from localized.asterisk_line import CommentDepth, without_comments
+from localized.disk import Disk, LocalDisk
+
+__all__ = ["Conf", "Disk", "Finding", "Include", "LocalDisk", "Section", "Setting", "read_conf", "read_text"]
 
 LINE_LIMIT: Final = 8190
 """Bytes before the newline; a longer line is skipped with a warning."""
@@ -99,16 +101,6 @@ class Conf:
     def named(self, name: str) -> Iterator[Section]:
         """The sections of that name that are not templates; Asterisk compares without case."""
         return (found for found in self.sections if found.name.lower() == name.lower() and not found.template)
-
-
-class Disk(Protocol):
-    """Where files come from: this machine's disk, or what is about to be put there."""
-
-    def glob(self, pattern: str) -> list[str]:
-        """Paths that match, sorted; a pattern without magic matches itself whether it is there or not."""
-
-    def read(self, path: str) -> bytes | None:
-        """The bytes of a regular file that the reader may read; None otherwise."""
 
 
 class _Invalid(Exception):
@@ -331,46 +323,3 @@ class _Reader:
 
     def _tell(self, file: str, line: int, text: str) -> None:
         self.conf.findings.append(Finding(file, line, text))
-
-
-@dataclass(frozen=True, slots=True)
-class LocalDisk:
-    """This machine's disk, with files laid over it that are about to be put there.
-
-    Attributes:
-        over: replaces a path by where its content lies now; the path itself where it is not laid over.
-    """
-
-    over: Callable[[str], str] = str
-
-    def glob(self, pattern: str) -> list[str]:
-        """See Disk."""
-        found: list[str] = []
-        for one in _braces(pattern):
-            if re.search(r"[*?\[]", one):
-                directory, _, last = one.rpartition("/")
-                if re.search(r"[*?\[]", directory):
-                    matches = sorted(str(path) for path in Path("/").glob(one.lstrip("/")))
-                else:
-                    shown = Path(self.over(directory or "/"))
-                    matches = sorted(f"{directory}/{path.name}" for path in shown.glob(last) if path.name[0] != ".")
-                found.extend(matches)
-            else:
-                found.append(one)
-        return found
-
-    def read(self, path: str) -> bytes | None:
-        """See Disk."""
-        try:
-            real = Path(self.over(path))
-            return real.read_bytes() if real.is_file() else None
-        except (OSError, ValueError):
-            return None
-
-
-def _braces(pattern: str) -> list[str]:
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if found is None or "," not in found[1]:
-        return [pattern]
-    before, after = pattern[: found.start()], pattern[found.end() :]
-    return [one for choice in found[1].split(",") for one in _braces(before + choice + after)]
