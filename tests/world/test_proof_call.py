@@ -1,0 +1,148 @@
+"""The call that proves a promotion, on Asterisk 16 and 22: out over SIP and IAX2, back in, and the sound measured."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab import Release, World
+from lab.machine import Machine
+from tests.world.conftest import Worlds
+from tests.world.pairing import become
+
+pytestmark = pytest.mark.world
+
+PROOF = '[proof]\ntrunk = "{trunk}"\nthrough = "{through}"\nnumber = "{number}"\nlisten_s = 1\nring_s = 4\n{more}'
+CARRIER_ROUTES = """\
+[from-customer]
+exten => 5551000,1,Dial(${PJSIP_DIAL_CONTACTS(5551000)},20)
+ same => n,Hangup()
+exten => 5556000,1,Dial(IAX2/5556000/5556000,20)
+ same => n,Hangup()
+exten => 5550001,1,Busy(1)
+exten => 5550002,1,Ringing()
+ same => n,Wait(30)
+exten => 5550003,1,Answer()
+ same => n,Echo()
+"""
+
+
+@pytest.fixture(scope="module")
+def world(worlds: Worlds, release: Release) -> World:
+    """boston is primary and the carrier brings calls to our numbers back, as carriers do."""
+    made = worlds(boston=release, dallas=release, trunks=["acme", "metro"])
+    dialplan = made.carrier.path("/etc/asterisk/extensions.conf")
+    dialplan.write_text(dialplan.read_text().replace("[from-customer]\n", CARRIER_ROUTES))
+    made.carrier.asterisk("dialplan reload")
+    for machine in (made.boston, made.dallas):
+        wire(machine, release)
+    become(made.boston, "primary")
+    return made
+
+
+def wire(machine: Machine, release: Release) -> None:
+    """What docs/proof.md has an admin do: ways out with credentials, and one line in the inbound context."""
+    append(machine, "iax.conf", "[metro-out]\ntype=peer\nhost=192.0.2.5\nusername=5556000\nsecret=metro-Secret2\n")
+    if release == "16":
+        out = (
+            "[acme-out]\ntype=peer\nhost=192.0.2.5\ndefaultuser=5551000\nfromuser=5551000\nremotesecret=acme-Secret1\n"
+        )
+        append(machine, "sip.conf", f"{out}insecure=port,invite\ncontext=from-carrier\n")
+    else:
+        text = machine.path("/etc/asterisk/pjsip.conf").read_text()
+        machine.write(
+            "/etc/asterisk/pjsip.conf", text.replace("[acme](trunk)\n", "[acme](trunk)\nfrom_user=5551000\n", 1)
+        )
+    inbound = machine.path("/etc/asterisk/extensions_inbound.conf").read_text()
+    gate = "exten => _X.,1,Gosub(hotstandby-proof,s,1)\n same => n,"
+    machine.write("/etc/asterisk/extensions_inbound.conf", inbound.replace("exten => _X.,1,", gate))
+    for command in ("module load app_record.so", "module load res_clioriginate.so", "iax2 reload", "dialplan reload"):
+        machine.asterisk(command)
+    machine.asterisk("sip reload" if release == "16" else "module reload res_pjsip.so")
+
+
+def append(machine: Machine, name: str, text: str) -> None:
+    file = machine.path(f"/etc/asterisk/{name}")
+    machine.write(f"/etc/asterisk/{name}", file.read_text() + "\n" + text)
+
+
+@pytest.fixture(autouse=True)
+def _no_channel_is_left(world: World) -> Iterator[None]:
+    yield
+    until = time.monotonic() + 5
+    while "0 active channels" not in world.boston.asterisk("core show channels count"):
+        assert time.monotonic() < until, world.boston.asterisk("core show channels")
+        time.sleep(0.1)
+    left = world.boston.path("/var/spool/asterisk/hotstandby")
+    assert not left.exists() or not list(left.iterdir())
+
+
+def call(world: World, trunk: str, number: str, more: str = "") -> dict[str, Any]:
+    through = {"acme": "acme-out" if world.releases["boston"] == "16" else "acme", "metro": "metro-out"}[trunk]
+    proof = PROOF.format(trunk=trunk, through=through, number=number, more=more)
+    world.boston.write("/etc/hotstandby/pair.toml", f"{world.pair_toml}\n{proof}")
+    code = (
+        "import json\nfrom failover.here import look\nfrom failover.proof_call import call\nhere = look()\n"
+        "found = call(here.pair, here.machine, here.pair.proof)\n"
+        "print(json.dumps({'problem': found.problem, 'words': found.words, 'seconds': found.seconds,"
+        " 'out': found.there.dbfs if found.there else None, 'back': found.back.dbfs if found.back else None}))"
+    )
+    done = world.boston.run(["python3", "-c", code], deadline_s=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(("trunk", "number"), [("acme", "5551000"), ("metro", "5556000")])
+def test_each_end_hears_the_other(world: World, trunk: str, number: str) -> None:
+    found = call(world, trunk, number)
+    assert found["problem"] == ""
+    assert -20 < found["out"] < -6
+    assert -20 < found["back"] < -6
+    assert "heard both ways: out 1004 Hz" in found["words"]
+
+
+def test_an_echo_test_of_the_carrier_proves_it_with_one_leg(world: World) -> None:
+    found = call(world, "metro", "5550003", 'answer = "echo"\n')
+    assert found["problem"] == ""
+    assert "1004 Hz" in found["words"]
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        ("5550001", "it is busy (cause 17)"),
+        ("5550002", "nobody answered"),
+        ("5550009", "somebody answered, and it was not this machine"),  # the carrier's own announcement
+    ],
+)
+def test_a_call_that_goes_wrong_says_how_and_ends(world: World, number: str, problem: str) -> None:
+    found = call(world, "metro", number)
+    assert problem in found["problem"]
+    assert found["seconds"] < 12
+
+
+def test_a_line_that_carries_no_sound_is_found(world: World) -> None:
+    drop = "add table ip mute; add chain ip mute out { type filter hook output priority 0; }; "
+    drop += "add rule ip mute out udp sport 10000-10999 drop"
+    assert world.boston.run(["nft", drop]).returncode == 0
+    try:
+        found = call(world, "acme", "5551000")
+    finally:
+        world.boston.run(["nft", "delete table ip mute"])
+    assert "outward: " in found["problem"]
+    assert "inward: " in found["problem"]
+
+
+def test_callers_get_through_while_a_proof_runs(world: World) -> None:
+    """With `caller` said, nobody else's call is taken for the proof's, not even in its seconds."""
+    for key, value in {"UNTIL": int(time.time()) + 30, "CALLER": "5559999", "FILE": "/tmp/x", "TALK_S": 5}.items():
+        world.boston.asterisk(f'dialplan set global HOTSTANDBY_PROOF_{key} "{value}"')
+    before = len(world.boston.calls())
+    assert world.carrier.call("acme", caller="6175550100").machine == "boston"
+    assert len(world.boston.calls()) == before + 1
+    world.boston.asterisk('dialplan set global HOTSTANDBY_PROOF_UNTIL ""')
