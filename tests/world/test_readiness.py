@@ -1,0 +1,117 @@
+"""`check`, `ready` and `compare` on two real machines: silent when all is well, and right about what is broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab import World
+from lab.machine import Machine
+from tests.world.conftest import Worlds
+from tests.world.pairing import become, introduce, mended
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="module")
+def world(worlds: Worlds) -> World:
+    made = worlds("16", "22", sshd=True, named=True, trunks=["acme", "metro"])
+    introduce(made)
+    become(made.boston, "primary")
+    become(made.dallas, "standby")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _mended(world: World) -> Iterator[None]:
+    with mended(world):
+        yield
+
+
+def told(machine: Machine, command: str) -> tuple[int, dict[str, Any]]:
+    done = machine.run(["failover", command, "--json"], deadline_s=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+def bad(items: dict[str, Any]) -> set[str]:
+    return {one["name"] for one in items["items"] if one["good"] == "missing"}
+
+
+def errors(findings: dict[str, Any]) -> set[str]:
+    return {one["rule"] for one in findings["findings"] if one["level"] == "error"}
+
+
+def test_a_whole_pair_is_ready_and_has_nothing_to_mend(world: World) -> None:
+    for machine in (world.boston, world.dallas):
+        code, found = told(machine, "ready")
+        assert code == 0, found
+        assert {"acme", "metro", "dns ns3", "asterisk", "clock"} <= {one["name"] for one in found["items"]}
+        code, found = told(machine, "check")
+        assert errors(found) == set(), found
+        assert code in (0, 5)
+
+
+def test_what_differs_between_16_and_22_is_told(world: World) -> None:
+    code, found = told(world.dallas, "compare")
+    assert code == 5
+    names = {one["name"] for one in found["differences"]}
+    assert "asterisk version" in names
+    assert "modules on one machine alone" in names  # chan_sip ended with 20
+    assert "pair.toml" not in names
+    assert "time zone" not in names
+
+
+def test_a_frozen_asterisk_and_a_silent_carrier_are_named(world: World) -> None:
+    world.dallas.freeze()
+    world.carrier.pull_cable()
+    try:
+        code, found = told(world.dallas, "ready")
+        assert code == 1
+        assert bad(found) == {"asterisk", "acme"}  # metro is not required: it would be degraded
+    finally:
+        world.dallas.thaw()
+        world.carrier.plug_cable()
+    assert told(world.dallas, "ready")[0] == 0
+
+
+def test_a_named_that_does_not_run_and_one_that_reads_other_files_are_named(world: World) -> None:
+    world.dallas.stop_named()
+    assert "named" in errors(told(world.dallas, "check")[1])
+    code, found = told(world.dallas, "ready")
+    assert (code, bad(found)) == (1, {"dns dallas"})
+    world.dallas.start_named()
+    current = world.dallas.path("/etc/hotstandby/localized/current-dns")
+    kept = current.readlink()
+    other = next(current.parent.glob("generations/*-dns-primary-*"))
+    try:
+        current.unlink()
+        current.symlink_to(f"generations/{other.name}")
+        code, found = told(world.dallas, "check")
+        assert code == 1
+        assert "named" in errors(found), found
+    finally:
+        current.unlink()
+        current.symlink_to(kept)
+    assert errors(told(world.dallas, "check")[1]) == set()
+
+
+def test_a_secret_open_to_all_a_slow_manager_and_another_pair_toml_are_named(world: World) -> None:
+    secret = world.dallas.path("/etc/hotstandby/secrets/acme")
+    manager = world.dallas.path("/etc/asterisk/manager.conf")
+    pair = world.dallas.path("/etc/hotstandby/pair.toml")
+    kept = manager.read_text(), pair.read_text()
+    secret.chmod(0o644)
+    manager.write_text(kept[0].replace("writetimeout = 5000", "writetimeout = 100"))
+    pair.write_text(kept[1].replace("ttl_s = 30", "ttl_s = 600"))
+    try:
+        code, found = told(world.dallas, "check")
+        assert code == 1
+        assert {"secret", "pair.toml"} <= errors(found)
+        assert {"ami", "ttl"} <= {one["rule"] for one in found["findings"] if one["level"] == "warning"}
+    finally:
+        secret.chmod(0o600)
+        manager.write_text(kept[0])
+        pair.write_text(kept[1])
