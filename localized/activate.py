@@ -75,17 +75,18 @@ def _activate(
     hosts_file: Path | None,
     progress: Progress,
 ) -> Outcome:
+    role = prepared.generation.role
     stopping = [str(problem) for problem in prepared.problems if problem.weight is Weight.STOPS]
-    if stopping:
+    # The very first files must exist before they can be included, and a boot as standby is stopped by nothing.
+    if stopping and (asterisk or role is not Role.STANDBY):
         raise NotActivatable(
             "Nothing was activated, because Asterisk would not do what pair.toml says:\n"
             + "\n".join("  " + line.replace("\n", "\n  ") for line in stopping)
             + f"\nMend {'it' if len(stopping) == 1 else 'them'}, then try again; "
             "render-localized --check looks without activating."
         )
-    role = prepared.generation.role
     outcome = Outcome(role, machine, prepared.generation.name)
-    outcome.notes += [str(problem) for problem in prepared.problems if problem.weight is not Weight.STOPS]
+    outcome.notes += [str(problem) for problem in prepared.problems]
     watch = Watch(places, pair, machine, role) if asterisk else None
     if watch is not None:
         progress("asking Asterisk whether it answers")
@@ -126,7 +127,8 @@ def _activate(
             )
     else:
         outcome.notes.append("Asterisk was not asked; it reads this generation when it starts.")
-        outcome.next = f"start Asterisk, then: render-localized --role {role.value} --activate, which proves it"
+        first = "mend what is said above, " if stopping else ""
+        outcome.next = f"{first}start Asterisk, then: render-localized --role {role.value} --activate"
     outcome.seconds = time.monotonic() - started
     store.prune()
     return outcome

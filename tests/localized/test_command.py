@@ -70,6 +70,14 @@ def test_the_hosts_block_is_written_by_an_activation(places: Places) -> None:
     assert "192.0.2.21 domino-local" in hosts.read_text()
 
 
+def test_the_first_files_can_be_made_before_anything_includes_them(places: Places) -> None:
+    (places.config.parent / "asterisk" / "sip.conf").write_text("[general]\n")
+    done = run(places, "--role", "standby", "--activate", "--without-asterisk")
+    assert done.returncode == 0
+    assert "sip.conf does not include asterisk/sip-registrations.conf" in words(done.stdout)
+    assert (places.localized / "current" / "asterisk" / "sip-registrations.conf").exists()
+
+
 def test_primary_without_a_right_is_refused_and_says_what_to_type(places: Places) -> None:
     before = activated(places, "standby")
     done = run(places, "--role", "primary", "--activate", "--without-asterisk")
