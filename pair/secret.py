@@ -62,6 +62,12 @@ def secret_files(pair: Pair, machine: str) -> dict[str, str]:
         trunk = pair.trunk_on(name, machine)
         if trunk.secret_file is not None:
             named[f"trunks.{name}.secret_file"] = trunk.secret_file
+    for key, file in (
+        ("watcher.token_file", pair.watcher.token_file),
+        ("watcher.hooks.webhook_token_file", pair.watcher.hooks.webhook_token_file),
+    ):
+        if file is not None:
+            named[key] = file
     if pair.dns is not None and pair.dns.key_file is not None:
         named["dns.key_file"] = pair.dns.key_file
     for section, entries in (("carriers", pair.carriers), ("lookup", pair.lookup)):
