@@ -22,6 +22,7 @@ from agi.replies import ReplyReader
 from agi.script import Script, Scripts, Services
 from agi.talk import ConversationOver, Patient
 from agi.vocabulary import AGIHangup
+from host.clock import boottime
 from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
@@ -38,11 +39,13 @@ def converse(
     services: Services,
     settings: Agi,
     *,
+    held_s: float = 0.0,
     started: Callable[[Call, float], None] = lambda _call, _deadline: None,
 ) -> bool:
     """One whole session over two descriptors, which are closed at its end.
 
     Args:
+        held_s: how long the call has been held already; it counts.
         started: told the call and its deadline before the script runs.
 
     Returns:
@@ -51,12 +54,13 @@ def converse(
     Raises:
         AgiError: there is no such script, or what arrived is no environment.
     """
-    begun = time.monotonic()
+    now = time.monotonic()
+    begun = now - held_s
     os.set_blocking(read_fd, False)
     os.set_blocking(write_fd, False)
     kept: list[bytes] = []
     try:
-        environment = _opened(read_fd, write_fd, opening, begun + settings.environment_s)
+        environment = _opened(read_fd, write_fd, opening, now + settings.environment_s)
         if environment.tampered is not None:
             log.warning(
                 "The AGI environment of channel %s is forged (%s). The caller is treated as anonymous.",
@@ -114,13 +118,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         scripts = Scripts(places.config / "agi")
         opening = Opening(script=Path(words[0]).stem, arguments=tuple(words[1:]))
         services = Services(places, active.pair)
-        done = converse(read_fd, write_fd, opening, scripts, services, active.pair.agi, started=on_start)
+        done = converse(
+            read_fd, write_fd, opening, scripts, services, active.pair.agi, held_s=_age_s(), started=on_start
+        )
         # The call has been given back; what keeps the next one from asking Domino again is written now.
         services.close()
     except (HotstandbyError, ConversationOver) as error:
         log.error("%s", error)
         return 1
     return 0 if done else 1
+
+
+def _age_s() -> float:
+    """Seconds since Asterisk started this process, the launcher's time included (proc(5), starttime)."""
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return max(0.0, boottime() - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
 
 def _opened(read_fd: int, write_fd: int, opening: Opening, deadline: float) -> Environment:
