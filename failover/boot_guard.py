@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from failover import fenced, right, standing
+from failover import claim, fenced, right, standing
 from failover.errors import FailoverError
 from failover.here import Here
 from failover.peer import Asked as PeerAsked
@@ -45,12 +45,15 @@ class Verdict:
     why: str
 
 
-def decide(machine: str, said: Sequence[Said], peer: Status | None) -> Verdict:
+def decide(machine: str, said: Sequence[Said], peer: Status | None, *, promised: int = 0) -> Verdict:
     """What a machine that starts is.
 
     Primary alone when every other name server that answers names it, at least one does, and the peer answers, is
     standby, and completed no later promotion. In DNS it stays what it was only when the peer says that it is not
     primary there itself: two primaries of one zone part ways without anybody seeing it.
+
+    Args:
+        promised: the peer's promotion that this machine gave way to since it started; 0 for none.
     """
     dns_primary = peer is not None and peer.dns_role == "secondary"
 
@@ -74,6 +77,8 @@ def decide(machine: str, said: Sequence[Said], peer: Status | None) -> Verdict:
         return standby(
             f"{peer.machine} was promoted with {peer.served}, later than the {public.epoch} that the name servers tell"
         )
+    if promised >= public.epoch:
+        return standby(f"it gave way to {peer.machine}'s promotion {promised} since it started")
     if peer.role != "standby":
         return standby(f"{peer.machine} answers, and does not say that it is standby")
     why = f"{machine} starts as primary: the other name servers and {peer.machine} agree on promotion {public.epoch}"
@@ -92,7 +97,8 @@ def guard(here: Here) -> Verdict:
     """
     try:
         fenced.fence(here.places, "the boot guard has not yet said what this machine is: failover boot-guard")
-        verdict = decide(here.machine, *gather(here))
+        said, peer = gather(here)
+        verdict = decide(here.machine, said, peer, promised=claim.promised(here.places))
         if verdict.primary and not _swapped(here, Role.PRIMARY):
             why = f"{here.machine} starts as standby: no primary generation can be made active"
             verdict = Verdict(False, 0, verdict.dns_primary, why)

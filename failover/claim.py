@@ -46,7 +46,8 @@ def promised(places: Places) -> int:
 def claimed(places: Places) -> int:
     """The epoch of a promotion that runs here and has not given way; 0 for none."""
     epoch = _read(_claim_file(places))
-    return epoch if epoch > promised(places) and running(places) else 0
+    alive = Path(f"/proc/{_read(_claim_file(places), 'pid')}").exists()
+    return epoch if epoch > promised(places) and alive and running(places) else 0
 
 
 def gives_way(own: int, asked: int, *, peer_preferred: bool) -> bool:
@@ -78,12 +79,12 @@ def _promise_file(places: Places) -> Path:
 
 def _write(path: Path, epoch: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, json.dumps({"epoch": epoch}).encode() + b"\n")
+    replace_file(path, json.dumps({"epoch": epoch, "pid": os.getpid()}).encode() + b"\n")
 
 
-def _read(path: Path) -> int:
+def _read(path: Path, key: str = "epoch") -> int:
     try:
-        return max(0, int(json.loads(path.read_bytes())["epoch"]))
+        return max(0, int(json.loads(path.read_bytes())[key]))
     except FileNotFoundError:
         return 0
     except (OSError, ValueError, KeyError, TypeError):

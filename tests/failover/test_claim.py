@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,16 @@ def test_a_claim_counts_while_its_promotion_runs(places: Places) -> None:
         claim.promise(places, 8)
         assert claim.claimed(places) == 0  # it gave way
     assert not claim.running(places)
+
+
+def test_a_claim_of_a_promotion_that_was_killed_counts_for_nothing(places: Places) -> None:
+    claim.claim(places, 8)
+    file = places.run / "claim.json"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    file.write_text(file.read_text().replace(str(os.getpid()), str(ended.pid)))
+    with Lock(places.run / claim.LOCK, "another command"):
+        assert claim.claimed(places) == 0
 
 
 def test_who_gave_way_takes_no_right_of_that_promotion(places: Places) -> None:

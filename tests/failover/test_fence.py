@@ -91,6 +91,13 @@ def test_a_machine_that_starts_is_standby_unless_others_prove_otherwise(
     assert found.epoch == (7 if primary else 0)
 
 
+def test_a_machine_that_gave_way_since_it_started_stays_standby() -> None:
+    assert decide("dallas", AGREED, STANDBY, promised=6).primary
+    found = decide("dallas", AGREED, STANDBY, promised=7)
+    assert not found.primary
+    assert "gave way to boston's promotion 7" in found.why
+
+
 @pytest.mark.parametrize(
     ("peer", "kept"),
     [(status(dns_role="secondary"), True), (status(dns_role="primary"), False), (None, False)],
