@@ -102,6 +102,15 @@ def newest_run(here: Here) -> Run | None:
     return None
 
 
+def waiting(here: Here) -> dict[str, str]:
+    """Step -> what it waits for, of the newest run; for whoever reminds people. Never raises for a damaged journal."""
+    try:
+        run = newest_run(here)
+    except HotstandbyError:
+        return {}
+    return {step.name: step.words for step in run.waiting} if run is not None else {}
+
+
 def _degraded(here: Here) -> bool:
     run = newest_run(here)
     return run is not None and run.closed.startswith("degraded")

@@ -42,6 +42,10 @@ def command(here: Here, reason: str, abort: bool) -> None:
     except LockHeld:
         # A promotion is at it; it sees the fence before its next step, and ends.
         pass
+    except (HotstandbyError, OSError) as error:
+        # This machine is standby all the same; what was open is told, and stays for whoever reads it.
+        click.echo(f"  an open promotion was not taken back: {error}", err=True)
+        code = Exit.DEGRADED if code is Exit.DONE else code
     try:
         said = dns_role.stand_down(here.places, here.pair.dns)
     except (HotstandbyError, OSError) as error:

@@ -17,8 +17,10 @@ from failover.here import Here, as_json, stands_here
 from failover.overview import FollowedName, Overview, Side
 from failover.own_status import status
 from failover.peer import Asked, Peer
+from failover.planning import waiting
 from failover.probes.at_once import Look, all_of
 from failover.probes.found import Answer, Found
+from host.printable import printable
 from host.terminal import console
 
 
@@ -35,6 +37,8 @@ def command(here: Here, as_json: bool) -> None:
         click.echo(json.dumps(_document(found, pause), indent=2))
         return
     _print(found, pause)
+    for step, words in waiting(here).items():
+        console().print(f"waiting  {step}: {printable(words, 400)}", soft_wrap=True)
 
 
 def gather(here: Here) -> Overview:

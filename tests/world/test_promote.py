@@ -79,7 +79,9 @@ def test_a_plan_changes_nothing_and_its_digest_holds(world: World) -> None:
 
 
 def test_who_is_primary_already_has_nothing_to_do(world: World) -> None:
+    assert "waiting  carrier-acme: Call acme, and say:" in failover(world.boston, "status").stdout
     assert failover(world.boston, "confirm", "carrier-acme", "Mia").returncode == 0
+    assert "carrier-acme" not in failover(world.boston, "status").stdout
     assert "No step 'dns' waits" in failover(world.boston, "confirm", "dns").stderr
 
 
@@ -121,6 +123,8 @@ def test_a_dead_peer_needs_somebodys_word_and_then_everything_moves(world: World
 
 
 def test_demote_is_proven_and_nobody_is_left(world: World) -> None:
+    if failover(world.dallas, "is-primary").returncode:
+        assert failover(world.dallas, "switchover").returncode == 5
     done = failover(world.dallas, "demote", "the test is over")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "dallas is standby" in done.stdout

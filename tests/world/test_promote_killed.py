@@ -77,6 +77,7 @@ def test_killed_after_its_registrations_it_is_taken_back_on_request(world: World
 
 
 def test_an_altered_journal_is_refused_and_two_at_once_are_one(world: World) -> None:
+    assert failover(world.dallas, "promote", "--peer-is-down", "still dead").returncode == 5
     file = max(world.dallas.path("/var/lib/hotstandby/journal").iterdir())
     kept = file.read_bytes()
     try:
@@ -85,6 +86,9 @@ def test_an_altered_journal_is_refused_and_two_at_once_are_one(world: World) -> 
         assert done.returncode == 3
         assert "was altered" in done.stderr
         assert failover(world.dallas, "history").returncode == 1
+        demoted = failover(world.dallas, "demote")
+        assert demoted.returncode == 5
+        assert "dallas is standby" in demoted.stdout
     finally:
         file.write_bytes(kept)
     lock = "Lock(Path('/run/hotstandby/failover.lock'), 'failover promote')"
