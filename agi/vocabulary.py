@@ -18,6 +18,7 @@ value. What is mended here, each with a test that fails on the bare class (tests
 from __future__ import annotations
 
 import secrets
+from functools import cached_property
 from typing import Any, Final
 
 from asterisk.agi import (
@@ -73,7 +74,11 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
     def __init__(self, talk: Talk) -> None:
         # pyst2's own constructor reads standard input and sets a signal handler.
         self._talk = talk
-        self._mark = secrets.token_hex(8)
+
+    @cached_property
+    def _mark(self) -> str:
+        """What ends a value: a word that nobody can guess."""
+        return secrets.token_hex(8)
 
     def execute(self, command: str, *arguments: object) -> dict[str, tuple[str, str]]:
         """Sends one command, and waits for its reply unless the reply says nothing.
