@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -15,8 +17,9 @@ from host.exits import Exit
 
 @click.command("is-primary", epilog="Example: failover is-primary && /usr/local/sbin/send-the-daily-report")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing; the exit code tells.")
+@click.option("--json", "as_json", is_flag=True, help="What it is by its files, as JSON.")
 @click.option("--config", type=click.Path(path_type=Path), metavar="DIR", help="Instead of /etc/hotstandby.")
-def command(config: Path | None, quiet: bool) -> None:
+def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     """Whether this machine is primary: exit 0, or 1. What is not known is no.
 
     It is, when it holds the right to be, serves a primary generation, and is not fenced.
@@ -27,6 +30,8 @@ def command(config: Path | None, quiet: bool) -> None:
         print(f"It is not known whether this machine is primary, so it is not: {error}", file=sys.stderr)
         sys.exit(int(Exit.FAILED))
     found = standing.look(here.places, here.machine)
-    if not quiet:
+    if as_json:
+        click.echo(json.dumps({"primary": found.is_primary, "why": found.why, **asdict(found)}, indent=2))
+    elif not quiet:
         click.echo(f"{found.why}.")
     sys.exit(int(Exit.DONE if found.is_primary else Exit.FAILED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -159,6 +160,7 @@ def test_is_primary_and_run_if_primary_follow_the_standing(places: Places) -> No
     assert typed(places, "run-if-primary", "--", "echo", "--flag").stdout == ""
     right.grant(places, "boston", 7, "a test")
     assert typed(places, "is-primary").returncode == 0
+    assert json.loads(typed(places, "is-primary", "--json").stdout)["right"]["epoch"] == 7
     assert typed(places, "run-if-primary", "--", "echo", "--flag").stdout == "--flag\n"
     assert typed(places, "run-if-primary", "--", "sh", "-c", "exit 7").returncode == 7
 
