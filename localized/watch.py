@@ -23,6 +23,8 @@ from pair import Asterisk, Pair, read_secret
 POLL_S: Final = 0.2
 KICK_AFTER_S: Final = 2.0
 """A registration that was refused is tried again after this, then after twice as long, and so on."""
+KICK_AT_MOST_S: Final = 5.0
+"""No longer pause than this: the binding that stands in the way may end at any moment, and the deadline is near."""
 
 Progress = Callable[[str], None]
 
@@ -100,7 +102,7 @@ class Watch:
                 progress(_waiting_for(found))
                 if now >= kick_at:
                     await asyncio.to_thread(self._kick, found, store, generation)
-                    pause *= 2
+                    pause = min(2 * pause, KICK_AT_MOST_S)
                     kick_at = time.monotonic() + pause
                 await asyncio.sleep(POLL_S)
         finally:

@@ -93,3 +93,19 @@ def test_a_trunk_that_refuses_a_second_registration_is_degraded_with_the_seconds
         time.sleep(3)
     assert again.returncode == 0, words(again)
     assert world.carrier.holder("strict") == ["dallas"]
+
+
+def test_a_required_trunk_that_is_refused_is_kicked_until_the_other_binding_ends(world: World) -> None:
+    """chan_sip gives up after a 403: left alone, it would never register again."""
+    assert primary(world.boston).returncode in (0, 5)
+    world.carrier.await_holder("strict", ["boston"], deadline_s=30.0)
+    world.boston.kill_asterisk()
+    toml = world.dallas.path("/etc/hotstandby/pair.toml")
+    before = toml.read_text()
+    toml.write_text(before.replace("[trunks.strict]\n", "[trunks.strict]\nrequired = true\n"))
+    try:
+        done = primary(world.dallas)
+    finally:
+        toml.write_text(before)
+    assert done.returncode == 0, words(done)
+    assert world.carrier.holder("strict") == ["dallas"]
