@@ -157,8 +157,9 @@ def test_what_stands_in_the_way_is_one_clear_message_and_nothing_is_swapped(
 
 
 def test_what_registers_on_its_own_is_named_by_check_and_fails_the_proof_of_a_standby(world: World) -> None:
-    conf = world.boston.path("/etc/asterisk/iax.conf")
-    before = conf.read_text()
+    conf, toml = (world.boston.path(f"/etc/{name}") for name in ("asterisk/iax.conf", "hotstandby/pair.toml"))
+    before, patient = conf.read_text(), toml.read_text()
+    toml.write_text(patient.replace("[asterisk]\n", "[asterisk]\nregister_deadline_s = 4.0\n"))
     conf.write_text(before.replace("[general]\n", "[general]\nregister => 5556000:metro-Secret2@192.0.2.5\n"))
     try:
         checked = render(world.boston, "--check")
@@ -170,6 +171,7 @@ def test_what_registers_on_its_own_is_named_by_check_and_fails_the_proof_of_a_st
         assert "metro must not register as standby, and Asterisk still lists it" in words(done)
     finally:
         conf.write_text(before)
+        toml.write_text(patient)
         world.boston.asterisk("iax2 reload")
     assert standby(world.boston).returncode == 0
 
