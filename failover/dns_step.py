@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
+from failover.dns_change import UPDATE_DEADLINE_S, Promoted, ZoneChange
 from failover.dns_delegation import DelegationUnknown, delegated
 from failover.dns_facts import RecordKey, Records, Seen, Server, Verdict, Wanted, judge, servers, summary, wanted
 from failover.dns_role import take_role
-from failover.dns_wire import (
-    TRIES_S,
-    Change,
-    Line,
-    NotAnswered,
-    PrerequisiteFailed,
-    ask,
-    ask_all,
-    notify_all,
-    send_update,
-    with_serial,
-)
+from failover.dns_wire import TRIES_S, Line, ask, ask_all, notify_all
 from failover.entry import Json
 from failover.errors import LeftOpen, NotProven
-from failover.named import Named, NamedRefuses, rewrite
-from failover.public_role import NAME, parse
-from failover.serial import TAKEOVER_JUMP, latest, plus
+from failover.named import Named
 from failover.tsig_key import TsigKey
-from failover.zone_edit import applied, edits, serial_of, values_of
-from failover.zone_text import ZoneFileUnclear, read_zone
-from host.errors import UsageError
 from localized.generations import Store
 from localized.role import Role
 from pair.dns import Dns
 
-UPDATE_DEADLINE_S: Final = 5.0
 OWN_SETTLE_S: Final = 5.0
 """Seconds until our own named must serve what it was given."""
 PEER_HUSH_S: Final = 3.0
@@ -84,11 +66,9 @@ class DnsStep:
             peer: the other machine: fenced as well, if not dead; its silence is waited out for a moment only.
         """
         self._dns = dns
-        self._machine = machine
         self._want = wanted(dns, machine, epoch)
         self._named = named
         self._store = store
-        self._key = key
         self._notify_key = notify_key
         self._dead = frozenset(dead)
         self._fenced = self._dead | ({peer} if peer else set())
@@ -97,6 +77,7 @@ class DnsStep:
         )
         self._own = own
         self._line = Line(dns.port, dns.own.get(machine) or dns.servers.get(machine, ""))
+        self._change = ZoneChange(dns, Promoted(machine, epoch), own, self._line, self._want.keys, named, key)
         self._others: list[Server] | None = None
         self._asking: Future[dict[str, tuple[str, ...]]] | None = None
         self._unknown = ""
@@ -133,7 +114,7 @@ class DnsStep:
 
     def saved(self) -> Mapping[str, Json]:
         """The records as they are, and our DNS role."""
-        own = self._own_seen()
+        own = self._change.own()
         records = [[name, kind, sorted(values)] for (name, kind), values in own.records.items()]
         return {"records": records, "role": "" if self._dns.primary else self._named.role(self._dns.zone)}
 
@@ -141,7 +122,7 @@ class DnsStep:
         """Takes the zone over if we are its secondary, changes it in one go, and tells every secondary at once."""
         if not self._is_primary():
             take_role(self._named, self._store, Role.DNS_PRIMARY, self._dns.zone)
-        self._change(self._want)
+        self._change.make(self._want, self._last)
         self._notify()
 
     def verify(self) -> str:
@@ -177,7 +158,7 @@ class DnsStep:
         done = []
         if self._is_primary():
             records = _records(saved["records"])
-            self._change(replace(self._want, records=records))
+            self._change.make(replace(self._want, records=records), self._last)
             self._notify()
             own = self._wait_own(replace(self._want, records=records))
             done.append(f"the zone says again what it said, serial {own.serial}")
@@ -206,24 +187,10 @@ class DnsStep:
     def _ask(self, whom: Sequence[Server]) -> list[Seen]:
         return ask_all(whom, self._dns.zone, self._want.keys, self._line)
 
-    def _own_seen(self) -> Seen:
-        """Our server's answer.
-
-        Raises:
-            NotProven
-        """
-        own = ask(self._own, self._dns.zone, self._want.keys, self._line)
-        if own.failure:
-            raise NotProven(
-                f"The name server that takes our changes, {self._own}, cannot be used: {own.failure}. "
-                "See to it with: rndc status; rndc zonestatus " + self._dns.zone
-            )
-        return own
-
     def _wait_own(self, want: Wanted) -> Seen:
         limit = time.monotonic() + OWN_SETTLE_S
         while True:
-            own = self._own_seen()
+            own = self._change.own()
             if judge(own, want, own.serial) is Verdict.AGREES:
                 return own
             if time.monotonic() > limit:
@@ -245,73 +212,8 @@ class DnsStep:
                 return seen
             time.sleep(_POLL_S)
 
-    def _next_serial(self, own: Seen, present: int) -> int:
-        """Later than any that was seen; by a jump when the zone gets another primary."""
-        seen = [present, *(answer.serial for answer in self._last if not answer.failure)]
-        before = [parse(text, self._dns.servers) for text in own.records.get((NAME, "TXT"), frozenset())]
-        ours = any(role is not None and role.machine == self._machine for role in before)
-        return plus(latest(seen), 1 if ours or self._dns.primary else TAKEOVER_JUMP)
-
-    def _change(self, want: Wanted) -> None:
-        if self._dns.method == "zonefile":
-            self._edit(want)
-        else:
-            self._update(want)
-
-    def _update(self, want: Wanted) -> None:
-        if self._key is None:
-            raise UsageError(
-                "dns.key_file is missing in pair.toml: an UPDATE has to be signed. Make a key: tsig-keygen"
-            )
-        for attempt in (1, 2):
-            own = self._own_seen()
-            present = latest([own.serial, *(seen.serial for seen in self._last if not seen.failure)])
-            if judge(own, want, present) is Verdict.AGREES:
-                return
-            soa = with_serial(own.soa, self._next_serial(own, own.serial))
-            change = Change(self._dns.zone, own.records, want.records, want.ttl_s, soa, own.soa_ttl)
-            try:
-                send_update(change, self._own, self._key, self._line, deadline_s=UPDATE_DEADLINE_S)
-            except (NotAnswered, PrerequisiteFailed):
-                # Looked at again before anything is sent again; the prerequisites keep it from happening twice.
-                if attempt == 2:
-                    raise
-                continue
-            return
-
-    def _edit(self, want: Wanted) -> None:
-        path = Path(self._dns.zone_file or "")
-        if path.with_name(path.name + ".jnl").exists():
-            raise ZoneFileUnclear(
-                f"{path} has a journal beside it: the zone is dynamic, and an edit would be lost. "
-                'Use method = "update" in [dns].'
-            )
-        zone = read_zone(path, self._dns.zone, Path.read_bytes, self._named.directory())
-        present = serial_of(zone, self._dns.zone)
-        own = self._own_seen()
-        records = {key: values_of(zone, self._dns.zone, key) for key in want.keys}
-        told = Seen(self._own, records=records, serial=present)
-        if judge(told, want, latest([present, *(seen.serial for seen in self._last if not seen.failure)])) is not (
-            Verdict.AGREES
-        ):
-            serial = self._next_serial(told, latest([present, own.serial]))
-            made = edits(zone, self._dns.zone, want.records, serial=serial, ttl_s=want.ttl_s)
-            self._write(zone.files, applied(zone, made), path)
-        self._named.reload(self._dns.zone)
-
-    def _write(self, before: Mapping[Path, bytes], after: Mapping[Path, bytes], main: Path) -> None:
-        try:
-            for path, data in after.items():
-                rewrite(path, data)
-            self._named.check_zone(self._dns.zone, main)
-        except (NamedRefuses, OSError):
-            for path in after:
-                with contextlib.suppress(OSError):
-                    rewrite(path, before[path])
-            raise
-
     def _notify(self) -> None:
-        own = self._own_seen()
+        own = self._change.own()
         whom = {server.address: server for server in self._servers() if server.address != self._own.address}
         for address in self._dns.also_notify:
             whom.setdefault(address, Server("also_notify", address))

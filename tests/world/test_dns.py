@@ -4,9 +4,11 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from failover.dns_change import Overtaken
 from failover.dns_delegation import DelegationUnknown, delegated
 from failover.dns_facts import Server
 from failover.dns_role import take_role
@@ -192,6 +194,20 @@ def test_each_refusal_says_why_and_what_to_do(binds: Binds, monkeypatch: pytest.
     assert binds["boston"].answers("pbx.acme.example", "A") == "192.0.2.11"
     send_update(change, boston, binds.key(), line, deadline_s=3.0)
     assert binds["boston"].answers("pbx.acme.example", "A") == "192.0.2.12"
+
+
+def test_of_two_promotions_at_once_the_zone_takes_the_first(binds: Binds) -> None:
+    """Both machines were promoted with the same number, and one server takes the updates of both."""
+    shared: dict[str, Any] = {"primary": "boston", "follow": {"pbx": {"boston": "192.0.2.11", "dallas": "192.0.2.12"}}}
+    carried_out(binds.step("boston", 7, **shared))
+    serial = binds.serial("boston")
+    step = binds.step("dallas", 7, **shared)
+    assert not step.check()
+    with pytest.raises(Overtaken, match=r"boston \(epoch 7\) is primary.*failover demote"):
+        step.apply()
+    assert binds.serial("boston") == serial
+    assert "3 of 3 servers agree: pbx 192.0.2.12" in carried_out(binds.step("dallas", 8, **shared))
+    assert binds.serial("boston") == serial + 1
 
 
 def test_the_delegation_is_asked_at_the_parent_alone(binds: Binds) -> None:
