@@ -109,8 +109,7 @@ def next_step(overview: Overview, paused: str) -> str:
     statuses = {side.name: side.status for side in overview.sides}
     unknown = [side for side in overview.sides if side.status is None]
     if len(overview.primaries) > 1:
-        keep = pair.preferred
-        return f"BOTH machines serve; on {pair.peer_of(keep)}, type: failover demote"
+        return f"BOTH machines serve; on {pair.peer_of(_newer(overview))}, type: failover demote"
     for name, status in statuses.items():
         if status is not None and status.open_run:
             word = status.open_run.split(" ")[0]
@@ -139,6 +138,15 @@ def next_step(overview: Overview, paused: str) -> str:
     if down:
         return f"Asterisk on {down[0]} does not answer; there, type: systemctl status asterisk"
     return "nothing to do"
+
+
+def _newer(overview: Overview) -> str:
+    """Of two machines that serve, the one that was promoted later; the preferred one where that is not known."""
+    preferred = overview.pair.preferred
+    held = [
+        (side.status.epoch, side.name == preferred, side.name) for side in overview.sides if side.status is not None
+    ]
+    return max(held)[2]
 
 
 def missing_trunks(overview: Overview) -> list[str]:

@@ -71,8 +71,16 @@ def _peer(looked: Looked, now: datetime) -> Sequence[Risk]:
     if looked.command == "switchover":
         words = f"{seen.peer.found.words}; a switchover needs {peer} to demote itself. Type: failover promote"
         return [Risk("peer-not-reached", words, can_be_forced=False)]
-    if looked.word or looked.pair.fence is not None:
+    if looked.pair.fence is not None:
         return []
+    if looked.word:
+        # That it answers ping contradicts nobody; an Asterisk that answers at this moment does, short of --force.
+        answers = [one.words for one in seen.of_peer if one.probe == "sip" and one.answer is Answer.YES]
+        words = (
+            f"{'; '.join(answers)} at this moment: its Asterisk runs, and may hold every account. Take its power or "
+            "its network away until it is silent, then type the same again"
+        )
+        return [Risk("asterisk-answers", words)] if answers else []
     return [Risk("peer-may-live", refusal(looked.pair, peer, seen.of_peer, now), can_be_forced=False)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,6 +18,7 @@ from failover.probes.iax import frame, pong
 from failover.probes.name_server import Asked as ServerAsked
 from failover.public_role import PublicRole, Said
 from failover.ready import Good, Prepared, exit_code, items
+from failover.risks import Looked, risks
 from host.exits import Exit
 from tests.failover.test_peer_words import status
 from tests.pair.example import example
@@ -193,6 +195,7 @@ BOTH = STANDBY.model_copy(update={"is_primary": True, "role": "primary", "right_
         (overview(), "", "nothing to do"),
         (overview(), "new switch", "failover unpause"),
         (overview(dallas=BOTH), "", "BOTH machines serve; on dallas, type: failover demote"),
+        (overview(dallas=BOTH.model_copy(update={"epoch": 8})), "", "on boston, type: failover demote"),
         (overview(boston=None), "", "nobody is known to serve. Here, type: failover plan promote"),
         (overview(boston=None, dallas=BOTH), "", "boston's ssh hung; see what could be done"),
         (overview(boston=STANDBY.model_copy(update={"machine": "boston"})), "", "nobody serves; on dallas"),
@@ -240,3 +243,35 @@ def test_servers_are_grouped_by_what_they_tell() -> None:
     assert told == (FollowedName("pbx", (("2", ("b", "c")), ("1", ("a",)), ("", ("e",))), ("d",)),)
     assert not agrees(overview(), told[0])
     assert agrees(overview(), RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("answer", "word", "risk"),
+    [
+        (Answer.YES, "I pulled its plug", ["asterisk-answers"]),  # it answers: no word is enough, short of --force
+        (Answer.SILENT, "I pulled its plug", []),
+        (Answer.REFUSED, "its Asterisk is gone", []),  # alive, and no PBX
+        (Answer.YES, "", ["peer-may-live"]),
+    ],
+)
+def test_a_persons_word_is_held_against_an_asterisk_that_answers(answer: Answer, word: str, risk: list[str]) -> None:
+    seen = replace(evidence(DEAD), reach=(found("sip", answer), found("ping", Answer.YES)))
+    looked = Looked(
+        pair=PAIR,
+        machine="dallas",
+        command="promote",
+        evidence=seen,
+        word=word,
+        generation_problems=(),
+        open_run=None,
+        wall_year=2026,
+    )
+    told = [
+        one
+        for one in risks(looked, datetime(2026, 1, 1, tzinfo=UTC))
+        if one.name in {"asterisk-answers", "peer-may-live"}
+    ]
+    assert [one.name for one in told] == risk
+    assert [one.can_be_forced for one in told] == [True for name in risk if name == "asterisk-answers"] + [
+        False for name in risk if name == "peer-may-live"
+    ]
