@@ -34,7 +34,7 @@ def command(here: Here, as_json: bool) -> None:
         f"{side.name}: {side.status.paused}" for side in found.sides if side.status and side.status.paused
     )
     if as_json:
-        click.echo(json.dumps(_document(found, pause), indent=2))
+        click.echo(json.dumps(_document(found, pause, waiting(here)), indent=2))
         return
     _print(found, pause)
     for step, words in waiting(here).items():
@@ -146,7 +146,7 @@ def _ttl(found: Overview) -> str:
     return f"ttl {found.pair.dns.ttl_s} s" if found.pair.dns else ""
 
 
-def _document(found: Overview, pause: str) -> dict[str, object]:
+def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str, object]:
     return {
         "pair": found.pair.name,
         "here": found.here,
@@ -161,5 +161,6 @@ def _document(found: Overview, pause: str) -> dict[str, object]:
         },
         "dns": [asdict(name) for name in found.names],
         "paused": pause,
+        "waiting": waiting,
         "next": rules.next_step(found, pause),
     }
