@@ -5,7 +5,9 @@ All of it is asked at once and is there after about five seconds, whoever is dea
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -14,7 +16,7 @@ from failover.here import Here
 from failover.peer import Asked as PeerAsked
 from failover.peer import Peer
 from failover.probes import name_server, own_asterisk
-from failover.probes.at_once import Look, all_of
+from failover.probes.at_once import Enough, Look, all_of
 from failover.probes.found import Answer, Found
 from failover.probes.name_server import Asked as ServerAsked
 from failover.probes.ping import ping
@@ -25,6 +27,8 @@ from pair import Dns
 SSH_S: Final = 4.5
 """Seconds for the peer's status, when others are asked beside it."""
 TOTAL_S: Final = 5.0
+HURRY_S: Final = 0.5
+"""Seconds in which one of five different questions must be answered: a continent and back takes 0.1 s."""
 CLOCK_S: Final = 2.0
 """Seconds by which the clocks may differ: TSIG allows 300, journals are read side by side."""
 
@@ -75,8 +79,13 @@ class Evidence:
         return any(one.answer.alive for one in self.of_peer)
 
 
-def gather(here: Here) -> Evidence:
-    """Asks everybody at once."""
+def gather(here: Here, *, hurry: bool = False) -> Evidence:
+    """Asks everybody at once.
+
+    Args:
+        hurry: a person has said that the peer is down. Then nobody waits for it longer than HURRY_S, if by then
+            nothing at all of it has answered; the first sign of life has all of it waited for.
+    """
     peer = Peer(here)
     name, address = here.peer, here.other.public_address
     dns = here.pair.dns
@@ -87,13 +96,22 @@ def gather(here: Here) -> Evidence:
         _look("sip", name, lambda: options(name, address)),
         Look(lambda: _own(here), lambda seconds: _own_late(here, seconds)),
     ]
+    # Whoever is not the peer is always waited for: the number of the last promotion stands in the zone.
+    others = {len(looks) - 1}
     for alias, found in here.pair.domino.sites.items():
         looks.append(_look("http", name, _site(name, alias, found.addresses[name], found.marker)))
     if dns is not None:
         for server, where in dns.servers.items():
+            if server != name:
+                others.add(len(looks))
             own = dns.own_address(server) if server == here.machine else where
             looks.append(_server(server, own, dns, machines))
-    values = all_of(looks, total_s=TOTAL_S)
+    if hurry and not peer.keys.config.exists():
+        looks.append(_look("port", name, lambda: _port(name, here.other.ssh_host)))
+        looks[0] = Look(lambda: peer.look(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))
+        values = all_of(looks, total_s=TOTAL_S, enough=Enough(HURRY_S, lambda seen: _no_life(seen, name, others)))
+    else:
+        values = all_of(looks, total_s=TOTAL_S)
     asked = next(one for one in values if isinstance(one, PeerAsked))
     return Evidence(
         peer=asked,
@@ -102,6 +120,35 @@ def gather(here: Here) -> Evidence:
         own=next(one for one in values if isinstance(one, OwnAsked)),
         clock=clock(name, asked),
     )
+
+
+def _port(name: str, host: str) -> Found:
+    """Whether anything takes a connection where its ssh should: the first thing to answer on a machine that lives."""
+    started = time.monotonic()
+
+    def found(answer: Answer, words: str) -> Found:
+        return Found(
+            "port", name, f"TCP 22 of {host}", answer, f"{name}'s ssh port {words}", time.monotonic() - started
+        )
+
+    try:
+        socket.create_connection((host, 22), timeout=CLOCK_S).close()
+    except ConnectionRefusedError:
+        return found(Answer.REFUSED, "is closed: it is alive, its sshd is not")
+    except OSError:
+        return found(Answer.SILENT, "does not answer")
+    return found(Answer.YES, "takes connections")
+
+
+def _no_sign(peer: Peer, seconds: float) -> PeerAsked:
+    words = f"{peer.name} does not answer ssh: nothing of it answered in {seconds:.1f} s"
+    return PeerAsked(Found("ssh", peer.name, "status", Answer.SILENT, words, seconds), None)
+
+
+def _no_life(seen: Mapping[int, AnyFound], name: str, others: set[int]) -> bool:
+    """Whether everybody else has answered, and nothing of the peer."""
+    looks = [one if isinstance(one, Found) else one.found for one in seen.values()]
+    return others <= seen.keys() and not any(one.answer.alive and one.subject == name for one in looks)
 
 
 def clock(peer: str, asked: PeerAsked) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -51,14 +52,17 @@ class Made:
 
 def make(here: Here, command: str, word: str = "") -> Made:
     """The plan for making this machine primary."""
-    seen = looking.gather(here)
     problems: list[str] = []
     prepared: Prepared | None = None
-    try:
-        prepared = prepare(here.places, here.pair, here.machine, Role.PRIMARY)
-        problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
-    except (LocalizedError, HotstandbyError) as error:
-        problems.append(str(error))
+    with ThreadPoolExecutor(1) as pool:
+        # Asking is waiting, mostly; the files are rendered meanwhile.
+        asking = pool.submit(looking.gather, here, hurry=bool(word))
+        try:
+            prepared = prepare(here.places, here.pair, here.machine, Role.PRIMARY)
+            problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
+        except (LocalizedError, HotstandbyError) as error:
+            problems.append(str(error))
+        seen = asking.result()
     known = standing.look(here.places, here.machine)
     public = public_role.newest([one.said for one in seen.servers])
     peer_epoch = seen.peer.status.epoch if seen.peer.status is not None else 0

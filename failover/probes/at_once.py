@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -28,7 +28,22 @@ class Look(Generic[Value]):
     late: Callable[[float], Value]
 
 
-def all_of(looks: Sequence[Look[Value]], *, total_s: float = TOTAL_S) -> tuple[Value, ...]:
+@dataclass(frozen=True, slots=True)
+class Enough(Generic[Value]):
+    """When the rest need not be waited for.
+
+    Attributes:
+        after_s: seconds, not before.
+        seen: whether what is back by then, by position, is enough.
+    """
+
+    after_s: float
+    seen: Callable[[Mapping[int, Value]], bool]
+
+
+def all_of(
+    looks: Sequence[Look[Value]], *, total_s: float = TOTAL_S, enough: Enough[Value] | None = None
+) -> tuple[Value, ...]:
     """Runs every probe in a thread of its own; the values in the order of `looks`.
 
     A probe that hangs beyond the total keeps its thread, which ends with the process, and holds up nobody.
@@ -46,11 +61,18 @@ def all_of(looks: Sequence[Look[Value]], *, total_s: float = TOTAL_S) -> tuple[V
         threading.Thread(target=run, args=(number, look), name=f"probe-{number}", daemon=True).start()
     started = time.monotonic()
     values: dict[int, Value] = {}
-    for _ in looks:
+    end = started + total_s
+    hurry = started + enough.after_s if enough is not None else end
+    left = len(looks)
+    while left:
         try:
-            number, value = done.get(timeout=max(0.0, started + total_s - time.monotonic()))
+            number, value = done.get(timeout=max(0.0, min(end, hurry) - time.monotonic()))
         except queue.Empty:
+            if enough is not None and hurry < end and not enough.seen(values):
+                hurry = end
+                continue
             break
+        left -= 1
         if value is not None:
             values[number] = value
     took = time.monotonic() - started

@@ -1,0 +1,174 @@
+"""`failover promote` beside the shell script that an admin would write, in the same world and run.
+
+boston is dead, its BIND too; dallas takes over: the same three registrations, the zone, until dallas and ns3 say so.
+The script does it with ln, `asterisk -rx`, nsupdate and a dig loop, believes that boston is dead, and looks at nothing
+else. Ours also asks boston, keeps a journal, renders and reads back the files, and looks at the result from outside.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from bench.result import NotHere, Result
+from failover.evidence import HURRY_S
+from lab import RELEASES, World, available
+from lab.accounts import ADDRESSES, WWW
+from lab.machine import Machine
+from tests.world.pairing import become, introduce
+
+TRUNKS: Final = ("acme", "metro", "nova")
+EXTRA: Final = '[dns.delegation]\nboston = ["192.0.2.11"]\ndallas = ["192.0.2.12"]\nns3 = ["192.0.2.13"]\n'
+PAUSE_S: Final = 1
+"""Between two looks of the script: sleep(1) as POSIX has it takes whole seconds."""
+DEADLINE_S: Final = 90.0
+KEY: Final = "/etc/bind/tsig.key"
+
+_RELOADS: Final = ("iax2 reload", "module reload res_pjsip.so", "dialplan reload")
+
+_SCRIPT: Final = """\
+#!/bin/sh
+# promote.sh: make dallas primary
+set -eu
+cd /etc/hotstandby/localized
+pbx=$(ls -d generations/*-primary-* | grep -v dns | sort -V | tail -1)
+dns=$(ls -d generations/*-dns-primary-* | sort -V | tail -1)
+touch "$pbx"/asterisk/*
+ln -sfn "$pbx" current
+{reloads}
+until {registered}; do sleep {pause}; done
+ln -sfn "$dns" current-dns
+rndc reconfig
+until rndc zonestatus acme.example | grep -q 'type: primary'; do sleep {pause}; done
+nsupdate -k {key} <<END
+server 192.0.2.12
+zone acme.example
+update delete pbx.acme.example A
+update add pbx.acme.example {ttl} A {pbx}
+update delete www.acme.example A
+update add www.acme.example {ttl} A {www}
+send
+END
+for server in 192.0.2.12 192.0.2.13; do
+  until [ "$(dig +short +time=1 +tries=1 @$server pbx.acme.example)" = {pbx} ] &&
+        [ "$(dig +short +time=1 +tries=1 @$server www.acme.example)" = {www} ]; do sleep {pause}; done
+done
+"""
+
+
+def measure(*, runs: int) -> Result:
+    """Seconds from the command to its end.
+
+    Raises:
+        NotHere: no world can be had here.
+    """
+    release = next((one for one in reversed(RELEASES) if available(one) is None), None)
+    if release is None:
+        raise NotHere(f"no world of real servers here: {available(RELEASES[-1])}")
+    ours: list[float] = []
+    theirs: list[float] = []
+    with World(release, release, trunks=list(TRUNKS), named=True, sshd=True, expiry_s=30, extra=EXTRA) as world:
+        introduce(world)
+        become(world.dallas, "standby")
+        become(world.boston, "primary")
+        _must(world.boston, ["failover", "promote"], fine=(0, 5))
+        _await_dns(world, "boston")
+        dallas = world.dallas
+        dallas.write("/etc/promote.sh", _script(release), mode=0o755)
+        world.boston.power_off()
+        for _ in range(runs):
+            ours.append(_timed(dallas, ["failover", "promote", "--peer-is-down", "a benchmark", "--json"]))
+            _proven(world)
+            _back(world)
+            theirs.append(_timed(dallas, ["sh", "/etc/promote.sh"]))
+            _proven(world)
+            _back(world)
+    return Result(
+        name="promote",
+        what=f"a promotion, peer dead, its DNS taken over; Asterisk {release}, {len(TRUNKS)} trunks, 2 name servers",
+        against=f"promote.sh: ln, asterisk -rx, nsupdate, dig, looking every {PAUSE_S:g} s",
+        unit="s",
+        ours=ours,
+        theirs=theirs,
+        target="at most 0.6",
+        more={
+            "of each, s: PJSIP sends nothing in the first second after a reload (16 and 22)": 1.0,
+            "of ours, s: half a second in which the dead peer may still answer": HURRY_S,
+        },
+    )
+
+
+def _script(release: str) -> str:
+    pjsip = "asterisk -rx 'pjsip show registrations'"
+    count = "[ $({0} | grep -c Registered) = {1} ]"
+    looks = [count.format("asterisk -rx 'iax2 show registry'", 1)]
+    if release == "16":
+        looks += [count.format("asterisk -rx 'sip show registry'", 1), count.format(pjsip, 1)]
+        reloads = ["sip reload"]
+    else:
+        looks.append(count.format(pjsip, 2))
+        reloads = []
+    return _SCRIPT.format(
+        reloads="\n".join(f"asterisk -rx '{one}' >/dev/null" for one in [*reloads, *_RELOADS]),
+        registered=" && ".join(looks),
+        pause=PAUSE_S,
+        key=KEY,
+        ttl=30,
+        pbx=ADDRESSES["dallas"],
+        www=WWW["dallas"],
+    )
+
+
+def _timed(machine: Machine, argv: list[str]) -> float:
+    begun = time.monotonic()
+    done = machine.run(argv, deadline_s=DEADLINE_S)
+    took = time.monotonic() - begun
+    if done.returncode not in (0, 5):
+        raise NotHere(f"{argv[0]} failed ({done.returncode}): {(done.stdout + done.stderr)[-800:]}")
+    return took
+
+
+def _must(machine: Machine, argv: list[str], *, fine: tuple[int, ...] = (0,), input: bytes | None = None) -> str:  # noqa: A002
+    done: Any = machine.run(argv, deadline_s=DEADLINE_S, input=input)
+    if done.returncode not in fine:
+        raise NotHere(f"{argv} ended with {done.returncode}: {(done.stdout + done.stderr)[-800:]}")
+    return str(done.stdout)
+
+
+def _proven(world: World) -> None:
+    """Both sides must have done the same, or the comparison is worth nothing."""
+    for trunk in TRUNKS:
+        world.carrier.await_holder(trunk, ["dallas"], deadline_s=2.0)
+    for server in ("dallas", "ns3"):
+        if _said(world, server) != ADDRESSES["dallas"]:
+            raise NotHere(f"{server} says {_said(world, server)} after a promotion that called itself done")
+
+
+def _back(world: World) -> None:
+    """As before: the names point at boston everywhere, dallas is standby, in BIND too. Not timed."""
+    change = "server 192.0.2.12\nzone acme.example\n" + "".join(
+        f"update delete {name}.acme.example A\nupdate add {name}.acme.example 30 A {address}\n"
+        for name, address in (("pbx", ADDRESSES["boston"]), ("www", WWW["boston"]))
+    )
+    _must(
+        world.dallas,
+        ["nsupdate", "-k", KEY],
+        input=f"{change}update delete _failover.acme.example TXT\nsend\n".encode(),
+    )
+    _must(world.dallas, ["rndc", "notify", "acme.example"])
+    _await_dns(world, "boston", servers=("dallas", "ns3"))
+    _must(world.dallas, ["failover", "demote", "a benchmark"], fine=(0, 5))
+    time.sleep(1.0)
+
+
+def _await_dns(world: World, machine: str, servers: tuple[str, ...] = ("boston", "dallas", "ns3")) -> None:
+    until = time.monotonic() + 40
+    while any(_said(world, server) != ADDRESSES[machine] for server in servers):
+        if time.monotonic() > until:
+            raise NotHere("the name servers did not come back to where they were")
+        time.sleep(0.2)
+
+
+def _said(world: World, server: str) -> str:
+    argv = ["dig", "+short", "+time=1", "+tries=1", f"@{ADDRESSES[server]}", "pbx.acme.example"]
+    return world.ns3.run(argv).stdout.strip()
