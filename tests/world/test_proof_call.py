@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from ami_watcher.contact import Contact, Reach
+from ami_watcher.inventory import Export, Known, written
 from lab import Release, World
 from lab.machine import Machine
 from tests.world.conftest import Worlds
@@ -136,6 +138,30 @@ def test_a_line_that_carries_no_sound_is_found(world: World) -> None:
         world.boston.run(["nft", "delete table ip mute"])
     assert "outward: " in found["problem"]
     assert "inward: " in found["problem"]
+
+
+def test_phones_that_have_not_come_back_are_named_with_what_they_wait_for(world: World) -> None:
+    now = time.time()
+    known = [
+        Known(
+            Contact("pjsip", name, "10.0.0.5:5060", Reach.REACHABLE, None, "Desk", expires),
+            now - 900,
+            now - 5,
+            here=True,
+        )
+        for name, expires in (("101", now + 200), ("102", now + 100))
+    ]
+    export = written(Export("dallas", now - 5, tuple(known))).decode()
+    assert world.boston.run(["failover", "clients"]).returncode == 1  # no list was left here yet
+    world.boston.write("/var/lib/hotstandby/contacts/dallas.json", export)
+    done = world.boston.run(["failover", "clients", "--json"])
+    assert done.returncode == 5, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert [one["name"] for one in told["missing"]] == ["102", "101"]
+    shown = world.boston.run(["failover", "clients"]).stdout
+    assert "102" in shown
+    assert "within" in shown
+    assert "2 of the 2 that dallas listed" in shown
 
 
 def test_callers_get_through_while_a_proof_runs(world: World) -> None:
