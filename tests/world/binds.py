@@ -24,7 +24,9 @@ from localized.generations import Store
 from localized.role import Role
 from pair.dns import Dns
 
-ADDRESSES = {"boston": "127.0.53.11", "dallas": "127.0.53.12", "ns3": "127.0.53.13", "parent": "127.0.53.14"}
+NET = f"127.{53 + os.getpid() % 200}.{os.getpid() // 200 % 250}"
+"""Two runs of these tests on one machine, side by side, do not meet."""
+ADDRESSES = {"boston": f"{NET}.11", "dallas": f"{NET}.12", "ns3": f"{NET}.13", "parent": f"{NET}.14"}
 KEY = 'key "failover" {\n  algorithm hmac-sha256;\n  secret "bm90IGEgc2VjcmV0IGF0IGFsbCwgYSB0ZXN0";\n};\n'
 SERIAL = 2026082301
 
@@ -37,9 +39,9 @@ $TTL 1h
     IN NS  ns1
     IN NS  ns2
     IN NS  ns3
-ns1 IN A   127.0.53.11
-ns2 IN A   127.0.53.12
-ns3 IN A   127.0.53.13
+ns1 IN A   {net}.11
+ns2 IN A   {net}.12
+ns3 IN A   {net}.13
 $INCLUDE phones.inc
 www 30 IN A 192.0.2.21 ; the web
 """
@@ -194,7 +196,7 @@ class Binds:
             generation = store.newest(Role.DNS_PRIMARY if machine == "boston" else Role.DNS_SECONDARY)
             assert generation is not None
             store.activate(generation)
-        (self["boston"].directory / "acme.db").write_text(ZONE.format(serial=SERIAL))
+        (self["boston"].directory / "acme.db").write_text(ZONE.format(net=NET, serial=SERIAL))
         for machine in ("boston", "dallas"):
             (self[machine].directory / "phones.inc").write_text(PHONES)
         # The standby first: a secondary that asks a dead primary first waits a minute.
@@ -202,8 +204,8 @@ class Binds:
         self["ns3"].write(f'zone "acme.example" {{ type secondary; file "acme.db"; primaries {{ {primaries} }}; }};')
         self["parent"].write('zone "example" { type primary; file "example.db"; };')
         (self["parent"].directory / "example.db").write_text(
-            "$TTL 1h\n@ SOA ns hostmaster 1 1d 2h 4w 1h\n  NS ns\nns A 127.0.53.14\n"
-            + "".join(f"acme NS ns{n}.acme\nns{n}.acme A 127.0.53.1{n}\n" for n in (1, 2, 3))
+            "$TTL 1h\n@ SOA ns hostmaster 1 1d 2h 4w 1h\n  NS ns\nns A "
+            f"{NET}.14\n" + "".join(f"acme NS ns{n}.acme\nns{n}.acme A {NET}.1{n}\n" for n in (1, 2, 3))
         )
 
     def start(self) -> None:
