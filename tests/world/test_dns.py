@@ -1,6 +1,9 @@
-from __future__ import re
+"""The zone is moved on real name servers: asked, changed, and proven on every one of them."""
+
+from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
