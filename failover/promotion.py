@@ -68,6 +68,9 @@ def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
         if found is not None:
             file, run = found
             decision = _decide(here, asked, run)
+            if run.command == "demote" and not run.closed:
+                # A demotion is written down when it has been carried out; what a kill cut short is its telling alone.
+                decision = Decision(Action.NOTHING, "carried out; the line that says so was cut short")
             if decision.action is Action.CONTINUE:
                 return _go_on(here, asked, file, run, decision, tell)
             if decision.action is Action.UNDO:
@@ -85,9 +88,12 @@ def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
 def take_back_open(here: Here, why: str, *, tell: Tell = silent) -> Ended | None:
     """Takes back an open promotion of this machine, for a demotion; None when there is none. The lock is held."""
     found = _newest(here)
-    if found is None or found[1].closed or not found[1].touched:
+    if found is None or found[1].closed:
         return None
     file, run = found
+    if not run.touched:
+        _close(here, file, run, f"nothing of it is left to take back: {why}")
+        return None
     return _take_back(here, Asked(run.command), file, run, Decision(Action.UNDO, why), tell)
 
 
