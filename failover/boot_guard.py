@@ -6,13 +6,16 @@ start, and lifts the fence. While it runs, and when it fails, the fence keeps As
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from failover import claim, fenced, right, standing
 from failover.errors import FailoverError
 from failover.here import Here
+from failover.named import Named
 from failover.peer import Asked as PeerAsked
 from failover.peer import Peer
 from failover.peer_words import Status
@@ -112,10 +115,12 @@ def guard(here: Here) -> Verdict:
                     "stays fenced. Type: render-localized --role standby --activate --without-asterisk; "
                     "then: failover boot-guard"
                 )
-        too_much = not verdict.dns_primary and standing.dns_role_of(here.places) == "primary"
+        too_much = not verdict.dns_primary and _may_be_dns_primary(here)
         if too_much and not _swapped(here, Role.DNS_SECONDARY):
             why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
             verdict = replace(verdict, why=why)
+        elif too_much:
+            _distrust_own_zone(here)
         fenced.lift(here.places)
     except OSError as error:
         raise NotGuarded(
@@ -123,6 +128,20 @@ def guard(here: Here) -> Verdict:
             f"would start as; it stays fenced. Look at the disk with: df -h {here.places.config}"
         ) from None
     return verdict
+
+
+def _may_be_dns_primary(here: Here) -> bool:
+    """Before the first promotion what the admin wrote by hand is active, and says primary on one machine."""
+    role, dns = standing.dns_role_of(here.places), here.pair.dns
+    return role == "primary" or (role == "unknown" and dns is not None and dns.primary is None)
+
+
+def _distrust_own_zone(here: Here) -> None:
+    """What the zone says here dates from when this machine was primary: named must not answer with it."""
+    dns = here.pair.dns
+    if dns is not None:
+        with contextlib.suppress(HotstandbyError, OSError):
+            Named(Path(dns.named_conf), dns.rndc).expire_copy(dns.zone)
 
 
 def gather(here: Here) -> tuple[tuple[Said, ...], Status | None]:

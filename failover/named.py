@@ -175,6 +175,22 @@ class Named:
             rewrite(block.file, made.read_bytes())
         return True
 
+    def expire_copy(self, zone: str) -> None:
+        """Has a named that is not running yet take its copy of a secondary zone for expired, so that it asks for the
+        zone before it answers; else it answers with the old one until its retry time, 500 s at least (min-retry-time).
+
+        BIND reckons the age of a copy by its file, by the journal's where there is one (zone.c, zone_postload).
+
+        Raises:
+            NamedRefuses, OSError
+        """
+        block = self.block(zone)
+        if block is None or block.kind != "secondary" or block.file is None:
+            return
+        for file in (block.file, block.file.with_name(f"{block.file.name}.jnl")):
+            if file.exists():
+                os.utime(file, (1, 1))
+
     def _directory(self, printed: str) -> Path:
         found = re.search(r'^\s*directory "([^"\n]+)";', printed, re.MULTILINE)
         return Path(found[1]) if found else self._conf.parent

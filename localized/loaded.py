@@ -17,16 +17,22 @@ CHANNEL_OF: Final[Mapping[str, str]] = {module: channel for channel, module in M
 
 
 class Loaded:
-    """The record of it, in the state directory; forgotten before each swap, so that a kill leaves it unknown."""
+    """The record of it, in the state directory; forgotten before each swap, so that a kill leaves it unknown.
+
+    It holds for one swap alone: whoever swaps without Asterisk (a machine that starts, a demotion while Asterisk is
+    down) has it read something else at its next start, and need not know of this.
+    """
 
     def __init__(self, places: Places) -> None:
         """Nothing is read yet."""
         self._file = places.state / "localized-loaded.json"
+        self._link = places.localized / "current"
 
     def name(self) -> str | None:
         """Name of the generation; None where it is not certain."""
         try:
-            return str(json.loads(self._file.read_bytes())["generation"])
+            told = json.loads(self._file.read_bytes())
+            return str(told["generation"]) if told["swapped_ns"] == self._link.lstat().st_mtime_ns else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -47,7 +53,8 @@ class Loaded:
         """Asterisk's lists have shown that it has read this one."""
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self._file, json.dumps({"generation": generation.name}).encode() + b"\n")
+            told = {"generation": generation.name, "swapped_ns": self._link.lstat().st_mtime_ns}
+            replace_file(self._file, json.dumps(told).encode() + b"\n")
         except OSError:
             # Not known is the safe side: the next run reloads everything.
             return

@@ -11,6 +11,7 @@ from host.places import Places
 from localized.activate import needs_restart
 from localized.errors import NotRenderable, NotWritable
 from localized.generations import Generation, Store
+from localized.loaded import Loaded, modules_to_reload
 from localized.render import Owner, masked, render
 from localized.role import Role
 from tests.localized.example import EXAMPLE, SECRETS, example, rendered
@@ -141,3 +142,18 @@ def test_what_a_killed_run_left_is_neither_a_generation_nor_kept(store: Store) -
     made = write(store, Role.PRIMARY)
     assert store.all() == [made]
     assert sorted(path.name for path in store.directory.iterdir()) == ["0-empty", made.name]
+
+
+def test_what_asterisk_has_read_is_not_certain_after_a_swap_that_it_was_not_told_of(store: Store) -> None:
+    """A machine that starts swaps to standby before its Asterisk: what was read as primary is gone with the power."""
+    places = Places(store.root.parent, store.root.parent / "state", store.root.parent / "run")
+    primary, standby = write(store, Role.PRIMARY), write(store, Role.STANDBY)
+    store.activate(primary)
+    loaded = Loaded(places)
+    loaded.remember(primary)
+    assert loaded.name() == primary.name
+    assert modules_to_reload(store, loaded, primary) == []
+    store.activate(standby)
+    store.activate(primary)
+    assert loaded.name() is None
+    assert "pbx_config.so" in modules_to_reload(store, loaded, primary)
