@@ -122,6 +122,14 @@ class Peer:
         """
         return self._ask(Request("demote", epoch), Demoted, deadline_s)
 
+    def drain(self, seconds: int, *, deadline_s: float = ASK_S) -> Status:
+        """Has its gate refuse calls by address for so many seconds (0: no longer); what it is, with its live calls.
+
+        Raises:
+            PeerSilent, PeerRefused, AnswerUnreadable
+        """
+        return self._named(self._ask(Request("drain", seconds=seconds), Status, deadline_s))
+
     def switchover(self, *, deadline_s: float = SWITCH_S) -> Switched:
         """Has it make itself primary, for a drill; it asks this machine to demote in its turn.
 

@@ -1,4 +1,4 @@
-"""What the peer may have this machine do: five requests, answered; anything else refused and logged.
+"""What the peer may have this machine do: six requests, answered; anything else refused and logged.
 
 It runs as the forced command of the peer's key, so its input is the environment variable SSH_ORIGINAL_COMMAND and
 its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile.
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from failover import claim, demotion, dns_role, standing
+from failover import claim, demotion, dns_role, drain, standing
 from failover.facts import facts
 from failover.here import Here
 from failover.own_status import status
@@ -56,6 +56,8 @@ def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
     if wanted.verb == "switchover":
         log(here.places, f"{who} asks for: switchover to {here.machine}")
         return switched(here)
+    if wanted.verb == "drain":
+        return _drain(here, wanted)
     if wanted.verb == "digest":
         return digest(here), True
     if wanted.verb == "facts":
@@ -98,6 +100,15 @@ def switched(here: Here) -> tuple[Answer, bool]:
         ),
         True,
     )
+
+
+def _drain(here: Here, wanted: Request) -> tuple[Answer, bool]:
+    """Its gate refuses calls by address for a moment; the status tells what is left."""
+    try:
+        drain.hold(here, drain.Gate.REFUSE, wanted.seconds)
+    except HotstandbyError as error:
+        return Refusal(reason=str(error)), False
+    return status(here), True
 
 
 def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:

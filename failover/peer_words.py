@@ -1,4 +1,4 @@
-"""What the machines say to each other over ssh: five requests, their answers, and how each is read. No I/O.
+"""What the machines say to each other over ssh: six requests, their answers, and how each is read. No I/O.
 
 A request is one of a few words. An answer is one line of JSON that says which it is; lines before it, such as a
 login's greeting, are no answer and are passed over. Everything that comes is taken for hostile: bounded in size,
@@ -21,13 +21,13 @@ LONGEST: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read: the status of a machine with 20,000 registrations takes about half."""
 
 _MARK: Final = b'{"hotstandby":'
-_REQUEST: Final = re.compile(r"(status|digest|facts|switchover)|demote ([0-9]{1,12})")
+_REQUEST: Final = re.compile(r"(status|digest|facts|switchover)|demote ([0-9]{1,12})|drain ([0-9]{1,2})")
 
-Verb = Literal["status", "digest", "facts", "switchover", "demote"]
+Verb = Literal["status", "digest", "facts", "switchover", "demote", "drain"]
 
 
 class NotUnderstood(FailoverError):
-    """What was asked is not one of the five requests."""
+    """What was asked is not one of the six requests."""
 
 
 class AnswerUnreadable(FailoverError):
@@ -45,12 +45,16 @@ class Request:
     Attributes:
         verb: which.
         epoch: of the promotion for which the peer shall demote; 0 for the others.
+        seconds: for which its gate shall refuse calls by address, below 100; 0 for the others, and to end it.
     """
 
     verb: Verb
     epoch: int = 0
+    seconds: int = 0
 
     def __str__(self) -> str:
+        if self.verb == "drain":
+            return f"drain {self.seconds}"
         return f"demote {self.epoch}" if self.verb == "demote" else self.verb
 
 
@@ -70,10 +74,12 @@ def request(text: str) -> Request:
     if found is None:
         raise NotUnderstood(
             f"'{printable(text, 80)}' is not a request. There are: status, digest, facts, switchover, and "
-            "demote with a number."
+            "demote or drain with a number."
         )
     if found[2] is not None:
         return Request("demote", int(found[2]))
+    if found[3] is not None:
+        return Request("drain", seconds=int(found[3]))
     return {"status": STATUS, "digest": DIGEST, "facts": FACTS, "switchover": SWITCHOVER}[found[1]]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from failover import claim, fenced, journal, planning, standing, tsig_key
+from failover import claim, drain, fenced, journal, planning, standing, tsig_key
 from failover.carrier_step import carrier_step, step_name
 from failover.dns_step import DnsStep
 from failover.entry import Json, Kind
@@ -46,6 +46,7 @@ class Asked:
         reviewed: digest of the plan that they looked at; empty without.
         abort: undo what is open.
         hosts: the file that takes the hosts block.
+        drain_s: how long to wait for the peer's calls to end before anything is begun; 0 for not at all.
     """
 
     command: str = "promote"
@@ -54,6 +55,7 @@ class Asked:
     reviewed: str = ""
     abort: bool = False
     hosts: Path = HOSTS
+    drain_s: float = 0.0
 
 
 def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
@@ -82,7 +84,14 @@ def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
                 _close(here, file, run, decision.why)
         if asked.abort:
             return _nothing("Nothing is open, so nothing was taken back. Nothing to do.", tell)
-        return _begin(here, asked, planning.make(here, asked.command, asked.word), tell)
+        made = planning.make(here, asked.command, asked.word)
+        drained = ""
+        if asked.drain_s and not made.serves_already:
+            _raise_if_unsafe(made, asked)
+            drained = drain.drain_peer(here, asked.drain_s, tell).words
+            # Minutes have passed: what was seen then proves nothing now.
+            made = planning.make(here, asked.command, asked.word)
+        return _begin(here, asked, made, tell, drained=drained)
 
 
 def take_back_open(here: Here, why: str, *, tell: Tell = silent) -> Ended | None:
@@ -161,14 +170,18 @@ def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep
     )
 
 
-def _begin(here: Here, asked: Asked, made: Made, tell: Tell) -> Ended:
+def _raise_if_unsafe(made: Made, asked: Asked) -> None:
+    made.plan.raise_if_unsafe(force=asked.force)
+    if asked.reviewed:
+        made.plan.raise_unless_reviewed(asked.reviewed)
+
+
+def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "") -> Ended:
     plan = made.plan
     known = standing.look(here.places, here.machine)
     if made.serves_already and not made.degraded:
         return _nothing(f"{known.why}. Nothing to do.", tell)
-    plan.raise_if_unsafe(force=asked.force)
-    if asked.reviewed:
-        plan.raise_unless_reviewed(asked.reviewed)
+    _raise_if_unsafe(made, asked)
     mask = Mask()
     planned = steps(here, asked, plan.epoch, mask, made=made)
     written = journal.create(
@@ -185,6 +198,7 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell) -> Ended:
         "evidence": [mask(one.words) for one in plan.evidence],
     }
     words = f"{asked.command} of {here.machine}" + (f"; forced: {asked.force}" if asked.force else "")
+    words += f"; {drained}" if drained else ""
     written.append(Kind.OPENED, words=words, data=facts)
     return _runner(here, written, mask, tell).carry_out(planned)
 

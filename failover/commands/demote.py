@@ -6,26 +6,33 @@ import sys
 
 import click
 
-from failover import demotion, dns_role, journal, standing
+from failover import demotion, dns_role, drain, journal, standing
 from failover.entry import Kind
 from failover.errors import FailoverError
 from failover.here import Here, stands_here
+from failover.pause import duration_s
+from failover.progress_view import plain
 from failover.promotion import LOCK, take_back_open
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.lock import Lock, LockHeld
+from host.terminal import console
 
 
 @click.command("demote", epilog='Example: failover demote "maintenance of the rack"')
 @click.argument("reason", default="a person asked for it")
+@click.option("--drain", "drains", default="", metavar="10m", help="Let its calls end first, so long at most.")
 @click.option("--abort", is_flag=True, hidden=True)
 @stands_here
-def command(here: Here, reason: str, abort: bool) -> None:
+def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     """Make this machine standby, and prove it; an Asterisk that does not obey in time is killed.
 
-    It waits for nothing: no journal, no lock, no disk. What was open of a promotion is taken back afterwards.
+    It waits for nothing: no journal, no lock, no disk. What was open of a promotion is taken back afterwards. With
+    --drain alone it waits for calls to end, and refuses new ones that come by address.
     """
     del abort  # the runner names it for every command; going back from standby is a promotion
+    if drains:
+        drain.drain_here(here, duration_s(drains), plain(console(stderr=True)))
     done = demotion.demote(here, reason, progress=lambda words: click.echo(f"  {words}", err=True))
     click.echo(done.words)
     for note in done.notes:

@@ -9,6 +9,7 @@ import click
 
 from failover import promotion
 from failover.here import Here, stands_here
+from failover.pause import duration_s
 from failover.progress_view import view
 from failover.promotion import Asked
 from host.exits import Exit
@@ -18,13 +19,19 @@ from host.terminal import console
 @click.command("switchover", epilog="Example: failover switchover --plan 3f2a90c1d4e5")
 @click.option("--force", default="", metavar="REASON", help="Take the named risks on yourself; it is journalled.")
 @click.option("--plan", "reviewed", default="", metavar="DIGEST", help="Only if the plan is still the reviewed one.")
+@click.option("--drain", "drains", default="", metavar="10m", help="Let the peer's calls end first, so long at most.")
 @click.option("--abort", is_flag=True, help="Take back what an interrupted switchover has done.")
 @click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines.")
 @click.option("--hosts-file", type=click.Path(path_type=Path), default=Path("/etc/hosts"), hidden=True)
 @stands_here
-def command(here: Here, force: str, reviewed: str, abort: bool, as_json: bool, hosts_file: Path) -> None:
-    """Make this machine primary while both are up: the peer demotes itself and proves it first, never both at once."""
-    asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
+def command(here: Here, force: str, reviewed: str, drains: str, abort: bool, as_json: bool, hosts_file: Path) -> None:
+    """Make this machine primary while both are up: the peer demotes itself and proves it first, never both at once.
+
+    With --drain it waits until the peer's calls have ended, and shows how many are left; calls by address come here
+    meanwhile. Calls that are left then go on where they are.
+    """
+    drain_s = duration_s(drains) if drains else 0.0
+    asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s)
     ended = promotion.promote(here, asked, tell=view(console(), as_json=as_json))
     if ended.exit is Exit.REFUSED:
         click.echo(ended.words, err=True)

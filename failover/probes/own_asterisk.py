@@ -49,6 +49,11 @@ def look(here: Here) -> Pbx:
     return Pbx(state="answers", words=words, version=lists.version, calls=calls, registrations=told, listed=True)
 
 
+def calls(here: Here) -> int | None:
+    """Live calls; None where Asterisk does not say."""
+    return _calls(here)[0]
+
+
 def found(here: Here, pbx: Pbx, seconds: float) -> Found:
     """The same as evidence."""
     answer = {"answers": Answer.YES if pbx.listed else Answer.ODD, "silent": Answer.SILENT, "down": Answer.REFUSED}

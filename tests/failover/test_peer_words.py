@@ -59,6 +59,7 @@ def status(**changed: object) -> Status:
         ("facts", Request("facts")),
         ("switchover", Request("switchover")),
         ("demote 7", Request("demote", 7)),
+        ("drain 15", Request("drain", seconds=15)),
         ("demote 000000000007", Request("demote", 7)),
     ],
 )
@@ -72,6 +73,8 @@ def test_the_requests_are_understood(text: str, expected: Request) -> None:
         "",
         "demote",
         "demote -1",
+        "drain",
+        "drain 100",
         "demote 7; rm -rf /",
         "demote 7\n",
         "status status",
@@ -97,7 +100,7 @@ def test_no_other_text_is_understood(text: str) -> None:
         understood = request(text)
     except NotUnderstood:
         return
-    assert str(understood) == text or text.startswith("demote 0")
+    assert str(understood) == text or text.startswith(("demote 0", "drain 0"))
 
 
 def test_an_answer_reads_back_between_lines_that_are_none() -> None:

@@ -1,0 +1,58 @@
+"""Waiting for calls to end: by the number that is left, until a limit, and never longer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from failover.drain import wait
+from failover.progress import Event, Told
+
+
+class Time:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def now(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now_s += seconds
+
+
+def drained(seen: Sequence[int | None], limit_s: float) -> tuple[str, float, list[tuple[Told, str]]]:
+    left, clock, told = iter(seen), Time(), list[Event]()
+    done = wait(lambda: next(left), "boston", limit_s, told.append, now=clock.now, sleep=clock.sleep)
+    assert next(left, "all were looked at") == "all were looked at"
+    return done.words, done.seconds, [(one.told, one.words) for one in told if one.told is not Told.BEGAN]
+
+
+@pytest.mark.parametrize(
+    ("seen", "limit_s", "words", "seconds"),
+    [
+        ([0], 600.0, "no call is left on boston", 0.0),
+        ([2, 2, 1, 0], 600.0, "no call is left on boston", 6.0),
+        ([None, 1, 0], 600.0, "no call is left on boston", 4.0),  # not seen is not none
+        ([1, 1], 2.0, "1 call is left on boston after 2 s; it goes on all the same, and so do they", 2.0),
+        ([3, 3, 3], 3.0, "3 calls are left on boston after 3 s; it goes on all the same, and so do they", 3.0),
+        ([None, None], 1.0, "calls cannot be seen on boston after 1 s; it goes on all the same, and so do they", 1),
+    ],
+)
+def test_it_waits_until_none_is_left_or_the_limit(
+    seen: Sequence[int | None], limit_s: float, words: str, seconds: float
+) -> None:
+    said, took, told = drained(seen, limit_s)
+    assert (said, took) == (words, seconds)
+    assert told[-1] == (Told.VERIFIED if seen[-1] == 0 else Told.OPEN, words)
+
+
+def test_it_tells_every_change_once() -> None:
+    told = drained([2, 2, 1, 1, 0], 600.0)[2]
+    assert [words for what, words in told if what is Told.HELD] == [
+        "2 calls are left on boston; waiting for another 10 min at most",
+        "1 call is left on boston; waiting for another 10 min at most",
+    ]
