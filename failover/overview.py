@@ -151,14 +151,12 @@ def _newer(overview: Overview) -> str:
 
 def missing_trunks(overview: Overview) -> list[str]:
     """Trunks that should be registered somewhere, and are not."""
-    return sorted(
-        {
-            trunk
-            for side in overview.sides
-            for trunk in overview.pair.trunks
-            if (state := trunk_state(overview, trunk, side)) == "MISSING" or state.isupper()
-        }
-    )
+    return sorted({trunk for side in overview.sides for trunk in missing_on(overview, side)})
+
+
+def missing_on(overview: Overview, side: Side) -> list[str]:
+    """Trunks that should be registered on one machine, and are not."""
+    return [trunk for trunk in overview.pair.trunks if trunk_state(overview, trunk, side).isupper()]
 
 
 def agrees(overview: Overview, name: FollowedName) -> bool:

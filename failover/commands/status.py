@@ -34,10 +34,10 @@ def command(here: Here, as_json: bool) -> None:
         f"{side.name}: {side.status.paused}" for side in found.sides if side.status and side.status.paused
     )
     if as_json:
-        click.echo(json.dumps(_document(found, pause, waiting(here)), indent=2))
+        click.echo(json.dumps(_document(found, pause, _waiting(here, found)), indent=2))
         return
     _print(found, pause)
-    for step, words in waiting(here).items():
+    for step, words in _waiting(here, found).items():
         console().print(f"waiting  {step}: {printable(words, 400)}", soft_wrap=True)
 
 
@@ -144,6 +144,15 @@ def _servers(found: Overview, name: FollowedName) -> str:
 
 def _ttl(found: Overview) -> str:
     return f"ttl {found.pair.dns.ttl_s} s" if found.pair.dns else ""
+
+
+def _waiting(here: Here, found: Overview) -> dict[str, str]:
+    """What the newest run left open; registrations that have come by themselves since are no longer waited for."""
+    told = waiting(here)
+    side = next(one for one in found.sides if one.name == here.machine)
+    if side.status is not None and side.status.asterisk.listed and not rules.missing_on(found, side):
+        told.pop("localize", None)
+    return told
 
 
 def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str, object]:
