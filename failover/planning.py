@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from failover import evidence as looking
-from failover import journal, public_role, standing
+from failover import journal, public_role, standing, sync_age
 from failover.carrier_preset import load as load_preset
 from failover.carrier_step import step_name
 from failover.entry import Kind
@@ -68,6 +68,7 @@ def make(here: Here, command: str, word: str = "") -> Made:
     peer_epoch = seen.peer.status.epoch if seen.peer.status is not None else 0
     epoch = 1 + max(known.epoch, peer_epoch, public.epoch if public is not None else 0)
     now = datetime.now().astimezone()
+    sync, sync_age_s = sync_age.look(here, now)
     looked = Looked(
         pair=here.pair,
         machine=here.machine,
@@ -77,6 +78,7 @@ def make(here: Here, command: str, word: str = "") -> Made:
         generation_problems=tuple(problems),
         open_run=_open_run(here),
         wall_year=datetime.now(UTC).year,
+        sync_age_s=sync_age_s,
     )
     plan = Plan(
         command=command,
@@ -86,7 +88,7 @@ def make(here: Here, command: str, word: str = "") -> Made:
         pair_digest=here.pair.digest,
         steps=steps(here, took(here), word=word, demotable=seen.peer.status is not None),
         risks=risks(looked, now),
-        evidence=(*seen.of_peer, *(one.found for one in seen.servers), seen.own.found, seen.clock),
+        evidence=(*seen.of_peer, *(one.found for one in seen.servers), seen.own.found, seen.clock, sync),
     )
     agreed = public is not None and public.machine == here.machine
     serves = known.is_primary and (agreed or here.pair.dns is None)

@@ -13,6 +13,8 @@ from failover.probes.found import Answer
 from failover.refusal import refusal
 from failover.run import Run
 from failover.serial import later
+from failover.sync_age import OLD_S
+from failover.words import lasting
 from pair import Pair
 
 TSIG_S: Final = 300.0
@@ -32,6 +34,7 @@ class Looked:
         generation_problems: what would keep the primary generation from being activated.
         open_run: the newest run, where it is open and not continued.
         wall_year: of this machine's clock.
+        sync_age_s: since the last sync ended; None where it is not known, which speaks against nothing.
     """
 
     pair: Pair
@@ -42,6 +45,7 @@ class Looked:
     generation_problems: tuple[str, ...]
     open_run: Run | None
     wall_year: int
+    sync_age_s: float | None = None
 
 
 def risks(looked: Looked, now: datetime) -> tuple[Risk, ...]:
@@ -53,6 +57,7 @@ def risks(looked: Looked, now: datetime) -> tuple[Risk, ...]:
         *_clock(looked),
         *_serial(looked),
         *_carriers(looked),
+        *_sync(looked),
     ]
     return tuple(found)
 
@@ -122,6 +127,17 @@ def _serial(looked: Looked) -> Sequence[Risk]:
                 )
                 return [Risk("serial", words)]
     return []
+
+
+def _sync(looked: Looked) -> Sequence[Risk]:
+    age = looked.sync_age_s
+    if age is None or age <= OLD_S:
+        return []
+    words = (
+        f"The last sync with {looked.pair.peer_of(looked.machine)} ended {lasting(age)} ago: what was changed there "
+        f"since is not on {looked.machine}"
+    )
+    return [Risk("sync-old", words)]
 
 
 def _carriers(looked: Looked) -> Sequence[Risk]:

@@ -113,6 +113,8 @@ def carriers(**more: object) -> Pair:
         (replace(LOOKED, command="switchover"), ["peer-not-reached"]),
         (replace(LOOKED, generation_problems=("sip.conf lacks the include",)), ["generation"]),
         (replace(LOOKED, wall_year=1970), ["clock"]),
+        (replace(LOOKED, sync_age_s=86400.0), []),
+        (replace(LOOKED, sync_age_s=86401.0), ["sync-old"]),
         (
             replace(
                 LOOKED,

@@ -1,0 +1,34 @@
+"""When the shared tree was last the same on both machines, as the sync itself wrote it down."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Final
+
+from failover.here import Here
+from failover.probes.found import Answer, Found
+from failover.words import lasting
+
+FILE: Final = "sync.json"
+"""In the state directory: an object whose `ended` is the unix time at which the last complete sync ended."""
+OLD_S: Final = 86400.0
+"""A day: what was changed on the dead machine since then is not here."""
+
+
+def look(here: Here, now: datetime) -> tuple[Found, float | None]:
+    """The evidence, and the age in seconds; None where it is not known."""
+    file = here.places.state / FILE
+    ended: object = None
+    try:
+        told = json.loads(file.read_bytes())
+        ended = told.get("ended") if isinstance(told, dict) else None
+        words = f"{file} does not say when the last sync ended"
+    except FileNotFoundError:
+        words = "when the machines were last synced is not known"
+    except (OSError, ValueError, RecursionError):
+        words = f"{file} cannot be read, so when the machines were last synced is not known"
+    if isinstance(ended, bool) or not isinstance(ended, int | float) or not 0 < ended < 1e11:
+        return Found("sync", here.machine, str(file), Answer.UNKNOWN, words, 0.0), None
+    age = max(0.0, now.timestamp() - ended)
+    return Found("sync", here.machine, str(file), Answer.YES, f"the last sync ended {lasting(age)} ago", 0.0), age
