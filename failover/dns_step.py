@@ -138,7 +138,7 @@ class DnsStep:
 
     def apply(self) -> None:
         """Takes the zone over if we are its secondary, changes it in one go, and tells every secondary at once."""
-        if not self._is_primary():
+        if not self._is_primary() or self._rendered_anew():
             take_role(self._named, self._store, Role.DNS_PRIMARY, self._dns.zone)
         self._change.make(self._want, self._last)
         self._notify()
@@ -186,6 +186,14 @@ class DnsStep:
 
     def _is_primary(self) -> bool:
         return bool(self._dns.primary) or self._named.role(self._dns.zone) == "primary"
+
+    def _rendered_anew(self) -> bool:
+        """Whether named still runs on an earlier generation of a primary: its zone may allow a key that is no longer
+        ours, and would refuse us for ever."""
+        active, newest = self._store.pointed_to(Role.DNS_PRIMARY.link), self._store.newest(Role.DNS_PRIMARY)
+        if self._dns.primary or active is None or newest is None:
+            return False
+        return active.role is Role.DNS_PRIMARY and active.name != newest.name
 
     def _servers(self) -> list[Server]:
         if self._others is None:
