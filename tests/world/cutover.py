@@ -83,14 +83,18 @@ def name_servers(world: World) -> list[Machine]:
 # Calls
 
 
-def calls_land(world: World, to: Machine, *, expiry_s: float) -> None:
-    """Calls to every kind of account, and by address, are answered by this machine."""
+def calls_land(world: World, to: Machine) -> None:
+    """Calls to accounts that the carrier gives to the last who registers, and by address, are answered by this machine
+    at once."""
     for trunk in REPLACING:
         world.carrier.await_holder(trunk, [to.name])
     for trunk in (*REPLACING, "better"):
         call = world.carrier.call(trunk)
         assert call.machine == to.name, (trunk, call)
-    # What the other machine left behind at a carrier that rings both lives until it runs out.
+
+
+def forked_lands(world: World, to: Machine, *, expiry_s: float) -> None:
+    """The same where the carrier rings both: what the other machine left behind there lives until it runs out."""
     world.carrier.await_holder("forked", [to.name], deadline_s=expiry_s + 10)
     assert world.carrier.call("forked").machine == to.name
 
