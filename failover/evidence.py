@@ -169,7 +169,7 @@ def clock(peer: str, asked: PeerAsked) -> Found:
 
 def _look(probe: str, subject: str, ask: Callable[[], Found]) -> Look[AnyFound]:
     def late(seconds: float) -> Found:
-        words = f"{subject} did not answer {probe} in {seconds:.0f} s"
+        words = f"{subject} did not answer {probe} in {seconds:.1f} s"
         return Found(probe, subject, probe, Answer.SILENT, words, seconds)
 
     return Look(ask, late)

@@ -54,5 +54,5 @@ def role(server: str, address: str, zone: str, machines: Collection[str], *, por
 
 def late(server: str, seconds: float) -> Asked:
     """What counts when it was not back in time."""
-    words = f"name server {server} did not answer in {seconds:.0f} s"
+    words = f"name server {server} did not answer in {seconds:.1f} s"
     return Asked(Found("dns", server, "", Answer.SILENT, words, seconds), Said(server, False, None, words), 0)
