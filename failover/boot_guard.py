@@ -119,7 +119,7 @@ def guard(here: Here) -> Verdict:
         if too_much and not _swapped(here, Role.DNS_SECONDARY):
             why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
             verdict = replace(verdict, why=why)
-        elif too_much:
+        elif too_much and peer is not None and peer.dns_role == "primary":
             _distrust_own_zone(here)
         fenced.lift(here.places)
     except OSError as error:
@@ -137,7 +137,10 @@ def _may_be_dns_primary(here: Here) -> bool:
 
 
 def _distrust_own_zone(here: Here) -> None:
-    """What the zone says here dates from when this machine was primary: named must not answer with it."""
+    """What the zone says here dates from when this machine was primary: named must not answer with it.
+
+    Only where the peer has a newer one to give; alone, this machine may have to be promoted with what it has.
+    """
     dns = here.pair.dns
     if dns is not None:
         with contextlib.suppress(HotstandbyError, OSError):
