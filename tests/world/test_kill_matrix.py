@@ -139,10 +139,9 @@ def power_off_boston(pair: Pair) -> None:
     assert failover(pair.world.dallas, "demote").returncode == 0
 
 
-SAMPLE_SWITCHOVER = [Point("after", 2), Point("act", 60), Point("before", 4), Point("after", 6), Point("act", 110)]
+SAMPLE_SWITCHOVER = [Point("after", 2), Point("act", 60), Point("after", 6), Point("act", 110)]
 SAMPLE_DEAD = [
     (Point("after", 1), Point("act", 2)),
-    (Point("after", 5), Point("act", 8)),
     (Point("act", 60), Point("act", 20)),
     (Point("after", 8), Point("before", 1)),
     (Point("act", 100), Point("after", 2)),
