@@ -105,6 +105,16 @@ class PhoneBook:
             if not connection.recv(65536).startswith(b"HTTP/1.1 200"):
                 raise LabError(f"the Domino stand-in of {self._machine.name} does not take {body}")
 
+    def health(self) -> dict[str, Any]:
+        """What agi-server says of itself at /healthz."""
+        with self._machine.connect("127.0.0.1", 4574) as connection:
+            connection.settimeout(10)
+            connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            with connection.makefile("rb") as answer:
+                _, _, body = answer.read().partition(b"\r\n\r\n")
+        found: dict[str, Any] = json.loads(body)
+        return found
+
     def log(self) -> list[str]:
         """A line for each call: LOOKUP_STATUS|CALLERID(name)|COMPANY|after before, in seconds."""
         file = self._machine.path(_LOG)

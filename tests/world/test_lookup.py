@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -152,16 +151,11 @@ def own_pid(desk: Desk) -> str:
 
 
 def test_healthz_says_whose_site_the_alias_reaches(desk: Desk) -> None:
-    def health() -> dict[str, Any]:
-        done = desk.boston.run(["curl", "-s", "http://127.0.0.1:4574/healthz"])
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
     def checked() -> None:
-        assert health()["sites"]
+        assert desk.health()["sites"]
 
     eventually(checked)
-    state = health()
+    state = desk.health()
     assert state["sites"] == {"domino-local": "domino-local reaches boston's own site"}
     assert state["lookups"] == {"caller": "answers"}
 
