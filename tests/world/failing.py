@@ -14,6 +14,7 @@ from lab.daemon import Daemon
 from lab.errors import LabError
 from lab.machine import Machine
 from tests.world.conftest import Worlds
+from tests.world.cutover import name_servers, names_agree
 from tests.world.mortal import told_by
 from tests.world.pairing import become, introduce
 from tests.world.test_promote import API_PORT, DELEGATION, VOIP, failover, runs
@@ -108,6 +109,8 @@ def opened(worlds: Worlds) -> Scene:
     made.carrier()
     done = failover(world.boston, "promote")
     assert done.returncode == 5, done.stdout + done.stderr
+    # A secondary that is in the middle of asking a machine when that dies asks nobody else for a minute.
+    names_agree(world, world.boston, name_servers(world))
     return made
 
 

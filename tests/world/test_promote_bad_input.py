@@ -12,6 +12,7 @@ import pytest
 from host.command import Finished
 from lab.disk import HOME
 from tests.world.conftest import Worlds
+from tests.world.cutover import name_servers, names_agree
 from tests.world.failing import RECORDS, TRUNKS, WORD, Scene, full_disk, opened
 from tests.world.mortal import Point, killed, role_on_disk
 from tests.world.pairing import SSH
@@ -101,6 +102,7 @@ def test_a_large_zone_is_taken_over_within_the_deadline_of_the_step(
 ) -> None:
     """Boston's BIND has the zone again, and dies with it."""
     assert failover(scene.world.boston, "switchover").returncode == 5
+    names_agree(scene.world, scene.world.boston, name_servers(scene.world))
     scene.world.boston.power_off()
     done = scene.promote()
     assert done.returncode == 5, done.stdout + done.stderr
