@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bench.result import NotHere, Result
-from failover.evidence import HURRY_S
 from lab import RELEASES, Release, World, available
 from lab.accounts import ADDRESSES, WWW, account
 from lab.machine import Machine
@@ -71,10 +70,7 @@ def measure(*, runs: int) -> Result:
     if release is None:
         raise NotHere(f"no world of real servers here: {available(RELEASES[-1])}")
     ours, theirs = _side_by_side(release, TRUNKS, runs)
-    more: dict[str, float] = {
-        "of each, s: PJSIP sends nothing in the first second after a reload (16 and 22)": 1.0,
-        "of ours, s: half a second in which the dead peer may still answer": HURRY_S,
-    }
+    more: dict[str, float] = {}
     if available("16") is None:
         own, script = (statistics.median(one) for one in _side_by_side("16", WITHOUT_PJSIP, runs))
         more |= {
