@@ -18,7 +18,8 @@ from tests.world.mortal import Point, killed, role_on_disk
 from tests.world.pairing import SSH
 from tests.world.test_promote import failover, runs
 
-pytestmark = pytest.mark.world
+# As test_promote_failures: a secondary that was asking the dead primary lags by itself, so this is not for every run.
+pytestmark = [pytest.mark.world, pytest.mark.soak]
 
 FAST_CLOCK = (
     'command="python3 -c \\"import time; real = time.time; time.time = lambda: real() + 3600; '
