@@ -16,8 +16,8 @@ from tests.world.failing import Scene, await_true, changed, full_disk, opened
 from tests.world.mortal import role_on_disk
 from tests.world.test_promote import failover
 
-# Each row wants every name server to agree within 2 s, and one that was asking the dead primary in the moment of its
-# death waits up to a minute by itself (docs/dns.md): until the step sees to that, minutes and a quiet machine are needed.
+# Each row wants every name server to agree within 2 s. One that was asking the dead primary in the moment of its death
+# waits up to a minute by itself: until the dns step sees to that, this is not for every run.
 pytestmark = [pytest.mark.world, pytest.mark.soak]
 
 LIAR = """
