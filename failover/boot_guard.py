@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from failover import claim, fenced, right, standing
+from failover.dns.named import Named
+from failover.dns.public_role import Said, agreed
 from failover.errors import FailoverError
 from failover.here import Here
-from failover.named import Named
-from failover.peer import Asked as PeerAsked
-from failover.peer import Peer
-from failover.peer_words import Status
+from failover.peer.remote import Asked as PeerAsked
+from failover.peer.remote import Peer
+from failover.peer.words import Status
 from failover.probes import name_server
 from failover.probes.at_once import Look, all_of
-from failover.public_role import Said, agreed
+from failover.standing import claim, fenced, right, standing
 from host.errors import HotstandbyError
 from localized.generations import Generation, Store
 from localized.prepare import prepare

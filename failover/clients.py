@@ -14,9 +14,9 @@ from ami_watcher.exchange import Exchange
 from ami_watcher.follow import CONTACT_LISTS
 from ami_watcher.inventory import FRESH_S, Missing, missing
 from ami_watcher.session import Session, Where
-from failover import standing
 from failover.errors import FailoverError
 from failover.here import Here
+from failover.standing import standing
 from failover.words import lasting
 from pair import read_secret
 

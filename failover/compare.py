@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from failover.evidence import CLOCK_S
 from failover.facts import UNKNOWN, expiry_of
+from failover.plan.evidence import CLOCK_S
 from failover.words import lasting
 
 EXPIRES_S: Final = 21 * 86400.0

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from failover import claim
-from failover.entry import Json
 from failover.errors import FailoverError, Refused
 from failover.here import Here
-from failover.peer import DEMOTE_S, Asked, Peer
+from failover.journal.entry import Json
+from failover.journal.recovery import Fence as Proof
+from failover.peer.remote import DEMOTE_S, Asked, Peer
+from failover.plan.refusal import in_short
 from failover.probes.found import Answer, Found
-from failover.recovery import Fence as Proof
-from failover.refusal import in_short
+from failover.standing import claim
 from host import clock
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from failover import demotion, fenced, right
-from failover.entry import Json
+from failover.demotion import demotion
 from failover.errors import LeftOpen, NotProven
 from failover.here import Here
+from failover.journal.entry import Json
+from failover.standing import fenced, right
 from host.exits import Exit
 from localized.activate import Outcome, activate
 from localized.generations import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from failover.peer_words import Registration, Status
+from failover.peer.words import Registration, Status
 from failover.probes.found import Found
 from pair import Pair
 

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from failover import claim, demotion, dns_role, drain, standing
+from failover.demotion import demotion, drain
+from failover.dns import role as dns_role
 from failover.facts import facts
 from failover.here import Here
-from failover.own_status import status
-from failover.peer_words import (
+from failover.peer.own_status import status
+from failover.peer.words import (
     Answer,
     Demoted,
     Digest,
@@ -29,7 +30,8 @@ from failover.peer_words import (
     Switched,
     request,
 )
-from failover.signals import held
+from failover.runner.signals import held
+from failover.standing import claim, standing
 from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
@@ -75,7 +77,7 @@ def digest(here: Here) -> Digest:
 def switched(here: Here) -> tuple[Answer, bool]:
     """Makes this machine primary, as `failover switchover` typed here would; the peer is asked to demote itself."""
     from failover import promotion
-    from failover.leg import last_leg
+    from failover.drill.leg import last_leg
 
     try:
         ended = promotion.promote(here, promotion.Asked("switchover"))

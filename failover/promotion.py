@@ -8,24 +8,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from failover import claim, drain, fenced, journal, planning, standing, tsig_key
-from failover.carrier_step import carrier_step, step_name
-from failover.dns_step import DnsStep
-from failover.entry import Json, Kind
+from failover.carrier.step import carrier_step, step_name
+from failover.demotion import drain
+from failover.dns import tsig_key
+from failover.dns.named import Named
+from failover.dns.step import DnsStep
 from failover.errors import Refused
 from failover.fence import FenceStep, prove
 from failover.here import Here
-from failover.journal import RunFile
+from failover.journal import journal
+from failover.journal.entry import Json, Kind
+from failover.journal.journal import RunFile
+from failover.journal.mask import Mask
+from failover.journal.recovery import Action, Decision, Fence, Now, decide
+from failover.journal.run import Progress, Run, load
 from failover.localize_step import HOSTS, LocalizeStep
-from failover.mask import Mask
-from failover.named import Named
-from failover.planning import Made
-from failover.progress import Event, Tell, Told, silent
-from failover.proof_step import ProofStep
-from failover.recovery import Action, Decision, Fence, Now, decide
-from failover.run import Progress, Run, load
-from failover.runner import Ended, Runner
-from failover.step import OnFailure, Planned
+from failover.plan import planning
+from failover.plan.planning import Made
+from failover.proof.step import ProofStep
+from failover.runner.progress import Event, Tell, Told, silent
+from failover.runner.runner import Ended, Runner
+from failover.runner.step import OnFailure, Planned
+from failover.standing import claim, fenced, standing
 from host import clock
 from host.exits import Exit
 from host.lock import Lock

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from failover import public_role
-from failover.evidence import Evidence
+from failover.dns import public_role
+from failover.plan.evidence import Evidence
 from failover.probes.found import Answer, Found
 from failover.words import lasting
 from host.exits import Exit

@@ -14,7 +14,7 @@ from rich.table import Table
 from failover.compare import Difference, differences
 from failover.facts import facts
 from failover.here import Here, as_json, stands_here
-from failover.peer import FACTS_S, Peer
+from failover.peer.remote import FACTS_S, Peer
 from host.exits import Exit
 from host.terminal import console
 

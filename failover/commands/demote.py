@@ -6,13 +6,16 @@ import sys
 
 import click
 
-from failover import demotion, dns_role, drain, journal, standing
-from failover.entry import Kind
+from failover.demotion import demotion, drain
+from failover.dns import role as dns_role
 from failover.errors import FailoverError
 from failover.here import Here, stands_here
-from failover.pause import duration_s
-from failover.progress_view import plain
+from failover.journal import journal
+from failover.journal.entry import Kind
 from failover.promotion import LOCK, take_back_open
+from failover.runner.progress_view import plain
+from failover.standing import standing
+from failover.standing.pause import duration_s
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.lock import Lock, LockHeld

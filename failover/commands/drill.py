@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from failover import drill, drill_report, drill_store
-from failover.drill_report import Report
+from failover.drill import drill
+from failover.drill import report as drill_report
+from failover.drill import store as drill_store
+from failover.drill.report import Report
 from failover.here import Here, stands_here
-from failover.progress_view import view
+from failover.runner.progress_view import view
 from host.printable import printable
 from host.terminal import console
 
@@ -40,8 +42,8 @@ def command(
         _list(here, as_json=as_json)
         return
     if rehearse:
-        from failover.rehearsal import rehearse as rehearsed
-        from failover.rehearsal_view import show
+        from failover.drill.rehearsal import rehearse as rehearsed
+        from failover.drill.rehearsal_view import show
 
         sys.exit(int(show(rehearsed(here), as_json=as_json)))
     out = console()

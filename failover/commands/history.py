@@ -8,11 +8,11 @@ from typing import Any
 import click
 from rich.table import Table
 
-from failover import journal
-from failover.entry import Entry, JournalDamaged
 from failover.here import Here, as_json, stands_here
-from failover.journal import RunFile
-from failover.run import Run, load
+from failover.journal import journal
+from failover.journal.entry import Entry, JournalDamaged
+from failover.journal.journal import RunFile
+from failover.journal.run import Run, load
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console

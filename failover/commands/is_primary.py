@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from failover import standing
 from failover.here import look
+from failover.standing import standing
 from host.errors import HotstandbyError
 from host.exits import Exit
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from failover import pause as pauses
 from failover.here import Here, stands_here
+from failover.standing import pause as pauses
 from failover.words import lasting
 
 

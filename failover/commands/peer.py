@@ -8,8 +8,8 @@ import sys
 import click
 
 from failover.here import Here, stands_here
+from failover.peer.words import line
 from failover.peer_service import answer
-from failover.peer_words import line
 from host.exits import Exit
 
 

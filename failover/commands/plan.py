@@ -9,9 +9,10 @@ from dataclasses import replace
 import click
 from rich.table import Table
 
-from failover import carrier_look, planning
+from failover.carrier import look as carrier_look
 from failover.here import Here, as_json, stands_here
-from failover.plan import Plan
+from failover.plan import planning
+from failover.plan.plan import Plan
 from failover.words import lasting
 from host.printable import printable
 from host.terminal import console

@@ -9,8 +9,8 @@ import click
 
 from failover import promotion
 from failover.here import Here, stands_here
-from failover.progress_view import view
 from failover.promotion import Asked
+from failover.runner.progress_view import view
 from host.exits import Exit
 from host.terminal import console
 

@@ -12,15 +12,15 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from failover import fenced, standing
-from failover.evidence import gather
 from failover.here import Here, as_json, stands_here
-from failover.own_status import paused
+from failover.peer.own_status import paused
+from failover.plan.evidence import gather
 from failover.probes.at_once import Look, all_of
 from failover.probes.found import Answer, Found
 from failover.probes.iax import poke
 from failover.probes.sip import options
 from failover.ready import Good, Item, Prepared, exit_code, items
+from failover.standing import fenced, standing
 from host.errors import HotstandbyError
 from host.terminal import console
 from localized.check import check

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from failover import standing
 from failover.here import Here, stands_here
+from failover.standing import standing
 from host.exits import Exit
 
 

@@ -11,13 +11,13 @@ import click
 from rich.table import Table
 
 from failover import overview as rules
-from failover.dns_facts import Seen, Server, rdtype
-from failover.dns_wire import Line, ask
+from failover.dns.facts import Seen, Server, rdtype
+from failover.dns.wire import Line, ask
 from failover.here import Here, as_json, stands_here
 from failover.overview import FollowedName, Overview, Side
-from failover.own_status import status
-from failover.peer import Asked, Peer
-from failover.planning import waiting
+from failover.peer.own_status import status
+from failover.peer.remote import Asked, Peer
+from failover.plan.planning import waiting
 from failover.probes.at_once import Look, all_of
 from failover.probes.found import Answer, Found
 from host.printable import printable

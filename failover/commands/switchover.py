@@ -9,9 +9,9 @@ import click
 
 from failover import promotion
 from failover.here import Here, stands_here
-from failover.pause import duration_s
-from failover.progress_view import view
 from failover.promotion import Asked
+from failover.runner.progress_view import view
+from failover.standing.pause import duration_s
 from host.exits import Exit
 from host.terminal import console
 

@@ -16,7 +16,7 @@ import dns.message
 import dns.name
 import dns.query
 
-from failover.dns_facts import rdtype
+from failover.dns.facts import rdtype
 from failover.here import Here
 from failover.lint.facts import Named
 from host.command import CommandLate, CommandMissing, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from failover.peer_words import Status
+from failover.peer.words import Status
 from pair import Pair
 
 Settings = Mapping[str, str]

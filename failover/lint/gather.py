@@ -5,14 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from failover import fenced, standing
+from failover.dns.tsig_key import KeyUnusable, parse
 from failover.here import Here
 from failover.lint.bind import look as look_at_named
 from failover.lint.bind import served_ttls
 from failover.lint.facts import AsteriskFiles, Facts, Guards
-from failover.own_status import paused
-from failover.peer import Peer
-from failover.tsig_key import KeyUnusable, parse
+from failover.peer.own_status import paused
+from failover.peer.remote import Peer
+from failover.standing import fenced, standing
 from host.command import CommandLate, CommandMissing, run
 from localized.asterisk_conf import LocalDisk, Section, read_conf, read_text
 from localized.check import check

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
-from failover.evidence import CLOCK_S
 from failover.lint.facts import Facts
 from failover.lint.finding import Finding, Level, Rule
+from failover.plan.evidence import CLOCK_S
 
 
 def pair_toml(facts: Facts) -> Iterator[Finding]:

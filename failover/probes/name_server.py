@@ -6,10 +6,10 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from failover.dns_facts import Server
-from failover.dns_wire import Line, ask
+from failover.dns.facts import Server
+from failover.dns.public_role import NAME, Said, parse
+from failover.dns.wire import Line, ask
 from failover.probes.found import Answer, Found
-from failover.public_role import NAME, Said, parse
 
 
 @dataclass(frozen=True, slots=True)

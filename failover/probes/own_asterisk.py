@@ -12,9 +12,9 @@ from typing import Final
 from ami_watcher.errors import AmiError
 from ami_watcher.expected import Wanted, resolved, to_resolve, wanted
 from ami_watcher.lists import Lists, read_registrations
+from failover.demotion.killing import find
 from failover.here import Here
-from failover.killing import find
-from failover.peer_words import Pbx, Registration
+from failover.peer.words import Pbx, Registration
 from failover.probes.found import Answer, Found
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from failover.entry import Entry, Json, Kind, Stamp, encode
 from failover.errors import NotProven
-from failover.journal import Journal
-from failover.mask import Mask
+from failover.journal.entry import Entry, Json, Kind, Stamp, encode
+from failover.journal.journal import Journal
+from failover.journal.mask import Mask
 
 
 class Killed(BaseException):

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from failover import journal
-from failover.entry import Entry, Json, Kind
-from failover.journal import Journal
-from failover.recovery import Action, Fence, Now, decide
-from failover.run import load
-from failover.runner import Runner
-from failover.step import OnFailure, Planned
+from failover.journal import journal
+from failover.journal.entry import Entry, Json, Kind
+from failover.journal.journal import Journal
+from failover.journal.recovery import Action, Fence, Now, decide
+from failover.journal.run import load
+from failover.runner.runner import Runner
+from failover.runner.step import OnFailure, Planned
 from host import clock
 from host.atomic import replace_file
 

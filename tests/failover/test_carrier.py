@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover import carrier, carrier_http
-from failover.carrier_number import NumberUnclear, Spelling, spelled
-from failover.carrier_preset import PresetUnusable, filled_json, filled_path, load, ours_named, taken
-from failover.carrier_step import CarrierNotMoved, carrier_step
+from failover.carrier import http as carrier_http
+from failover.carrier import routes as carrier
+from failover.carrier.number import NumberUnclear, Spelling, spelled
+from failover.carrier.preset import PresetUnusable, filled_json, filled_path, load, ours_named, taken
+from failover.carrier.step import CarrierNotMoved, carrier_step
 from failover.errors import WaitsForPerson
-from failover.mask import Mask
-from failover.step import Step
+from failover.journal.mask import Mask
+from failover.runner.step import Step
 from host.places import Places
 from lab.carrier_api import SECRET, TRUNK, USER, CarrierApi
 from pair import Pair

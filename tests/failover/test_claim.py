@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover import claim, right, standing
-from failover.right import GaveWay
+from failover.standing import claim, right, standing
+from failover.standing.right import GaveWay
 from host.lock import Lock
 from host.places import Places
 

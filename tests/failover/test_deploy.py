@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from failover import fenced
-from failover.peer_words import request
+from failover.peer.words import request
+from failover.standing import fenced
 from host.places import Places
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover import tsig_key
-from failover.dns_facts import Seen, Server, Verdict, judge, servers, summary, wanted
-from failover.serial import later, latest, plus
-from failover.tsig_key import KeyUnusable
+from failover.dns import tsig_key
+from failover.dns.facts import Seen, Server, Verdict, judge, servers, summary, wanted
+from failover.dns.serial import later, latest, plus
+from failover.dns.tsig_key import KeyUnusable
 from pair.dns import Dns
 
 SERIALS = st.integers(0, 2**32 - 1)

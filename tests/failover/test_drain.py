@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from failover.drain import wait
-from failover.progress import Event, Told
+from failover.demotion.drain import wait
+from failover.runner.progress import Event, Told
 
 
 class Time:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from failover import drill_store
-from failover.drill import code, objections
-from failover.drill_report import Report, Usual, document, is_slower, markdown, usual
-from failover.drill_store import ReportUnwritable
-from failover.entry import Entry, Kind, Stamp
-from failover.leg import Leg, Took, moved_of, steps_of
-from failover.peer_words import Pbx, Status
-from failover.run import fold
+from failover.drill import store as drill_store
+from failover.drill.drill import code, objections
+from failover.drill.leg import Leg, Took, moved_of, steps_of
+from failover.drill.report import Report, Usual, document, is_slower, markdown, usual
+from failover.drill.store import ReportUnwritable
+from failover.journal.entry import Entry, Kind, Stamp
+from failover.journal.run import fold
+from failover.peer.words import Pbx, Status
 from host.exits import Exit
 from host.places import Places
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from failover.boot_guard import decide
+from failover.dns.public_role import PublicRole, Said
 from failover.fence import CutOff, judge
-from failover.peer import Asked
-from failover.peer_words import Pbx, Status
+from failover.journal.recovery import Fence as Proof
+from failover.peer.remote import Asked
+from failover.peer.words import Pbx, Status
+from failover.plan.refusal import in_short, refusal
 from failover.probes.found import Answer, Found
-from failover.public_role import PublicRole, Said
-from failover.recovery import Fence as Proof
-from failover.refusal import in_short, refusal
 from tests.failover.test_peer_words import ACME, status
 from tests.pair.example import example
 

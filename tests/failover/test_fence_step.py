@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from failover import boot_guard, claim, fenced, right, standing
+from failover import boot_guard
 from failover.boot_guard import NotGuarded
 from failover.errors import Refused
 from failover.fence import FenceStep
 from failover.here import Here
-from failover.peer import Asked
-from failover.peer_words import Status
+from failover.peer.remote import Asked
+from failover.peer.words import Status
 from failover.probes.found import Answer, Found
+from failover.standing import claim, fenced, right, standing
 from host.lock import Lock
 from host.places import Places
 from localized.generations import Store

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from failover.evidence import _no_life
+from failover.plan.evidence import _no_life
 from failover.probes.at_once import Enough, Look, all_of
 from failover.probes.found import Answer, Found
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover import journal
-from failover.entry import FIRST, Entry, JournalDamaged, Kind, Stamp, decode, encode
-from failover.journal import JournalUnwritable
-from failover.run import Progress, fold, load
+from failover.journal import journal
+from failover.journal.entry import FIRST, Entry, JournalDamaged, Kind, Stamp, decode, encode
+from failover.journal.journal import JournalUnwritable
+from failover.journal.run import Progress, fold, load
 from tests.failover.fakes import Clock, masking
 
 STAMP = Stamp("2026-01-01T00:00:00.000+00:00", 12.5, "boot-1", "dallas", 7)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from failover import killing
+from failover.demotion import killing
 from failover.errors import NotProven
 from pair import Asterisk
 

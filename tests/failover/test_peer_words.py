@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.errors import FailoverError
-from failover.peer_words import (
+from failover.peer.words import (
     LONGEST,
     AnswerUnreadable,
     Demoted,

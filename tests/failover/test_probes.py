@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.killing import configuration
+from failover.demotion.killing import configuration
 from failover.probes.at_once import Look, all_of
 from failover.probes.found import Answer
 from failover.probes.ping import checksum, echo, is_reply, ping

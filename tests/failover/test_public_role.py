@@ -1,6 +1,6 @@
 import pytest
 
-from failover.public_role import PublicRole, Said, agreed, newest, parse, text
+from failover.dns.public_role import PublicRole, Said, agreed, newest, parse, text
 
 DALLAS = PublicRole(7, "dallas")
 BOSTON = PublicRole(6, "boston")

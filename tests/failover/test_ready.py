@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 import pytest
 
 from failover.compare import differences
-from failover.evidence import Evidence, OwnAsked, clock
+from failover.dns.public_role import PublicRole, Said
 from failover.facts import codecs, dialplan_digest, expiry_of, modules
 from failover.overview import FollowedName, Overview, Side, agrees, followed, next_step, role, trunk_state
-from failover.peer import Asked
-from failover.peer_words import Pbx, Registration, Status
+from failover.peer.remote import Asked
+from failover.peer.words import Pbx, Registration, Status
+from failover.plan.evidence import Evidence, OwnAsked, clock
+from failover.plan.risks import Looked, risks
 from failover.probes.found import Answer, Found
 from failover.probes.iax import frame, pong
 from failover.probes.name_server import Asked as ServerAsked
-from failover.public_role import PublicRole, Said
 from failover.ready import Good, Prepared, exit_code, items
-from failover.risks import Looked, risks
 from host.exits import Exit
 from tests.failover.test_peer_words import status
 from tests.pair.example import example

@@ -10,12 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from failover import journal
-from failover.entry import Entry, Kind, Stamp
-from failover.recovery import FRESH_S, Action, Fence, Now, decide
-from failover.run import Run, fold, load
-from failover.runner import Ended, Runner
-from failover.step import OnFailure, Planned
+from failover.journal import journal
+from failover.journal.entry import Entry, Kind, Stamp
+from failover.journal.recovery import FRESH_S, Action, Fence, Now, decide
+from failover.journal.run import Run, fold, load
+from failover.runner.runner import Ended, Runner
+from failover.runner.step import OnFailure, Planned
 from host.exits import Exit
 from tests.failover.fakes import Clock, Killed, Move, Where, World, dying
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from failover import journal
-from failover.entry import Kind
 from failover.errors import LeftOpen, Refused, WaitsForPerson
-from failover.progress import Event, Told
-from failover.progress_view import LiveView, json_lines, plain
-from failover.run import Run, load
-from failover.runner import Ended, Runner
-from failover.step import OnFailure, Planned
+from failover.journal import journal
+from failover.journal.entry import Kind
+from failover.journal.run import Run, load
+from failover.runner.progress import Event, Told
+from failover.runner.progress_view import LiveView, json_lines, plain
+from failover.runner.runner import Ended, Runner
+from failover.runner.step import OnFailure, Planned
 from host.exits import Exit
 from host.terminal import console
 from tests.failover.fakes import Clock, Move, World, masking

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from failover import fenced, journal, pause, right, standing
-from failover.entry import Kind
+from failover.journal import journal
+from failover.journal.entry import Kind
+from failover.standing import fenced, pause, right, standing
 from host import clock
 from host.errors import UsageError
 from host.places import Places

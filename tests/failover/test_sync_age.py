@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from failover.here import Here
+from failover.plan.sync_age import look
 from failover.probes.found import Answer
-from failover.sync_age import look
 from host.places import Places
 from tests.pair.example import example
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import dns.message
 import dns.query
 
-from failover.dns_step import DnsStep
-from failover.named import Named
-from failover.tsig_key import TsigKey, parse
+from failover.dns.named import Named
+from failover.dns.step import DnsStep
+from failover.dns.tsig_key import TsigKey, parse
 from host.places import Places
 from localized.generations import Store
 from localized.role import Role

@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from failover import journal
-from failover.entry import Kind
-from failover.run import Run, load
+from failover.journal import journal
+from failover.journal.entry import Kind
+from failover.journal.run import Run, load
 from host.command import Finished
 from lab import World
 from lab.accounts import ACCOUNTS

@@ -42,7 +42,7 @@ class GaveUp(Exception):
 
 _PROGRAM: Final = """
 import os, signal, sys, threading
-from failover import journal
+from failover.journal import journal
 from failover.command import main
 kind, number = {kind!r}, {number}
 lines = acts = 0

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from failover.dns_change import Overtaken
-from failover.dns_delegation import DelegationUnknown, delegated
-from failover.dns_facts import Server
-from failover.dns_role import take_role
-from failover.dns_step import DnsLags, DnsStep
-from failover.dns_wire import Change, Line, PrerequisiteFailed, UpdateRefused, ask, send_update, with_serial
+from failover.dns.change import Overtaken
+from failover.dns.delegation import DelegationUnknown, delegated
+from failover.dns.facts import Server
+from failover.dns.named import NamedRefuses
+from failover.dns.role import take_role
+from failover.dns.step import DnsLags, DnsStep
+from failover.dns.wire import Change, Line, PrerequisiteFailed, UpdateRefused, ask, send_update, with_serial
+from failover.dns.zone_text import ZoneFileUnclear
 from failover.errors import NotProven
-from failover.named import NamedRefuses
-from failover.zone_text import ZoneFileUnclear
 from localized.generations import Store
 from localized.role import Role
 from tests.world.binds import ADDRESSES, KEY, NET, PHONES, SERIAL, ZONE, Binds, loopback_addresses, missing

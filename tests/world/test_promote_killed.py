@@ -26,7 +26,7 @@ def world(worlds: Worlds) -> World:
 
 KILLED = """
 import os, signal, sys
-from failover import journal
+from failover.journal import journal
 from failover.command import main
 left = {line}
 real = journal.Journal.append

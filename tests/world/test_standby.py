@@ -41,12 +41,15 @@ def test_the_fence_has_the_peer_demote_itself_and_sees_that_it_did(world: World)
     assert not world.boston.path("/run/hotstandby/fenced").exists()
     # Whoever asks for an earlier promotion than the one that holds the right is told so, and obeyed by nobody.
     become(world.boston, "primary")
-    python(world.boston, 'from failover import right\nright.grant(here.places, "boston", 12, "a test")\nprint(1)')
+    python(
+        world.boston,
+        'from failover.standing import right\nright.grant(here.places, "boston", 12, "a test")\nprint(1)',
+    )
     proven, words = python(world.dallas, FENCE.format(word="it is surely down"))
     assert not proven
     assert "earlier epoch 9" in words
     assert world.boston.run(["failover", "is-primary"]).returncode == 0
-    python(world.boston, "from failover import right\nright.revoke(here.places)\nprint(1)")
+    python(world.boston, "from failover.standing import right\nright.revoke(here.places)\nprint(1)")
 
 
 def test_a_frozen_asterisk_is_killed_and_nothing_of_it_registers(world: World) -> None:
@@ -114,8 +117,8 @@ def guard(machine: Machine) -> str:
 
 ZONE_HERE = """
 from pathlib import Path
-from failover.dns_role import take_role
-from failover.named import Named
+from failover.dns.role import take_role
+from failover.dns.named import Named
 from localized.generations import Store
 from localized.role import Role
 dns = here.pair.dns

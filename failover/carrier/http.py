@@ -1,0 +1,262 @@
+"""One request to a carrier's API: bounded in time and size, believed only when it makes sense, told without secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from failover.carrier.preset import (
+    Preset,
+    Request,
+    ValueMissing,
+    filled,
+    filled_json,
+    filled_path,
+    taken,
+)
+from failover.errors import FailoverError
+from failover.journal.mask import Mask
+from host.printable import printable
+
+_LIMIT: Final = 1024 * 1024
+"""Bytes of an answer."""
+_CONNECT_S: Final = 4.0
+CALL_S: Final = 8.0
+"""Seconds for one request, all of it."""
+_PAUSE_S: Final = 2.0
+"""Seconds before a request that was one too many is sent again, when the carrier does not say."""
+
+
+class CarrierError(FailoverError):
+    """Something went wrong at a carrier."""
+
+
+class CarrierRefused(CarrierError):
+    """It said no; nothing was done, and asking again will not help."""
+
+
+class CarrierBusy(CarrierError):
+    """Too many requests; nothing was done, and it may be asked again after `pause_s` seconds."""
+
+    def __init__(self, words: str, pause_s: float) -> None:
+        super().__init__(words)
+        self.pause_s = pause_s
+
+
+class CarrierNotReached(CarrierError):
+    """No connection was made: nothing was done."""
+
+
+class CarrierUnclear(CarrierError):
+    """No answer, or none that makes sense: whether anything was done is not known. Read before anything else."""
+
+
+class _NoUrls(logging.Filter):
+    """urllib3 logs the path with its query at DEBUG; voip.ms wants the password there."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno > logging.DEBUG
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who we are at a carrier.
+
+    Attributes:
+        base: https://host.
+        user: account name; empty for none.
+        secret: password, token or key; the mask knows it.
+        ca_file: certificates that are trusted; empty for the system's.
+    """
+
+    base: str
+    user: str
+    secret: str
+    ca_file: str = ""
+
+    def __repr__(self) -> str:
+        return f"Account({self.base}, {self.user})"
+
+
+class CarrierApi:
+    """A carrier's API, as its preset describes it."""
+
+    def __init__(self, preset: Preset, account: Account, mask: Mask) -> None:
+        self._preset = preset
+        self._account = account
+        self._mask = mask
+        mask.hide_login(account.user, account.secret)
+        quiet = logging.getLogger("urllib3.connectionpool")
+        if not any(isinstance(found, _NoUrls) for found in quiet.filters):
+            quiet.addFilter(_NoUrls())
+
+    @property
+    def title(self) -> str:
+        """The carrier's name for people."""
+        return self._preset.title
+
+    def call(self, request: Request, values: Mapping[str, str], *, deadline_s: float) -> Any:
+        """Sends one request and returns the JSON of its answer; None for an answer without a body.
+
+        Redirects are not followed and no proxy or .netrc of the environment is used: the secret goes to the
+        carrier's host or nowhere.
+
+        Args:
+            request: template.
+            values: what stands in it.
+            deadline_s: seconds for all of it, however slowly the answer drips.
+
+        Raises:
+            CarrierRefused, CarrierBusy, CarrierNotReached, CarrierUnclear
+        """
+        preset, account = self._preset, self._account
+        given = {**values, "account": account.user}
+        login = {**given, "secret": account.secret}
+        what = f"{preset.title} ({request.method} {filled_path(request.path, given)})"
+        query = {key: filled(value, given) for key, value in request.query.items()}
+        headers = {"Accept": "application/json", "User-Agent": "hotstandby"}
+        auth: tuple[str, str] | None = None
+        if preset.login.kind == "query":
+            query |= {key: filled(value, login) for key, value in preset.login.query.items()}
+        elif preset.login.kind == "basic":
+            auth = (filled(preset.login.user, given), account.secret)
+        elif preset.login.kind == "bearer":
+            headers["Authorization"] = f"Bearer {account.secret}"
+        else:
+            headers |= {key: filled(value, login) for key, value in preset.login.header.items()}
+        prepared: dict[str, Any] = {
+            "method": request.method,
+            "url": account.base + filled_path(request.path, given),
+            "params": query,
+            "headers": headers,
+            "auth": auth,
+        }
+        if request.form:
+            prepared["data"] = {key: filled(value, given) for key, value in request.form.items()}
+        if request.body:
+            prepared["json"] = filled_json(request.body, given)
+        status, head, body = self._send(what, prepared, min(deadline_s, CALL_S))
+        return self._understood(what, status, head, body)
+
+    def _send(self, what: str, prepared: dict[str, Any], deadline_s: float) -> tuple[int, Mapping[str, str], bytes]:
+        """In a thread of its own: an answer that drips byte by byte never lets a socket's time-out pass."""
+        came: queue.Queue[tuple[int, Mapping[str, str], bytes] | CarrierError] = queue.Queue()
+
+        def work() -> None:
+            try:
+                came.put(self._exchange(what, prepared, deadline_s))
+            except CarrierError as error:
+                came.put(error)
+            except Exception as error:
+                came.put(CarrierUnclear(f"{what} failed: {type(error).__name__}"))
+
+        threading.Thread(target=work, daemon=True, name="carrier").start()
+        try:
+            found = came.get(timeout=deadline_s)
+        except queue.Empty:
+            raise CarrierUnclear(f"{what} did not answer within {deadline_s:.1f} s") from None
+        if isinstance(found, CarrierError):
+            raise found
+        return found
+
+    def _exchange(self, what: str, prepared: dict[str, Any], deadline_s: float) -> tuple[int, Mapping[str, str], bytes]:
+        # No exception of requests is quoted: its text holds the URL, and the URL may hold the password.
+        with requests.Session() as session:
+            session.trust_env = False
+            session.mount("https://", HTTPAdapter(max_retries=0))
+            try:
+                answer = session.request(
+                    **prepared,
+                    timeout=(min(_CONNECT_S, deadline_s), deadline_s),
+                    allow_redirects=False,
+                    stream=True,
+                    verify=self._account.ca_file or True,
+                )
+            except requests.exceptions.SSLError:
+                raise CarrierNotReached(f"{what}: its certificate is not trusted; nothing was sent") from None
+            except (requests.exceptions.ConnectTimeout, requests.exceptions.InvalidURL):
+                raise CarrierNotReached(f"{what} was not reached within {_CONNECT_S:g} s") from None
+            except requests.exceptions.ConnectionError as error:
+                if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
+                    raise CarrierNotReached(f"{what} was not reached: no connection to {self._account.base}") from None
+                raise CarrierUnclear(f"{what} closed the connection without an answer") from None
+            except requests.exceptions.RequestException:
+                raise CarrierUnclear(f"{what} did not answer within {deadline_s:.1f} s") from None
+            try:
+                body = b""
+                for chunk in answer.iter_content(65536):
+                    body += chunk
+                    if len(body) > _LIMIT:
+                        raise CarrierUnclear(f"{what} answered with more than {_LIMIT // 1024} KiB")
+            except requests.exceptions.RequestException:
+                raise CarrierUnclear(f"{what} gave half an answer") from None
+            return answer.status_code, dict(answer.headers), body
+
+    def _understood(self, what: str, status: int, head: Mapping[str, str], body: bytes) -> Any:
+        headers = {key.lower(): value for key, value in head.items()}
+        parsed, is_json = _parsed(body)
+        if status == 429:
+            raise CarrierBusy(f"{what}: too many requests", _pause(headers.get("retry-after", "")))
+        if 300 <= status < 400:
+            raise CarrierRefused(f"{what} redirects elsewhere, which is not followed. Is carriers.X.base right?")
+        if 400 <= status < 500 and status != 408:
+            raise CarrierRefused(f"{what} refused: {self._why(parsed) or f'HTTP {status}'}")
+        if not 200 <= status < 300:
+            raise CarrierUnclear(f"{what} failed: {self._why(parsed) or f'HTTP {status}'}")
+        if not body.strip():
+            return None
+        if body.lstrip()[:1] == b"<" or "html" in headers.get("content-type", ""):
+            raise CarrierUnclear(
+                f"{what} answered with a web page, not with data. Is its API enabled, and carriers.X.base right?"
+            )
+        if not is_json:
+            raise CarrierUnclear(f"{what} gave half an answer")
+        self._status(what, parsed)
+        return parsed
+
+    def _status(self, what: str, parsed: Any) -> None:
+        form = self._preset.answer
+        if form.status is None:
+            return
+        try:
+            said = taken(parsed, form.status, {})
+        except ValueMissing:
+            raise CarrierUnclear(f"{what} answered without a status") from None
+        if said in form.limited:
+            raise CarrierBusy(f"{what}: too many requests ({said})", _PAUSE_S)
+        if said not in form.good:
+            raise CarrierRefused(f"{what} refused: {self._why(parsed) or printable(self._mask(said))}")
+
+    def _why(self, parsed: Any) -> str:
+        """The carrier's own words, and what they mean; untrusted text, made printable and masked."""
+        form = self._preset.answer
+        said = [_found(parsed, place) for place in (form.status, form.code, *form.words) if place]
+        meaning = next((form.meaning[word] for word in said if word in form.meaning), "")
+        words = " ".join(dict.fromkeys(printable(self._mask(word), 160) for word in said if word))
+        return f"{words}, {meaning}" if meaning and words else words
+
+
+def _parsed(body: bytes) -> tuple[Any, bool]:
+    try:
+        return json.loads(body.decode("utf-8")), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
+def _found(parsed: Any, place: str) -> str:
+    try:
+        return taken(parsed, place, {})
+    except ValueMissing:
+        return ""
+
+
+def _pause(said: str) -> float:
+    return min(60.0, float(said)) if said.isdigit() else _PAUSE_S

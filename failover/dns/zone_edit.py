@@ -1,0 +1,178 @@
+"""Changes records and the serial in a zone's files, and not one byte besides.
+
+Comments, $INCLUDE, $TTL, order, columns and line ends stay. A value is replaced where it stands; a record too many
+loses its words and keeps its comment; a record too few is put after the last one of its name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dns.name
+
+from failover.dns.facts import RecordKey, Records
+from failover.dns.serial import later
+from failover.dns.zone_text import Record, Zone, ZoneFileUnclear
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Bytes `start` to `end` of a file become `text`."""
+
+    file: Path
+    start: int
+    end: int
+    text: bytes
+
+
+def serial_of(zone: Zone, name: str) -> int:
+    """The serial that the zone's SOA says.
+
+    Raises:
+        ZoneFileUnclear
+    """
+    return int(_soa(zone, name).rdata[2].text)
+
+
+def values_of(zone: Zone, name: str, key: RecordKey) -> frozenset[str]:
+    """The values that a name has in the files, of one type."""
+    return frozenset(_value(record) for record in _records(zone, name, key))
+
+
+def edits(zone: Zone, name: str, want: Records, *, serial: int, ttl_s: int) -> list[Edit]:
+    """What has to change in the files for the zone to say `want`, with `serial`.
+
+    Args:
+        zone: as read.
+        name: of the zone.
+        want: all values of these names and types; other records are left alone.
+        serial: must be later than the present one (RFC 1982).
+        ttl_s: of records that are added; those that are there keep theirs.
+
+    Raises:
+        ZoneFileUnclear: the files cannot be changed with certainty.
+    """
+    soa = _soa(zone, name)
+    if not later(serial, serial_of(zone, name)):
+        raise ZoneFileUnclear(f"The serial of {name} would go from {serial_of(zone, name)} back to {serial}.")
+    made = [Edit(soa.file, soa.rdata[2].start, soa.rdata[2].end, str(serial).encode("ascii"))]
+    for key, values in want.items():
+        made += _set(zone, name, key, values, ttl_s)
+    return made
+
+
+def applied(zone: Zone, made: list[Edit]) -> dict[Path, bytes]:
+    """The new bytes of each file that changes."""
+    changed: dict[Path, bytes] = {}
+    for edit in sorted(made, reverse=True):
+        data = changed.get(edit.file, zone.files[edit.file])
+        changed[edit.file] = data[: edit.start] + edit.text + data[edit.end :]
+    return changed
+
+
+def _set(zone: Zone, name: str, key: RecordKey, values: frozenset[str], ttl_s: int) -> list[Edit]:
+    owner = _owner(name, key)
+    if any(record.kind == "CNAME" and record.owner == owner for record in zone.records):
+        raise ZoneFileUnclear(f"{owner} is an alias (CNAME). Give that name its addresses itself.")
+    there = _records(zone, name, key)
+    kept = [record for record in there if _value(record) in values]
+    missing = sorted(values - {_value(record) for record in there})
+    changing = [record for record in there if record not in kept]
+    made: list[Edit] = []
+    doomed = changing[len(missing) :]
+    for record in changing:
+        if record in doomed:
+            made += _removed(zone, record, doomed)
+        else:
+            made += _replaced(record, key[1], missing.pop(0))
+    if missing:
+        made.append(_added(zone, owner, key[1], missing, ttl_s))
+    return made
+
+
+def _replaced(record: Record, kind: str, value: str) -> list[Edit]:
+    first, *others = record.rdata
+    made = [Edit(record.file, first.start, first.end, _written(kind, value))]
+    return made + [Edit(record.file, token.start, token.end, b"") for token in others]
+
+
+def _removed(zone: Zone, record: Record, doomed: list[Record]) -> list[Edit]:
+    """Takes the record's words out; who inherited its owner gets it spelled out."""
+    if record.entry.grouped:
+        raise ZoneFileUnclear(
+            f"{record.file}:{record.entry.line}: a record in parentheses has to go. Write it on one line."
+        )
+    tokens = record.entry.tokens
+    made = [Edit(record.file, tokens[0].start, tokens[-1].end, b"")]
+    heir = None if record.inherits else _heir(zone, record, doomed)
+    if heir is not None:
+        made.append(Edit(heir.file, heir.entry.start, heir.entry.start, tokens[0].text))
+    return made
+
+
+def _heir(zone: Zone, record: Record, doomed: list[Record]) -> Record | None:
+    """The first record that takes its owner from this one, and stays."""
+    for after in zone.records[zone.records.index(record) + 1 :]:
+        if not after.inherits:
+            return None
+        if after.file != record.file:
+            raise ZoneFileUnclear(f"{after.file}:{after.entry.line}: give this record its owner's name.")
+        if after not in doomed:
+            return after
+    return None
+
+
+def _added(zone: Zone, owner: dns.name.Name, kind: str, values: list[str], ttl_s: int) -> Edit:
+    """One edit for all, so that their order is told."""
+    lines = b"".join(
+        b"%s\t%d\tIN\t%s\t%s\n" % (owner.to_text().encode("ascii"), ttl_s, kind.encode("ascii"), _written(kind, value))
+        for value in values
+    )
+    same = [record for record in zone.records if record.owner == owner]
+    file = same[-1].file if same else zone.main
+    data = zone.files[file]
+    at = same[-1].entry.end if same else len(data)
+    if at == len(data) and data and not data.endswith(b"\n"):
+        lines = b"\n" + lines
+    return Edit(file, at, at, lines)
+
+
+def _records(zone: Zone, name: str, key: RecordKey) -> list[Record]:
+    owner = _owner(name, key)
+    return [record for record in zone.records if record.owner == owner and record.kind == key[1]]
+
+
+def _owner(name: str, key: RecordKey) -> dns.name.Name:
+    origin = dns.name.from_text(name)
+    return origin if key[0] == "@" else dns.name.from_text(key[0], origin)
+
+
+def _soa(zone: Zone, name: str) -> Record:
+    found = [record for record in zone.records if record.kind == "SOA"]
+    if len(found) != 1 or found[0].owner != dns.name.from_text(name):
+        raise ZoneFileUnclear(f"{zone.main} must have one SOA record, of {name}; it has {len(found)}.")
+    if len(found[0].rdata) != 7 or not found[0].rdata[2].text.isdigit():
+        raise ZoneFileUnclear(f"{found[0].file}:{found[0].entry.line}: this SOA's serial cannot be read.")
+    return found[0]
+
+
+def _value(record: Record) -> str:
+    if record.kind in ("A", "AAAA"):
+        text = record.rdata[0].text.decode("latin-1") if record.rdata else ""
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            return text
+    return "".join(token.text.decode("latin-1").strip('"') for token in record.rdata)
+
+
+def _written(kind: str, value: str) -> bytes:
+    return b'"%s"' % value.encode("ascii") if kind == "TXT" else value.encode("ascii")
+
+
+def changed_keys(zone: Zone, name: str, want: Mapping[RecordKey, frozenset[str]]) -> list[RecordKey]:
+    """What the files say otherwise than wanted."""
+    return [key for key, values in want.items() if values_of(zone, name, key) != values]

@@ -1,0 +1,102 @@
+"""What to do with a run that a crash, a kill or a person left open. Pure: facts in, decision out.
+
+A promotion goes on only while everything that made it safe is still so: the same boot, the same pair.toml, a peer
+that is proven anew to be down or demoted, and not long ago. Otherwise this machine goes back to standby, which is
+always safe, and whoever asked may begin afresh. A demotion always goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from failover.journal.run import Run
+
+FRESH_S: Final = 900.0
+"""Seconds after its last line during which a promotion may be completed; an older one is not known to be wanted."""
+
+
+class Fence(Enum):
+    """What is proven of the peer, now."""
+
+    PROVEN = "proven"
+    """It is down, or it demoted itself and was seen to."""
+    DISPROVEN = "disproven"
+    """It serves, or holds a registration."""
+    UNKNOWN = "unknown"
+
+
+class Action(Enum):
+    """What to do with the run."""
+
+    NOTHING = "nothing"
+    CONTINUE = "continue"
+    UNDO = "undo to standby"
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What is so at this moment.
+
+    Attributes:
+        boot_id: of this boot.
+        boottime: seconds since it.
+        pair_digest: of the valid pair.toml.
+        fence: what is proven of the peer.
+        abort: a person said --abort.
+        wants: the command that was typed, or "boot".
+    """
+
+    boot_id: str
+    boottime: float
+    pair_digest: str
+    fence: Fence
+    wants: str
+    abort: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done, and the sentence that says why."""
+
+    action: Action
+    why: str
+
+
+def decide(run: Run | None, now: Now) -> Decision:
+    """What to do with the newest run before anything new is begun."""
+    if run is None:
+        return Decision(Action.NOTHING, "no run is open")
+    if run.closed:
+        return Decision(Action.NOTHING, f"run {run.number} is closed: {run.closed}")
+    if run.command == "demote":
+        return Decision(Action.CONTINUE, f"run {run.number} makes this machine standby, which is always completed")
+    if not run.touched:
+        return Decision(Action.NOTHING, f"run {run.number} stopped before it touched anything")
+    against = _against(run, now)
+    if against:
+        return Decision(Action.UNDO, f"run {run.number} goes back to standby: {against}")
+    return Decision(Action.CONTINUE, f"run {run.number} goes on: same boot, same pair.toml, the peer is fenced")
+
+
+def _against(run: Run, now: Now) -> str:
+    """Why the run must not be completed; empty when it may."""
+    if run.undoing:
+        return "taking it back had begun"
+    if now.abort:
+        return "--abort was given"
+    if now.wants != run.command:
+        return f"'{now.wants}' was asked for, and it was a {run.command}"
+    if now.boot_id != run.last.boot_id:
+        return "this machine was started anew meanwhile, and starts as standby"
+    age = now.boottime - run.last.boottime
+    if not 0 <= age <= FRESH_S:
+        return f"its last line is {age / 60:.0f} minutes old, and may be completed for {FRESH_S / 60:.0f}"
+    if now.pair_digest != run.facts.get("pair_digest"):
+        return "pair.toml is another one than it began with"
+    if now.fence is Fence.DISPROVEN:
+        return "the peer serves"
+    if now.fence is Fence.UNKNOWN:
+        return "the peer could not be proven down or demoted"
+    return ""

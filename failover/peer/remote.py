@@ -1,0 +1,265 @@
+"""The other machine, asked over ssh.
+
+OpenSSH's own client, without anything that a person's configuration could add: no password, no agent, no forwarding,
+the host key pinned under the machine's name, a key that may run one forced command there. See docs/peer-ssh.md.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from failover.errors import FailoverError
+from failover.here import Here
+from failover.peer.words import (
+    DIGEST,
+    FACTS,
+    LONGEST,
+    STATUS,
+    SWITCHOVER,
+    AnswerUnreadable,
+    Demoted,
+    Digest,
+    Facts,
+    PeerRefused,
+    Request,
+    Said,
+    Status,
+    Switched,
+    read,
+)
+from failover.probes.found import Answer, Found
+from host.command import CommandLate, CommandMissing, CommandTalkative, run
+from host.printable import printable
+
+CONNECT_S: Final = 2
+"""Seconds for the TCP connection, in which a lost SYN is sent again; whole ones, as ssh_config(5) wants them. Callers
+wait so long for a dead machine."""
+ASK_S: Final = 6.0
+"""Seconds for status and digest, connection included: the peer looks at its Asterisk for 4 s at most."""
+FACTS_S: Final = 20.0
+SWITCH_S: Final = 300.0
+"""Seconds for a whole switchover there, carriers and proof included."""
+DEMOTE_S: Final = 40.0
+"""Seconds for a demotion: reload, wait for the lists, kill, look again."""
+
+
+class PeerSilent(FailoverError):
+    """The peer could not be asked, or did not answer; `answer` says what that proves."""
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The peer's status, as evidence.
+
+    Attributes:
+        found: how the question went.
+        status: its answer; None where there is none.
+        clock_s: its clock minus ours, seconds; 0 without an answer.
+        unsure_s: by how much clock_s may be wrong.
+    """
+
+    found: Found
+    status: Status | None
+    clock_s: float = 0.0
+    unsure_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where this machine keeps what it needs to reach the other: localized, so never synced.
+
+    Attributes:
+        directory: localized/ssh.
+    """
+
+    directory: Path
+
+    @property
+    def private(self) -> Path:
+        """The key that the peer's authorized_keys lists."""
+        return self.directory / "peer_key"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The peer's host keys, under its name in pair.toml."""
+        return self.directory / "known_hosts"
+
+    @property
+    def config(self) -> Path:
+        """Further settings of ssh, such as Port or ProxyJump; usually missing."""
+        return self.directory / "config"
+
+
+class Peer:
+    """The other machine of the pair."""
+
+    def __init__(self, here: Here) -> None:
+        self.name = here.peer
+        self._here = here
+        self.keys = Keys(here.places.localized / "ssh")
+
+    def status(self, *, deadline_s: float = ASK_S) -> Status:
+        """What it is.
+
+        Raises:
+            PeerSilent, PeerRefused, AnswerUnreadable
+        """
+        return self._named(self._ask(STATUS, Status, deadline_s))
+
+    def demote(self, epoch: int, *, deadline_s: float = DEMOTE_S) -> Demoted:
+        """Asks it to become standby for the promotion `epoch` here, and returns when it has, or has failed to.
+
+        Raises:
+            PeerSilent: whether it did is not known.
+            PeerRefused, AnswerUnreadable
+        """
+        return self._ask(Request("demote", epoch), Demoted, deadline_s)
+
+    def drain(self, seconds: int, *, deadline_s: float = ASK_S) -> Status:
+        """Has its gate refuse calls by address for so many seconds (0: no longer); what it is, with its live calls.
+
+        Raises:
+            PeerSilent, PeerRefused, AnswerUnreadable
+        """
+        return self._named(self._ask(Request("drain", seconds=seconds), Status, deadline_s))
+
+    def switchover(self, *, deadline_s: float = SWITCH_S) -> Switched:
+        """Has it make itself primary, for a drill; it asks this machine to demote in its turn.
+
+        Raises:
+            PeerSilent: whether it did is not known.
+            PeerRefused, AnswerUnreadable
+        """
+        return self._ask(SWITCHOVER, Switched, deadline_s)
+
+    def digest(self, *, deadline_s: float = ASK_S) -> Digest:
+        """What tells its set-up from ours.
+
+        Raises:
+            PeerSilent, PeerRefused, AnswerUnreadable
+        """
+        return self._ask(DIGEST, Digest, deadline_s)
+
+    def facts(self, *, deadline_s: float = FACTS_S) -> Facts:
+        """What should be the same on both.
+
+        Raises:
+            PeerSilent, PeerRefused, AnswerUnreadable
+        """
+        return self._ask(FACTS, Facts, deadline_s)
+
+    def look(self, *, deadline_s: float = ASK_S) -> Asked:
+        """Its status as evidence; never raises for what comes back."""
+        asked = f"ssh {self._here.other.ssh_host}, status"
+        started = time.monotonic()
+        before = time.time()
+        try:
+            status = self.status(deadline_s=deadline_s)
+        except PeerSilent as error:
+            return Asked(Found("ssh", self.name, asked, error.answer, str(error), time.monotonic() - started), None)
+        except (PeerRefused, AnswerUnreadable) as error:
+            words = f"{self.name}'s ssh answers, and not as it should: {error}"
+            return Asked(Found("ssh", self.name, asked, Answer.ODD, words, time.monotonic() - started), None)
+        # It looked at its clock somewhere between our question and its answer.
+        unsure = (time.time() - before) / 2
+        words = f"{self.name} answers ssh: {status.why}"
+        found = Found("ssh", self.name, asked, Answer.YES, words, time.monotonic() - started)
+        return Asked(found, status, status.wall - (before + unsure), unsure)
+
+    def late(self, seconds: float) -> Asked:
+        """What counts when it was not back in time."""
+        words = f"{self.name}'s ssh hung for {seconds:.0f} s"
+        return Asked(Found("ssh", self.name, "status", Answer.SILENT, words, seconds), None)
+
+    def argv(self, request: Request) -> list[str]:
+        """The command line of ssh for a request."""
+        keys = self.keys
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": str(CONNECT_S),
+            "ConnectionAttempts": "1",
+            "ServerAliveInterval": "2",
+            "ServerAliveCountMax": "2",
+            "StrictHostKeyChecking": "yes",
+            "HostKeyAlias": self.name,
+            "CheckHostIP": "no",
+            "UserKnownHostsFile": str(keys.known_hosts),
+            "GlobalKnownHostsFile": "/dev/null",
+            "UpdateHostKeys": "no",
+            "PreferredAuthentications": "publickey",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "IdentityFile": str(keys.private),
+            "ControlMaster": "no",
+            "ControlPath": "none",
+            "ForwardAgent": "no",
+            "ForwardX11": "no",
+            "ClearAllForwardings": "yes",
+            "PermitLocalCommand": "no",
+            "RequestTTY": "no",
+            "LogLevel": "ERROR",
+        }
+        given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        config = str(keys.config) if keys.config.exists() else "none"
+        login = f"{self._here.pair.sync.ssh_user}@{self._here.other.ssh_host}"
+        return ["ssh", "-F", config, "-T", *given, "--", login, str(request)]
+
+    def _ask(self, request: Request, wanted: type[Said], deadline_s: float) -> Said:
+        if not self.keys.private.exists():
+            raise PeerSilent(
+                f"{self.name} cannot be asked over ssh: there is no key {self.keys.private}. "
+                "Set it up as docs/peer-ssh.md says",
+                Answer.UNKNOWN,
+            )
+        try:
+            done = run(self.argv(request), deadline_s=deadline_s, most_bytes=2 * LONGEST)
+        except CommandLate:
+            raise PeerSilent(f"{self.name}'s ssh hung for {deadline_s:g} s", Answer.SILENT) from None
+        except CommandTalkative:
+            raise AnswerUnreadable(f"more than {LONGEST // 1024} KiB came back, which no answer has") from None
+        except CommandMissing as error:
+            raise PeerSilent(f"{self.name} cannot be asked: {error}", Answer.UNKNOWN) from None
+        if done.returncode == 255:
+            said = printable(done.stderr.strip().rpartition("\n")[2].strip(), 160)
+            raise PeerSilent(*_failed(self.name, self.keys, said))
+        if not done.stdout.strip() and done.stderr.strip():
+            raise AnswerUnreadable(f"it ended with {done.returncode}: {printable(done.stderr.strip(), 300)}")
+        return read(done.stdout.encode(), wanted)
+
+    def _named(self, status: Status) -> Status:
+        if status.machine != self.name:
+            raise AnswerUnreadable(
+                f"it says that it is '{status.machine}'; see machines.{self.name}.ssh in pair.toml and "
+                "localized/machine there"
+            )
+        return status
+
+
+def _failed(peer: str, keys: Keys, said: str) -> tuple[str, Answer]:
+    """What ssh's last words mean (exit code 255: it did not get as far as running anything)."""
+    meanings = (
+        ("Host key verification failed", f"its host key is not the one in {keys.known_hosts}", Answer.ODD),
+        ("IDENTIFICATION HAS CHANGED", f"its host key is not the one in {keys.known_hosts}", Answer.ODD),
+        ("host key is known", f"its host key is not in {keys.known_hosts}", Answer.ODD),
+        ("Permission denied", f"it does not know the key {keys.private}", Answer.ODD),
+        ("Connection refused", "nobody listens for ssh: it is alive, its sshd is not", Answer.REFUSED),
+        ("timed out", "no answer", Answer.SILENT),
+        ("not responding", "the connection was made, and then it was silent", Answer.SILENT),
+        ("No route to host", "no route to it", Answer.SILENT),
+        ("Network is unreachable", "no network here", Answer.UNKNOWN),
+        ("Could not resolve", "its name is not known here", Answer.UNKNOWN),
+        ("banner exchange", "the connection was made, and then it was silent", Answer.SILENT),
+        ("Connection closed", "it closed the connection", Answer.ODD),
+        ("Connection reset", "it closed the connection", Answer.ODD),
+    )
+    for part, words, answer in meanings:
+        if part in said:
+            return f"{peer} does not answer ssh: {words}", answer
+    return f"{peer} does not answer ssh: {said or 'ssh gave no reason'}", Answer.UNKNOWN

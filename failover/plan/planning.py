@@ -1,0 +1,205 @@
+"""Gathers what a plan is made of. Looks, renders both roles to disk as always, and changes nothing that serves."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from failover.carrier.preset import load as load_preset
+from failover.carrier.step import step_name
+from failover.dns import public_role
+from failover.here import Here
+from failover.journal import journal
+from failover.journal.entry import Kind
+from failover.journal.run import Run, load
+from failover.plan import evidence as looking
+from failover.plan import sync_age
+from failover.plan.evidence import Evidence
+from failover.plan.plan import Plan, PlannedStep
+from failover.plan.risks import Looked, risks
+from failover.standing import standing
+from host.errors import HotstandbyError
+from localized.errors import LocalizedError
+from localized.prepare import Prepared, prepare
+from localized.problem import Weight
+from localized.role import Role
+from pair import Pair
+
+USUAL_S: Final = {"fence": 3.0, "localize": 3.0, "dns": 2.0, "proof": 0.5}
+"""Seconds, where no earlier run tells better."""
+CARRIER_S: Final = 2.0
+_RUNS: Final = 5
+"""Earlier runs that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan and what it was made from.
+
+    Attributes:
+        plan: the value.
+        evidence: as gathered.
+        prepared: the primary generation; None where it could not be rendered.
+        serves_already: the public record and our own standing say that this machine is primary.
+    """
+
+    plan: Plan
+    evidence: Evidence
+    prepared: Prepared | None
+    serves_already: bool
+    degraded: bool
+    """The newest run here ended with something missing."""
+
+
+def make(here: Here, command: str, word: str = "") -> Made:
+    """The plan for making this machine primary."""
+    problems: list[str] = []
+    prepared: Prepared | None = None
+    with ThreadPoolExecutor(1) as pool:
+        # Asking is waiting, mostly; the files are rendered meanwhile.
+        asking = pool.submit(looking.gather, here, hurry=bool(word))
+        try:
+            prepared = prepare(here.places, here.pair, here.machine, Role.PRIMARY)
+            problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
+        except (LocalizedError, HotstandbyError) as error:
+            problems.append(str(error))
+        seen = asking.result()
+    known = standing.look(here.places, here.machine)
+    public = public_role.newest([one.said for one in seen.servers])
+    peer_epoch = seen.peer.status.epoch if seen.peer.status is not None else 0
+    epoch = 1 + max(known.epoch, peer_epoch, public.epoch if public is not None else 0)
+    now = datetime.now().astimezone()
+    sync, sync_age_s = sync_age.look(here, now)
+    looked = Looked(
+        pair=here.pair,
+        machine=here.machine,
+        command=command,
+        evidence=seen,
+        word=word,
+        generation_problems=tuple(problems),
+        open_run=_open_run(here),
+        wall_year=datetime.now(UTC).year,
+        sync_age_s=sync_age_s,
+    )
+    plan = Plan(
+        command=command,
+        machine=here.machine,
+        peer=here.peer,
+        epoch=epoch,
+        pair_digest=here.pair.digest,
+        steps=steps(here, took(here), word=word, demotable=seen.peer.status is not None),
+        risks=risks(looked, now),
+        evidence=(*seen.of_peer, *(one.found for one in seen.servers), seen.own.found, seen.clock, sync),
+    )
+    agreed = public is not None and public.machine == here.machine
+    serves = known.is_primary and (agreed or here.pair.dns is None)
+    return Made(plan, seen, prepared, serves, _degraded(here))
+
+
+def newest_run(here: Here) -> Run | None:
+    """The newest run that was more than an empty file.
+
+    Raises:
+        JournalDamaged
+    """
+    for file in reversed(journal.files(journal.directory(here.places))):
+        run = load(file)
+        if run is not None:
+            return run
+    return None
+
+
+def waiting(here: Here) -> dict[str, str]:
+    """Step -> what it waits for, of the newest run; for whoever reminds people. Never raises for a damaged journal."""
+    try:
+        run = newest_run(here)
+    except HotstandbyError:
+        return {}
+    return {step.name: step.words for step in run.waiting} if run is not None else {}
+
+
+def _degraded(here: Here) -> bool:
+    run = newest_run(here)
+    return run is not None and run.closed.startswith("degraded")
+
+
+def _open_run(here: Here) -> Run | None:
+    run = newest_run(here)
+    return run if run is not None and not run.closed and run.touched else None
+
+
+def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
+    """What would be done, for people."""
+    pair, machine, peer = here.pair, here.machine, here.peer
+    shared = [name for name in pair.trunks if pair.trunk_on(name, machine).register_]
+    if demotable:
+        how = f"ask {peer} to demote itself"
+    elif pair.fence is not None:
+        how = f"cut {peer} off with {pair.fence.command[0]}"
+    else:
+        how = f"take a person's word that {peer} is down" if word else f"ask {peer} to demote itself, if it answers"
+    found = [
+        PlannedStep("fence", how, f"{peer} provably registers nothing", took_s.get("fence", USUAL_S["fence"])),
+        PlannedStep(
+            "localize",
+            f"activate the primary files of {machine} and register {', '.join(shared) or 'nothing'}",
+            "Asterisk's own lists",
+            took_s.get("localize", USUAL_S["localize"]),
+        ),
+    ]
+    if pair.dns is not None:
+        names = ", ".join(f"{name} to {by[machine]}" for name, by in pair.dns.follow.items())
+        found.append(
+            PlannedStep(
+                "dns",
+                f"point {names} in {pair.dns.zone}, by {pair.dns.method}",
+                "every name server that the parent delegates to, at each of its addresses",
+                took_s.get("dns", USUAL_S["dns"]),
+            )
+        )
+    for name, carrier in pair.carriers.items():
+        step = step_name(name)
+        if carrier.preset == "manual":
+            found.append(PlannedStep(step, f"a person calls {name}", "their word: failover confirm", 0.0))
+            continue
+        try:
+            title = load_preset(here.places, carrier.preset).title
+        except HotstandbyError:
+            title = carrier.preset
+        what = f"{len(carrier.dids)} numbers" if carrier.dids else "the trunk"
+        route = carrier.routes.get(machine, "?")
+        found.append(PlannedStep(step, f"route {what} at {title} to {route}", "read back", took_s.get(step, CARRIER_S)))
+    found.append(_proof(pair, took_s))
+    return tuple(found)
+
+
+def _proof(pair: Pair, took_s: dict[str, float]) -> PlannedStep:
+    looks = ["Asterisk's own lists"]
+    if pair.dns is not None and pair.dns.resolvers:
+        looks.append("public resolvers")
+    if pair.domino.sites:
+        looks.append("Domino's marker")
+    usual = took_s.get("proof", USUAL_S["proof"] + (pair.proof.listen_s + 1.0 if pair.proof is not None else 0.0))
+    what = f"call {pair.proof.number} through {pair.proof.trunk}" if pair.proof is not None else "nothing, it looks"
+    if pair.proof is not None:
+        looks.append("sound both ways")
+    return PlannedStep("proof", what, ", ".join(looks), usual)
+
+
+def took(here: Here) -> dict[str, float]:
+    """Step -> seconds of the last time it was verified here."""
+    found: dict[str, float] = {}
+    for file in journal.files(journal.directory(here.places))[-_RUNS:]:
+        try:
+            run = load(file)
+        except HotstandbyError:
+            continue
+        begun: dict[str, float] = {}
+        for entry in run.entries if run is not None else ():
+            if entry.kind is Kind.BEGUN:
+                begun[entry.step] = entry.stamp.boottime
+            elif entry.kind in (Kind.VERIFIED, Kind.OPEN) and entry.step in begun:
+                found[entry.step] = max(0.0, entry.stamp.boottime - begun.pop(entry.step))
+    return found

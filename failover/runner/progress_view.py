@@ -1,0 +1,128 @@
+"""Shows a run's events: one live line a step on a terminal, plain lines elsewhere, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import IO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from failover.runner.progress import Event, Tell, Told
+from host.printable import printable
+
+_STYLE = {
+    Told.VERIFIED: "green",
+    Told.UNDONE: "green",
+    Told.OPEN: "yellow",
+    Told.HOOK: "yellow",
+    Told.HELD: "yellow",
+    Told.FAILED: "bold red",
+}
+_MARK = {Told.VERIFIED: "ok", Told.UNDONE: "undone", Told.OPEN: "open", Told.FAILED: "FAILED"}
+_LIMIT = 600
+"""Characters of one sentence; a name server or carrier may have much to say."""
+
+
+def view(console: Console, *, as_json: bool) -> Tell:
+    """What shows events here: JSON lines if asked for, a live view on a terminal, plain lines elsewhere."""
+    if as_json:
+        return json_lines(console.file)
+    if console.is_terminal:
+        return LiveView(console)
+    return plain(console)
+
+
+def plain(console: Console) -> Tell:
+    """One line an event, readable in a log."""
+
+    def tell(event: Event) -> None:
+        if event.told is not Told.BEGAN:
+            console.print(line(event), soft_wrap=True)
+
+    return tell
+
+
+def json_lines(stream: IO[str]) -> Tell:
+    """One JSON object an event and line."""
+
+    def tell(event: Event) -> None:
+        told = {
+            "event": event.told.value,
+            "step": event.step,
+            "words": event.words,
+            "seconds": round(event.seconds, 3),
+            "position": event.position,
+            "total": event.total,
+        }
+        print(json.dumps(told), file=stream, flush=True)
+
+    return tell
+
+
+def line(event: Event) -> Text:
+    """An event as one line: step, seconds, mark, words."""
+    name = event.step or "total"
+    mark = _MARK.get(event.told, event.told.value)
+    text = Text(f"{name:<10} {event.seconds:6.1f} s  ")
+    text.append(f"{mark:<7}", style=_STYLE.get(event.told, ""))
+    # A refusal has several lines; the command shows them all when it ends.
+    text.append(f" {printable(event.words.partition(chr(10))[0], _LIMIT)}")
+    return text
+
+
+class LiveView:
+    """One line a step; that of the step under way counts its seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._current: Event | None = None
+        self._since = 0.0
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
+        self._running = False
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            if event.told in (Told.BEGAN, Told.UNDOING):
+                self._current, self._since = event, self._console.get_time()
+            elif event.told not in (Told.HOOK, Told.HELD):
+                self._current = None
+        if not self._running and event.told is not Told.ENDED:
+            self._live.start()
+            self._running = True
+        if event.told not in (Told.BEGAN, Told.UNDOING):
+            self._console.print(line(event))
+        if event.told is Told.ENDED and self._running:
+            self._live.stop()
+            self._running = False
+
+    def _render(self) -> Text:
+        with self._lock:
+            if self._current is None:
+                return Text("")
+            seconds = self._console.get_time() - self._since
+            where = f"{self._current.position} of {self._current.total}" if self._current.total else ""
+            return Text(f"{self._current.step:<10} {seconds:6.1f} s  … {where}", style="cyan")
+
+
+def table(events: list[Event]) -> Table:
+    """How each step ended, and the total."""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("step")
+    shown.add_column("seconds", justify="right")
+    shown.add_column("result")
+    shown.add_column("seen", overflow="fold")
+    for event in events:
+        if event.told in _MARK or event.told is Told.ENDED:
+            mark = _MARK.get(event.told, "")
+            shown.add_row(
+                event.step or "total",
+                f"{event.seconds:.1f}",
+                Text(mark, style=_STYLE.get(event.told, "")),
+                Text(printable(event.words, _LIMIT)),
+            )
+    return shown

@@ -1,0 +1,259 @@
+"""Carries out steps: journal first, signals held back inside a step, proof last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from failover.errors import LeftOpen, Refused
+from failover.journal.entry import Kind
+from failover.journal.journal import Clock, Journal, JournalUnwritable, SystemClock
+from failover.journal.mask import Mask
+from failover.journal.run import Run, StepTold, load
+from failover.runner.progress import Event, Tell, Told, silent
+from failover.runner.signals import Held, held
+from failover.runner.step import OnFailure, Planned, Step
+from host.errors import HotstandbyError
+from host.exits import Exit
+from host.hook import run_parts
+
+HOOK_DEADLINE_S: Final = 10.0
+"""Seconds for each program of the admin's: callers wait meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended.
+
+    Attributes:
+        exit: the command's exit code.
+        words: the sentence for people, with what to type next.
+        missing: steps that are not complete.
+        seconds: since this command began with it.
+    """
+
+    exit: Exit
+    words: str
+    missing: tuple[str, ...]
+    seconds: float
+
+
+def always() -> str:
+    """A guard that never objects."""
+    return ""
+
+
+class Runner:
+    """One journal, its steps, and one way through them.
+
+    A run that is continued goes through its steps from the first: what is already so is seen by `check` and proven
+    again by `verify`, so that nothing is believed because a journal says it.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        hooks: Path | None = None,
+        tell: Tell = silent,
+        mask: Mask | None = None,
+        clock: Clock | None = None,
+        guard: Callable[[], str] = always,
+    ) -> None:
+        """
+        Args:
+            journal: opened, with its first line written.
+            hooks: directory that holds before-STEP and after-STEP directories.
+            tell: shows progress.
+            mask: hides secrets in what is told.
+            guard: asked before each step; a sentence stops the run (this machine was fenced, the lease is lost).
+        """
+        self._journal = journal
+        self._hooks = hooks
+        self._tell = tell
+        self._mask = mask or Mask()
+        self._clock = clock or SystemClock()
+        self._guard = guard
+        self._started = self._clock.boottime()
+
+    def carry_out(self, planned: Sequence[Planned]) -> Ended:
+        """Does the steps in order, and takes them back where their failure means that.
+
+        A JournalUnwritable stops the run before the step that could not be announced.
+
+        Raises:
+            JournalDamaged: the journal was altered while it ran.
+        """
+        told = self._load()
+        missing: list[str] = []
+        unfinished = ""
+        with held() as signals:
+            for position, entry in enumerate(planned, start=1):
+                stop = f"{signals.came} came" if signals.came else self._guard()
+                if stop:
+                    return self._halfway(stop, [item.step.name for item in planned[position - 1 :]])
+                try:
+                    failed = self._step(entry.step, told.step(entry.step.name) if told else None, position, planned)
+                except JournalUnwritable as error:
+                    return self._halfway(str(error), [item.step.name for item in planned[position - 1 :]])
+                if not failed:
+                    continue
+                missing.append(entry.step.name)
+                if isinstance(failed, LeftOpen) or entry.on_failure is OnFailure.GO_ON:
+                    if isinstance(failed, LeftOpen) and failed.exit_code is Exit.HALFWAY:
+                        unfinished = unfinished or str(failed)
+                    continue
+                if entry.on_failure is OnFailure.STOP:
+                    return self._halfway(str(failed), [item.step.name for item in planned[position - 1 :]])
+                code = Exit.REFUSED if isinstance(failed, Refused) else Exit.FAILED
+                return self._take_back(planned, f"{entry.step.name}: {failed}", signals, code)
+            return self._halfway(unfinished, missing) if unfinished else self._close(missing)
+
+    def take_back(self, planned: Sequence[Planned], why: str) -> Ended:
+        """Undoes every step that the journal says was begun, the last one first.
+
+        One undo that fails does not keep the others from theirs: a carrier that is down must not leave this machine
+        registered. The journal is not waited for: going back is always safe.
+
+        Args:
+            planned: at least the steps that the journal knows.
+        """
+        with held() as signals:
+            return self._take_back(planned, why, signals)
+
+    def _step(self, step: Step, before: StepTold | None, position: int, planned: Sequence[Planned]) -> Exception | None:
+        began = self._clock.boottime()
+        total = len(planned)
+
+        def say(what: Told, words: str) -> None:
+            self._tell(Event(what, step.name, self._mask(words), self._clock.boottime() - began, position, total))
+
+        say(Told.BEGAN, "")
+        self._run_hooks("before", step.name, say)
+        failed: Exception | None = None
+        try:
+            if step.check():
+                proof = f"already so: {step.verify()}"
+            else:
+                saved = before.saved if before and before.touched else step.saved()
+                self._journal.append(Kind.BEGUN, step.name, data=saved)
+                step.apply()
+                self._journal.append(Kind.DONE, step.name)
+                proof = step.verify()
+            took = self._clock.boottime() - began
+            if took > step.deadline_s:
+                proof = f"{proof} (late: {took:.1f} s, {step.deadline_s:g} s were planned)"
+            self._journal.append(Kind.VERIFIED, step.name, proof)
+            say(Told.VERIFIED, proof)
+        except JournalUnwritable:
+            raise
+        except LeftOpen as error:
+            failed = error
+            self._journal.append(Kind.OPEN, step.name, str(error))
+            say(Told.OPEN, str(error))
+        except Exception as error:
+            failed = error
+            words = _words(error)
+            self._journal.append(Kind.FAILED, step.name, words)
+            say(Told.FAILED, words)
+        self._run_hooks("after", step.name, say, result=type(failed).__name__ if failed else "verified")
+        return failed
+
+    def _take_back(self, planned: Sequence[Planned], why: str, signals: Held, code: Exit = Exit.FAILED) -> Ended:
+        steps = {item.step.name: item.step for item in planned}
+        run = self._load()
+        left: list[str] = []
+        touched = run.touched if run else ()
+        for position, told in enumerate(touched, start=1):
+            if not self._undo(steps.get(told.name), told, position, len(touched)):
+                left.append(told.name)
+        if left:
+            return self._halfway(f"{why}; not taken back: {', '.join(left)}", left)
+        words = f"Taken back, this machine is as before: {why}"
+        if signals.came:
+            words += f" ({signals.came} waited for that)"
+        if code is Exit.FAILED:
+            words += f". Begin anew with: failover {self._journal.file.command}"
+        self._note(Kind.CLOSED, "", f"undone: {why}")
+        return self._ended(code, words, ())
+
+    def _undo(self, step: Step | None, told: StepTold, position: int, total: int) -> bool:
+        began = self._clock.boottime()
+
+        def say(what: Told, words: str) -> None:
+            self._tell(Event(what, told.name, self._mask(words), self._clock.boottime() - began, position, total))
+
+        self._note(Kind.UNDOING, told.name, "")
+        say(Told.UNDOING, "")
+        try:
+            if step is None:
+                raise HotstandbyError(f"this version knows no step '{told.name}'; take back by hand what it did")
+            seen = step.undo(told.saved)
+        except Exception as error:
+            words = f"not taken back: {_words(error)}"
+            self._note(Kind.FAILED, told.name, words)
+            say(Told.FAILED, words)
+            return False
+        self._note(Kind.UNDONE, told.name, seen)
+        say(Told.UNDONE, seen)
+        return True
+
+    def _run_hooks(self, when: str, step: str, say: Callable[[Told, str], None], result: str = "") -> None:
+        if self._hooks is None:
+            return
+        env: Mapping[str, str] = {
+            "HOTSTANDBY_STEP": step,
+            "HOTSTANDBY_WHEN": when,
+            "HOTSTANDBY_RESULT": result,
+            "HOTSTANDBY_COMMAND": self._journal.file.command,
+            "HOTSTANDBY_MACHINE": self._journal.machine,
+            "HOTSTANDBY_EPOCH": str(self._journal.epoch),
+        }
+        for ran in run_parts(self._hooks / f"{when}-{step}", env=env, deadline_s=HOOK_DEADLINE_S):
+            if not ran.succeeded:
+                # Told, and nothing more: a broken notification script must not keep the phones from being answered.
+                words = f"{ran.path} failed, the run goes on: {ran.said}"
+                self._journal.append(Kind.HOOK, step, words)
+                say(Told.HOOK, words)
+
+    def _close(self, missing: list[str]) -> Ended:
+        if missing:
+            self._note(Kind.CLOSED, "", f"degraded: {', '.join(missing)} not complete")
+            words = f"Done, but degraded: {', '.join(missing)} not complete. See what is missing with: failover history"
+            return self._ended(Exit.DEGRADED, words, tuple(missing))
+        self._note(Kind.CLOSED, "", "done")
+        return self._ended(Exit.DONE, "Done, every step was proven. Nothing to do.", ())
+
+    def _halfway(self, why: str, left: list[str]) -> Ended:
+        run = self._load()
+        if run is None or not run.touched:
+            self._note(Kind.CLOSED, "", f"nothing was touched: {why}")
+            return self._ended(Exit.FAILED, f"Stopped before anything was touched: {why}", tuple(left))
+        words = (
+            f"Stopped half-way: {why}. Not complete: {', '.join(left)}. Go on with the same command, "
+            f"or take back what was done with: failover {self._journal.file.command} --abort"
+        )
+        return self._ended(Exit.HALFWAY, words, tuple(left))
+
+    def _ended(self, code: Exit, words: str, missing: tuple[str, ...]) -> Ended:
+        ended = Ended(code, self._mask(words), missing, self._clock.boottime() - self._started)
+        self._tell(Event(Told.ENDED, "", ended.words, ended.seconds))
+        return ended
+
+    def _note(self, kind: Kind, step: str, words: str) -> None:
+        """A line that nothing waits for: what it tells is true without it, and is found again by looking."""
+        try:
+            self._journal.append(kind, step, words)
+        except JournalUnwritable as error:
+            self._tell(Event(Told.HOOK, step, self._mask(str(error)), 0.0))
+
+    def _load(self) -> Run | None:
+        return load(self._journal.file)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, HotstandbyError):
+        return str(error)
+    return f"a defect in hotstandby, please report it: {type(error).__name__}: {error}"
