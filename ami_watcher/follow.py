@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ami_watcher.backoff import Backoff
+from ami_watcher.connecting import Where
 from ami_watcher.contact import Contact, contacts_from
 from ami_watcher.errors import (
     ActionLate,
@@ -34,7 +35,7 @@ from ami_watcher.lists import lists_of
 from ami_watcher.message import Message
 from ami_watcher.registration import Registration
 from ami_watcher.registry import Registry, Shift, Timing
-from ami_watcher.session import Session, Where
+from ami_watcher.session import Session
 from ami_watcher.snapshot import Change, LinkState, Snapshot
 from host.errors import HotstandbyError
 from host.printable import printable

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ami_watcher.connecting import Where
 from ami_watcher.expected import wanted
 from ami_watcher.follow import Follower, Settings
 from ami_watcher.role import may_not_register, role_now
-from ami_watcher.session import Where
 from host.places import Places
 from pair import Pair, read_secret
 

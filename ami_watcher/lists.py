@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ami_watcher.connecting import Where
 from ami_watcher.errors import ActionRefused, PrivilegeMissing
 from ami_watcher.expected import Wanted
 from ami_watcher.message import Message
-from ami_watcher.session import Session, Where
+from ami_watcher.session import Session
 
 LIST_ACTIONS: Final[Mapping[str, str]] = {
     "sip": "SIPshowregistry",

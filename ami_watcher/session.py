@@ -1,6 +1,6 @@
-"""One connection to one Asterisk, from its greeting to its end: panoramisk's Manager and AMIProtocol, mended.
+"""One connection to one Asterisk, from its greeting to its end: panoramisk's Manager, mended.
 
-What is mended, and where:
+What is mended, here and in protocol.py, and where:
 - a callback that raises closes the link and loses the next event: Session.dispatch;
 - a refused login is no error and is repeated for ever with the same secret: Session.open raises, and tries once;
 - an action is sent again after a reconnect, or waits for ever: Protocol.close fails every pending action at once,
@@ -17,19 +17,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 import inspect
 import logging
-import socket
-import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, Final
-from typing import Protocol as Shape
 
-import panoramisk.ami_protocol
 import panoramisk.manager
 
+from ami_watcher.connecting import Where, connect
 from ami_watcher.errors import (
     ActionLate,
     ActionRefused,
@@ -37,157 +33,19 @@ from ami_watcher.errors import (
     AmiUnreachable,
     LinkLost,
     LoginRefused,
-    MessageTooLong,
     NotAmi,
     PrivilegeMissing,
 )
-from ami_watcher.message import Action, Message, Oversize
-from ami_watcher.wire import LONGEST_MESSAGE, Wire, written
+from ami_watcher.message import Action, Message
+from ami_watcher.protocol import Protocol
+from ami_watcher.wire import LONGEST_MESSAGE, Wire
 from host.printable import printable
 
 log = logging.getLogger(__name__)
 
 GOODBYE_S: Final = 0.4
 """How long each half of a polite end of the connection may take before it is cut."""
-READ: Final = 65536
-"""Bytes of one read."""
 MOST_ROUTES: Final = 1000
-ASYNCHRONOUS: Final = b"\r\nPrivilege: "
-"""In an event that came by itself; the items of a list carry no Privilege."""
-
-
-class Where(Shape):
-    """What a session needs of pair.machine.Ami."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def username(self) -> str: ...
-    @property
-    def tls(self) -> bool: ...
-    @property
-    def tls_host_name(self) -> str | None: ...
-    @property
-    def tls_ca_file(self) -> str | None: ...
-
-
-class Protocol(panoramisk.ami_protocol.AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
-    """The socket's side: frames, matches replies to actions, hands events on.
-
-    asyncio reads into a buffer of ours: one of its own for every read would cost as much as the parsing.
-    """
-
-    def __init__(self, session: Session, wire: Wire) -> None:
-        self.factory = session
-        self.wire = wire
-        self.responses: dict[str, Action] = {}
-        self.closed = False
-        self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.transport: asyncio.Transport | None = None
-        self._buffer = bytearray(READ)
-        self._view = memoryview(self._buffer)
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's name
-        """Where asyncio reads into."""
-        return self._view
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """That so many bytes were read."""
-        self.data_received(bytes(self._view[:nbytes]))
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        raw = transport.get_extra_info("socket")
-        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            # A peer without power sends no FIN: unacknowledged bytes end the connection after ten seconds.
-            with contextlib.suppress(OSError):
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000)
-
-    def data_received(self, data: bytes) -> None:
-        if self.closed:
-            return
-        try:
-            messages = self.wire.feed(data)
-        except NotAmi as error:
-            self.end(error)
-            return
-        if self.wire.version is not None and not self.greeted.done():
-            self.greeted.set_result(self.wire.version)
-        dispatch, handle = self.factory.dispatch, self.handle_message
-        for message in messages:
-            # Most of what comes is events; they take the shortest way.
-            if type(message) is Message and ASYNCHRONOUS in message.raw:
-                dispatch(message)
-            else:
-                handle(message)
-
-    def send(self, data: Action) -> asyncio.Future[Any]:
-        """Writes an action and returns the future of its reply.
-
-        Raises:
-            LinkLost: there is no connection any more.
-            Unsendable: it cannot be written as AMI lines.
-        """
-        if self.closed or self.transport is None or self.transport.is_closing():
-            raise LinkLost(f"{data.name} was not sent: the connection to Asterisk has ended.")
-        self.transport.write(written(data.lines))
-        self.responses[data.id] = data
-        return data.future  # type: ignore[no-any-return]
-
-    def forget(self, action: Action) -> None:
-        """Whatever still comes for `action` is dropped."""
-        self.responses.pop(action.id, None)
-
-    def handle_message(self, message: Message | Oversize) -> None:
-        if isinstance(message, Oversize):
-            self._too_long(message)
-            return
-        action = self.responses.get(message.get("ActionID", ""))
-        if action is not None and action.add_message(message):
-            self.forget(action)
-
-    def _too_long(self, message: Oversize) -> None:
-        what = message.head.event_name or "reply"
-        text = (
-            f"Asterisk sent a {printable(what, 40)} of {message.size} bytes, more than the {LONGEST_MESSAGE} "
-            "that are kept; it was dropped."
-        )
-        action = self.responses.pop(message.head.get("ActionID", ""), None)
-        if action is None:
-            log.warning(text)
-        elif not action.future.done():
-            action.future.set_exception(MessageTooLong(f"{action.name} failed: {text}"))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.gone.done():
-            self.gone.set_result(None)
-        why = f" ({exc})" if exc else ""
-        self.end(LinkLost(f"Asterisk ended the connection{why}."))
-
-    def end(self, reason: AmiError) -> None:
-        """Ends the connection and, at once, everything that waits for it."""
-        if self.closed:
-            return
-        self.closed = True
-        if self.transport is not None:
-            self.transport.close()
-        if not self.greeted.done():
-            self.greeted.set_exception(reason)
-            # Nobody may be waiting for it any more.
-            self.greeted.exception()
-        pending, self.responses = self.responses, {}
-        for action in pending.values():
-            if not action.future.done():
-                action.future.set_exception(LinkLost(f"{action.name} has no answer: {reason}"))
-                action.future.exception()
-        self.factory.connection_lost(reason)
-
-    def close(self) -> None:
-        self.end(LinkLost("The connection was closed here."))
 
 
 class Session(panoramisk.manager.Manager):  # type: ignore[misc]
@@ -245,7 +103,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
         """
         try:
             async with asyncio.timeout(deadline_s):
-                await self._reach()
+                await connect(self._where, self._made)
                 await self._hear_greeting()
                 await self._log_in(deadline_s)
         except TimeoutError:
@@ -257,42 +115,6 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
         except BaseException:
             self._cut()
             raise
-
-    async def _reach(self) -> None:
-        loop = asyncio.get_running_loop()
-        where = self._where
-        context = _trusting(where.tls_ca_file) if where.tls else None
-        try:
-            await loop.create_connection(
-                self._made,
-                where.host,
-                where.port,
-                ssl=context,
-                server_hostname=(where.tls_host_name or where.host) if context else None,
-            )
-        except ssl.SSLCertVerificationError as error:
-            raise AmiUnreachable(
-                f"The certificate of {self.address} is not accepted: {error.verify_message} (expected the "
-                f"name {where.tls_host_name or where.host}). See tls_host_name and tls_ca_file under [asterisk] ami in "
-                "pair.toml"
-            ) from error
-        except ssl.SSLError as error:
-            raise AmiUnreachable(
-                f"{self.address} does not agree on TLS ({error.reason or error}). AMI with TLS has a port of its own: "
-                "tlsenable and tlsbindaddr in manager.conf, 5039 by default"
-            ) from error
-        except socket.gaierror as error:
-            raise AmiUnreachable(
-                f"No address for {where.host} ({error.strerror}). Correct host of [asterisk] ami in pair.toml"
-            ) from error
-        except OSError as error:
-            # A name with several addresses gives one error that quotes the others.
-            if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
-                raise AmiUnreachable(
-                    f"Nothing listens at {self.address}: Asterisk is not running, or manager.conf says enabled = no or "
-                    "another port. Try: asterisk -rx 'manager show settings'"
-                ) from error
-            raise AmiUnreachable(f"{self.address} cannot be reached: {error.strerror or error}") from error
 
     def _made(self) -> Protocol:
         self.protocol = Protocol(self, self._wire)
@@ -478,14 +300,3 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
                 async with asyncio.timeout(GOODBYE_S):
                     await asyncio.shield(protocol.gone)
             protocol.transport.abort()
-
-
-def _trusting(ca_file: str | None) -> ssl.SSLContext:
-    """A context that checks certificate and host name, against `ca_file` or what the system trusts."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise AmiUnreachable(
-            f"{ca_file} cannot be used to check Asterisk's certificate: {error.strerror or error}. "
-            "Correct tls_ca_file under [asterisk] ami in pair.toml"
-        ) from error

@@ -11,8 +11,8 @@ from ami_watcher.expected import Wanted
 from ami_watcher.snapshot import Change, Snapshot
 
 if TYPE_CHECKING:
+    from ami_watcher.connecting import Where
     from ami_watcher.follow import Settings
-    from ami_watcher.session import Where
 
 
 class Source(Protocol):
