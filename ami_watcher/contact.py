@@ -53,6 +53,10 @@ class Contact:
         return (self.channel, self.name, self.address)
 
 
+CONTACT_LISTS: Final = ("PJSIPShowContacts", "SIPpeers", "IAXpeerlist")
+"""The actions that list them. IAXpeers, the sister of IAXpeerlist, leaves the ActionID out of its items (seen on 16 and
+22)."""
+
 NOBODY: Final = frozenset({"", "-none-", "(null)", "(none)", "(Unspecified)", "0.0.0.0", "::"})  # noqa: S104
 """Addresses that chan_sip and chan_iax2 print for a peer that is not registered."""
 

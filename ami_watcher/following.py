@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ami_watcher.connecting import Where
 from ami_watcher.expected import wanted
-from ami_watcher.follow import Follower, Settings
+from ami_watcher.follow import Follower
 from ami_watcher.role import may_not_register, role_now
+from ami_watcher.settings import Settings
 from host.places import Places
 from pair import Pair, read_secret
 

@@ -12,7 +12,7 @@ from ami_watcher.snapshot import Change, Snapshot
 
 if TYPE_CHECKING:
     from ami_watcher.connecting import Where
-    from ami_watcher.follow import Settings
+    from ami_watcher.settings import Settings
 
 
 class Source(Protocol):

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from ami_watcher.connecting import Where
-from ami_watcher.contact import Contact, contacts_from
+from ami_watcher.contact import CONTACT_LISTS, Contact, contacts_from
 from ami_watcher.errors import ActionRefused, PrivilegeMissing
 from ami_watcher.exchange import Exchange
-from ami_watcher.follow import CONTACT_LISTS
 from ami_watcher.inventory import FRESH_S, Missing, missing
 from ami_watcher.session import Session
 from failover.errors import FailoverError

@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from ami_watcher.expected import Wanted
-from ami_watcher.follow import Follower, Settings
+from ami_watcher.follow import Follower
+from ami_watcher.settings import Settings
 from ami_watcher.snapshot import Change, LinkState, Snapshot
 from host.errors import UsageError
 from lab.ami_standin import Action, AmiStandin, Connection

@@ -18,9 +18,10 @@ import panoramisk
 import pytest
 
 from ami_watcher.errors import AmiError
-from ami_watcher.follow import Follower, Settings
+from ami_watcher.follow import Follower
 from ami_watcher.lists import lists_of
 from ami_watcher.session import Session
+from ami_watcher.settings import Settings
 from lab.ami_standin import Action, AmiStandin, Connection
 from pair.machine import Ami
 from tests.ami_watcher.certificates import self_signed, serving

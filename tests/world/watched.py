@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from ami_watcher.expected import Wanted
-from ami_watcher.follow import Follower, Settings
+from ami_watcher.follow import Follower
 from ami_watcher.registration import MEANING
+from ami_watcher.settings import Settings
 from ami_watcher.snapshot import Change, LinkState
 from lab import Release, World
 from lab.accounts import CARRIER, account
