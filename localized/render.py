@@ -22,6 +22,7 @@ import jinja2
 import templates
 from host.printable import printable
 from localized import syntax
+from localized.compiled import COMPILED
 from localized.errors import NotRenderable
 from localized.facts import MASK, Facts
 from localized.role import Role
@@ -145,6 +146,7 @@ def _environment(admin_templates: Path | None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        bytecode_cache=COMPILED,
     )
     environment.filters |= {
         function.__name__: function
