@@ -14,12 +14,21 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,126}")
 
 
 class Section(BaseModel):
-    """A table of pair.toml: frozen, and a key that is not known is an error."""
+    """A table of pair.toml: frozen, and a key that is not known is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+    What its keys mean stands below them; whoever prints it reads it there (pair.reference), for pydantic would read
+    every source again at the start of every command.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-def _name(text: str) -> str:
+def checked_name(text: str) -> str:
+    """The text, if it can be a name.
+
+    Raises:
+        ValueError: what a name may be.
+    """
     if not _NAME.fullmatch(text):
         raise ValueError("a name: letters, digits, '-' and '_', 1 to 63 of them, a letter or digit first and last")
     return text
@@ -76,7 +85,7 @@ def _absolute(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(checked_name)]
 """Of a machine, trunk, carrier, lookup: it becomes part of file and section names."""
 Address = Annotated[str, AfterValidator(_address)]
 """IPv4 or IPv6, in its canonical spelling."""

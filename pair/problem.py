@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 import typing
@@ -35,6 +34,8 @@ class Problem:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """ " Did you mean 'x'?" with the nearest of `known`, or nothing."""
+    import difflib  # after a mistake alone
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
 

@@ -13,13 +13,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from host.atomic import replace_file
 from host.errors import UsageError
 from host.places import Places
 from host.printable import printable
-from pair.fields import Name
+from pair.fields import checked_name
 from pair.model import Pair
 from pair.problem import Problem, nearest, problems_of
 from pair.rules import broken_rules
@@ -163,9 +163,6 @@ def _remember(places: Places, data: bytes) -> None:
 _NAMED_TABLES = ("machines", "trunks", "carriers", "lookup")
 
 
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
-
-
 def _bad_names(document: dict[str, object]) -> list[Problem]:
     """Names of machines, trunks and carriers, which become file and section names."""
     found = []
@@ -173,10 +170,9 @@ def _bad_names(document: dict[str, object]) -> list[Problem]:
         section = document.get(table)
         for name in section if isinstance(section, dict) else ():
             try:
-                _NAME.validate_python(name)
-            except ValidationError as error:
-                said = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-                found.append(Problem(f"{table}.{printable(name)}", f"cannot be a name. Allowed: {said}."))
+                checked_name(name)
+            except ValueError as error:
+                found.append(Problem(f"{table}.{printable(name)}", f"cannot be a name. Allowed: {error}."))
     return found
 
 

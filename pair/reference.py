@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import itertools
+import textwrap
 import types
 import typing
 from typing import Any
@@ -25,7 +28,7 @@ This page is made from the code that reads the file: `python -m pair.reference >
 _PLACES = {name: f"{name}.NAME" for name in ("machines", "trunks", "carriers", "lookup")}
 
 _WORDS = {
-    "_name": "name",
+    "checked_name": "name",
     "_address": "address",
     "_network": "network",
     "_domain": "domain name",
@@ -55,6 +58,7 @@ def _sections(title: str, annotation: Any) -> list[str]:
     header = f"[[{title}]]" if typing.get_origin(annotation) is tuple else f"[{title}]"
     lines = [f"## `{header}`", said, "", "| key | value | default | meaning |", "|---|---|---|---|"]
     inner: list[str] = []
+    meanings = _meanings(model)
     for name, field in model.model_fields.items():
         if field.exclude:
             continue
@@ -64,9 +68,9 @@ def _sections(title: str, annotation: Any) -> list[str]:
             by_name = typing.get_origin(field.annotation) is dict
             where = f"{title}.{key}.NAME" if by_name else f"{title}.{key}"
             inner.extend(_sections(where, field.annotation))
-            lines.append(f"| `{key}` | table, below | {_default(field, nested)} | {_text(field.description)} |")
+            lines.append(f"| `{key}` | table, below | {_default(field, nested)} | {_text(meanings.get(name, ''))} |")
         else:
-            lines.append(f"| `{key}` | {_kind(field)} | {_default(field, None)} | {_text(field.description)} |")
+            lines.append(f"| `{key}` | {_kind(field)} | {_default(field, None)} | {_text(meanings.get(name, ''))} |")
     return ["\n".join(lines) + "\n", *inner]
 
 
@@ -127,8 +131,20 @@ def _default(field: FieldInfo, nested: type[BaseModel] | None) -> str:
     return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
-def _text(description: str | None) -> str:
-    return " ".join((description or "").split()).replace("|", "\\|")
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    """What the text below each field says."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, below in itertools.pairwise(body.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = inspect.cleandoc(text)
+    return found
+
+
+def _text(meaning: str) -> str:
+    return " ".join(meaning.split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":
