@@ -22,7 +22,7 @@ from typing import Any, Final
 from host.atomic import fsync_directory, swap_symlink
 from host.places import Places
 from localized.errors import NotRenderable, NotWritable
-from localized.render import Owner, Rendered, digest
+from localized.rendered import Owner, Rendered, digest
 from localized.role import Role
 
 MANIFEST: Final = "manifest.json"

@@ -16,7 +16,7 @@ from localized.errors import LocalizedError, NotActivatable, NotRenderable
 from localized.facts import Facts
 from localized.generations import Generation, Store
 from localized.problem import Problem, Weight
-from localized.render import Owner, Rendered, masked, render, template_names
+from localized.rendered import Owner, Rendered
 from localized.role import Role
 from localized.validate import asterisk_problems, named_problems
 from localized.working import working
@@ -68,6 +68,8 @@ def render_role(places: Places, pair: Pair, machine: str, role: Role) -> Sets:
     Raises:
         NotRenderable, NotActivatable
     """
+    from localized.render import masked, render  # jinja2 is loaded where it is needed: most commands render nothing
+
     secrets = read_secrets(places, pair, machine, role)
     files = render(pair, machine, role, secrets, admin_templates=places.templates)
     hidden = masked(pair, machine, role, secrets, admin_templates=places.templates)
@@ -127,6 +129,8 @@ def put(places: Places, pair: Pair, machine: str, store: Store, sets: Sets) -> G
     Raises:
         NotWritable, NotRenderable
     """
+    from localized.render import template_names
+
     inputs: Mapping[str, Any] = {
         "pair": pair.name,
         "pair_digest": pair.digest,

@@ -9,11 +9,8 @@ without a filter of localized.syntax.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,46 +22,12 @@ from localized import syntax
 from localized.compiled import COMPILED
 from localized.errors import NotRenderable
 from localized.facts import MASK, Facts
+from localized.rendered import FREEPBX_NAMES, Owner, Rendered, digest
 from localized.role import Role
 from localized.syntax import Outside
 from pair import Pair
 
-
-class Owner(Enum):
-    """Who may read a rendered file besides root."""
-
-    ROOT = "root"
-    ASTERISK = "asterisk"
-    NAMED = "named"
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One file of a generation.
-
-    Attributes:
-        path: relative to the generation's directory.
-        data: all of its bytes.
-        mode: permission bits.
-        owner: whose group may read it.
-        secret: it holds secrets, and is shown masked only.
-        reload: the Asterisk module that reads it, such as "chan_sip.so"; None where none does.
-    """
-
-    path: str
-    data: bytes
-    mode: int
-    owner: Owner
-    secret: bool
-    reload: str | None
-
-
-FREEPBX_NAMES: Final[Mapping[str, str]] = {
-    "asterisk/sip-registrations.conf": "asterisk/sip_registrations_custom.conf",
-    "asterisk/iax-registrations.conf": "asterisk/iax_registrations_custom.conf",
-    "asterisk/pjsip-registrations.conf": "asterisk/pjsip.registration_custom.conf",
-}
-"""The names that FreePBX's own files include."""
+__all__ = ["FREEPBX_NAMES", "Owner", "Rendered", "digest", "masked", "render", "template_names"]
 
 _SUFFIX: Final = ".j2"
 _MARK: Final = re.compile(r"\A\{#-?\s*hotstandby:([^#]*?)-?#\}")
@@ -109,15 +72,6 @@ def _render(facts: Facts, names: Mapping[str, Path], admin_templates: Path | Non
         if name.startswith("named/") == facts.role.is_dns
     ]
     return tuple(sorted(found, key=lambda file: file.path))
-
-
-def digest(files: Iterable[Rendered]) -> str:
-    """What tells one set of rendered files from another, hexadecimal."""
-    summed = hashlib.sha256()
-    for file in files:
-        summed.update(f"{file.path}\0{file.mode:o}\0{file.owner.value}\0{len(file.data)}\0".encode())
-        summed.update(file.data)
-    return summed.hexdigest()
 
 
 def template_names(admin_templates: Path | None) -> dict[str, Path]:

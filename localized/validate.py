@@ -9,7 +9,7 @@ from pathlib import Path
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
 from localized.asterisk_conf import read_text
-from localized.render import FREEPBX_NAMES, Rendered
+from localized.rendered import FREEPBX_NAMES, Rendered
 from localized.wiring import WIRES
 
 _SECTION_OF = {FREEPBX_NAMES.get(wire.file, wire.file): wire.section for wire in WIRES} | {

@@ -15,7 +15,7 @@ from localized.elsewhere import TRUE, generated_by_gui, registrations_elsewhere
 from localized.facts import Facts
 from localized.problem import Problem, Weight, same_file, ways
 from localized.reach import closed_directories
-from localized.render import FREEPBX_NAMES
+from localized.rendered import FREEPBX_NAMES
 
 
 @dataclass(frozen=True, slots=True)
