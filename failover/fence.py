@@ -14,14 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from failover.errors import FailoverError, Refused
+from failover.errors import FailoverError, Refused, StoppedHalfway
 from failover.here import Here
 from failover.journal.entry import Json
 from failover.journal.recovery import Fence as Proof
-from failover.peer.remote import DEMOTE_S, Asked, Peer
+from failover.peer.remote import DEMOTE_S, Asked, Peer, PeerSilent
+from failover.peer.words import PeerRefused
 from failover.plan.refusal import in_short
 from failover.probes.found import Answer, Found
 from failover.standing import claim
+from failover.verdict import Reply, Seen, Verdict, seen, verdict
 from host import clock
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
@@ -29,6 +31,10 @@ from host.printable import printable
 FRESH_S: Final = 10.0
 """Seconds for which silence counts: asking a dead machine takes 2 s, and callers wait meanwhile."""
 AGAIN_S: Final = 0.5
+SETTLED_S: Final = DEMOTE_S + 10.0
+"""Seconds after a demotion was asked for: by then it has ended over there, or was never begun."""
+ONCE_MORE_S: Final = 15.0
+"""Seconds of looking when an earlier command of the same run had asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ class FenceStep:
         word: str = "",
         seen: Asked | None = None,
         more: tuple[Found, ...] = (),
+        asked_before: bool = False,
+        command: str = "promote",
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         """
@@ -122,6 +130,8 @@ class FenceStep:
             word: a person's, that the peer is down.
             seen: the peer as the plan's evidence has just found it.
             more: further evidence about it, for a refusal.
+            asked_before: an earlier command of this run may have asked the peer to demote itself.
+            command: that was typed, for who shall type it again.
         """
         self._here = here
         self._epoch = epoch
@@ -132,6 +142,12 @@ class FenceStep:
         self._seen = seen
         self._seen_at = clock.boottime()
         self._failed = ""
+        self._command = command
+        self._reply = Reply.LOST if asked_before else Reply.NOT_ASKED
+        self._shown = ""
+        self.parting = ""
+        """After `undo`: who serves now, and what to type where."""
+        self._until = time.monotonic() + (ONCE_MORE_S if asked_before else 0.0)
 
     def check(self) -> bool:
         """Whether the peer provably serves nothing, without anybody's word.
@@ -146,7 +162,11 @@ class FenceStep:
         except OSError as error:
             where = error.filename or self._here.places.run
             raise Refused(f"REFUSED: {where} cannot be written ({error.strerror}). Run this as root.") from None
-        return judge(self._look(), verified(self._here, self._epoch), "").proof is Proof.PROVEN
+        found = judge(self._look(), verified(self._here, self._epoch), "")
+        if found.proof is not Proof.PROVEN:
+            return False
+        self._reply, self._shown = Reply.PROVEN, found.words
+        return True
 
     def saved(self) -> Mapping[str, Json]:
         """Nothing of ours changes."""
@@ -158,42 +178,85 @@ class FenceStep:
         Raises:
             Refused: neither is possible, and nobody gave their word.
         """
-        if self._look().found.answer is Answer.YES:
-            try:
-                done = self._peer.demote(self._epoch)
-                self._seen = None
-                if done.proven:
-                    return
-                self._failed = f"{self._peer.name} tried to demote itself: {done.words}."
-            except FailoverError as error:
-                self._seen = None
-                self._failed = f"{self._peer.name} did not demote itself: {error}."
         section = self._here.pair.fence
+        if self._look().found.answer is Answer.YES:
+            self._until = time.monotonic() + SETTLED_S
+            self._reply = self._ask()
+            self._seen = None
+            if self._reply is Reply.PROVEN or (section is not None and self._stands_by()):
+                return
         if section is not None:
             self._cut_off(section.command, section.command_deadline_s)
+            self._until = max(self._until, time.monotonic() + section.verify_deadline_s)
             return
-        if not self._word:
+        if not self._word and self._reply in (Reply.NOT_ASKED, Reply.REFUSED):
             raise self._refused()
 
+    def _ask(self) -> Reply:
+        """Has the peer demote itself; what came of it."""
+        try:
+            done = self._peer.demote(self._epoch)
+        except PeerRefused as error:
+            self._failed = f"{self._peer.name} did not demote itself: {error}."
+            return Reply.REFUSED
+        except PeerSilent as error:
+            self._failed = f"{self._peer.name} was asked to demote itself, and whether it did is not known: {error}."
+            # Where nobody listens nobody was asked.
+            return Reply.NOT_ASKED if error.answer is Answer.REFUSED else Reply.LOST
+        except FailoverError as error:
+            self._failed = f"{self._peer.name} was asked to demote itself, and whether it did is not known: {error}."
+            return Reply.LOST
+        if done.proven:
+            self._shown = f"{self._peer.name} demoted itself: {done.words}"
+            return Reply.PROVEN
+        self._failed = f"{self._peer.name} tried to demote itself: {done.words}."
+        return Reply.TRIED
+
+    def _stands_by(self) -> bool:
+        return judge(self._look(), None, "").proof is Proof.PROVEN
+
     def verify(self) -> str:
-        """The proof that the peer serves nothing.
+        """The proof that the peer serves nothing (the table in failover/verdict.py).
 
         Raises:
-            Refused: it is not proven, or the peer was seen to serve.
+            Refused: it provably serves, or it is not proven down and was not asked: nothing changed.
+            StoppedHalfway: it may have demoted itself, and cannot be seen to have.
         """
-        section = self._here.pair.fence
-        until = time.monotonic() + (section.verify_deadline_s if section is not None else 0.0)
         while True:
-            found = judge(self._look(), verified(self._here, self._epoch), self._word)
-            if found.proof is Proof.PROVEN:
-                return found.words
-            if found.proof is Proof.DISPROVEN or time.monotonic() > until:
-                raise self._refused(found.words)
-            time.sleep(AGAIN_S)
+            looked = self._look()
+            found = judge(looked, verified(self._here, self._epoch), self._word)
+            now = seen(looked.status, proven=found.proof is Proof.PROVEN)
+            match verdict(self._reply, now, settled=time.monotonic() > self._until):
+                case Verdict.GO_ON:
+                    return found.words if now is Seen.STANDBY else f"{self._shown} (since then: {found.words})"
+                case Verdict.REFUSE:
+                    raise self._refused(found.words)
+                case Verdict.STOP:
+                    raise self._stopped(found.words)
+                case Verdict.LOOK_AGAIN:
+                    time.sleep(AGAIN_S)
+                    if self._reply is not Reply.NOT_ASKED:
+                        # Silence counts for a while of a dead machine only; this one was alive.
+                        self._seen = None
 
     def undo(self, saved: Mapping[str, Json]) -> str:  # noqa: ARG002 - the step contract
-        """A fenced peer is not woken: two machines that both think they should serve are worse than none."""
-        return f"{self._here.peer} stays as it is; to give it the calls, type there: failover switchover"
+        """A fenced peer is not woken: two machines that both think they should serve are worse than none. It is looked
+        at, and who gives it the calls back is told what to type there."""
+        looked = self._peer.look()
+        name = self._here.peer
+        match seen(looked.status, proven=judge(looked, None, "").proof is Proof.PROVEN):
+            case Seen.STANDBY:
+                self.parting = (
+                    f"NOBODY SERVES: {name} is standby. To give it the calls back, type there: failover promote"
+                )
+            case Seen.PRIMARY:
+                self.parting = f"{name} serves"
+            case _:
+                self.parting = (
+                    f"Whether {name} serves is not known ({looked.found.words}). Look there with: failover status; if "
+                    "it is standby, type there: failover promote"
+                )
+        return f"{name} stays as it is: {looked.found.words}"
 
     def _look(self) -> Asked:
         seen = self._seen
@@ -214,6 +277,16 @@ class FenceStep:
         if done.returncode != 0:
             said = printable((done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2], 160)
             self._failed += f" The fence command '{argv[0]}' ended with {done.returncode}{f': {said}' if said else ''}."
+
+    def _stopped(self, found: str) -> StoppedHalfway:
+        name = self._here.peer
+        return StoppedHalfway(
+            f"{self._failed.strip() or f'{name} may have been asked to demote itself.'} Looked at since: {found}. "
+            f"If {name} is standby, nobody serves. Look at both with: failover status. Type the same again here, "
+            f"failover {self._command}: it goes on as soon as {name} is seen to be standby. To give up and have {name} "
+            f"serve, type there: failover promote. If {name} is dead, type here: "
+            'failover promote --peer-is-down "REASON"'
+        )
 
     def _refused(self, found: str = "") -> Refused:
         """One line, for the journal; before anything began, the plan has shown the same at length."""

@@ -1,12 +1,15 @@
 """What the peer may have this machine do: six requests, answered; anything else refused and logged.
 
 It runs as the forced command of the peer's key, so its input is the environment variable SSH_ORIGINAL_COMMAND and
-its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile.
+its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile; one whose
+asker has gone before it began is not begun, for the asker may have said by then that nothing changed.
 """
 
 from __future__ import annotations
 
 import os
+import select
+import sys
 import syslog
 import time
 from collections.abc import Mapping
@@ -128,6 +131,10 @@ def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
         words = f"{here.machine} is being promoted itself, with epoch {known.claim}"
         log(here.places, f"refused {who}: {words}, against {wanted.epoch}")
         return Refusal(reason=words), False
+    if _nobody_listens():
+        words = f"{who} asked for: demote {wanted.epoch}, and has gone; nothing was done"
+        log(here.places, words)
+        return Refusal(reason=words), False
     log(here.places, f"{who} asks for: demote {wanted.epoch}")
     with held():
         _give_way(here, wanted.epoch)
@@ -145,6 +152,16 @@ def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
         ),
         done.proven,
     )
+
+
+def _nobody_listens() -> bool:
+    """Whether the other end of our output is closed: sshd closes it when its connection ends."""
+    try:
+        waiting = select.poll()
+        waiting.register(sys.stdout.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in waiting.poll(0))
+    except (OSError, ValueError):
+        return False
 
 
 def _stood_down_in_dns(here: Here) -> str:

@@ -1,31 +1,28 @@
-"""A promotion from its evidence to its end, or from where a kill left it."""
+"""A promotion from its evidence to its end, or from where a kill left it.
+
+What its steps are made of is loaded while the peer gets its time to answer: see _load_steps.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from failover.carrier.step import carrier_step, step_name
-from failover.demotion import drain
-from failover.dns import tsig_key
-from failover.dns.named import Named
-from failover.dns.step import DnsStep
 from failover.errors import Refused
 from failover.fence import FenceStep, prove
-from failover.here import Here
+from failover.here import HOSTS, Here
 from failover.journal import journal
 from failover.journal.entry import Json, Kind
 from failover.journal.journal import RunFile
 from failover.journal.mask import Mask
 from failover.journal.recovery import Action, Decision, Fence, Now, decide
 from failover.journal.run import Progress, Run, load
-from failover.localize_step import HOSTS, LocalizeStep
 from failover.plan import planning
 from failover.plan.planning import Made
-from failover.proof.step import ProofStep
 from failover.runner.progress import Event, Tell, Told, silent
 from failover.runner.runner import Ended, Runner
 from failover.runner.step import OnFailure, Planned
@@ -35,6 +32,10 @@ from host.exits import Exit
 from host.lock import Lock
 from localized.generations import Store
 from pair import read_secret
+
+if TYPE_CHECKING:
+    from failover.dns.step import DnsStep
+    from failover.dns.tsig_key import TsigKey
 
 LOCK: Final = claim.LOCK
 
@@ -80,18 +81,23 @@ def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
             if decision.action is Action.CONTINUE:
                 return _go_on(here, asked, file, run, decision, tell)
             if decision.action is Action.UNDO:
-                ended = _take_back(here, asked, file, run, decision, tell)
+                # Of a run that only asked the peer nothing here is left; a word that it is dead begins anew at once.
+                anew = bool(asked.word) and not asked.abort and _only_fenced(run)
+                ended = _take_back(here, asked, file, run, decision, silent if anew else tell)
                 if asked.abort and ended.exit is Exit.FAILED:
                     return replace(ended, exit=Exit.DONE)
-                return ended
-            if not run.closed:
+                if not anew or ended.exit is not Exit.FAILED:
+                    return ended
+            elif not run.closed:
                 _close(here, file, run, decision.why)
         if asked.abort:
             return _nothing("Nothing is open, so nothing was taken back. Nothing to do.", tell)
-        made = planning.make(here, asked.command, asked.word)
+        made = planning.make(here, asked.command, asked.word, meanwhile=lambda: _load_steps(here))
         drained = ""
         if asked.drain_s and not made.serves_already:
             _raise_if_unsafe(made, asked)
+            from failover.demotion import drain
+
             drained = drain.drain_peer(here, asked.drain_s, tell).words
             # Minutes have passed: what was seen then proves nothing now.
             made = planning.make(here, asked.command, asked.word)
@@ -118,6 +124,10 @@ def steps(
     The peer is dead or demoted when the later ones come, so nothing that fails in DNS or at a carrier takes this
     machine's registrations back: somebody has to answer.
     """
+    from failover.carrier.step import carrier_step, step_name
+    from failover.localize_step import LocalizeStep
+    from failover.proof.step import ProofStep
+
     evidence = made.evidence if made is not None else None
     alive = evidence.peer_may_live if evidence is not None else bool(run is not None and run.facts.get("peer_answers"))
     fence = FenceStep(
@@ -126,6 +136,8 @@ def steps(
         word=asked.word,
         seen=evidence.peer if evidence is not None else None,
         more=evidence.of_peer if evidence is not None else (),
+        asked_before=run is not None and any(told.name == FenceStep.name for told in run.touched),
+        command=asked.command,
     )
     reason = f"{asked.command} {epoch}" + (f", {asked.word}" if asked.word else "")
     localize = LocalizeStep(
@@ -145,16 +157,31 @@ def steps(
     return found
 
 
+def _load_steps(here: Here) -> None:
+    """Loads what the steps are made of. It takes as long as the peer gets to answer, so it is done meanwhile."""
+    needed = ["failover.localize_step", "failover.carrier.step", "failover.proof.step", "failover.runner.progress_view"]
+    if here.pair.dns is not None:
+        needed.append("failover.dns.step")
+    if here.pair.domino.sites or any(carrier.preset != "manual" for carrier in here.pair.carriers.values()):
+        needed.append("requests")
+    for name in needed:
+        importlib.import_module(name)
+
+
 def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep:
     """The DNS step of this machine.
 
     Raises:
         KeyUnusable, SecretUnusable
     """
+    from failover.dns import tsig_key
+    from failover.dns.named import Named
+    from failover.dns.step import DnsStep
+
     dns = here.pair.dns
     assert dns is not None
 
-    def key(name: str | None) -> tsig_key.TsigKey | None:
+    def key(name: str | None) -> TsigKey | None:
         if name is None:
             return None
         found = tsig_key.parse(read_secret(here.places, name), str(here.places.secrets / name))
@@ -204,7 +231,7 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "
     words = f"{asked.command} of {here.machine}" + (f"; forced: {asked.force}" if asked.force else "")
     words += f"; {drained}" if drained else ""
     written.append(Kind.OPENED, words=words, data=facts)
-    return _runner(here, written, mask, tell).carry_out(planned)
+    return _runner(here, written, mask, tell, planned).carry_out(planned)
 
 
 def _nothing(words: str, tell: Tell) -> Ended:
@@ -218,14 +245,14 @@ def _go_on(here: Here, asked: Asked, file: RunFile, run: Run, decision: Decision
     planned = steps(here, again, run.epoch, mask, run=run)
     written = journal.reopen(file, machine=here.machine, epoch=run.epoch, mask=mask)
     written.append(Kind.RESUMED, words=decision.why)
-    return _runner(here, written, mask, tell).carry_out(planned)
+    return _runner(here, written, mask, tell, planned).carry_out(planned)
 
 
 def _take_back(here: Here, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
     mask = Mask()
     planned = steps(here, Asked(run.command, hosts=asked.hosts), run.epoch, mask, run=run)
     written = journal.reopen(file, machine=here.machine, epoch=run.epoch, mask=mask)
-    return _runner(here, written, mask, tell).take_back(planned, decision.why)
+    return _runner(here, written, mask, tell, planned).take_back(planned, decision.why)
 
 
 def _decide(here: Here, asked: Asked, run: Run) -> Decision:
@@ -237,14 +264,19 @@ def _decide(here: Here, asked: Asked, run: Run) -> Decision:
     decision = decide(run, now(Fence.PROVEN))
     if decision.action is not Action.CONTINUE or run.command == "demote":
         return decision
-    if not any(step.name != "fence" for step in run.touched):
+    if _only_fenced(run):
         # Nothing here has changed yet, and the step itself asks the peer again.
         return decision
     return decide(run, now(prove(here, word=asked.word or str(run.facts.get("word", ""))).proof))
 
 
-def _runner(here: Here, written: journal.Journal, mask: Mask, tell: Tell) -> Runner:
+def _only_fenced(run: Run) -> bool:
+    return all(step.name == FenceStep.name for step in run.touched)
+
+
+def _runner(here: Here, written: journal.Journal, mask: Mask, tell: Tell, planned: Sequence[Planned]) -> Runner:
     before = fenced.look(here.places)
+    fences = [entry.step for entry in planned if isinstance(entry.step, FenceStep)]
 
     def guard() -> str:
         """A demotion that came meanwhile waits for nobody and wins."""
@@ -253,7 +285,10 @@ def _runner(here: Here, written: journal.Journal, mask: Mask, tell: Tell) -> Run
         now = fenced.look(here.places)
         return f"{here.machine} was fenced meanwhile: {now.reason}" if now is not None and now != before else ""
 
-    return Runner(written, hooks=here.places.hooks, tell=tell, mask=mask, guard=guard)
+    def parting() -> str:
+        return " ".join(fence.parting for fence in fences)
+
+    return Runner(written, hooks=here.places.hooks, tell=tell, mask=mask, guard=guard, parting=parting)
 
 
 def _newest(here: Here) -> tuple[RunFile, Run] | None:

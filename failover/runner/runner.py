@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from failover.errors import LeftOpen, Refused
+from failover.errors import LeftOpen, Refused, StoppedHalfway
 from failover.journal.entry import Kind
 from failover.journal.journal import Clock, Journal, JournalUnwritable, SystemClock
 from failover.journal.mask import Mask
@@ -61,6 +61,7 @@ class Runner:
         mask: Mask | None = None,
         clock: Clock | None = None,
         guard: Callable[[], str] = always,
+        parting: Callable[[], str] = always,
     ) -> None:
         """
         Args:
@@ -69,6 +70,7 @@ class Runner:
             tell: shows progress.
             mask: hides secrets in what is told.
             guard: asked before each step; a sentence stops the run (this machine was fenced, the lease is lost).
+            parting: asked when everything was taken back: who serves now, and what to type where.
         """
         self._journal = journal
         self._hooks = hooks
@@ -76,6 +78,7 @@ class Runner:
         self._mask = mask or Mask()
         self._clock = clock or SystemClock()
         self._guard = guard
+        self._parting = parting
         self._started = self._clock.boottime()
 
     def carry_out(self, planned: Sequence[Planned]) -> Ended:
@@ -105,7 +108,7 @@ class Runner:
                     if isinstance(failed, LeftOpen) and failed.exit_code is Exit.HALFWAY:
                         unfinished = unfinished or str(failed)
                     continue
-                if entry.on_failure is OnFailure.STOP:
+                if entry.on_failure is OnFailure.STOP or isinstance(failed, StoppedHalfway):
                     return self._halfway(str(failed), [item.step.name for item in planned[position - 1 :]])
                 code = Exit.REFUSED if isinstance(failed, Refused) else Exit.FAILED
                 return self._take_back(planned, f"{entry.step.name}: {failed}", signals, code)
@@ -176,6 +179,8 @@ class Runner:
             words += f" ({signals.came} waited for that)"
         if code is Exit.FAILED:
             words += f". Begin anew with: failover {self._journal.file.command}"
+        if parting := self._parting():
+            words += f". {parting}"
         self._note(Kind.CLOSED, "", f"undone: {why}")
         return self._ended(code, words, ())
 
