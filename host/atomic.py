@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
 import os
+import re
 import tempfile
 from pathlib import Path
+from typing import Final
+
+_UNFINISHED: Final = re.compile(r"\.(?P<name>.+?)\.(?P<process>\d+)(?:\.\w{8})?\.new")
+"""Names of what is being written: beside the file, with the process that writes it."""
 
 
 def fsync_directory(directory: Path) -> None:
@@ -32,7 +39,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int
     Raises:
         OSError: nothing was changed, and nothing is left beside the file.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".new", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
@@ -70,3 +77,31 @@ def swap_symlink(link: Path, target: str) -> None:
         fresh.unlink(missing_ok=True)
         raise
     fsync_directory(link.parent)
+
+
+def sweep(directory: Path, name: str = "*") -> None:
+    """Removes what processes that were killed left beside a file or link while they replaced it; never fails.
+
+    What a process that still lives is writing stays.
+
+    Args:
+        directory: where the file is.
+        name: of the file or link; a pattern of fnmatch(3).
+    """
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            found = _UNFINISHED.fullmatch(path.name)
+            if found is None or not fnmatch.fnmatchcase(found["name"], name):
+                continue
+            if not _lives(int(found["process"])):
+                path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from host.atomic import replace_file, swap_symlink
+from host.atomic import replace_file, swap_symlink, sweep
 
 
 def test_a_replaced_file_has_the_new_bytes_and_mode(tmp_path: Path) -> None:
@@ -69,6 +69,22 @@ def test_killed_while_it_writes_a_reader_sees_the_old_or_the_new_bytes(tmp_path:
         process.wait()
         process.stdout.close()
         assert path.read_bytes() in (old, new)
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    for name in (f".a.conf.{ended.pid}.8jk_m2_p.new", f".current.{ended.pid}.new", f".b.{ended.pid}.8jk_m2_p.new"):
+        (tmp_path / name).touch()
+    kept = {f".a.conf.{os.getpid()}.8jk_m2_p.new", ".a.conf.new", "a.conf", f"a.{ended.pid}.new"}
+    for name in kept:
+        (tmp_path / name).touch()
+    sweep(tmp_path, "a.conf")
+    sweep(tmp_path, "current")
+    assert set(os.listdir(tmp_path)) == {*kept, f".b.{ended.pid}.8jk_m2_p.new"}
+    sweep(tmp_path)
+    assert set(os.listdir(tmp_path)) == kept
+    sweep(tmp_path / "missing")
 
 
 def test_a_link_is_swapped_and_a_directory_in_its_place_is_left_alone(tmp_path: Path) -> None:
