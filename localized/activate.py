@@ -20,6 +20,7 @@ from localized import hosts, reload, right
 from localized.compare import Comparison
 from localized.errors import AsteriskUnreachable, LocalizedError, NotActivatable, NotWritable
 from localized.generations import Generation, Store
+from localized.going_back import GoingBack
 from localized.loaded import CHANNEL_OF, MODULES, Loaded, forget_loaded, modules_to_reload, touch
 from localized.outcome import Outcome, judge
 from localized.prepare import BUSY_S, Prepared
@@ -131,6 +132,7 @@ def _activate(
         outcome.next = f"{first}start Asterisk, then: render-localized --role {role.value} --activate"
     outcome.seconds = time.monotonic() - started
     store.prune()
+    GoingBack(places).end()
     return outcome
 
 

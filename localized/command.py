@@ -14,9 +14,10 @@ from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.places import Places
 from localized import activate as activation
-from localized import check, report, right
+from localized import check, debris, report, right
 from localized.errors import NotActivatable
 from localized.generations import Store
+from localized.going_back import GoingBack
 from localized.prepare import Prepared, prepare
 from localized.role import Role
 from localized.working import working
@@ -128,7 +129,7 @@ class _Work:
     def _locked(self, purpose: str, work: Callable[[], int]) -> int:
         try:
             with working(self.places, f"render-localized {purpose}"):
-                Store(self.places).settle()
+                debris.clear(self.places, self.hosts_file)
                 return work()
         except PermissionError as error:
             raise UsageError(f"{error.filename} cannot be written: {error.strerror}. Run this as root.") from None
@@ -158,12 +159,10 @@ class _Work:
 
         def work() -> int:
             pair, machine = self._begin()
-            before = Store(self.places).pointed_to("previous")
-            if before is None:
-                raise NotActivatable(
-                    "There is no previous generation to go back to. Type: render-localized --role standby --activate"
-                )
+            back = GoingBack(self.places)
+            before = back.target()
             self._prove_right(before.role, machine)
+            back.begin(before)
             return self._swap(pair, machine, Prepared(before, ()))
 
         return self._locked("--rollback", work)

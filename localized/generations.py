@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from host.atomic import fsync_directory, swap_symlink
+from host.atomic import fsync_directory, swap_symlink, sweep
 from host.places import Places
 from localized.errors import NotRenderable, NotWritable
 from localized.rendered import Owner, Rendered, digest
@@ -131,7 +131,7 @@ class Store:
         final = self.directory / f"{number}-{role.value}-{sum_}"
         building = self.directory / f".{final.name}.new"
         try:
-            _private_tree(self.directory)
+            _open_tree(self.directory)
             self._sweep()
             building.mkdir()
             building.chmod(0o755)
@@ -205,10 +205,7 @@ class Store:
                     path.rename(self.root / "previous")
                 else:
                     path.unlink()
-        for path in self.root.glob(".*.new"):
-            # host.atomic.swap_symlink puts its process into the name; one that lives is not ours to disturb.
-            if not Path("/proc", path.name.split(".")[-2]).exists():
-                path.unlink(missing_ok=True)
+        sweep(self.root)
 
     def touch(self, generation: Generation, paths: Iterable[str]) -> None:
         """Gives files an mtime that no generation has: Asterisk compares size and mtime alone, and remembers them
@@ -258,11 +255,15 @@ class Store:
             return False
 
 
-def _private_tree(directory: Path) -> None:
+def _open_tree(directory: Path) -> None:
+    """Directories that every user may pass through, whatever the umask; the files in them say who may read."""
     for part in (directory.parent, directory):
         if not part.is_dir():
             part.mkdir(parents=True)
-            part.chmod(0o755)
+        elif any(part.iterdir()):
+            # An admin's own choice. An empty one may be of a run that was killed just before the next line.
+            continue
+        part.chmod(0o755)
 
 
 def on_disk(file: Rendered, number: int, role: Role) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from host.atomic import replace_file
@@ -16,6 +17,11 @@ MODULES: Final[Mapping[str, str]] = {"sip": "chan_sip.so", "iax2": "chan_iax2.so
 CHANNEL_OF: Final[Mapping[str, str]] = {module: channel for channel, module in MODULES.items()}
 
 
+def loaded_file(places: Places) -> Path:
+    """Where the record of it is kept."""
+    return places.state / "localized-loaded.json"
+
+
 class Loaded:
     """The record of it, in the state directory; forgotten before each swap, so that a kill leaves it unknown.
 
@@ -25,7 +31,7 @@ class Loaded:
 
     def __init__(self, places: Places) -> None:
         """Nothing is read yet."""
-        self._file = places.state / "localized-loaded.json"
+        self._file = loaded_file(places)
         self._link = places.localized / "current"
 
     def name(self) -> str | None:

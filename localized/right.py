@@ -136,8 +136,11 @@ def log_word(places: Places, machine: str, reason: str) -> None:
     syslog.syslog(syslog.LOG_WARNING, f"render-localized: {machine} becomes primary; user {user} says: {said}")
     entry = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "machine": machine, "user": user, "reason": said}
     places.state.mkdir(parents=True, exist_ok=True)
-    with (places.state / "peer-is-down.log").open("a", encoding="utf-8") as log:
-        log.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    with (places.state / "peer-is-down.log").open("ab+") as log:
+        # Behind a line that a killed process left unfinished, a new one begins all the same.
+        if log.tell() and os.pread(log.fileno(), 1, log.tell() - 1) != b"\n":
+            log.write(b"\n")
+        log.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
 
 
 def withdraw_word(places: Places) -> None:

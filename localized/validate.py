@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,18 +37,17 @@ def named_problems(directory: Path, *, deadline_s: float = 20.0) -> Iterator[str
     zones = directory / "named" / "zones.conf"
     if not zones.exists():
         return
-    with tempfile.TemporaryDirectory(prefix="hotstandby-named-") as scratch:
-        conf = Path(scratch) / "named.conf"
-        key = directory / "named" / "key.conf"
-        included = "".join(f'include "{path}";\n' for path in (key, zones) if path.exists())
-        conf.write_text(f'options {{ directory "{scratch}"; }};\n{included}', encoding="utf-8")
-        try:
-            done = run(["named-checkconf", "-z", str(conf)], deadline_s=deadline_s)
-        except CommandMissing:
-            return
-        except CommandLate as late:
-            yield str(late)
-            return
-        if done.returncode != 0:
-            said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            yield f"named-checkconf -z: {printable('; '.join(said[:4]), 400)}"
+    key = directory / "named" / "key.conf"
+    included = "".join(f'include "{path}";\n' for path in (key, zones) if path.exists())
+    # Given on standard input: a file for it would stay behind in /tmp when this process is killed.
+    conf = f'options {{ directory "{directory}"; }};\n{included}'
+    try:
+        done = run(["named-checkconf", "-z", "/dev/stdin"], deadline_s=deadline_s, input=conf.encode())
+    except CommandMissing:
+        return
+    except CommandLate as late:
+        yield str(late)
+        return
+    if done.returncode != 0:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        yield f"named-checkconf -z: {printable('; '.join(said[:4]), 400)}"

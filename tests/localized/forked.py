@@ -1,26 +1,25 @@
 """`render-localized` in a forked child: as separate as a process, without the time that imports take; and mortal.
 
-The child can be killed before its nth change: an audit hook counts every file, directory, link or mode that is made,
-changed or removed (PEP 578).
+`run` lets it come to its end. `run_watched` has the kernel tell each change that it makes, and can kill it there.
 """
 
 from __future__ import annotations
 
 import os
-import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from host.places import Places
 from localized.command import main
+from tests.localized import kernel
 from tests.localized.example import environment
+from tests.localized.kernel import Change, Point
 
-CHANGES: Final = frozenset(
-    {"os.rename", "os.mkdir", "os.symlink", "os.remove", "os.rmdir", "os.chmod", "os.chown", "os.utime", "os.truncate"}
-)
-WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+UMASK: Final = 0o077
+"""A hardened machine's: what must be readable by others is so only where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +28,61 @@ class Done:
 
     Attributes:
         returncode: exit code, or minus the signal.
-        changes: how many it made.
+        changes: those it came to, where it was watched.
     """
 
     returncode: int
     stdout: str
     stderr: str
-    changes: int
+    changes: tuple[Change, ...] = ()
 
 
-def run(places: Places, arguments: Sequence[str], *, kill_at: int = 0, env: Mapping[str, str] | None = None) -> Done:
-    """Runs the command to its end, or to its `kill_at`th change."""
-    ends = [os.memfd_create(name) for name in ("stdout", "stderr", "changes")]
-    child = os.fork()
-    if child == 0:
-        _live(places, arguments, kill_at, {**environment(places), **(env or {})}, ends)
-    _, status = os.waitpid(child, 0)
-    stdout, stderr, changes = (_all_of(end) for end in ends)
-    return Done(os.waitstatus_to_exitcode(status), stdout, stderr, int(changes or "0"))
+def run(places: Places, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> Done:
+    """Runs the command to its end."""
+    return _run(places, arguments, env, watched=False, kill_at=None)
 
 
-def _live(places: Places, arguments: Sequence[str], kill_at: int, env: Mapping[str, str], ends: Sequence[int]) -> None:
-    seen = 0
+def run_watched(
+    places: Places, arguments: Sequence[str], *, kill_at: Point | None = None, env: Mapping[str, str] | None = None
+) -> Done:
+    """Runs the command to its end, or to a point; its changes below the directory of `places` are told.
 
-    def hook(event: str, details: tuple[Any, ...]) -> None:
-        nonlocal seen
-        if event in CHANGES or (event == "open" and isinstance(details[2], int) and details[2] & WRITES):
-            seen += 1
-            if seen == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+    Raises:
+        OSError: this kernel does not allow it (kernel.why_not).
+    """
+    return _run(places, arguments, env, watched=True, kill_at=kill_at)
 
+
+def _run(
+    places: Places,
+    arguments: Sequence[str],
+    env: Mapping[str, str] | None,
+    *,
+    watched: bool,
+    kill_at: Point | None,
+) -> Done:
+    ends = [os.memfd_create(name) for name in ("stdout", "stderr")]
+    changes: list[Change] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = os.fork()
+        if child == 0:
+            _live(places, arguments, {**environment(places), **(env or {})}, ends, theirs if watched else None)
+        theirs.close()
+        if watched:
+            changes = kernel.watch(child, ours, places.config.parent, kill_at)
+        _, status = os.waitpid(child, 0)
+    stdout, stderr = (_all_of(end) for end in ends)
+    return Done(os.waitstatus_to_exitcode(status), stdout, stderr, tuple(changes))
+
+
+def _live(
+    places: Places,
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    ends: Sequence[int],
+    watcher: socket.socket | None,
+) -> None:
     code = 99
     try:
         os.dup2(ends[0], 1)
@@ -66,8 +90,10 @@ def _live(places: Places, arguments: Sequence[str], kill_at: int, env: Mapping[s
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         os.environ.clear()
         os.environ.update(env)
+        os.umask(UMASK)
         sys.argv = ["render-localized", *arguments, "--hosts-file", str(places.config.parent / "hosts")]
-        sys.addaudithook(hook)
+        if watcher is not None:
+            kernel.hold_me(watcher)
         main()
         code = 0
     except SystemExit as ended:
@@ -75,7 +101,6 @@ def _live(places: Places, arguments: Sequence[str], kill_at: int, env: Mapping[s
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(ends[2], str(seen).encode())
         os._exit(code)
 
 
