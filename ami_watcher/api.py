@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl
 
-from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -79,18 +78,23 @@ def application(desk: Desk, metrics: Metrics) -> tuple[Starlette, Login]:
         desk: what is known.
         metrics: what is counted.
     """
-    page = Page(desk)
+    page = Page()
     login = Login(page)
-    registry = metrics.registry()
 
     async def index(request: Request) -> Response:
-        return _html(page.index(_text(request, "q", 200), login=login.tokens is not None))
+        query, known = _text(request, "q", 200), login.tokens is not None
+        return _html(await desk.told(lambda glance: page.index(glance, query, login=known)))
 
     async def registrations(_request: Request) -> Response:
-        return _json(desk.registrations())
+        return Response(await desk.told(lambda glance: glance.registrations_json), media_type="application/json")
 
     async def contacts(request: Request) -> Response:
-        return _json(desk.contacts(_text(request, "q", 200), _number(request, "limit", 500, 0, 10_000)))
+        query, limit = _text(request, "q", 200), _number(request, "limit", 500, 0, 10_000)
+        body = await desk.told(lambda glance: glance.contacts(query, limit).model_dump_json())
+        return Response(body, media_type="application/json")
+
+    async def everything() -> str:
+        return (await desk.told(lambda glance: glance.registrations_json)).decode()
 
     async def history(request: Request) -> Response:
         kind = _text(request, "kind", 20)
@@ -114,8 +118,8 @@ def application(desk: Desk, metrics: Metrics) -> tuple[Starlette, Login]:
         return _json(health, status=200 if health.ready else 503)
 
     async def measured(request: Request) -> Response:
-        encode, kind = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"Content-Type": kind})
+        text, kind = await metrics.exposition(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": kind})
 
     async def openapi(_request: Request) -> Response:
         return JSONResponse(description(desk.version))
@@ -132,7 +136,7 @@ def application(desk: Desk, metrics: Metrics) -> tuple[Starlette, Login]:
         Route("/api/registrations", registrations),
         Route("/api/contacts", contacts),
         Route("/api/history", history),
-        Route("/api/events", Stream(desk.hub, lambda: desk.registrations().model_dump_json())),
+        Route("/api/events", Stream(desk.hub, everything)),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", measured),

@@ -76,6 +76,7 @@ def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
     from ami_watcher.daemon import Daemon
     from ami_watcher.following import follower
+    from ami_watcher.pauses import shorten
 
     _log_to_stderr()
     places = Places.standard(config)
@@ -86,6 +87,7 @@ def run(config: Path | None) -> None:
 
     async def follow() -> None:
         daemon = Daemon(places, found.pair, machine, follower(places, found.pair, machine))
+        shorten()
         await daemon.run()
 
     try:

@@ -144,6 +144,7 @@ class Daemon:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_S):
                 await self._keeper.end(time.time())
+        self.desk.close()
         socket_path(self._places).unlink(missing_ok=True)
         log.info("ami-watcher on %s has ended", self._machine)
 
@@ -210,10 +211,18 @@ class Daemon:
                 await self._keeper.flush(time.time())
             if every is not None and now - told >= min(every, 5.0):
                 told = now
-                notify(f"WATCHDOG=1\nSTATUS={printable(self.desk.registrations().sentence)}")
+                notify("WATCHDOG=1")
+                await self._say_how_it_is()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROUND_S):
                     await self._stop.wait()
+
+    async def _say_how_it_is(self) -> None:
+        # Whoever looks at the page may have kept the thread busy: this can wait for the next time.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ROUND_S):
+                sentence = await self.desk.told(lambda glance: glance.registrations.sentence)
+                notify(f"STATUS={printable(sentence)}")
 
     def _stand(self) -> None:
         role = role_now(self._places)

@@ -1,22 +1,32 @@
-"""What the daemon knows, where the API, the page and the metrics ask for it."""
+"""What the daemon knows, where the API, the page and the metrics ask for it.
+
+The loop alone changes what is known. Whoever asks gets a glance: values of one moment, to work with beside the loop.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
+from typing import Final, TypeVar
 
 from ami_watcher import documents
 from ami_watcher.exchange import Exchange
-from ami_watcher.history import REMEMBERED
+from ami_watcher.glance import Glance, history_document
 from ami_watcher.hooks import Courier
 from ami_watcher.hub import Hub
 from ami_watcher.inventory import Export
 from ami_watcher.keeper import Keeper
-from ami_watcher.snapshot import LinkState
+from ami_watcher.snapshot import LinkState, Snapshot
 from ami_watcher.source import Source
-from ami_watcher.view import contacts_document, registrations_document
 from pair.model import Pair
+
+Made = TypeVar("Made")
+
+SHARED_S: Final = 1.0
+"""So long a glance serves everybody who asks, where nothing was learned meanwhile."""
 
 
 class Desk:
@@ -54,51 +64,73 @@ class Desk:
         """The other machine's list as last read, and why there is none."""
         self.warnings: dict[str, str] = {}
         """What is wrong and is no registration: by what it is about, in sentences."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
+        self._shared: Glance | None = None
+        self._stamp: tuple[object, ...] = ()
         self.since = clock()
         self.version = _version()
         self._clock = clock
 
-    def registrations(self) -> documents.Registrations:
-        """All registrations, as of now."""
+    def glance(self) -> Glance:
+        """Everything as of now. Within a second in which nothing is learned, all who ask share one."""
         now = self._clock()
         self.keeper.alive(now)
-        entries = self.keeper.memory.recall(kind="registration", limit=REMEMBERED)
-        return registrations_document(self.source.snapshot, self.pair, entries, self.keeper.watched, now)
-
-    def contacts(self, query: str = "", limit: int = 500) -> documents.Contacts:
-        """Who is here, and who has not come back."""
-        other, why = self.other
-        return contacts_document(
-            self.source.snapshot,
-            self.keeper.inventory.known,
-            other,
-            why,
-            self.pair.peer_of(self.machine),
-            self._clock(),
-            query=query,
-            limit=limit,
+        snapshot = self.source.snapshot
+        health = self._health(snapshot)
+        known = self.keeper.inventory.known
+        stamp = (
+            snapshot.registrations,
+            snapshot.link,
+            snapshot.link_reason,
+            snapshot.role,
+            snapshot.contacts,
+            snapshot.contacts_at is None,
+            self.pair,
+            self.keeper.memory.told,
+            known,
+            self.other,
+            health,
         )
+        shared = self._shared
+        if shared is None or not 0 <= now - shared.at < SHARED_S or not _same(stamp, self._stamp):
+            shared = self._shared = Glance(
+                at=now,
+                snapshot=snapshot,
+                pair=self.pair,
+                entries=self.keeper.memory.lasting,
+                watched=self.keeper.watched,
+                known=known,
+                other=self.other,
+                health=health,
+            )
+            self._stamp = stamp
+        return shared
+
+    async def told(self, make: Callable[[Glance], Made]) -> Made:
+        """What `make` makes of everything as of now. It works in a thread of its own, and the loop goes on meanwhile.
+
+        Args:
+            make: uses the glance that it gets and nothing that anybody changes.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, make, self.glance())
 
     async def history(
         self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 200
     ) -> documents.History:
         """What changed, from the file where it is well."""
         found, complete = await self.keeper.recall(since=since, kind=kind, subject=subject, limit=limit)
-        return self._history(found, complete)
-
-    def recent(self, limit: int) -> documents.History:
-        """What changed lately, from memory; phones are left out, and what was unknown because the link was lost."""
-        found = [
-            entry
-            for entry in self.keeper.memory.recall(limit=REMEMBERED)
-            if entry.kind != "contact"
-            and not (entry.kind == "registration" and "unknown" in (entry.before, entry.after))
-        ]
-        return self._history(found[-limit:], complete=True)
+        note = None if complete else self.keeper.problem
+        return await self.told(lambda now: history_document(self.machine, found, now.at, complete=complete, note=note))
 
     def health(self) -> documents.Health:
         """Whether everything here is proven, and what is wrong besides."""
-        snapshot = self.source.snapshot
+        return self._health(self.source.snapshot)
+
+    def close(self) -> None:
+        """Nothing more is made."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _health(self, snapshot: Snapshot) -> documents.Health:
         problems = list(self.warnings.values())
         if snapshot.link is not LinkState.SYNCED or snapshot.link_reason:
             problems.insert(0, snapshot.link_reason or f"The connection to Asterisk is {snapshot.link.value}.")
@@ -111,14 +143,12 @@ class Desk:
             problems=tuple(problems),
         )
 
-    def _history(self, found: Sequence[object], complete: bool) -> documents.History:
-        return documents.History(
-            machine=self.machine,
-            at=self._clock(),
-            complete=complete,
-            note=None if complete else self.keeper.problem,
-            entries=tuple(documents.HistoryEntry.model_validate(entry, from_attributes=True) for entry in found),
-        )
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    # What is long is a value that stays the same one until it changes, and need not be compared.
+    return len(one) == len(other) and all(
+        a is b or (not isinstance(a, tuple) and a == b) for a, b in zip(one, other, strict=True)
+    )
 
 
 def _version() -> str:

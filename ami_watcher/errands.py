@@ -117,7 +117,8 @@ class Errands:
             except ActionRefused:
                 # Not loaded, or "No Contacts found".
                 continue
-        self._knowledge.contacts_listed(contacts_from(items))
+        # Ten thousand take a moment, in which the registrations are to be followed.
+        self._knowledge.contacts_listed(await asyncio.to_thread(contacts_from, items))
         if denied is not None:
             raise denied
 

@@ -78,6 +78,13 @@ class Memory:
         self._phones: deque[Entry] = deque(maxlen=size)
         self._others: deque[Entry] = deque(maxlen=size)
         self._last: dict[tuple[str, str], Entry] = {}
+        self.told = 0
+        """How many entries were ever remembered: where it is the same, so is all the rest."""
+
+    @property
+    def lasting(self) -> tuple[Entry, ...]:
+        """Everything but phones, in the order in which it was told."""
+        return tuple(self._others)
 
     def last(self, kind: str, subject: str) -> Entry | None:
         """The newest entry of a trunk, a link or a role; None where there is none."""
@@ -86,6 +93,7 @@ class Memory:
     def add(self, entries: Iterable[Entry]) -> None:
         """Remembers `entries`, which come in order of time."""
         for entry in entries:
+            self.told += 1
             if entry.kind == "contact":
                 self._phones.append(entry)
                 continue

@@ -92,11 +92,14 @@ class Inventory:
         """
         self._known: dict[tuple[str, str, str], Known] = {item.contact.key: item for item in known}
         self._most = most
+        self._sorted: tuple[Known, ...] | None = None
 
     @property
     def known(self) -> tuple[Known, ...]:
-        """Everybody, by channel, name and address."""
-        return tuple(self._known[key] for key in sorted(self._known))
+        """Everybody, by channel, name and address; the same value until a list is taken or somebody is forgotten."""
+        if self._sorted is None:
+            self._sorted = tuple(self._known[key] for key in sorted(self._known))
+        return self._sorted
 
     def see(self, contacts: Iterable[Contact], now: float) -> list[Entry]:
         """Takes one whole list and says what changed.
@@ -105,6 +108,7 @@ class Inventory:
             contacts: everybody who is registered at `now`.
             now: unix seconds.
         """
+        self._sorted = None
         entries: list[Entry] = []
         listed = {contact.key: contact for contact in contacts}
         came: dict[str, list[Contact]] = {}
@@ -141,7 +145,9 @@ class Inventory:
         if len(kept) > self._most:
             newest = sorted(kept.values(), key=lambda item: (item.here, item.last_seen), reverse=True)[: self._most]
             kept = {item.contact.key: item for item in newest}
-        self._known = kept
+        if len(kept) < len(self._known):
+            self._sorted = None
+            self._known = kept
 
     def export(self, machine: str, at: float, *, within_s: float = WITHIN_S) -> Export:
         """What the other machine should know, as of the list of `at`: who registered here within `within_s`."""

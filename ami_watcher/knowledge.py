@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from ami_watcher.contact import Contact
 from ami_watcher.expected import Wanted
@@ -16,6 +17,9 @@ from ami_watcher.registration import Registration
 from ami_watcher.registry import Registry, Shift, Timing
 from ami_watcher.snapshot import Change, LinkState, Snapshot
 from ami_watcher.subscribers import Subscribers
+
+CLOCK_S: Final = 0.05
+"""The two clocks drift apart by less than this between two polls, unless one of them is set."""
 
 
 class Knowledge:
@@ -56,6 +60,7 @@ class Knowledge:
         self._link_reason = ""
         self._contacts: tuple[Contact, ...] = ()
         self._contacts_at: float | None = None
+        self._made: tuple[tuple[Registration, ...], float, tuple[Registration, ...]] = ((), 0.0, ())
         self._publish(self.registry.expect(self.wanted, clock()))
 
     @property
@@ -77,11 +82,20 @@ class Knowledge:
             asterisk_version=self.registry.version,
             modules=self.registry.modules,
             role=self.role,
-            registrations=tuple(_in_unix(one, wall - now) for one in self.registry.registrations),
+            registrations=self._registrations(wall - now),
             registrations_at=unix(self.registry.listed_at),
             contacts=self._contacts,
             contacts_at=unix(self._contacts_at),
         )
+
+    def _registrations(self, offset: float) -> tuple[Registration, ...]:
+        """Those of the registry with unix seconds; the same value until something is learned or the clock is set."""
+        source, made_for, made = self._made
+        known = self.registry.registrations
+        if known is not source or abs(offset - made_for) > CLOCK_S:
+            made = tuple(_in_unix(one, offset) for one in known)
+            self._made = known, offset, made
+        return made
 
     def expect(
         self,

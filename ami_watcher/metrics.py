@@ -7,7 +7,7 @@ register could otherwise make series without end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -18,27 +18,22 @@ from prometheus_client.core import (
     Metric,
     StateSetMetricFamily,
 )
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ami_watcher.contact import Reach
 from ami_watcher.desk import Desk
+from ami_watcher.glance import Glance
+from ami_watcher.series import STATES, series
 from ami_watcher.snapshot import LinkState
 
-STATES: Final = (
-    "registered",
-    "registering",
-    "rejected",
-    "unregistered",
-    "gone",
-    "unexpected",
-    "unknown",
-    "standby",
-)
 CHANNELS: Final = ("sip", "iax2", "pjsip")
+END: Final = b"# EOF\n"
+"""The last line of OpenMetrics."""
 
 
-class Metrics(Collector):
-    """Asks the desk whenever it is asked."""
+class Metrics:
+    """Counts, and writes down what is known when it is asked."""
 
     def __init__(self, desk: Desk) -> None:
         """
@@ -46,6 +41,7 @@ class Metrics(Collector):
             desk: what is known.
         """
         self._desk = desk
+        self._process = ProcessCollector(registry=None)
         self.changes: Counter[tuple[str, str]] = Counter()
         """Changes of registrations since the start, by trunk of pair.toml and new state."""
 
@@ -54,46 +50,32 @@ class Metrics(Collector):
         if trunk in self._desk.pair.trunks and state in STATES:
             self.changes[(trunk, state)] += 1
 
-    def registry(self) -> CollectorRegistry:
-        """A registry with these and the process's own metrics."""
+    async def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Everything as of now, and its media type.
+
+        Args:
+            accept: header of the request.
+        """
+        # What only the loop may look at is looked at here; the text is written beside it.
+        changes = dict(self.changes)
+        daemon = tuple(self._daemon())
+        return await self._desk.told(lambda glance: self._written(glance, daemon, changes, accept))
+
+    def _written(
+        self, glance: Glance, daemon: tuple[Metric, ...], changes: Mapping[tuple[str, str], int], accept: str
+    ) -> tuple[bytes, str]:
+        encode, kind = choose_encoder(accept)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)
-        ProcessCollector(registry=registry)
-        return registry
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing is asked for at registration."""
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        """Everything as of now."""
-        yield from self._daemon()
-        yield from self._registrations()
-        yield from self._phones()
+        registry.register(_Families((*daemon, *_moment(glance))))
+        registry.register(self._process)
+        text = encode(registry)
+        openmetrics = text.endswith(END)
+        rows = [row for row in glance.registrations.registrations if row.trunk in glance.pair.trunks]
+        own = series(rows, changes, openmetrics=openmetrics).encode()
+        return (text.removesuffix(END) + own + END if openmetrics else text + own), kind
 
     def _daemon(self) -> Iterable[Metric]:
-        desk, snapshot = self._desk, self._desk.source.snapshot
-        info = InfoMetricFamily("hotstandby_watcher", "The daemon, and the Asterisk that it follows.")
-        info.add_metric(
-            (), {"version": desk.version, "machine": desk.machine, "asterisk": snapshot.asterisk_version[:64]}
-        )
-        yield info
-        yield _gauge("hotstandby_ami_up", "1 while the lists of Asterisk are read.", snapshot.link is LinkState.SYNCED)
-        link = StateSetMetricFamily("hotstandby_ami_state", "State of the connection to Asterisk.")
-        link.add_metric((), {state.value.replace(" ", "_"): state is snapshot.link for state in LinkState})
-        yield link
-        if snapshot.registrations_at is not None:
-            yield _gauge(
-                "hotstandby_ami_last_list_timestamp_seconds",
-                "When the lists of registrations were last read.",
-                snapshot.registrations_at,
-            )
-        yield _gauge(
-            "hotstandby_primary",
-            "1 while this machine's active configuration is the primary's.",
-            snapshot.role == "primary",
-        )
-        yield _gauge("hotstandby_watcher_problems", "What /readyz names as wrong.", len(desk.health().problems))
+        desk = self._desk
         yield _gauge("hotstandby_store_up", "1 while history reaches the disk.", desk.keeper.problem is None)
         yield _gauge("hotstandby_event_listeners", "Clients of /api/events now.", desk.hub.listeners)
         notices = CounterMetricFamily(
@@ -106,61 +88,66 @@ class Metrics(Collector):
                 notices.add_metric((courier.destination.name, result), getattr(courier, result))
         yield notices
 
-    def _registrations(self) -> Iterable[Metric]:
-        document = self._desk.registrations()
-        names = ("trunk", "channel")
-        up = GaugeMetricFamily("hotstandby_registration_up", "1 while the registration holds here.", labels=names)
-        wanted = GaugeMetricFamily(
-            "hotstandby_registration_wanted", "1 where the registration should hold here.", labels=names
-        )
-        state = StateSetMetricFamily("hotstandby_registration_state", "State of the registration.", labels=names)
-        since = GaugeMetricFamily(
-            "hotstandby_registration_since_timestamp_seconds", "When the state began.", labels=names
-        )
-        expiry = GaugeMetricFamily(
-            "hotstandby_registration_expiry_seconds", "Expiry that was granted or asked for.", labels=names
-        )
-        unexpected = 0
-        for row in document.registrations:
-            unexpected += row.state == "unexpected"
-            if row.trunk not in self._desk.pair.trunks:
-                continue
-            labels = (row.trunk, row.channel)
-            up.add_metric(labels, row.state == "registered")
-            wanted.add_metric(labels, row.state not in ("standby", "unexpected"))
-            state.add_metric(labels, {word: word == row.state for word in STATES})
-            if row.since is not None:
-                since.add_metric(labels, row.since)
-            if row.expiry_s is not None:
-                expiry.add_metric(labels, row.expiry_s)
-        yield from (up, wanted, state, since, expiry)
-        yield _gauge("hotstandby_registrations_unexpected", "Registrations that hold here and must not.", unexpected)
-        changes = CounterMetricFamily(
-            "hotstandby_registration_changes",
-            "Changes into a state since the daemon started.",
-            labels=("trunk", "state"),
-        )
-        for (trunk, word), number in sorted(self.changes.items()):
-            changes.add_metric((trunk, word), number)
-        yield changes
 
-    def _phones(self) -> Iterable[Metric]:
-        document = self._desk.contacts(limit=0)
-        counted = Counter((item.channel, item.reach) for item in self._desk.source.snapshot.contacts)
-        contacts = GaugeMetricFamily(
-            "hotstandby_contacts", "Phones and peers that are registered here.", labels=("channel", "reach")
+class _Families(Collector):
+    """Families that are made already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _moment(glance: Glance) -> Iterable[Metric]:
+    """What is true of one moment, but for the trunks one by one."""
+    snapshot, health = glance.snapshot, glance.health
+    info = InfoMetricFamily("hotstandby_watcher", "The daemon, and the Asterisk that it follows.")
+    info.add_metric(
+        (), {"version": health.version, "machine": glance.machine, "asterisk": snapshot.asterisk_version[:64]}
+    )
+    yield info
+    yield _gauge("hotstandby_ami_up", "1 while the lists of Asterisk are read.", snapshot.link is LinkState.SYNCED)
+    link = StateSetMetricFamily("hotstandby_ami_state", "State of the connection to Asterisk.")
+    link.add_metric((), {state.value.replace(" ", "_"): state is snapshot.link for state in LinkState})
+    yield link
+    if snapshot.registrations_at is not None:
+        yield _gauge(
+            "hotstandby_ami_last_list_timestamp_seconds",
+            "When the lists of registrations were last read.",
+            snapshot.registrations_at,
         )
-        for channel in CHANNELS:
-            for reach in Reach:
-                contacts.add_metric((channel, reach.value), counted[(channel, reach)])
-        yield contacts
-        yield _gauge("hotstandby_contacts_missing", "Phones that have not come back.", len(document.missing))
-        if document.other_at is not None:
-            yield _gauge(
-                "hotstandby_contacts_other_timestamp_seconds",
-                "When the other machine wrote its list of phones.",
-                document.other_at,
-            )
+    yield _gauge(
+        "hotstandby_primary",
+        "1 while this machine's active configuration is the primary's.",
+        snapshot.role == "primary",
+    )
+    yield _gauge("hotstandby_watcher_problems", "What /readyz names as wrong.", len(health.problems))
+    unexpected = sum(row.state == "unexpected" for row in glance.registrations.registrations)
+    yield _gauge("hotstandby_registrations_unexpected", "Registrations that hold here and must not.", unexpected)
+    yield from _phones(glance)
+
+
+def _phones(glance: Glance) -> Iterable[Metric]:
+    document = glance.contacts(limit=0)
+    counted = Counter((item.channel, item.reach) for item in glance.snapshot.contacts)
+    contacts = GaugeMetricFamily(
+        "hotstandby_contacts", "Phones and peers that are registered here.", labels=("channel", "reach")
+    )
+    for channel in CHANNELS:
+        for reach in Reach:
+            contacts.add_metric((channel, reach.value), counted[(channel, reach)])
+    yield contacts
+    yield _gauge("hotstandby_contacts_missing", "Phones that have not come back.", len(document.missing))
+    if document.other_at is not None:
+        yield _gauge(
+            "hotstandby_contacts_other_timestamp_seconds",
+            "When the other machine wrote its list of phones.",
+            document.other_at,
+        )
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:

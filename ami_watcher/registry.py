@@ -81,6 +81,7 @@ class Registry:
         self._wanted: tuple[Wanted, ...] = tuple(wanted)
         self._addresses = dict(addresses or {})
         self._known: dict[str, Registration] = {}
+        self._sorted: tuple[Registration, ...] | None = None
         self._entries: dict[str, Listed] = {}
         self._by_user: dict[tuple[str, str], list[str]] = {}
         self._hints: dict[str, str] = {}
@@ -89,8 +90,10 @@ class Registry:
 
     @property
     def registrations(self) -> tuple[Registration, ...]:
-        """Every registration that is expected or listed, sorted by trunk."""
-        return tuple(sorted(self._known.values(), key=lambda one: (one.trunk, one.channel)))
+        """Every registration that is expected or listed, sorted by trunk; the same value until something is learned."""
+        if self._sorted is None:
+            self._sorted = tuple(sorted(self._known.values(), key=lambda one: (one.trunk, one.channel)))
+        return self._sorted
 
     @property
     def in_doubt(self) -> bool:
@@ -237,12 +240,15 @@ class Registry:
         # What no address fits is then told by user and port: the name may stand for other addresses by now.
         for addresses in (self._addresses, None):
             for one in sorted(self._wanted, key=lambda each: not each.here):
+                key = _key(one)
+                if key in entries:
+                    continue
                 near = left.get((one.channel, one.trunk if one.channel == "pjsip" else one.username), [])
                 mine = next((entry for entry in near if matches(entry, one, addresses)), None)
-                if mine is not None and _key(one) not in entries:
+                if mine is not None:
                     near.remove(mine)
-                    entries[_key(one)] = mine
-                    owners[_key(one)] = one
+                    entries[key] = mine
+                    owners[key] = one
         alike: Counter[str] = Counter()
         for entry in (entry for near in left.values() for entry in near):
             key = f"{entry.channel} {printable(str(entry))} {entry.host}:{entry.port or ''} {entry.server_uri or ''}"
@@ -253,6 +259,7 @@ class Registry:
 
     def _shifted(self, after: dict[str, Registration]) -> tuple[Shift, ...]:
         before, self._known = self._known, after
+        self._sorted = None
         shifts = []
         for key in before.keys() | after.keys():
             was, now_is = before.get(key), after.get(key)

@@ -13,7 +13,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ami_watcher import documents
-from ami_watcher.desk import Desk
+from ami_watcher.glance import Glance
 from ami_watcher.history import DAY_S, QUIET
 from ami_watcher.view import lasted
 
@@ -84,14 +84,9 @@ def clock(at: float) -> str:
 
 
 class Page:
-    """Renders the page from what the desk knows."""
+    """Renders the page from what is known at one moment."""
 
-    def __init__(self, desk: Desk) -> None:
-        """
-        Args:
-            desk: what is known.
-        """
-        self._desk = desk
+    def __init__(self) -> None:
         self._jinja = Environment(
             loader=PackageLoader("ami_watcher", "page"),
             autoescape=True,
@@ -101,14 +96,15 @@ class Page:
         )
         self._jinja.globals.update(bars=bars, told=told, lasted=lasted, clock=clock, words=WORDS)
 
-    def index(self, query: str, *, login: bool) -> str:
+    def index(self, glance: Glance, query: str, *, login: bool) -> str:
         """The whole page.
 
         Args:
+            glance: what is known.
             query: filter of the contacts.
             login: whether a token is needed, so that one can leave.
         """
-        registrations = self._desk.registrations()
+        registrations = glance.registrations
         rows = registrations.registrations
         if len(rows) > MOST_TRUNKS:
             first = sorted(rows, key=lambda row: row.level == "good")[:MOST_TRUNKS]
@@ -116,9 +112,9 @@ class Page:
         return self._jinja.get_template("index.html").render(
             registrations=registrations,
             hidden=len(rows) - len(registrations.registrations),
-            contacts=self._desk.contacts(query, MOST_ROWS),
-            history=self._desk.recent(RECENT),
-            health=self._desk.health(),
+            contacts=glance.contacts(query, MOST_ROWS),
+            history=glance.recent(RECENT),
+            health=glance.health,
             query=query,
             now=registrations.at,
             login=login,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -29,7 +29,7 @@ class Stream:
     """GET /api/events."""
 
     def __init__(
-        self, hub: Hub, snapshot: Callable[[], str], *, beat_s: float = BEAT_S, send_s: float = SEND_S
+        self, hub: Hub, snapshot: Callable[[], Awaitable[str]], *, beat_s: float = BEAT_S, send_s: float = SEND_S
     ) -> None:
         """
         Args:
@@ -77,7 +77,9 @@ class Stream:
             )
             await tell(f"retry: {RETRY_MS}\n\n".encode())
             if not listener.complete:
-                await tell(frame(Event(self._hub.last_id, "snapshot", self._snapshot())))
+                # The id is of before: what happens while it is made may be told twice, and is never left out.
+                last_id = self._hub.last_id
+                await tell(frame(Event(last_id, "snapshot", await self._snapshot())))
             while True:
                 event = await listener.next(self._beat_s)
                 if event is not None:

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from ami_watcher import documents
 from ami_watcher.documents import Level, StateWord
-from ami_watcher.expected import Role, Wanted, wanted
+from ami_watcher.expected import Wanted
 from ami_watcher.history import Entry, Stretch, Watched, held_since, outages, strip
 from ami_watcher.inventory import FRESH_S, Export, Known, missing
 from ami_watcher.registration import Registration, State
@@ -66,26 +66,31 @@ def link_document(snapshot: Snapshot) -> documents.Link:
 
 
 def registrations_document(
-    snapshot: Snapshot, pair: Pair, entries: Sequence[Entry], watched: Sequence[Watched], now: float
+    snapshot: Snapshot,
+    pair: Pair,
+    trunks: Sequence[Wanted],
+    entries: Sequence[Entry],
+    watched: Sequence[Watched],
+    now: float,
 ) -> documents.Registrations:
     """All registrations, with those that another machine holds for us.
 
     Args:
         snapshot: what Asterisk shows.
         pair: pair.toml.
+        trunks: those that register, of expected.wanted for the snapshot's role.
         entries: of registrations, in order of time, from before the last day on.
         watched: when watchers ran.
         now: unix seconds.
     """
-    role = cast("Role | None", snapshot.role)
-    trunks = {item.trunk: item for item in wanted(pair, snapshot.machine, role)}
+    named = {item.trunk: item for item in trunks}
     by_subject: dict[str, list[Entry]] = {}
     for entry in entries:
         by_subject.setdefault(entry.subject, []).append(entry)
 
     rows = []
     for registration in snapshot.registrations:
-        trunk = trunks.get(registration.trunk)
+        trunk = named.get(registration.trunk)
         past = by_subject.get(registration.trunk, ())
         since = held_since(past, watched, state=registration.state.value, since=registration.since)
         registration = replace(registration, since=since)
@@ -95,7 +100,7 @@ def registrations_document(
             registration = replace(registration, cause=None)
         rows.append(_row(registration, trunk, stretches))
     shown = {registration.trunk for registration in snapshot.registrations}
-    for trunk in trunks.values():
+    for trunk in named.values():
         if trunk.here or trunk.trunk in shown:
             continue
         rows.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from rich.console import Console, RenderableType
@@ -12,6 +13,7 @@ from rich.console import Console, RenderableType
 from ami_watcher import tables
 from ami_watcher.check import Result, Verdict, judged
 from ami_watcher.documents import Contacts, Registrations
+from ami_watcher.expected import Role, wanted
 from ami_watcher.inventory import Export, Known
 from ami_watcher.registration import State
 from ami_watcher.snapshot import LinkState, Snapshot
@@ -22,7 +24,8 @@ PAIR = a_pair()
 
 
 def registrations(snapshot: Snapshot) -> Registrations:
-    return registrations_document(snapshot, PAIR, (), (), time.time())
+    trunks = wanted(PAIR, snapshot.machine, cast("Role | None", snapshot.role))
+    return registrations_document(snapshot, PAIR, trunks, (), (), time.time())
 
 
 def contacts(snapshot: Snapshot, *missing: str, age_s: float = 400.0) -> Contacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import json
 import re
@@ -9,7 +10,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
 
 from ami_watcher.desk import Desk
 from ami_watcher.exchange import Exchange
@@ -36,7 +36,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     desk.couriers = [Courier(Programs(directory, deadline_s=1), attempts=1)]
     metrics = Metrics(desk)
     metrics.count("acme", "rejected")
-    text = generate_latest(metrics.registry()).decode()
+    text = asyncio.run(metrics.exposition(""))[0].decode()
     return {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
 
 

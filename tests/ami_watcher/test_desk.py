@@ -1,0 +1,98 @@
+"""Answers are made beside the loop: while somebody looks, Asterisk is followed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ami_watcher import glance, sections
+from ami_watcher.desk import Desk
+from ami_watcher.exchange import Exchange
+from ami_watcher.hub import Hub
+from ami_watcher.keeper import Keeper
+from ami_watcher.metrics import Metrics
+from ami_watcher.registration import State
+from tests.ami_watcher.scripted import Scripted, a_pair, a_phone
+from tests.ami_watcher.served import serving
+
+PATHS = ("/", "/metrics", "/api/registrations", "/api/contacts", "/api/history")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_the_loop_has_its_turns_while_an_answer_is_made(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    turns: list[bool] = []
+
+    def waiting_for_a_turn_of_the_loop(make: Callable[..., Any]) -> Callable[..., Any]:
+        def made(*args: Any, **kwargs: Any) -> Any:
+            turn = threading.Event()
+            loop.call_soon_threadsafe(turn.set)
+            turns.append(turn.wait(5))
+            return make(*args, **kwargs)
+
+        return made
+
+    for where, name in (
+        (glance, "registrations_document"),
+        (glance, "contacts_document"),
+        (sections, "bars"),
+        (glance, "history_document"),
+    ):
+        monkeypatch.setattr(where, name, waiting_for_a_turn_of_the_loop(getattr(where, name)))
+    monkeypatch.setattr("ami_watcher.desk.history_document", glance.history_document)
+    async with serving(tmp_path) as served:
+        assert (await served.get(path)).status == 200
+    assert turns
+    assert all(turns)
+
+
+def a_desk(directory: Path, source: Scripted) -> Desk:
+    exchange = Exchange(directory, machine="boston", other="dallas")
+    return Desk(source, a_pair(), "boston", Keeper(directory / "file", history_days=1, now=0.0), Hub("run1"), exchange)
+
+
+async def test_who_asks_while_nothing_is_learned_shares_what_was_made(tmp_path: Path) -> None:
+    source = Scripted()
+    desk = a_desk(tmp_path, source)
+    first = await desk.told(lambda now: now.registrations)
+    assert await desk.told(lambda now: now.registrations) is first
+    await Metrics(desk).exposition("")
+    assert await desk.told(lambda now: now.registrations) is first
+
+
+LEARNED: dict[str, Callable[[Desk, Scripted], object]] = {
+    "a registration": lambda _, source: source.become("acme", State.REJECTED),
+    "a phone": lambda _, source: source.list_contacts(a_phone("100"), a_phone("101")),
+    "a warning": lambda desk, _: desk.warnings.update(export="The list cannot be written."),
+    "history": lambda desk, _: desk.keeper.see([a_phone("100")], 1.0),
+    "pair.toml": lambda desk, _: setattr(desk, "pair", a_pair(port=8161)),
+    "the other machine": lambda desk, _: setattr(desk, "other", (None, "It cannot be read.")),
+}
+
+
+@pytest.mark.parametrize("learn", LEARNED.values(), ids=LEARNED)
+async def test_what_is_learned_is_in_the_next_answer(tmp_path: Path, learn: Callable[[Desk, Scripted], object]) -> None:
+    source = Scripted()
+    desk = a_desk(tmp_path, source)
+    before = desk.glance()
+    assert desk.glance() is before
+    learn(desk, source)
+    assert desk.glance() is not before
+
+
+async def test_a_glance_stays_what_it_was(tmp_path: Path) -> None:
+    source = Scripted()
+    desk = a_desk(tmp_path, source)
+    before = desk.glance()
+    source.become("acme", State.REJECTED)
+    desk.keeper.see([a_phone("101")], 1.0)
+    assert {row.trunk: row.state for row in before.registrations.registrations}["acme"] == "registered"
+    assert before.recent(5).entries == ()
+    assert before.known == ()
