@@ -9,6 +9,7 @@ import sys
 import click
 
 import failover.commands
+from host.brief import brief
 from host.errors import HotstandbyError
 from host.exits import Exit
 
@@ -57,6 +58,7 @@ def group() -> None:
 
 def main() -> None:
     """Entry point: what we raise on purpose is one message and an exit code, never a traceback."""
+    brief()
     try:
         group(standalone_mode=True)
     except HotstandbyError as error:

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import click
 
 import pair as pairs
 from host.places import Places
 from pair import Asterisk, Machine, Pair
+
+HOSTS: Final = Path("/etc/hosts")
+"""The file that takes the hosts block."""
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from failover.demotion import demotion
 from failover.errors import LeftOpen, NotProven
-from failover.here import Here
+from failover.here import HOSTS, Here
 from failover.journal.entry import Json
 from failover.standing import fenced, right
 from host.exits import Exit
@@ -16,8 +15,6 @@ from localized.activate import Outcome, activate
 from localized.generations import Store
 from localized.prepare import Prepared, prepare
 from localized.role import Role
-
-HOSTS: Final = Path("/etc/hosts")
 
 
 class TrunkMissing(LeftOpen):

@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import requests
-from requests.adapters import HTTPAdapter
-
 from failover.carrier.preset import (
     Preset,
     Request,
@@ -168,6 +165,9 @@ class CarrierApi:
         return found
 
     def _exchange(self, what: str, prepared: dict[str, Any], deadline_s: float) -> tuple[int, Mapping[str, str], bytes]:
+        import requests  # most pairs never need it: their carriers are called by a person
+        from requests.adapters import HTTPAdapter
+
         # No exception of requests is quoted: its text holds the URL, and the URL may hold the password.
         with requests.Session() as session:
             session.trust_env = False

@@ -10,9 +10,8 @@ import click
 from failover import promotion
 from failover.here import Here, stands_here
 from failover.promotion import Asked
-from failover.runner.progress_view import view
+from failover.runner.progress import Tell, with_the_first
 from host.exits import Exit
-from host.terminal import console
 
 
 @click.command("promote", epilog='Example: failover promote --peer-is-down "the rack has no power, Bob stands there"')
@@ -29,7 +28,14 @@ def command(here: Here, word: str, force: str, reviewed: str, abort: bool, as_js
     Killed anywhere, the same command goes on, or goes back to standby when that is no longer safe.
     """
     asked = Asked("promote", word=word, force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
-    ended = promotion.promote(here, asked, tell=view(console(), as_json=as_json))
+    ended = promotion.promote(here, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(ended.words, err=True)
     sys.exit(int(ended.exit))
+
+
+def _view(*, as_json: bool) -> Tell:
+    from failover.runner.progress_view import view  # rich: when something is shown, the others have been asked
+    from host.terminal import console
+
+    return view(console(), as_json=as_json)

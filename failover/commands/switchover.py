@@ -10,10 +10,9 @@ import click
 from failover import promotion
 from failover.here import Here, stands_here
 from failover.promotion import Asked
-from failover.runner.progress_view import view
+from failover.runner.progress import Tell, with_the_first
 from failover.standing.pause import duration_s
 from host.exits import Exit
-from host.terminal import console
 
 
 @click.command("switchover", epilog="Example: failover switchover --plan 3f2a90c1d4e5")
@@ -32,7 +31,14 @@ def command(here: Here, force: str, reviewed: str, drains: str, abort: bool, as_
     """
     drain_s = duration_s(drains) if drains else 0.0
     asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s)
-    ended = promotion.promote(here, asked, tell=view(console(), as_json=as_json))
+    ended = promotion.promote(here, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(ended.words, err=True)
     sys.exit(int(ended.exit))
+
+
+def _view(*, as_json: bool) -> Tell:
+    from failover.runner.progress_view import view  # rich: when something is shown, the others have been asked
+    from host.terminal import console
+
+    return view(console(), as_json=as_json)

@@ -11,8 +11,7 @@ from failover.drill import store as drill_store
 from failover.drill.leg import Leg, last_leg, told_by_peer
 from failover.drill.report import Report, document, markdown, usual
 from failover.errors import FailoverError, Refused
-from failover.here import Here
-from failover.localize_step import HOSTS
+from failover.here import HOSTS, Here
 from failover.peer.own_status import status
 from failover.peer.remote import Peer
 from failover.peer.words import Status

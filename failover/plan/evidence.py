@@ -15,7 +15,7 @@ from failover.here import Here
 from failover.peer import words as peer_words
 from failover.peer.remote import Asked as PeerAsked
 from failover.peer.remote import Peer
-from failover.probes import name_server, own_asterisk
+from failover.probes import name_server
 from failover.probes.at_once import Enough, Look, all_of
 from failover.probes.found import Answer, Found
 from failover.probes.name_server import Asked as ServerAsked
@@ -187,10 +187,14 @@ def _server(server: str, address: str, dns: Dns, machines: tuple[str, ...]) -> L
 
 
 def _own(here: Here) -> OwnAsked:
+    from failover.probes import own_asterisk  # asyncio and AMI: loaded while the peer is waited for
+
     pbx = own_asterisk.look(here)
     return OwnAsked(own_asterisk.found(here, pbx, 0.0), pbx)
 
 
 def _own_late(here: Here, seconds: float) -> OwnAsked:
+    from failover.probes import own_asterisk
+
     pbx = peer_words.Pbx(state="silent", words=f"{here.machine}'s Asterisk did not answer in {seconds:.0f} s")
     return OwnAsked(own_asterisk.found(here, pbx, seconds), pbx)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from failover.carrier.preset import load as load_preset
-from failover.carrier.step import step_name
 from failover.dns import public_role
 from failover.here import Here
 from failover.journal import journal
@@ -53,8 +52,12 @@ class Made:
     """The newest run here ended with something missing."""
 
 
-def make(here: Here, command: str, word: str = "") -> Made:
-    """The plan for making this machine primary."""
+def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], object] = lambda: None) -> Made:
+    """The plan for making this machine primary.
+
+    Args:
+        meanwhile: done while the others are waited for: anything that changes nothing.
+    """
     problems: list[str] = []
     prepared: Prepared | None = None
     with ThreadPoolExecutor(1) as pool:
@@ -65,6 +68,7 @@ def make(here: Here, command: str, word: str = "") -> Made:
             problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
         except (LocalizedError, HotstandbyError) as error:
             problems.append(str(error))
+        meanwhile()
         seen = asking.result()
     known = standing.look(here.places, here.machine)
     public = public_role.newest([one.said for one in seen.servers])
@@ -132,6 +136,9 @@ def _open_run(here: Here) -> Run | None:
 
 def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
     """What would be done, for people."""
+    from failover.carrier.preset import load as load_preset
+    from failover.carrier.step import step_name
+
     pair, machine, peer = here.pair, here.machine, here.peer
     shared = [name for name in pair.trunks if pair.trunk_on(name, machine).register_]
     if demotable:

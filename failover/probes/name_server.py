@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from failover.dns.facts import Server
 from failover.dns.public_role import NAME, Said, parse
-from failover.dns.wire import Line, ask
 from failover.probes.found import Answer, Found
 
 
@@ -29,6 +28,8 @@ class Asked:
 
 def role(server: str, address: str, zone: str, machines: Collection[str], *, port: int = 53) -> Asked:
     """Asks for SOA and `_failover` TXT, authoritative answers only; about 3 s when the server is dead."""
+    from failover.dns.wire import Line, ask  # dnspython: loaded beside whatever else is waited for
+
     asked = f"SOA and {NAME} TXT of {zone} at {address}"
     started = time.monotonic()
     seen = ask(Server(server, address), zone, [(NAME, "TXT")], Line(port=port))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Final
-
-import requests
-import urllib3
+from typing import TYPE_CHECKING, Final
 
 from failover.probes.found import Answer, Found
 from host.printable import printable
+
+if TYPE_CHECKING:
+    import requests
 
 DEADLINE_S: Final = 2.0
 """Seconds in all; a promotion waits for the slowest probe."""
@@ -25,6 +25,10 @@ def site(subject: str, alias: str, address: str, marker: str | None, *, port: in
         alias: sent as Host.
         marker: path whose answer names the machine; None: any answer will do.
     """
+    # They take 60 ms to load, and many pairs have no site to ask.
+    import requests
+    import urllib3
+
     host = f"[{address}]" if ":" in address else address
     url = f"http://{host}{'' if port == 80 else f':{port}'}{marker or '/'}"
     asked = f"{url} as {alias}"

@@ -46,5 +46,17 @@ Tell: TypeAlias = Callable[[Event], None]
 """Shows an event; must not raise, and must not wait."""
 
 
+def with_the_first(make: Callable[[], Tell]) -> Tell:
+    """What `make` makes when there is something to show: what it has to load first keeps nobody from beginning."""
+    made: list[Tell] = []
+
+    def tell(event: Event) -> None:
+        if not made:
+            made.append(make())
+        made[0](event)
+
+    return tell
+
+
 def silent(_event: Event) -> None:
     """Shows nothing."""
