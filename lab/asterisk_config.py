@@ -32,7 +32,8 @@ res_rtp_asterisk res_timing_timerfd codec_ulaw codec_alaw format_pcm format_wav 
 bridge_builtin_features
 ; the dialplan
 pbx_config app_dial app_echo app_playback app_playtones app_stack app_verbose app_userevent app_while app_exec
-app_system app_originate app_senddtmf app_read app_softhangup res_speech res_agi res_musiconhold res_crypto
+app_system app_originate app_senddtmf app_read app_record app_softhangup res_clioriginate
+res_speech res_agi res_musiconhold res_crypto
 func_callerid func_channel func_cut func_db func_dialplan func_env func_global func_groupcount func_hangupcause
 func_logic func_math func_module func_shell func_strings func_timeout func_uri func_version func_config
 func_pjsip_aor func_pjsip_contact func_pjsip_endpoint func_sorcery func_devstate func_curl res_curl

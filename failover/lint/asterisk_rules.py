@@ -113,6 +113,46 @@ def manager(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def proof(facts: Facts) -> Iterator[Finding]:
+    """The call of [proof] can come in again, and Asterisk has what places and measures it."""
+    parts, wanted = facts.proof, facts.pair.proof
+    if parts is None or wanted is None:
+        return
+    if parts.unseen:
+        yield Finding(
+            "proof",
+            Level.UNSEEN,
+            f"Whether the call of [proof] can work is not seen: {parts.unseen}",
+            "Then look again with: failover check",
+        )
+        return
+    if not parts.context:
+        yield Finding(
+            "proof",
+            Level.WARNING,
+            "[proof] is configured, and Asterisk has no context hotstandby-proof: no call can be placed, and every "
+            "promotion ends degraded.",
+            "Include role.conf as the last line of [globals] in extensions.conf; then: render-localized --check",
+        )
+    elif wanted.answer == "comes_back" and not parts.called:
+        yield Finding(
+            "proof",
+            Level.WARNING,
+            f"[proof] calls {wanted.number}, and no context of the dialplan leads to hotstandby-proof: the call would "
+            "be answered as any other, and every promotion ends degraded.",
+            "Begin the inbound context of that number with: exten => _X.,1,Gosub(hotstandby-proof,s,1), then: "
+            "asterisk -rx 'dialplan reload'",
+        )
+    if parts.missing:
+        commands = "; ".join(f"asterisk -rx 'module load {module}.so'" for module in parts.missing)
+        yield Finding(
+            "proof",
+            Level.WARNING,
+            f"[proof] is configured, and Asterisk has not loaded {', '.join(parts.missing)}: no call can be placed.",
+            f"Type: {commands}; and load them in modules.conf, for the next start",
+        )
+
+
 def both_addresses(facts: Facts) -> Iterator[Finding]:
     """Carriers that go by address know both of ours."""
     wanted = {machine.public_address for machine in facts.pair.machines.values()}
@@ -135,4 +175,12 @@ def _number(text: str) -> int:
     return int(text) if text.strip().isascii() and text.strip().isdigit() else 0
 
 
-ASTERISK_RULES: Final[tuple[Rule, ...]] = (expiry, wiring, auth_in_swapped_file, gives_up, manager, both_addresses)
+ASTERISK_RULES: Final[tuple[Rule, ...]] = (
+    expiry,
+    wiring,
+    auth_in_swapped_file,
+    gives_up,
+    manager,
+    proof,
+    both_addresses,
+)

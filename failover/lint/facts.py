@@ -61,6 +61,23 @@ class AsteriskFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofParts:
+    """What the running Asterisk has of what the call of [proof] needs.
+
+    Attributes:
+        unseen: why it could not be asked; empty where it was.
+        context: it has read the contexts that are rendered for it.
+        called: some context leads an inbound call there.
+        missing: modules that are not loaded.
+    """
+
+    unseen: str = ""
+    context: bool = False
+    called: bool = False
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Guards:
     """What keeps a machine that starts from being a second primary.
 
@@ -87,6 +104,7 @@ class Facts:
         warning: why pair.toml does not serve as it is; empty where it does.
         secrets: what is wrong with secrets.
         asterisk: its files.
+        proof: what its Asterisk has for the call of [proof]; None where pair.toml has none.
         named: its BIND; None where pair.toml has no [dns].
         dns_role: of the active DNS generation.
         ttls: seconds that name servers give with the followed names, by name.
@@ -107,6 +125,7 @@ class Facts:
     warning: str = ""
     secrets: tuple[str, ...] = ()
     asterisk: AsteriskFiles = AsteriskFiles()
+    proof: ProofParts | None = None
     named: Named | None = None
     dns_role: str = "unknown"
     ttls: Mapping[str, int] = field(default_factory=dict)

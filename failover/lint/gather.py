@@ -9,6 +9,7 @@ from failover.dns.tsig_key import KeyUnusable, parse
 from failover.here import Here
 from failover.lint.bind import look as look_at_named
 from failover.lint.bind import served_ttls
+from failover.lint.dialplan import look as look_at_proof
 from failover.lint.facts import AsteriskFiles, Facts, Guards
 from failover.peer.own_status import paused
 from failover.peer.remote import Peer
@@ -24,11 +25,12 @@ from pair import SecretUnusable, read_secret, secret_problems
 
 def gather(here: Here) -> Facts:
     """The facts of this machine, in about 6 s."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(5) as pool:
         asked = pool.submit(Peer(here).look)
         named = pool.submit(look_at_named, here)
         ttls = pool.submit(served_ttls, here)
         files = pool.submit(asterisk_files, here)
+        proof = pool.submit(look_at_proof, here)
     algorithm, problem = tsig(here)
     fence = fenced.look(here.places)
     answer = asked.result()
@@ -39,6 +41,7 @@ def gather(here: Here) -> Facts:
         warning=here.warning,
         secrets=tuple(str(problem) for problem in secret_problems(here.places, here.pair, here.machine)),
         asterisk=files.result(),
+        proof=proof.result(),
         named=named.result(),
         dns_role=standing.dns_role_of(here.places),
         ttls=ttls.result(),

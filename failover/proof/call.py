@@ -31,6 +31,8 @@ OUT_HZ: Final = 1004
 BACK_HZ: Final = 440
 """What the called end plays."""
 CONTEXT: Final = "hotstandby-proof"
+MODULES: Final = ("res_clioriginate", "app_record", "app_playtones")
+"""Of Asterisk, without which no call is placed."""
 SETTLE_S: Final = 3
 """Seconds between answer, recording and hang-up, on top of ringing and listening."""
 _POLL_S: Final = 0.2
@@ -164,11 +166,7 @@ def require_dialplan(asterisk: Asterisk) -> None:
             f"Asterisk has no context {CONTEXT}: role.conf is not read. Include it as the last line of [globals] in "
             "extensions.conf; render-localized --check shows what is missing"
         )
-    missing = [
-        module
-        for module in ("res_clioriginate", "app_record", "app_playtones")
-        if "0 modules loaded" in rx(asterisk, f"module show like {module}.so")
-    ]
+    missing = [module for module in MODULES if "0 modules loaded" in rx(asterisk, f"module show like {module}.so")]
     if missing:
         raise CallImpossible(
             f"The call needs {' and '.join(missing)}, which Asterisk has not loaded. "

@@ -11,8 +11,9 @@ import pytest
 from failover.commands.check import exit_code
 from failover.lint import RULES, check
 from failover.lint.bind import allows
+from failover.lint.dialplan import calls_proof
 from failover.lint.dns_rules import addresses
-from failover.lint.facts import AsteriskFiles, Facts, Guards, Named
+from failover.lint.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
 from failover.lint.finding import Level
 from host.exits import Exit
 from pair import Pair, parse
@@ -96,6 +97,35 @@ def in_pair(*changes: tuple[str, str]) -> Facts:
     return replace(GOOD, pair=changed, peer=status(machine="boston", pair_digest=changed.digest))
 
 
+PROVING = '[proof]\ntrunk = "acme"\nnumber = "+16175550142"\n{more}[dns]\n'
+
+
+def proving(more: str = "", **parts: Any) -> Facts:
+    """A pair with [proof], of whose parts some are as given and the others whole."""
+    facts = in_pair(("[dns]\n", PROVING.format(more=more)))
+    return replace(facts, proof=ProofParts(**{"context": True, "called": True, **parts}))
+
+
+def test_a_proof_whose_parts_are_there_has_nothing_to_mend() -> None:
+    assert grave(proving()) == []
+    assert grave(proving('answer = "echo"\n', called=False)) == []  # nothing comes in
+    assert exit_code(check(proving(unseen="Asterisk is not running"))) is Exit.DONE
+
+
+@pytest.mark.parametrize(
+    ("line", "leads"),
+    [
+        ("  '_X.' =>           1. Gosub(hotstandby-proof,s,1)            [extensions.conf:12]", True),
+        ("                     2. GosubIf($[1]?hotstandby-proof,s,1)     [extensions.conf:13]", True),
+        ("  '_X.' =>           1. Gosub(hotstandby-gate,s,1(better))     [extensions.conf:14]", False),
+        ("  'out' =>  2. Dial(SIP/1,4,U(hotstandby-proof-answered))      [role.conf:40]", False),
+        ("[ Context 'hotstandby-proof' created by 'pbx_config' ]", False),
+    ],
+)
+def test_a_line_of_the_dialplan_that_leads_to_the_proof(line: str, leads: bool) -> None:
+    assert calls_proof([line]) is leads
+
+
 WARN, ERR = Level.WARNING, Level.ERROR
 
 
@@ -127,6 +157,9 @@ WARN, ERR = Level.WARNING, Level.ERROR
         (asterisk(sip_general={"register_retry_403": "1", "registerattempts": "10"}), "gives-up", ERR, "= 10"),
         (asterisk(manager_user=None), "ami", ERR, "no user [hotstandby]"),
         (asterisk(manager_user={}), "ami", WARN, "100 (the default)"),
+        (proving(context=False, called=False), "proof", WARN, "no context hotstandby-proof"),
+        (proving(called=False), "proof", WARN, "no context of the dialplan leads to"),
+        (proving(missing=("app_record",)), "proof", WARN, "has not loaded app_record"),
         # The machine
         (replace(GOOD, warning="pair.toml has 1 problem"), "pair.toml", ERR, "1 problem"),
         (replace(GOOD, peer=status(pair_digest="other")), "pair.toml", ERR, "differs"),
@@ -157,7 +190,7 @@ def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level:
 
 
 def test_every_rule_finds_something_in_this_table() -> None:
-    assert len(RULES) == 16
+    assert len(RULES) == 17
 
 
 def test_a_pair_without_dns_has_no_rule_about_it() -> None:

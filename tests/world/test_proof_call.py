@@ -62,7 +62,7 @@ def wire(machine: Machine, release: Release) -> None:
     inbound = machine.path("/etc/asterisk/extensions_inbound.conf").read_text()
     gate = "exten => _X.,1,Gosub(hotstandby-proof,s,1)\n same => n,"
     machine.write("/etc/asterisk/extensions_inbound.conf", inbound.replace("exten => _X.,1,", gate))
-    for command in ("module load app_record.so", "module load res_clioriginate.so", "iax2 reload", "dialplan reload"):
+    for command in ("iax2 reload", "dialplan reload"):
         machine.asterisk(command)
     machine.asterisk("sip reload" if release == "16" else "module reload res_pjsip.so")
 

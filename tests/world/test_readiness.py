@@ -115,3 +115,33 @@ def test_a_secret_open_to_all_a_slow_manager_and_another_pair_toml_are_named(wor
         secret.chmod(0o600)
         manager.write_text(kept[0])
         pair.write_text(kept[1])
+
+
+PROOF = '\n[proof]\ntrunk = "acme"\nnumber = "5551000"\n'
+
+
+def of_proof(machine: Machine) -> list[str]:
+    return [one["text"] for one in told(machine, "check")[1]["findings"] if one["rule"] == "proof"]
+
+
+def test_a_proof_that_cannot_work_is_named_before_a_promotion(world: World) -> None:
+    pairs = [machine.path("/etc/hotstandby/pair.toml") for machine in (world.boston, world.dallas)]
+    inbound = world.dallas.path("/etc/asterisk/extensions_inbound.conf")
+    kept, calls = pairs[0].read_text(), inbound.read_text()
+    try:
+        for pair in pairs:
+            pair.write_text(kept + PROOF)
+        (text,) = of_proof(world.dallas)
+        assert "no context of the dialplan leads to hotstandby-proof" in text
+        inbound.write_text(calls.replace("_X.,1,", "_X.,1,Gosub(hotstandby-proof,s,1)\n same => n,", 1))
+        world.dallas.asterisk("dialplan reload")
+        assert of_proof(world.dallas) == []
+        world.dallas.asterisk("module unload app_record.so")
+        (text,) = of_proof(world.dallas)
+        assert "has not loaded app_record" in text
+    finally:
+        world.dallas.asterisk("module load app_record.so")
+        inbound.write_text(calls)
+        world.dallas.asterisk("dialplan reload")
+        for pair in pairs:
+            pair.write_text(kept)
