@@ -3,6 +3,8 @@
 It runs as the forced command of the peer's key, so its input is the environment variable SSH_ORIGINAL_COMMAND and
 its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile; one whose
 asker has gone before it began is not begun, for the asker may have said by then that nothing changed.
+
+A switchover asks several times, and whoever asks waits: each request loads what it needs itself.
 """
 
 from __future__ import annotations
@@ -16,9 +18,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from failover.demotion import demotion, drain
-from failover.dns import role as dns_role
-from failover.facts import facts
 from failover.here import Here
 from failover.peer.own_status import status
 from failover.peer.words import (
@@ -66,6 +65,8 @@ def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
     if wanted.verb == "digest":
         return digest(here), True
     if wanted.verb == "facts":
+        from failover.facts import facts
+
         return Facts(machine=here.machine, facts=facts(here), wall=time.time()), True
     return status(here), True
 
@@ -109,6 +110,8 @@ def switched(here: Here) -> tuple[Answer, bool]:
 
 def _drain(here: Here, wanted: Request) -> tuple[Answer, bool]:
     """Its gate refuses calls by address for a moment; the status tells what is left."""
+    from failover.demotion import drain
+
     try:
         drain.hold(here, drain.Gate.REFUSE, wanted.seconds)
     except HotstandbyError as error:
@@ -117,6 +120,8 @@ def _drain(here: Here, wanted: Request) -> tuple[Answer, bool]:
 
 
 def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
+    from failover.demotion import demotion
+
     known = standing.look(here.places, here.machine)
     if known.right.held and wanted.epoch <= known.right.epoch:
         # A request that was delayed on its way must not take down who was promoted after it.
@@ -166,6 +171,8 @@ def _nobody_listens() -> bool:
 
 def _stood_down_in_dns(here: Here) -> str:
     """Gives the zone up before the peer takes it; what goes wrong is told, and changes nothing about the PBX."""
+    from failover.dns import role as dns_role
+
     try:
         return dns_role.stand_down(here.places, here.pair.dns)
     except (HotstandbyError, OSError) as error:
