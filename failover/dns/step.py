@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final
 
+from failover.dns import reminder
 from failover.dns.change import UPDATE_DEADLINE_S, Promoted, ZoneChange
 from failover.dns.delegation import DelegationUnknown, delegated
 from failover.dns.facts import RecordKey, Records, Seen, Server, Verdict, Wanted, judge, servers, summary, wanted
+from failover.dns.lag import TELL_EVERY_S, behind, explained
 from failover.dns.named import Named
+from failover.dns.reminder import Errand
 from failover.dns.role import take_role
 from failover.dns.tsig_key import TsigKey
 from failover.dns.wire import TRIES_S, Line, ask, ask_all, notify_all
@@ -27,6 +30,8 @@ OWN_SETTLE_S: Final = 5.0
 PEER_HUSH_S: Final = 3.0
 """Seconds for which the silence of a demoted peer's server may be a reload."""
 _POLL_S: Final = 0.1
+_NAMED_TELLS_S: Final = 0.3
+"""Seconds in which our named has told the secondaries of an UPDATE itself, and a small change has been transferred."""
 DELEGATION_S: Final = 5.0
 """Seconds for finding and asking the parent; it is asked while the steps before this one run."""
 
@@ -52,6 +57,7 @@ class DnsStep:
         notify_key: TsigKey | None = None,
         dead: Sequence[str] = (),
         peer: str = "",
+        remind: Callable[[Errand], object] = reminder.start,
     ) -> None:
         """
         Args:
@@ -64,6 +70,7 @@ class DnsStep:
             notify_key: signs NOTIFY, where secondaries want it.
             dead: names of servers on a machine that is fenced: their silence is expected, and misleads nobody.
             peer: the other machine: fenced as well, if not dead; its silence is waited out for a moment only.
+            remind: has somebody go on telling those that lag when this is over.
         """
         self._dns = dns
         self._want = wanted(dns, machine, epoch)
@@ -83,6 +90,9 @@ class DnsStep:
         self._heard: dict[Server, Future[Seen]] = {}
         self._unknown = ""
         self._last: list[Seen] = []
+        self._remind = remind
+        self._refusals: dict[Server, str] = {}
+        self._tell_from = 0.0
 
     def ask_parent(self) -> None:
         """Begins to ask for the delegation, so that the answer is there when it is needed."""
@@ -137,11 +147,19 @@ class DnsStep:
         return {"records": records, "role": "" if self._dns.primary else self._named.role(self._dns.zone)}
 
     def apply(self) -> None:
-        """Takes the zone over if we are its secondary, changes it in one go, and tells every secondary at once."""
-        if not self._is_primary() or self._rendered_anew():
+        """Takes the zone over if we are its secondary, changes it in one go, and sees to it that secondaries know.
+
+        A named that has just loaded the zone tells them of a change only after its notify-delay, 5 s: then we do, at
+        once. Otherwise it tells them itself. A second NOTIFY during the transfer that follows has a secondary ask all
+        of its primaries again, the dead one too, and it hears nobody until that is over.
+        """
+        loaded = not self._is_primary() or self._rendered_anew()
+        if loaded:
             take_role(self._named, self._store, Role.DNS_PRIMARY, self._dns.zone)
         self._change.make(self._want, self._last)
-        self._notify()
+        if loaded or self._dns.primary:
+            self._notify()
+        self._tell_from = time.monotonic() + (TELL_EVERY_S if loaded else _NAMED_TELLS_S)
 
     def verify(self) -> str:
         """Every server at every address says so, as an authority.
@@ -154,22 +172,38 @@ class DnsStep:
         limit = time.monotonic() + self._dns.agree_within_s
         others = self._servers()
         with ThreadPoolExecutor(max(1, len(others))) as pool:
-            answers = list(pool.map(lambda server: self._wait(server, own.serial, limit), others))
+            answers = list(pool.map(lambda server: self._wait(server, own, limit), others))
         words = summary(answers, self._want, own.serial)
         if self._unknown:
             words += f"; {self._unknown}"
         lagging = [
-            seen.server
+            seen
             for seen in answers
             if judge(seen, self._want, own.serial) is not Verdict.AGREES
             and not (seen.silent and seen.server.name in self._fenced)
         ]
         if lagging:
-            names = ", ".join(str(server) for server in lagging)
-            raise DnsLags(
-                f"{words}. Not in agreement after {self._dns.agree_within_s:g} s: {names}. See to them there."
-            )
+            raise DnsLags(f"{words}. {self._left(lagging, own)}.")
         return words
+
+    def _left(self, lagging: Sequence[Seen], own: Seen) -> str:
+        """Has those told on that are behind; says who lags, why, and until when that may last."""
+        names = ", ".join(str(seen.server) for seen in lagging)
+        said = f"Not in agreement after {self._dns.agree_within_s:g} s: {names}"
+        whom = tuple(
+            seen.server
+            for seen in lagging
+            if behind(seen, own.serial) and not self._dns.primary and not self._refusals.get(seen.server)
+        )
+        told_for_s = 0.0
+        if whom:
+            try:
+                self._remind(Errand(self._dns.zone, self._own, self._line, whom, self._notify_key))
+                told_for_s = reminder.LASTS_S
+            except OSError as error:
+                said += f"; they could not be told on ({error.strerror})"
+        why = explained(lagging, own.serial, dead=self._dead, refusals=self._refusals, told_for_s=told_for_s)
+        return f"{said}; {why}"
 
     def undo(self, saved: Mapping[str, Json]) -> str:
         """Puts the records back with a later serial, then the role: secondaries never follow a serial backwards."""
@@ -225,19 +259,24 @@ class DnsStep:
                 )
             time.sleep(_POLL_S)
 
-    def _wait(self, server: Server, serial: int, limit: float) -> Seen:
+    def _wait(self, server: Server, own: Seen, limit: float) -> Seen:
         expected_silent = server.name in self._dead
         if server in self._heard and (seen := self._heard.pop(server).result()).silent:
             return seen
         patience = 0.0 if expected_silent else PEER_HUSH_S
         hush = time.monotonic() + patience if server.name in self._fenced else limit
+        tell = self._tell_from
         while True:
             tries = TRIES_S[:1] if expected_silent else TRIES_S
             seen = ask(server, self._dns.zone, self._want.keys, self._line, tries_s=tries)
-            if judge(seen, self._want, serial) is Verdict.AGREES or (seen.silent and time.monotonic() >= hush):
+            if judge(seen, self._want, own.serial) is Verdict.AGREES or (seen.silent and time.monotonic() >= hush):
                 return seen
             if time.monotonic() > limit:
                 return seen
+            if time.monotonic() >= tell and behind(seen, own.serial) and not self._dns.primary:
+                said = notify_all([server], self._dns.zone, own.soa, self._line, self._notify_key)
+                self._refusals[server] = said[0] if said else ""
+                tell = time.monotonic() + TELL_EVERY_S
             time.sleep(_POLL_S)
 
     def _notify(self) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from failover.dns import tsig_key
 from failover.dns.facts import Seen, Server, Verdict, judge, servers, summary, wanted
+from failover.dns.lag import STUCK_S, explained
 from failover.dns.serial import later, latest, plus
 from failover.dns.tsig_key import KeyUnusable
 from pair.dns import Dns
@@ -91,6 +93,50 @@ def test_who_differs_is_named_with_what_it_said_made_printable() -> None:
     words = summary([GOOD, liar], WANT, 10)
     assert words.startswith("1 of 2 servers agree: pbx 2001:db8::12, serial 10; liar (192.0.2.66): pbx AAAA \\x1b[31m")
     assert "_failover TXT nothing" in words
+
+
+NS3 = Server("ns3", "192.0.2.13")
+BEHIND = replace(GOOD, serial=9)
+LIES = replace(GOOD, records=OLD)
+REFUSES = {NS3: "ns3 (192.0.2.13) took no NOTIFY: REFUSED"}
+
+
+@pytest.mark.parametrize(
+    ("lagging", "dead", "refusals", "told_for_s", "said", "not_said"),
+    [
+        # It asks the dead machine, most probably, and comes when that is over.
+        (BEHIND, ["boston"], {}, 120.0, f"ns3 probably asks boston, which is dead.*{STUCK_S} s.*for 120 s", "see to"),
+        # Nobody is dead: that is not why.
+        (BEHIND, [], {}, 120.0, "told every 2 s for 120 s.*same command again", "dead"),
+        # Nobody goes on telling it: nothing is promised.
+        (BEHIND, ["boston"], {}, 0.0, "the same command again completes", "told every"),
+        # It hears us and refuses: waiting does not help.
+        (
+            BEHIND,
+            ["boston"],
+            REFUSES,
+            0.0,
+            "REFUSED; .*this machine in its primaries.*see to them there",
+            "asks boston",
+        ),
+        # Not behind, and says something else: another primary feeds it.
+        (LIES, ["boston"], {}, 0.0, "^see to them there$", "dead"),
+        (replace(BEHIND, failure="answers REFUSED"), ["boston"], {}, 0.0, "^see to them there$", "dead"),
+    ],
+)
+def test_why_a_server_lags_is_said_as_far_as_it_is_known(
+    lagging: Seen, dead: list[str], refusals: dict[Server, str], told_for_s: float, said: str, not_said: str
+) -> None:
+    words = explained([lagging], 10, dead=dead, refusals=refusals, told_for_s=told_for_s)
+    assert re.search(said, words), words
+    assert not_said not in words
+
+
+def test_who_waits_for_the_dead_and_who_does_not_are_told_apart() -> None:
+    other = replace(LIES, server=Server("ns4", "192.0.2.14"))
+    words = explained([BEHIND, other], 10, dead=["boston"], refusals={}, told_for_s=120.0)
+    assert words.startswith("ns3 probably asks boston")
+    assert words.endswith("see to the others there")
 
 
 def test_every_address_of_every_server_is_asked_once() -> None:

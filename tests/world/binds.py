@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import dns.message
 import dns.query
 
 from failover.dns.named import Named
+from failover.dns.reminder import Errand
 from failover.dns.step import DnsStep
 from failover.dns.tsig_key import TsigKey, parse
 from host.places import Places
@@ -141,6 +143,18 @@ controls {{ inet {self.address} port {self.port + 1} allow {{ any; }} keys {{ "f
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
+    @property
+    def log(self) -> str:
+        """What it has said since it was first started."""
+        return (self.directory / "log").read_text(errors="replace")
+
+    def rests(self) -> bool:
+        """Whether it asks nobody and transfers nothing."""
+        said = subprocess.run([*self.rndc, "status"], capture_output=True, text=True, check=True).stdout
+        return all(
+            re.search(rf"^{what}: 0", said, re.MULTILINE) for what in ("soa queries in progress", "xfers running")
+        )
+
     def answers(self, name: str, kind: str) -> str:
         """Its answer's data, sorted; a reason in brackets when there is none."""
         query = dns.message.make_query(name, kind)
@@ -170,6 +184,7 @@ class Binds:
 
     def __post_init__(self) -> None:
         self.all: dict[str, Bind] = {}
+        self.errands: list[Errand] = []
         for name in ADDRESSES:
             where = self.directory / name
             (where / "etc" / "localized" / "generations").mkdir(parents=True)
@@ -242,7 +257,7 @@ class Binds:
     def step(
         self, machine: str, epoch: int, *, dead: tuple[str, ...] = (), peer: str = "", key: str = KEY, **more: object
     ) -> DnsStep:
-        """The step on a machine."""
+        """The step on a machine; what it would have told on is kept in `errands`."""
         bind = self[machine]
         return DnsStep(
             self.dns(**more),
@@ -253,11 +268,21 @@ class Binds:
             key=self.key(key),
             dead=dead,
             peer=peer,
+            remind=self.errands.append,
         )
 
     def key(self, text: str = KEY) -> TsigKey:
         """A key from a key file's text."""
         return parse(text, "tsig.key")
+
+    @contextlib.contextmanager
+    def boston_is_dead_and_silent(self) -> Iterator[None]:
+        """Its process is gone and a datagram to it is lost, as on the way to a machine without power. On loopback the
+        kernel would say at once that nobody is there."""
+        self["boston"].stop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
+            hole.bind((ADDRESSES["boston"], self.port))
+            yield
 
     def serial(self, name: str) -> int:
         """The serial that a server has."""
