@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 QUEUED: Final = 256
 """Changes that one destination may be behind; then the oldest is given up."""
 LONGEST_PAUSE_S: Final = 60.0
+COMPLAIN_EVERY_S: Final = 60.0
 
 Attempt = Callable[[], str | None]
 """One try to tell a change; None, or why it failed. Called again, it repeats only what has not been done."""
@@ -188,6 +189,8 @@ class Courier:
         self._first_pause_s = first_pause_s
         self._queue: queue.Queue[Notice] = queue.Queue(maxsize=QUEUED)
         self._stop = threading.Event()
+        self._untold = 0
+        self._complained_at = float("-inf")
         # A program that hangs must not keep the daemon from ending.
         self._thread = threading.Thread(target=self._work, name=destination.name, daemon=True)
 
@@ -207,13 +210,28 @@ class Courier:
                     continue
                 self._queue.task_done()
                 self.dropped += 1
-                log.error("%s are too slow: gave up telling that %s", self.destination.name, lost.sentence)
+                self._complain(lost)
             else:
                 return
 
     def stop(self) -> None:
         """Takes no more and tries nothing again; what runs is left to end by itself."""
         self._stop.set()
+
+    def _complain(self, lost: Notice) -> None:
+        """Says that changes are given up: once for a whole burst of them, since a role may change thousands."""
+        self._untold += 1
+        now = time.monotonic()
+        if now - self._complained_at < COMPLAIN_EVERY_S:
+            return
+        log.error(
+            "%s are too slow: %d change%s given up, the last that %s",
+            self.destination.name,
+            self._untold,
+            " was" if self._untold == 1 else "s were",
+            lost.sentence,
+        )
+        self._complained_at, self._untold = now, 0
 
     def idle(self, within_s: float) -> bool:
         """Whether all is delivered, or given up, within `within_s` seconds."""

@@ -157,7 +157,9 @@ def test_nobody_home_is_said_in_words_and_does_not_stop_the_next(receiver: Recei
     courier.stop()
 
 
-def test_the_queue_is_bounded_and_gives_up_the_oldest(tmp_path: Path) -> None:
+def test_the_queue_is_bounded_and_gives_up_the_oldest_and_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     gate = tmp_path / "gate"
     program(
         tmp_path,
@@ -171,6 +173,7 @@ def test_the_queue_is_bounded_and_gives_up_the_oldest(tmp_path: Path) -> None:
     for number in range(QUEUED + 10):
         courier.tell(notice(Entry(0.0, "registration", str(number), None, "registered")))
     assert courier.dropped == 10
+    assert caplog.text.count("too slow") == 1
     courier.stop()
     gate.touch()
 

@@ -82,7 +82,7 @@ def test_they_are_what_prometheus_client_writes(modern: bool) -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Theirs())
     theirs = (
-        (openmetrics.generate_latest(registry) if modern else generate_latest(registry))
+        (openmetrics.generate_latest(registry) if modern else generate_latest(registry))  # type: ignore[no-untyped-call]
         .decode()
         .removesuffix("# EOF\n")
     )
