@@ -226,8 +226,15 @@ type = identify
 endpoint = better
 match = {BETTER}
 """
-    trunks = dict.fromkeys(entry.trunk for entry in ACCOUNTS if entry.channel(release) == "pjsip")
-    parts = [f"\n[{name}](trunk)\naors = {name}\noutbound_auth = {name}\n[{name}](trunk-aor)\n" for name in trunks]
+    trunks = {
+        entry.trunk: "" if entry.machine else f"from_user = {entry.username}\n"
+        for entry in ACCOUNTS
+        if entry.channel(release) == "pjsip"
+    }
+    parts = [
+        f"\n[{name}](trunk)\naors = {name}\noutbound_auth = {name}\n{caller}[{name}](trunk-aor)\n"
+        for name, caller in trunks.items()
+    ]
     tail = f'\n#include "{CURRENT}/pjsip-auth.conf"\n#include "{CURRENT}/pjsip-registrations.conf"\n'
     return head + "".join(parts) + tail
 

@@ -25,7 +25,7 @@ def carrier_files(root: Root, iax_expiry_s: int) -> dict[str, str]:
             f"minregexpire = {min(10, iax_expiry_s)}\nmaxregexpire = {iax_expiry_s}\n"
         )
         + "".join(_iax_account(entry) for entry in ACCOUNTS if entry.driver == "iax2"),
-        "extensions.conf": _EXTENSIONS,
+        "extensions.conf": _EXTENSIONS.replace("{BACK}", "".join(_brought_back(entry) for entry in ACCOUNTS)),
     }
 
 
@@ -48,6 +48,13 @@ remove_existing = {replace}
 minimum_expiration = 5
 default_expiration = 60
 """
+
+
+def _brought_back(entry: Account) -> str:
+    """A customer's call to a number of ours goes to whoever holds it, as with any carrier."""
+    number = entry.username
+    to = f"IAX2/{number}/{number}" if entry.driver == "iax2" else f"${{PJSIP_DIAL_CONTACTS({number})}}"
+    return f"exten => {number},1,Dial({to},20)\n same => n,Hangup()\n"
 
 
 def _iax_account(entry: Account) -> str:
@@ -104,9 +111,9 @@ _EXTENSIONS: Final = """\
 static = yes
 writeprotect = yes
 
-; Calls that customers place: answered, so that outbound calls can be proven
+; Calls that customers place: to our own numbers they come back, others are answered by the carrier itself
 [from-customer]
-exten => _X.,1,Answer()
+{BACK}exten => _X.,1,Answer()
  same => n,Wait(30)
  same => n,Hangup()
 

@@ -8,12 +8,24 @@ from typing import Final
 from host.command import Finished
 from host.terminal import console
 from lab import World, available, demo_standin, phone_book, roots
+from lab.accounts import account
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.timeline import Timeline
 
 TRUNKS: Final = {"acme": "SIP", "metro": "IAX2", "nova": "PJSIP"}
 """The demo's registering trunks, by what they register with (acme: chan_sip on 16, PJSIP on 22)."""
+PROVED: Final = account("nova")
+PROOF: Final = f'[proof]\ntrunk = "{PROVED.trunk}"\nnumber = "{PROVED.username}"\nlisten_s = 1\n'
+"""For pair.toml: the call that goes out through the carrier and comes back in."""
+_PLACE: Final = """
+from failover.here import look
+from failover.proof.call import call
+here = look()
+called = call(here.pair, here.machine, here.pair.proof)
+print(called.problem or f"the end that was called heard {called.there}\\nthe end that called heard {called.back}")
+raise SystemExit(bool(called.problem))
+"""
 
 
 class DemoFailed(LabError):
@@ -33,7 +45,7 @@ def main() -> int:
     boston, dallas = releases[0], releases[-1]
     try:
         trunks = [*TRUNKS, "better"]
-        world = World(boston, dallas, trunks=trunks, required=list(TRUNKS), extra=phone_book.LOOKUP)
+        world = World(boston, dallas, trunks=trunks, required=list(TRUNKS), extra=phone_book.LOOKUP + PROOF)
         return Demo(world).run()
     except LabError as error:
         print(f"The demo stopped: {error}", file=sys.stderr)
@@ -65,14 +77,18 @@ class Demo:
             LabError: something did not happen as promised.
         """
         self._console.print("Real servers, in namespaces of this machine; nothing of it can be reached from outside.")
+        self._console.print(
+            "boston and dallas are one pair; the carrier plays the telephone company that sends them calls."
+        )
         with self._line.waiting("starting a carrier and two machines"), self._world as world:
             self._world = world
             self._introduce()
             self._line.restart()
             self._peace()
             self._failure()
+            taken = self._line.entries[-1].at
+            self._prove()
         self._console.print()
-        taken = self._line.entries[-1].at
         self._console.print(f"Done: {taken:.1f} s from the failure to a call answered on every trunk by dallas.")
         self._console.print(
             "Next: 'python -m lab shell' opens this world for you; README.md says how to begin for real."
@@ -101,6 +117,7 @@ class Demo:
             with self._line.waiting(f"{machine.name}: starting a Domino server and agi-server"):
                 book = self._books[machine.name] = phone_book.PhoneBook(machine)
                 book.go(phone_book.SCRIPT)
+                self._let_proofs_in(machine)
             self._line.tell(machine.name, "looks callers up", "AGI(lookup.py) asks domino-local, its own Domino")
         self._calls("boston")
 
@@ -114,11 +131,33 @@ class Demo:
         if call.machine is not None:
             raise DemoFailed(f"boston is dead, and {call.machine} answered a call nobody should have")
         self._line.tell(
-            "carrier", "calls 5551000: nobody answers", f"!SIP {call.status}: the binding still points to boston"
+            "carrier",
+            "calls 5551000: nobody answers",
+            f"!SIP {call.status}: the binding still points to boston",
         )
         self._activate(dallas, "primary", "demo")
         self._registered(dallas)
         self._calls("dallas")
+
+    def _prove(self) -> None:
+        """The call that `failover promote` ends with, where [proof] is configured: sound both ways, measured."""
+        dallas, number = self._world.dallas, PROVED.username
+        with self._line.waiting(f"dallas: calls its own number {number} through the carrier"):
+            done = dallas.run(["python3", "-c", _PLACE], deadline_s=60)
+        if done.returncode != 0:
+            raise DemoFailed(f"the call to our own number was not heard: {done.stdout}{done.stderr}")
+        self._line.tell(
+            "dallas", f"calls its own number {number} through the carrier, and answers", done.stdout.strip()
+        )
+
+    def _let_proofs_in(self, machine: Machine) -> None:
+        """The one line that docs/proof.md has an admin write."""
+        file = "/etc/asterisk/extensions_inbound.conf"
+        text = machine.path(file).read_text()
+        machine.write(
+            file, text.replace("exten => _X.,1,", "exten => _X.,1,Gosub(hotstandby-proof,s,1)\n same => n,", 1)
+        )
+        machine.asterisk("dialplan reload")
 
     def _activate(self, machine: Machine, role: str, why: str | None = None) -> None:
         argv = ["render-localized", "--role", role, "--activate"]
@@ -153,7 +192,9 @@ class Demo:
                 raise DemoFailed(
                     f"a call to {number} was answered by {call.machine or 'nobody'} ({call.status}), not by {expected}"
                 )
-            refused = "".join(f"{attempt.machine} said {attempt.status}, then " for attempt in call.attempts)
+            refused = "".join(
+                f"{attempt.machine} said {attempt.status}, as a standby does; then " for attempt in call.attempts
+            )
             self._line.tell(
                 "carrier",
                 f"calls {number} ({protocol}): {expected} answers",

@@ -26,6 +26,9 @@ STORY = [
     "nova (PJSIP) is held by dallas",
     "calls better (by address): dallas answers",
     "it is Jörg Müller",
+    "calls its own number 5552000 through the carrier, and answers",
+    "the end that was called heard 1004 Hz",
+    "the end that called heard 440 Hz",
     "Done:",
 ]
 
