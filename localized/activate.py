@@ -21,7 +21,7 @@ from localized.compare import Comparison
 from localized.errors import AsteriskUnreachable, LocalizedError, NotActivatable, NotWritable
 from localized.generations import Generation, Store
 from localized.going_back import GoingBack
-from localized.loaded import CHANNEL_OF, MODULES, Loaded, forget_loaded, modules_to_reload, touch
+from localized.loaded import CHANNEL_OF, MODULES, Loaded, forget_loaded, in_order, modules_to_reload, touch
 from localized.outcome import Outcome, judge
 from localized.prepare import BUSY_S, Prepared
 from localized.problem import Weight
@@ -168,25 +168,28 @@ def _follow(
     watch: Watch, store: Store, generation: Generation, modules: Iterable[str], outcome: Outcome, progress: Progress
 ) -> Comparison:
     """Reloads, and returns what Asterisk's lists came to."""
+    first, beside = in_order(modules, watch.channels)
+
+    def reload_each(some: Iterable[str]) -> None:
+        for module in some:
+            _reload(watch, module, outcome, progress)
+
+    def reload_the_rest() -> str | None:
+        reload_each(beside)
+        return reload.dialplan_role(watch.asterisk)
+
+    async def settle() -> tuple[Comparison, str | None]:
+        # A registration takes PJSIP a second: what registers nothing is reloaded and looked at meanwhile.
+        rest = asyncio.create_task(asyncio.to_thread(reload_the_rest))
+        try:
+            settled = await watch.until_settled(store, generation, progress)
+        finally:
+            await asyncio.gather(rest, return_exceptions=True)
+        return settled, rest.result()
+
     try:
-        here = watch.loaded_modules()
-        for module in modules:
-            if module in CHANNEL_OF and CHANNEL_OF[module] not in here:
-                # Nothing of it can register; where something should, look_before has said so.
-                continue
-            progress(f"reloading {module}")
-            try:
-                reload.reload_module(watch.asterisk, module)
-            except AsteriskUnreachable as error:
-                if module in CHANNEL_OF:
-                    raise
-                # The dialplan's role, or an admin's own file: no reason to stop between swap and proof.
-                outcome.notes.append(str(error))
-                outcome.exit = Exit.DEGRADED
-            else:
-                outcome.reloaded.append(module)
-        found = asyncio.run(watch.until_settled(store, generation, progress))
-        told = reload.dialplan_role(watch.asterisk)
+        reload_each(first)
+        found, told = asyncio.run(settle())
         if told is not None and told != generation.role.value:
             outcome.notes.append(f"The dialplan still says HOTSTANDBY_ROLE={told}: another file sets it.")
             outcome.exit = Exit.DEGRADED
@@ -201,6 +204,23 @@ def _follow(
             f"To complete it, type again: render-localized --role {generation.role.value} --activate"
         ) from None
     return found
+
+
+def _reload(watch: Watch, module: str, outcome: Outcome, progress: Progress) -> None:
+    if module in CHANNEL_OF and CHANNEL_OF[module] not in watch.loaded_modules():
+        # Nothing of it can register; where something should, look_before has said so.
+        return
+    progress(f"reloading {module}")
+    try:
+        watch.reload(module)
+    except AsteriskUnreachable as error:
+        if module in CHANNEL_OF:
+            raise
+        # The dialplan's role, or an admin's own file: no reason to stop between swap and proof.
+        outcome.notes.append(str(error))
+        outcome.exit = Exit.DEGRADED
+    else:
+        outcome.reloaded.append(module)
 
 
 def _write_hosts(generation: Generation, hosts_file: Path | None, outcome: Outcome) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +78,14 @@ def modules_to_reload(store: Store, loaded: Loaded, target: Generation) -> list[
     }
     changed |= {file["reload"] for path, file in read.items() if file["reload"] and path not in files}
     return sorted(changed)
+
+
+def in_order(modules: Iterable[str], channels: Collection[str]) -> tuple[list[str], list[str]]:
+    """The modules that register something over `channels`, and the rest; PJSIP first of all, for it lets a second pass
+    before it sends anything (res_pjsip_outbound_registration.c, schedule_registration)."""
+    waiting = [module for module in modules if CHANNEL_OF.get(module) in channels]
+    first = sorted(waiting, key=lambda module: (module != MODULES["pjsip"], module))
+    return first, [module for module in modules if module not in waiting]
 
 
 def touch(store: Store, generation: Generation, modules: Iterable[str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 from ami_watcher.errors import AmiError
@@ -13,14 +15,19 @@ from ami_watcher.lists import Lists, lists_of
 from ami_watcher.session import Session
 from host.places import Places
 from localized import reload
-from localized.compare import Comparison, compare, worth_waiting_for
+from localized.compare import Comparison, Row, compare, refused_before, worth_waiting_for
 from localized.errors import AsteriskUnreachable
 from localized.generations import Generation, Store
-from localized.loaded import MODULES, touch
+from localized.loaded import CHANNEL_OF, MODULES, touch
 from localized.role import Role
 from pair import Asterisk, Pair, read_secret
 
 POLL_S: Final = 0.2
+"""The lists are read again after this, and at once when a registration changes."""
+LEAST_PAUSE_S: Final = 0.01
+"""Between two reads of the lists, or as long as a read takes: 5,000 trunks change one after the other."""
+ANSWER_S: Final = 2.0
+"""How long a registration that is sent again may take to be answered: while it does, the list shows the old answer."""
 KICK_AFTER_S: Final = 2.0
 """A registration that was refused is tried again after this, then after twice as long, and so on."""
 KICK_AT_MOST_S: Final = 5.0
@@ -46,6 +53,23 @@ class Watch:
             trunk for trunk in pair.trunks if pair.trunk_on(trunk, machine).second_registration == "refused"
         )
         self._lists: Lists | None = None
+        self.asked_again: tuple[str, ...] = ()
+        """Trunks that were refused before this run and were asked for again in it."""
+        self._reloading = threading.Lock()
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Those that some trunk registers over, in either role."""
+        return frozenset(trunk.channel for trunk in self.wanted)
+
+    def reload(self, module: str) -> None:
+        """Reloads a module, when no other one is being reloaded: Asterisk refuses two at once.
+
+        Raises:
+            AsteriskUnreachable
+        """
+        with self._reloading:
+            reload.reload_module(self.asterisk, module)
 
     def look_before(self) -> None:
         """Proves that Asterisk answers, on both of its sides, and has the modules that the role needs.
@@ -79,19 +103,30 @@ class Watch:
         finally:
             await session.close()
 
-    async def _open(self) -> Session:
-        session = Session(self.asterisk.ami, self._secret, wanted=(), events="off")
+    async def _open(self, told: asyncio.Event | None = None) -> Session:
+        """A session that is logged in.
+
+        Args:
+            told: set at each change of a registration; Asterisk tells nobody without `read = system`.
+        """
+        events, names = ("off", ()) if told is None else ("system", ("Registry",))
+        session = Session(self.asterisk.ami, self._secret, wanted=names, events=events)
+        if told is not None:
+            session.register_event("Registry", lambda *_: told.set())
         await session.open(deadline_s=self.asterisk.reload_deadline_s)
         return session
 
     async def until_settled(self, store: Store, generation: Generation, progress: Progress) -> Comparison:
-        """Polls until the lists are as expected, or the deadline; the last comparison either way."""
+        """Reads the lists until they are as expected, or the deadline; the last comparison either way."""
         addresses = await resolved(to_resolve(self.wanted), deadline_s=2.0)
-        session = await self._open()
+        changed = asyncio.Event()
+        session = await self._open(changed)
         started = time.monotonic()
         kick_at, pause = started + KICK_AFTER_S, KICK_AFTER_S
         try:
             while True:
+                changed.clear()
+                asked = time.monotonic()
                 lists = await lists_of(session, deadline_s=self.asterisk.reload_deadline_s)
                 found = compare(self.wanted, lists, addresses)
                 now = time.monotonic()
@@ -104,24 +139,32 @@ class Watch:
                     await asyncio.to_thread(self._kick, found, store, generation)
                     pause = min(2 * pause, KICK_AT_MOST_S)
                     kick_at = time.monotonic() + pause
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(max(LEAST_PAUSE_S, time.monotonic() - asked))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await changed.wait()
         finally:
             await session.close()
 
     def _kick(self, found: Comparison, store: Store, generation: Generation) -> None:
         """Starts again what its driver has given up, and makes Asterisk read what it has not read."""
-        modules = {MODULES[row.wanted.channel] for row in found.not_loaded if row.loaded}
-        modules |= {
-            MODULES[row.wanted.channel] for row in found.missing if row.refused and row.wanted.channel != "pjsip"
-        }
-        unread = {MODULES[row.wanted.channel] for row in found.not_loaded}
-        for module in sorted(modules):
-            # chan_sip sends its registrations anew without being given a new file, and does not drop the good ones.
-            if module in unread or module != MODULES["sip"]:
-                touch(store, generation, [module])
+        unread = {MODULES[row.wanted.channel] for row in found.not_loaded if row.loaded}
+        for module in sorted(unread):
+            touch(store, generation, [module])
             reload.reload_module(self.asterisk, module)
-        for row in found.missing:
-            if row.refused and row.wanted.channel == "pjsip":
+        self._ask([row for row in found.missing if row.refused and MODULES[row.wanted.channel] not in unread], store, generation)
+
+    def _ask(self, rows: Sequence[Row], store: Store, generation: Generation) -> None:
+        """Has these registrations sent again."""
+        channels = {row.wanted.channel for row in rows}
+        if "sip" in channels:
+            # It sends its registrations anew without being given a new file, and does not drop the good ones.
+            reload.reload_module(self.asterisk, MODULES["sip"])
+        if "iax2" in channels:
+            touch(store, generation, [MODULES["iax2"]])
+            reload.reload_module(self.asterisk, MODULES["iax2"])
+        for row in rows:
+            if row.wanted.channel == "pjsip":
                 reload.rx(self.asterisk, f"pjsip send register {row.wanted.trunk}")
 
 
