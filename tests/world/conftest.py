@@ -30,10 +30,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if reason is None and all(available(release) for release in RELEASES):
         reason = f"neither Asterisk is here: {available(RELEASES[0])}"
     if reason is not None:
-        _cannot(reason)
+        cannot(reason)
 
 
-def _cannot(reason: str) -> None:
+def cannot(reason: str) -> None:
+    """Skips the test with the reason, or fails it where the real world is required."""
     if os.environ.get("HOTSTANDBY_WORLD") == "required":
         pytest.fail(f"the real world is required here, and cannot be had: {reason}", pytrace=False)
     pytest.skip(reason)
@@ -47,7 +48,7 @@ def worlds() -> Iterator[Worlds]:
         def open_one(boston: Release = "16", dallas: Release = "22", **options: Any) -> World:
             reason = available()
             if reason is not None:
-                _cannot(reason)
+                cannot(reason)
             for release in (boston, dallas):
                 if (missing := available(release)) is not None:
                     pytest.skip(missing)
@@ -62,7 +63,7 @@ def release(request: pytest.FixtureRequest) -> Release:
     chosen: Release = request.param
     if (missing := available(chosen)) is not None:
         if all(available(other) for other in RELEASES):
-            _cannot(missing)
+            cannot(missing)
         pytest.skip(missing)
     return chosen
 

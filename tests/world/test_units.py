@@ -1,0 +1,224 @@
+"""What lies in deploy/, under a real systemd: Debian's own units for Asterisk and BIND, ours beside them.
+
+boston boots with them. What a machine is when it starts, what a fence holds back, and that our daemons do their work
+under the rules that their units set, is seen here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from lab import World
+from lab.disk import BIN
+from lab.machine import Machine
+from lab.systemd import PROGRAM, Systemd
+from tests.world.conftest import Worlds, cannot
+from tests.world.cutover import DELEGATION, REPLACING, failover, names_agree, served, set_up
+
+pytestmark = pytest.mark.world
+
+DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
+OURS: Final = (
+    "hotstandby-boot-guard.service",
+    "ami-watcher.service",
+    "agi-server.service",
+    "agi-server.socket",
+    "asterisk.service.d/hotstandby.conf",
+)
+BOOTED: Final = ("asterisk.service", "named.service", *(name for name in OURS if name.count("/") == 0))
+QUICK: Final = "[Service]\nWatchdogSec=3\n"
+"""Beside the daemons' units: a test does not wait half a minute for a watchdog."""
+FENCE: Final = "/run/hotstandby/fenced"
+RIGHT: Final = "/run/hotstandby/right.json"
+
+
+def units(machine: Machine) -> dict[str, str]:
+    """Debian's and ours as they are, but for where this machine's Asterisk is."""
+    assert machine.root is not None
+    asterisk = (machine.root.path / "lib/systemd/system/asterisk.service").read_text()
+    assert "ExecStart=/usr/sbin/asterisk " in asterisk
+    found = {
+        "asterisk.service": asterisk.replace("/usr/sbin/asterisk", f"{BIN}/asterisk"),
+        "named.service": Path("/lib/systemd/system/named.service").read_text(),
+    }
+    found |= {name: (DEPLOY / name).read_text() for name in OURS}
+    found |= {f"{name}.d/quick.conf": QUICK for name in ("ami-watcher.service", "agi-server.service")}
+    if any(Path(place).is_relative_to(home) for place in (sys.base_prefix, __file__) for home in ("/root", "/home")):
+        # The commands of a test are this checkout's and run on its Python; an admin's are in /opt.
+        at_home = "[Service]\nProtectHome=read-only\n"
+        found |= {f"{name}.d/home.conf": at_home for name in ("ami-watcher.service", "agi-server.service")}
+    return found
+
+
+def until(holds: Callable[[], Any], what: str, deadline_s: float = 20.0) -> Any:
+    end = time.monotonic() + deadline_s
+    while not (found := holds()):
+        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def world(worlds: Worlds) -> World:
+    """A pair of which boston is primary, and has lost its power."""
+    if not Path(PROGRAM).exists():
+        cannot(f"{PROGRAM} is not here; install it with: apt-get install systemd")
+    extra = DELEGATION + "[watcher]\npoll_s = 1\nanswer_s = 1\nstale_s = 3\n"
+    made = worlds("16", "22", sshd=True, named=True, trunks=REPLACING, expiry_s=20, extra=extra)
+    set_up(made)
+    made.boston.write("/etc/default/named", 'OPTIONS="-c /etc/bind/named.conf"\n')
+    made.boston.power_off()
+    return made
+
+
+def booted(world: World) -> Systemd:
+    """boston with power, its services started by systemd."""
+    world.boston.power_off()
+    world.boston.power_on(services=["sshd"])
+    made = Systemd(world.boston, units(world.boston), BOOTED)
+    made.boot()
+    return made
+
+
+@pytest.fixture(scope="module")
+def primary(world: World) -> Iterator[Systemd]:
+    """boston's systemd after a power cut during which nobody was promoted."""
+    made = booted(world)
+    yield made
+    made.power_off()
+
+
+def entered(systemd: Systemd, unit: str) -> int:
+    """When a unit became active, in microseconds of this machine's clock."""
+    return int(systemd.property(unit, "ActiveEnterTimestampMonotonic"))
+
+
+def began(systemd: Systemd, unit: str) -> int:
+    return int(systemd.property(unit, "ExecMainStartTimestampMonotonic"))
+
+
+def words(systemd: Systemd, unit: str) -> str:
+    return "\n".join(line for _, line in systemd.said(unit))
+
+
+def test_after_a_short_power_cut_the_primary_is_primary_again_and_serves(world: World, primary: Systemd) -> None:
+    for unit in BOOTED:
+        assert primary.property(unit, "ActiveState") == "active", f"{unit}: {words(primary, unit)}"
+    decided = entered(primary, "hotstandby-boot-guard.service")
+    assert decided <= began(primary, "asterisk.service")
+    assert decided <= began(primary, "named.service")
+    assert "boston" in words(primary, "hotstandby-boot-guard.service")
+    assert world.boston.run(["failover", "is-primary"]).returncode == 0
+    for trunk in REPLACING:
+        world.carrier.await_holder(trunk, ["boston"])
+
+
+def test_the_watcher_works_under_the_rules_of_its_unit(world: World, primary: Systemd) -> None:
+    def all_held() -> bool:
+        done = primary.run(["ami-watcher", "registrations", "--json"])
+        rows = json.loads(done.stdout)["registrations"] if done.returncode == 0 else ()
+        return {row["trunk"]: row["state"] for row in rows} == dict.fromkeys(REPLACING, "registered")
+
+    until(all_held, "the watcher sees all registrations")
+    assert primary.property("ami-watcher.service", "NRestarts") == "0"
+    urgent = [line for priority, line in primary.said("ami-watcher.service") if priority <= 3]
+    assert urgent == []
+
+
+def test_a_watcher_that_hangs_is_started_again_and_the_right_outlives_it(world: World, primary: Systemd) -> None:
+    right = world.boston.path(RIGHT).read_bytes()
+    primary.control("kill", "--signal=STOP", "ami-watcher.service")
+    until(lambda: primary.property("ami-watcher.service", "NRestarts") == "1", "systemd starts it again")
+    until(lambda: primary.property("ami-watcher.service", "ActiveState") == "active", "it says that it is ready")
+    assert world.boston.path(RIGHT).read_bytes() == right
+
+
+def test_reload_and_stop_are_what_the_unit_says(primary: Systemd) -> None:
+    assert primary.control("reload", "ami-watcher.service").returncode == 0
+    before = time.monotonic()
+    assert primary.control("stop", "ami-watcher.service").returncode == 0
+    assert primary.property("ami-watcher.service", "Result") == "success", words(primary, "ami-watcher.service")
+    assert time.monotonic() - before < 5.0
+    assert primary.control("start", "ami-watcher.service").returncode == 0
+
+
+FASTAGI: Final = """\
+import socket, sys
+made = socket.create_connection(("127.0.0.1", 4573), timeout=10)
+made.sendall(b"agi_network: yes\\nagi_network_script: nobody-wrote-this\\nagi_request: agi://127.0.0.1/nobody-wrote-this\\n\\n")
+sys.stdout.write(made.recv(200).decode())
+"""
+
+
+def test_callers_wait_at_the_socket_while_the_agi_server_starts_again(world: World, primary: Systemd) -> None:
+    assert world.boston.path("/run/hotstandby/agi.sock").is_socket()
+    primary.control("kill", "--signal=KILL", "agi-server.service")
+    answered = primary.run(["python3", "-c", FASTAGI])
+    assert answered.returncode == 0, answered.stderr
+    # Its first question to whoever calls: whether that is an Asterisk.
+    assert answered.stdout.startswith("GET FULL VARIABLE")
+    assert primary.property("agi-server.service", "NRestarts") == "1"
+
+
+def test_a_fence_holds_back_a_crashed_asterisk_and_whoever_starts_it(world: World, primary: Systemd) -> None:
+    primary.run(["touch", FENCE])
+    try:
+        primary.control("kill", "--signal=KILL", "asterisk.service")
+        until(lambda: primary.property("asterisk.service", "ActiveState") in ("failed", "inactive"), "it stays down")
+        assert world.boston.processes("asterisk") == []
+        asked = primary.control("start", "asterisk.service")
+        assert asked.returncode != 0
+        assert "assert" in asked.stderr.lower()
+    finally:
+        primary.run(["rm", FENCE])
+    primary.control("reset-failed", "asterisk.service")
+    assert primary.control("start", "asterisk.service").returncode == 0
+    for trunk in REPLACING:
+        world.carrier.await_holder(trunk, ["boston"])
+
+
+def test_a_demotion_under_systemd_leaves_asterisk_running_and_silent(world: World, primary: Systemd) -> None:
+    done = primary.run(["failover", "demote", "a test"], deadline_s=60)
+    assert done.returncode in (0, 5), done.stdout + done.stderr
+    assert primary.property("asterisk.service", "NRestarts") == "0"
+    assert primary.property("asterisk.service", "ActiveState") == "active"
+    assert "acme" not in world.boston.run([f"{BIN}/asterisk", "-rx", "sip show registry"]).stdout
+
+
+def test_a_machine_that_comes_back_after_a_promotion_is_standby_in_pbx_and_dns(world: World, primary: Systemd) -> None:
+    world.boston.power_off()
+    served(world.dallas, "promote", "--peer-is-down", "its power is cut")
+    systemd = booted(world)
+    try:
+        assert "standby" in words(systemd, "hotstandby-boot-guard.service")
+        assert systemd.property("asterisk.service", "ActiveState") == "active"
+        assert entered(systemd, "hotstandby-boot-guard.service") <= began(systemd, "asterisk.service")
+        assert failover(world.boston, "is-primary").returncode == 1
+        names_agree(world, world.dallas, [world.boston, world.dallas, world.ns3])
+        for trunk in REPLACING:
+            assert world.carrier.holder(trunk) == ["dallas"]
+    finally:
+        systemd.power_off()
+
+
+def test_where_the_guard_cannot_decide_asterisk_does_not_start(world: World) -> None:
+    kept = world.boston.path("/etc/hotstandby/pair.toml").read_text()
+    machine_file = world.boston.path("/etc/hotstandby/localized/machine").read_text()
+    world.boston.write("/etc/hotstandby/localized/machine", "atlantis\n")
+    try:
+        systemd = booted(world)
+        assert systemd.property("hotstandby-boot-guard.service", "ActiveState") == "failed"
+        assert "atlantis" in words(systemd, "hotstandby-boot-guard.service")
+        assert systemd.property("asterisk.service", "ActiveState") == "inactive"
+        assert systemd.property("named.service", "ActiveState") == "active"
+        systemd.power_off()
+    finally:
+        world.boston.write("/etc/hotstandby/pair.toml", kept)
+        world.boston.write("/etc/hotstandby/localized/machine", machine_file)
