@@ -17,10 +17,12 @@ from ami_watcher.glance import Glance
 from ami_watcher.history import DAY_S, QUIET
 from ami_watcher.view import lasted
 
-MOST_ROWS: Final = 200
+MOST_ROWS: Final = 50
 """Contacts on the page; the filter finds the others."""
 MOST_TRUNKS: Final = 200
 """Trunks on the page, those that need somebody first; the command prints all."""
+FEW: Final = 24
+"""Of more trunks, those that are as they should be are folded away: whoever looks wants to see the others."""
 RECENT: Final = 12
 WIDE: Final = 1440.0
 """Units across a strip: one a minute."""
@@ -105,13 +107,15 @@ class Page:
             login: whether a token is needed, so that one can leave.
         """
         registrations = glance.registrations
-        rows = registrations.registrations
-        if len(rows) > MOST_TRUNKS:
-            first = sorted(rows, key=lambda row: row.level == "good")[:MOST_TRUNKS]
-            registrations = registrations.model_copy(update={"registrations": tuple(first)})
+        rows = shown = registrations.registrations
+        resting: tuple[documents.Registration, ...] = ()
+        if len(rows) > FEW:
+            shown = tuple(row for row in rows if row.level != "good")[:MOST_TRUNKS]
+            resting = tuple(row for row in rows if row.level == "good")[: MOST_TRUNKS - len(shown)]
         return self._jinja.get_template("index.html").render(
-            registrations=registrations,
-            hidden=len(rows) - len(registrations.registrations),
+            registrations=registrations.model_copy(update={"registrations": shown}),
+            resting=resting,
+            hidden=len(rows) - len(shown) - len(resting),
             contacts=glance.contacts(query, MOST_ROWS),
             history=glance.recent(RECENT),
             health=glance.health,
