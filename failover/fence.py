@@ -30,6 +30,9 @@ from host.printable import printable
 
 FRESH_S: Final = 10.0
 """Seconds for which silence counts: asking a dead machine takes 2 s, and callers wait meanwhile."""
+ANSWERED_S: Final = 2.0
+"""Seconds for which it counts that the peer answered, and as primary: it is asked to demote itself then, and whether it
+has is looked at afterwards. A question over ssh takes half a second, and nobody serves any better for a second one."""
 AGAIN_S: Final = 0.5
 SETTLED_S: Final = DEMOTE_S + 10.0
 """Seconds after a demotion was asked for: by then it has ended over there, or was never begun."""
@@ -162,6 +165,9 @@ class FenceStep:
         except OSError as error:
             where = error.filename or self._here.places.run
             raise Refused(f"REFUSED: {where} cannot be written ({error.strerror}). Run this as root.") from None
+        last = self._seen.status if self._seen is not None and self._seen_within(ANSWERED_S) else None
+        if last is not None and last.serves and not last.claim:
+            return False
         found = judge(self._look(), verified(self._here, self._epoch), "")
         if found.proof is not Proof.PROVEN:
             return False
@@ -179,7 +185,7 @@ class FenceStep:
             Refused: neither is possible, and nobody gave their word.
         """
         section = self._here.pair.fence
-        if self._look().found.answer is Answer.YES:
+        if self._answers():
             self._until = time.monotonic() + SETTLED_S
             self._reply = self._ask()
             self._seen = None
@@ -211,6 +217,11 @@ class FenceStep:
             return Reply.PROVEN
         self._failed = f"{self._peer.name} tried to demote itself: {done.words}."
         return Reply.TRIED
+
+    def _answers(self) -> bool:
+        """Whether the peer can be asked: a fresh look tells, for nothing is proven by it."""
+        last = self._seen if self._seen is not None and self._seen_within(ANSWERED_S) else self._look()
+        return last.found.answer is Answer.YES
 
     def _stands_by(self) -> bool:
         return judge(self._look(), None, "").proof is Proof.PROVEN
@@ -260,12 +271,14 @@ class FenceStep:
 
     def _look(self) -> Asked:
         seen = self._seen
-        fresh = clock.boottime() - self._seen_at < FRESH_S
-        if seen is not None and fresh and not seen.found.answer.alive:
+        if seen is not None and self._seen_within(FRESH_S) and not seen.found.answer.alive:
             return seen
         self._seen = self._peer.look()
         self._seen_at = clock.boottime()
         return self._seen
+
+    def _seen_within(self, seconds: float) -> bool:
+        return clock.boottime() - self._seen_at < seconds
 
     def _cut_off(self, argv: tuple[str, ...], deadline_s: float) -> None:
         try:
