@@ -168,7 +168,8 @@ def _follow(
     watch: Watch, store: Store, generation: Generation, modules: Iterable[str], outcome: Outcome, progress: Progress
 ) -> Comparison:
     """Reloads, and returns what Asterisk's lists came to."""
-    first, beside = in_order(modules, watch.channels)
+    started = tuple(modules)
+    first, beside = in_order(started, watch.channels)
 
     def reload_each(some: Iterable[str]) -> None:
         for module in some:
@@ -182,7 +183,7 @@ def _follow(
         # A registration takes PJSIP a second: what registers nothing is reloaded and looked at meanwhile.
         rest = asyncio.create_task(asyncio.to_thread(reload_the_rest))
         try:
-            settled = await watch.until_settled(store, generation, progress)
+            settled = await watch.until_settled(store, generation, progress, reloaded=started)
         finally:
             await asyncio.gather(rest, return_exceptions=True)
         return settled, rest.result()
@@ -190,6 +191,7 @@ def _follow(
     try:
         reload_each(first)
         found, told = asyncio.run(settle())
+        outcome.asked_again += watch.asked_again
         if told is not None and told != generation.role.value:
             outcome.notes.append(f"The dialplan still says HOTSTANDBY_ROLE={told}: another file sets it.")
             outcome.exit = Exit.DEGRADED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,6 +48,11 @@ class Comparison:
 
     rows: tuple[Row, ...]
     foreign: tuple[Listed, ...]
+
+    @property
+    def listed(self) -> tuple[Listed, ...]:
+        """Everything that Asterisk registers."""
+        return (*(one for row in self.rows for one in row.found), *self.foreign)
 
     @property
     def missing(self) -> tuple[Row, ...]:
@@ -117,3 +122,21 @@ def worth_waiting_for(comparison: Comparison, refused_by_design: frozenset[str])
         if row.wanted.here and row.refused and row.wanted.trunk in refused_by_design and not row.wanted.required
     ]
     return len(open_rows) > len(hopeless)
+
+
+def refused_before(comparison: Comparison, reloaded: Set[str]) -> tuple[Row, ...]:
+    """What a carrier has refused, which nothing in this run has asked for yet, and which may be asked for now.
+
+    PJSIP is asked for the one alone; chan_sip sends all of its registrations anew, and forgets none. A reload of
+    chan_iax2 forgets those that are good, and it tries again by itself: it is asked only where it has no good one.
+
+    Args:
+        comparison: the first one of a run.
+        reloaded: channels that were reloaded in it: what they list is an answer to that.
+    """
+    to_lose = any(one.channel == "iax2" and one.registered for one in comparison.listed)
+    return tuple(
+        row
+        for row in comparison.missing
+        if row.refused and row.wanted.channel not in reloaded and not (row.wanted.channel == "iax2" and to_lose)
+    )

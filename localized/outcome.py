@@ -20,6 +20,7 @@ class Outcome:
         role, machine, generation: what is active now.
         comparison: expected registrations and found ones; None where Asterisk was not asked.
         reloaded: modules that were asked to reload.
+        asked_again: trunks that their carrier had refused before, and was asked for again.
         notes: what a person should know, one sentence each.
         next: what to type next.
         seconds: from the swap to the end.
@@ -31,6 +32,7 @@ class Outcome:
     exit: Exit = Exit.DONE
     comparison: Comparison | None = None
     reloaded: list[str] = field(default_factory=list)
+    asked_again: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     next: str = "nothing to do"
     seconds: float = 0.0
@@ -48,13 +50,13 @@ def judge(outcome: Outcome, found: Comparison, pair: Pair) -> None:
         return
     required = [row.wanted.trunk for row in found.missing if row.wanted.required]
     for row in found.missing:
-        outcome.notes.append(_what_will_happen(pair, outcome.machine, row.wanted.trunk, refused=row.refused))
+        outcome.notes.append(_what_will_happen(pair, outcome, row.wanted.trunk, refused=row.refused))
     if required:
         outcome.exit = Exit.FAILED
         outcome.next = f"look at what the carrier says, then {again} (or --rollback, where the peer serves)"
     elif found.missing:
         outcome.exit = Exit.DEGRADED
-        outcome.next = "render-localized --reload, which tries again and verifies"
+        outcome.next = f"{again}, which asks again where a carrier refused, and verifies"
     if found.foreign and outcome.role is Role.STANDBY:
         names = ", ".join(str(one) for one in found.foreign)
         outcome.notes.append(
@@ -68,7 +70,8 @@ def judge(outcome: Outcome, found: Comparison, pair: Pair) -> None:
         outcome.notes.append(f"Not in pair.toml, and left alone: {', '.join(str(one) for one in found.foreign)}.")
 
 
-def _what_will_happen(pair: Pair, machine: str, trunk: str, *, refused: bool) -> str:
+def _what_will_happen(pair: Pair, outcome: Outcome, trunk: str, *, refused: bool) -> str:
+    machine = outcome.machine
     key = pair.trunk_on(trunk, machine)
     if key.second_registration == "refused":
         until = time.strftime("%H:%M:%S", time.localtime(time.time() + key.expiry_s))
@@ -79,7 +82,7 @@ def _what_will_happen(pair: Pair, machine: str, trunk: str, *, refused: bool) ->
     if refused and key.channel == "sip":
         return (
             f"{trunk}: the carrier refused it, and chan_sip gives up after a refusal. ami-watcher kicks it again; "
-            "by hand: render-localized --reload"
+            f"by hand: render-localized --role {outcome.role.value} --activate"
         )
     if refused:
         return f"{trunk}: the carrier refused it. Asterisk goes on trying; look at its user name and secret."

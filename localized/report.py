@@ -248,6 +248,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         ],
         "foreign": [str(one) for one in (found.foreign if found is not None else ())],
         "reloaded": outcome.reloaded,
+        "asked_again": outcome.asked_again,
         "notes": outcome.notes,
         "next": outcome.next,
         "seconds": round(outcome.seconds, 3),

@@ -116,13 +116,27 @@ class Watch:
         await session.open(deadline_s=self.asterisk.reload_deadline_s)
         return session
 
-    async def until_settled(self, store: Store, generation: Generation, progress: Progress) -> Comparison:
-        """Reads the lists until they are as expected, or the deadline; the last comparison either way."""
+    async def until_settled(
+        self, store: Store, generation: Generation, progress: Progress, *, reloaded: Iterable[str] = ()
+    ) -> Comparison:
+        """Reads the lists until they are as expected, or the deadline; the last comparison either way.
+
+        What a carrier refused before this run is asked for again, once, before anything is made of that refusal:
+        whoever types a command again wants it tried again.
+
+        Args:
+            store: where generations are.
+            generation: the active one.
+            progress: told what is being waited for.
+            reloaded: modules that were reloaded in this run, so that what they list is an answer to that.
+        """
         addresses = await resolved(to_resolve(self.wanted), deadline_s=2.0)
         changed = asyncio.Event()
         session = await self._open(changed)
         started = time.monotonic()
         kick_at, pause = started + KICK_AFTER_S, KICK_AFTER_S
+        new = frozenset(CHANNEL_OF[module] for module in reloaded if module in CHANNEL_OF)
+        answered_by: float | None = None
         try:
             while True:
                 changed.clear()
@@ -130,9 +144,16 @@ class Watch:
                 lists = await lists_of(session, deadline_s=self.asterisk.reload_deadline_s)
                 found = compare(self.wanted, lists, addresses)
                 now = time.monotonic()
+                if answered_by is None:
+                    answered_by = now
+                    if again := refused_before(found, new):
+                        self.asked_again = tuple(row.wanted.trunk for row in again)
+                        progress(f"asking again for {', '.join(self.asked_again)}")
+                        await asyncio.to_thread(self._ask, again, store, generation)
+                        answered_by = kick_at = time.monotonic() + ANSWER_S
                 if found.settled or now - started > self.asterisk.register_deadline_s:
                     return found
-                if not worth_waiting_for(found, self._by_design):
+                if now >= answered_by and not worth_waiting_for(found, self._by_design):
                     return found
                 progress(_waiting_for(found))
                 if now >= kick_at:
@@ -151,18 +172,19 @@ class Watch:
         unread = {MODULES[row.wanted.channel] for row in found.not_loaded if row.loaded}
         for module in sorted(unread):
             touch(store, generation, [module])
-            reload.reload_module(self.asterisk, module)
-        self._ask([row for row in found.missing if row.refused and MODULES[row.wanted.channel] not in unread], store, generation)
+            self.reload(module)
+        refused = [row for row in found.missing if row.refused and MODULES[row.wanted.channel] not in unread]
+        self._ask(refused, store, generation)
 
     def _ask(self, rows: Sequence[Row], store: Store, generation: Generation) -> None:
         """Has these registrations sent again."""
         channels = {row.wanted.channel for row in rows}
         if "sip" in channels:
             # It sends its registrations anew without being given a new file, and does not drop the good ones.
-            reload.reload_module(self.asterisk, MODULES["sip"])
+            self.reload(MODULES["sip"])
         if "iax2" in channels:
             touch(store, generation, [MODULES["iax2"]])
-            reload.reload_module(self.asterisk, MODULES["iax2"])
+            self.reload(MODULES["iax2"])
         for row in rows:
             if row.wanted.channel == "pjsip":
                 reload.rx(self.asterisk, f"pjsip send register {row.wanted.trunk}")

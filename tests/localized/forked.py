@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Final
+from unittest import mock
 
 from host.places import Places
 from localized.command import main
@@ -39,27 +42,57 @@ class Done:
 
 def run(places: Places, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> Done:
     """Runs the command to its end."""
-    return _run(places, arguments, env, watched=False, kill_at=None)
+    return _run(places, arguments, env, None)
 
 
 def run_watched(
-    places: Places, arguments: Sequence[str], *, kill_at: Point | None = None, env: Mapping[str, str] | None = None
+    places: Places,
+    arguments: Sequence[str],
+    *,
+    kill_at: Point | None = None,
+    env: Mapping[str, str] | None = None,
+    outward: bool = False,
 ) -> Done:
     """Runs the command to its end, or to a point; its changes below the directory of `places` are told.
+
+    With `outward`, programs that it starts and what it sends are told as well.
 
     Raises:
         OSError: this kernel does not allow it (kernel.why_not).
     """
-    return _run(places, arguments, env, watched=True, kill_at=kill_at)
+    return _run(
+        places,
+        arguments,
+        env,
+        lambda child, connection: kernel.watch(child, connection, places.config.parent, kill_at, outward=outward),
+    )
+
+
+def run_here(places: Places, arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> Done:
+    """Runs the command in this very process, which saves the fork's time where it need not die."""
+    said, failed, before = io.StringIO(), io.StringIO(), os.umask(UMASK)
+    try:
+        with redirect_stdout(said), redirect_stderr(failed), mock.patch.dict(os.environ, environment(places)):
+            os.environ.update(env or {})
+            with mock.patch("sys.argv", _argv(places, arguments)):
+                main()
+        code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    finally:
+        os.umask(before)
+    return Done(code, said.getvalue(), failed.getvalue())
+
+
+def _argv(places: Places, arguments: Sequence[str]) -> list[str]:
+    return ["render-localized", *arguments, "--hosts-file", str(places.config.parent / "hosts")]
 
 
 def _run(
     places: Places,
     arguments: Sequence[str],
     env: Mapping[str, str] | None,
-    *,
-    watched: bool,
-    kill_at: Point | None,
+    watch: Callable[[int, socket.socket], list[Change]] | None,
 ) -> Done:
     ends = [os.memfd_create(name) for name in ("stdout", "stderr")]
     changes: list[Change] = []
@@ -67,10 +100,10 @@ def _run(
     with ours, theirs:
         child = os.fork()
         if child == 0:
-            _live(places, arguments, {**environment(places), **(env or {})}, ends, theirs if watched else None)
+            _live(places, arguments, {**environment(places), **(env or {})}, ends, theirs if watch else None)
         theirs.close()
-        if watched:
-            changes = kernel.watch(child, ours, places.config.parent, kill_at)
+        if watch is not None:
+            changes = watch(child, ours)
         _, status = os.waitpid(child, 0)
     stdout, stderr = (_all_of(end) for end in ends)
     return Done(os.waitstatus_to_exitcode(status), stdout, stderr, tuple(changes))
@@ -91,7 +124,7 @@ def _live(
         os.environ.clear()
         os.environ.update(env)
         os.umask(UMASK)
-        sys.argv = ["render-localized", *arguments, "--hosts-file", str(places.config.parent / "hosts")]
+        sys.argv = _argv(places, arguments)
         if watcher is not None:
             kernel.hold_me(watcher)
         main()

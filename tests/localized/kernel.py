@@ -83,6 +83,11 @@ _AT: Final = frozenset(
     {"openat", "mkdirat", "unlinkat", "renameat", "renameat2", "symlinkat", "fchmodat", "fchmodat2", "fchownat"}
     | {"utimensat", "linkat"}
 )
+_KINDS: Final = (
+    *("open", "rename", "symlink", "unlink", "link", "mkdir", "rmdir", "chmod", "chown", "utime"),
+    *("truncate", "sync", "write", "connect", "send", "vfork", "clone"),
+)
+"""What a call does, whichever of its forms a C library takes."""
 _OUTWARD: Final = frozenset({"connect", "sendto", "vfork", "clone"})
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
@@ -112,6 +117,11 @@ class Change:
     call: str
     what: str
     half: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What the call does: "rename" for renameat2."""
+        return next((kind for kind in _KINDS if kind in self.call), self.call)
 
     def __str__(self) -> str:
         return f"{self.call} {self.what}".rstrip()
@@ -179,7 +189,9 @@ def hold_me(to: socket.socket) -> None:
     os.close(listener)
 
 
-def watch(child: int, connection: socket.socket, below: Path, kill_at: Point | None) -> list[Change]:
+def watch(
+    child: int, connection: socket.socket, below: Path, kill_at: Point | None, *, outward: bool = False
+) -> list[Change]:
     """Lets the held process go on from change to change, up to `kill_at`; returns those it came to.
 
     Args:
@@ -187,6 +199,7 @@ def watch(child: int, connection: socket.socket, below: Path, kill_at: Point | N
         connection: the other end of that which `hold_me` was given.
         below: where files count; what lies elsewhere, such as its output, does not.
         kill_at: where it is killed; None lets it end by itself.
+        outward: whether what it starts and sends counts as well.
 
     Raises:
         OSError: this kernel allows no listener.
@@ -212,7 +225,7 @@ def watch(child: int, connection: socket.socket, below: Path, kill_at: Point | N
                 continue
             identity, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(notice)
             change = _change(child, thread, number, arguments, str(below))
-            if change is not None:
+            if change is not None and (outward or change.call not in _OUTWARD):
                 found.append(change)
                 if kill_at is not None and len(found) == kill_at.number:
                     if kill_at.in_the_middle:

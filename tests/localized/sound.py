@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,7 +36,7 @@ class Entry:
 
 
 Look = Mapping[str, Entry]
-Summary = Mapping[str, tuple[int, int, str]]
+Summary = Mapping[str, tuple[int, int, bytes]]
 
 
 def look(directory: Path) -> Look:
@@ -62,13 +62,13 @@ def summary(found: Look) -> Summary:
         _UNFINISHED.sub(".PROCESS.new", name): (
             entry.mode,
             entry.gid,
-            _VOLATILE[name](entry.data) if name in _VOLATILE else entry.data.decode(errors="replace"),
+            _VOLATILE[name](entry.data) if name in _VOLATILE else entry.data,
         )
         for name, entry in found.items()
     }
 
 
-def sound(found: Look, secrets: Iterable[str]) -> None:
+def sound(found: Look, secrets: Sequence[str]) -> None:
     """Asserts that links resolve to complete generations, that none is incomplete, and that secrets are kept."""
     generations: dict[str, dict[str, Entry]] = {}
     for name, entry in found.items():
@@ -84,11 +84,9 @@ def sound(found: Look, secrets: Iterable[str]) -> None:
         for name in (LOCALIZED, f"{LOCALIZED}/generations"):
             assert found[name].mode & 0o055 == 0o055, f"{name} is closed to those who read current"
     unlike_each_other(generations)
-    parts = {secret[at : at + _PART] for secret in secrets for at in range(len(secret) - _PART + 1)}
-    telling = re.compile("|".join(map(re.escape, parts)).encode())
     for name, entry in found.items():
         if stat.S_ISREG(entry.mode) and entry.mode & stat.S_IRWXO:
-            assert telling.search(entry.data) is None, f"{name} lets everybody read a secret"
+            assert not _tells(entry.data, tuple(secrets)), f"{name} lets everybody read a secret"
 
 
 def complete(name: str, entries: Mapping[str, Entry]) -> None:
@@ -125,6 +123,12 @@ def _digest(data: bytes, has_first_line: bool) -> str:
 
 
 @cache
+def _tells(data: bytes, secrets: tuple[str, ...]) -> bool:
+    parts = (secret[at : at + _PART] for secret in secrets for at in range(len(secret) - _PART + 1))
+    return any(part.encode() in data for part in parts)
+
+
+@cache
 def _parsed(data: bytes) -> dict[str, Any]:
     try:
         read: dict[str, Any] = json.loads(data)
@@ -133,16 +137,16 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return read
 
 
-def _last_reason(log: bytes) -> str:
+def _last_reason(log: bytes) -> bytes:
     """One line each time that the word was given, with the time; one that was cut short may stand before it."""
     lines = log.splitlines()
-    return str(_parsed(lines[-1]).get("reason", "")) if lines else ""
+    return str(_parsed(lines[-1]).get("reason", "")).encode() if lines else b""
 
 
-_VOLATILE: Final[Mapping[str, Callable[[bytes], str]]] = {
+_VOLATILE: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     # Who holds it, since when: of the process, not of the work.
-    "run/render-localized.lock": lambda _: "",
+    "run/render-localized.lock": lambda _: b"",
     "state/peer-is-down.log": _last_reason,
     # With the time of the swap.
-    "state/localized-loaded.json": lambda data: str(_parsed(data).get("generation", "")),
+    "state/localized-loaded.json": lambda data: str(_parsed(data).get("generation", "")).encode(),
 }

@@ -6,7 +6,7 @@ import pytest
 
 from ami_watcher.expected import Wanted
 from ami_watcher.lists import Listed, Lists
-from localized.compare import Comparison, compare, worth_waiting_for
+from localized.compare import Comparison, compare, refused_before, worth_waiting_for
 
 ALL = frozenset({"sip", "iax2", "pjsip"})
 ACME = Wanted("acme", "sip", "5551000", "sip.acme.example", 5060, here=True, required=True)
@@ -73,3 +73,32 @@ def test_a_module_that_is_not_there_is_said() -> None:
 )
 def test_a_refusal_by_design_is_not_waited_for_unless_it_is_required(acme: str, other: str, worth: bool) -> None:
     assert worth_waiting_for(found(sip(acme), nova(other)), frozenset({"acme", "nova"})) is worth
+
+
+IAX = Wanted("harbour", "iax2", "h", "192.0.2.5", 4569, here=True)
+PORT = Wanted("port", "iax2", "p", "192.0.2.5", 4569, here=True)
+
+
+def iax(user: str, state: str) -> Listed:
+    return Listed("iax2", None, user, "192.0.2.5", 4569, state)
+
+
+@pytest.mark.parametrize(
+    ("listed", "reloaded", "asked"),
+    [
+        ((sip("Rejected"), nova("Rejected")), frozenset(), ["acme", "nova"]),
+        ((sip("No Authentication"), nova("Registered")), frozenset(), ["acme"]),
+        ((sip("Rejected"), nova("Rejected")), frozenset({"sip"}), ["nova"]),  # what sip lists is the answer of now
+        ((sip("Request Sent"), nova("Unregistered")), frozenset(), []),  # no carrier said no: Asterisk goes on trying
+        ((sip("Registered"), nova("Registered"), iax("h", "Rejected")), frozenset(), ["harbour"]),
+        # a reload of chan_iax2 would forget the good one
+        ((sip("Registered"), nova("Registered"), iax("h", "Rejected"), iax("p", "Registered")), frozenset(), []),
+        ((sip("Registered"), nova("Registered"), iax("h", "Rejected"), iax("other", "Registered")), frozenset(), []),
+        ((iax("m", "Rejected"),), frozenset(), []),  # it must not register here
+    ],
+)
+def test_what_was_refused_before_is_asked_for_again_where_nothing_good_is_lost(
+    listed: tuple[Listed, ...], reloaded: frozenset[str], asked: list[str]
+) -> None:
+    comparison = compare((ACME, NOVA, METRO, IAX, PORT), Lists(listed, ALL))
+    assert [row.wanted.trunk for row in refused_before(comparison, reloaded)] == asked

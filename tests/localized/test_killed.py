@@ -23,7 +23,7 @@ from localized.render import render
 from localized.role import Role
 from tests.localized import kernel
 from tests.localized.example import EXAMPLE, SECRETS, example, lay_out
-from tests.localized.forked import run, run_watched
+from tests.localized.forked import run, run_here, run_watched
 from tests.localized.sound import LOCALIZED, Look, Summary, look, sound, summary
 
 PAIR: Final = (
@@ -55,20 +55,28 @@ class Case:
         before: commands, and edits of pair.toml (an expiry in seconds) between them.
         arguments: of the command that is killed.
         points: at least so many there are, or the injector no longer sees what it should.
+        kinds: what is among them.
     """
 
     before: Sequence[Sequence[str] | int]
     arguments: Sequence[str]
     points: int
+    kinds: frozenset[str]
 
 
+WRITTEN: Final = frozenset({"open", "chmod", "write", "sync", "mkdir", "rename"})
+SWAPPED: Final = frozenset({"symlink", "rename", "unlink", "sync"})
 CASES: Final[Mapping[str, Case]] = {
-    "standby rendered on a bare machine": Case((), ("--role", "standby"), 250),
-    "primary on a bare machine": Case((), PRIMARY, 270),
-    "standby to primary": Case((STANDBY,), PRIMARY, 20),
-    "primary to standby": Case((PRIMARY,), STANDBY, 20),
-    "standby anew, older ones pruned": Case((STANDBY, 301, PRIMARY, 302, STANDBY, 303), STANDBY, 250),
-    "rolled back": Case((STANDBY, PRIMARY, STANDBY), ("--rollback", "--without-asterisk", "--peer-is-down", "t"), 20),
+    "standby rendered on a bare machine": Case((), ("--role", "standby"), 250, WRITTEN),
+    "primary on a bare machine": Case((), PRIMARY, 270, WRITTEN | SWAPPED),
+    "standby to primary": Case((STANDBY,), PRIMARY, 25, SWAPPED),
+    "primary to standby": Case((PRIMARY,), STANDBY, 15, SWAPPED),
+    "standby anew, older ones pruned": Case(
+        (STANDBY, 301, PRIMARY, 302, STANDBY, 303), STANDBY, 240, WRITTEN | SWAPPED | {"rmdir"}
+    ),
+    "rolled back": Case(
+        (STANDBY, PRIMARY, STANDBY), ("--rollback", "--without-asterisk", "--peer-is-down", "t"), 25, SWAPPED
+    ),
 }
 
 
@@ -135,22 +143,27 @@ def test_killed_anywhere_what_is_active_is_whole_and_the_same_command_succeeds(n
     wanted = summary(after)
 
     points = list(kernel.points(undisturbed.changes))
-    assert len(points) >= case.points, sorted({change.call for change in undisturbed.changes})
-    seen: list[Summary] = []
+    assert len(points) >= case.points
+    assert case.kinds <= {change.kind for change in undisturbed.changes}
+    seen = set()
     for point in points:
         shutil.rmtree(machine)
         shutil.copytree(kept, machine, symlinks=True)
         try:
-            assert run_watched(places, case.arguments, kill_at=point, env=env).returncode == -signal.SIGKILL
+            killed = run_watched(places, case.arguments, kill_at=point, env=env)
+            if killed.returncode == 0 and len(killed.changes) < point.number:
+                # Of two files written in the same tick of the clock, one is given another mtime: a change more or less.
+                continue
+            assert killed.returncode == -signal.SIGKILL
             now = look(machine)
             sound(now, secrets)
             for link, *allowed in zip(active_links(now), active_links(before), active_links(after), strict=True):
                 assert link in allowed
-            left = summary(now)
+            left = frozenset(summary(now).items())
             # What an fsync was about to make durable looks alike before and after it: once is enough from here.
             if left not in seen:
-                seen.append(left)
-                again = run(places, case.arguments, env=env)
+                seen.add(left)
+                again = run_here(places, case.arguments, env=env)
                 assert again.returncode == 0, again.stderr
                 found = look(machine)
                 assert differences(summary(found), wanted) == []

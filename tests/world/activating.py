@@ -10,6 +10,8 @@ from lab import Machine
 LOCALIZED: Final = "/etc/hotstandby/localized"
 SHARED: Final = ("acme", "metro", "nova")
 TRUNKS: Final = (*SHARED, "strict", "own", "better")
+AGAIN: Final = ("--role", "primary", "--activate")
+"""As an admin types it again: the word that was given holds until standby."""
 WORD: Final = ("--peer-is-down", "a test says so")
 
 

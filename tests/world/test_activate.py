@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from lab import Release, World
-from tests.world.activating import SHARED, TRUNKS, everything_listed, primary, render, standby, words
+from lab import Machine, Release, World
+from tests.world.activating import AGAIN, SHARED, TRUNKS, everything_listed, primary, render, standby, words
 from tests.world.conftest import Worlds
 
 pytestmark = pytest.mark.world
@@ -71,15 +71,8 @@ def test_a_call_by_address_is_refused_with_503_by_the_standby_and_answered_by_th
     assert call.machine == "dallas"
 
 
-def test_a_trunk_that_refuses_a_second_registration_is_degraded_with_the_seconds_left(world: World) -> None:
-    # What dallas still holds from the test before must end first; refused, chan_sip waits to be asked again.
-    done = primary(world.boston)
-    deadline = time.monotonic() + 45
-    while done.returncode == 5 and time.monotonic() < deadline:
-        time.sleep(1)
-        done = render(world.boston, "--reload")
-    assert done.returncode == 0, words(done)
-    assert world.carrier.holder("strict") == ["boston"]
+def test_a_trunk_that_refuses_a_second_registration_is_held_once_the_same_command_is_typed_again(world: World) -> None:
+    holds_strict(world, world.boston)
     world.boston.kill_asterisk()
     done = primary(world.dallas, "--json")
     assert done.returncode == 5, words(done)
@@ -92,25 +85,17 @@ def test_a_trunk_that_refuses_a_second_registration_is_degraded_with_the_seconds
         "own": True,
     }
     assert "until boston's binding ends, in at most 20 s" in told["notes"][0]
-    assert told["next"].startswith("render-localized --reload")
-    # Its binding ends, and the command that was named completes it.
-    deadline = time.monotonic() + 45
-    while (again := render(world.dallas, "--reload")).returncode == 5 and time.monotonic() < deadline:
-        time.sleep(3)
-    assert again.returncode == 0, words(again)
-    assert world.carrier.holder("strict") == ["dallas"]
+    assert told["next"].startswith("render-localized --role primary --activate")
+    again = json.loads(render(world.dallas, *AGAIN, "--json").stdout)
+    # Nothing has changed on disk; what was refused is asked for all the same, and nothing else is disturbed.
+    assert (again["reloaded"], again["asked_again"]) == ([], ["strict"]), again
+    holds_strict(world, world.dallas)
+    assert json.loads(render(world.dallas, *AGAIN, "--json").stdout)["asked_again"] == []
 
 
 def test_a_required_trunk_that_is_refused_is_kicked_until_the_other_binding_ends(world: World) -> None:
     """chan_sip gives up after a 403: left alone, it would never register again."""
-    # What dallas still holds from the test before must end first; refused, chan_sip waits to be asked again.
-    done = primary(world.boston)
-    deadline = time.monotonic() + 45
-    while done.returncode == 5 and time.monotonic() < deadline:
-        time.sleep(1)
-        done = render(world.boston, "--reload")
-    assert done.returncode == 0, words(done)
-    assert world.carrier.holder("strict") == ["boston"]
+    holds_strict(world, world.boston)
     world.boston.kill_asterisk()
     toml = world.dallas.path("/etc/hotstandby/pair.toml")
     before = toml.read_text()
@@ -121,3 +106,14 @@ def test_a_required_trunk_that_is_refused_is_kicked_until_the_other_binding_ends
         toml.write_text(before)
     assert done.returncode == 0, words(done)
     assert world.carrier.holder("strict") == ["dallas"]
+
+
+def holds_strict(world: World, machine: Machine) -> None:
+    """The same command until it is primary in everything: what the other machine left at the carrier ends first."""
+    done = primary(machine)
+    deadline = time.monotonic() + 45
+    while done.returncode == 5 and time.monotonic() < deadline:
+        time.sleep(1)
+        done = render(machine, *AGAIN)
+    assert done.returncode == 0, words(done)
+    world.carrier.await_holder("strict", [machine.name])
