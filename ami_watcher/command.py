@@ -10,13 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import RenderableType
-from rich.live import Live
 
-from ami_watcher import tables
 from ami_watcher.ask import WatcherSilent, ask
 from ami_watcher.check import Result, Verdict, judged
 from ami_watcher.documents import Contacts, Document, History, Registrations
@@ -25,7 +22,9 @@ from host.exits import Exit
 from host.lock import Lock
 from host.places import Places
 from host.terminal import console
-from pair import active, this_machine
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 WATCH_S = 1.0
@@ -77,6 +76,7 @@ def run(config: Path | None) -> None:
     from ami_watcher.daemon import Daemon
     from ami_watcher.following import follower
     from ami_watcher.pauses import shorten
+    from pair import active, this_machine
 
     _log_to_stderr()
     places = Places.standard(config)
@@ -110,6 +110,8 @@ def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
     In the last column one character is an hour: a low bar where it held throughout, a high one where it did not, a dot
     where nobody watched.
     """
+    from ami_watcher import tables  # rich: a plugin that runs each minute goes without
+
     places = Places.standard(config)
     _show(lambda: ask(places, "/api/registrations", Registrations), tables.registrations, as_json, watch)
 
@@ -123,6 +125,8 @@ def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
 @click.option("--limit", type=click.IntRange(0, 10_000), default=500, show_default=True, help="Phones at most.")
 def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, find: str | None, limit: int) -> None:
     """The phones and peers that are registered here."""
+    from ami_watcher import tables
+
     places = Places.standard(config)
     _show(
         lambda: ask(places, "/api/contacts", Contacts, q=find, limit=limit),
@@ -141,6 +145,8 @@ def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, fin
 @click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True, help="The newest so many.")
 def history(config: Path | None, as_json: bool, subject: str | None, kind: str | None, since: str, limit: int) -> None:
     """What changed: of all, or of the trunk or phone SUBJECT."""
+    from ami_watcher import tables
+
     places = Places.standard(config)
     start = int(time.time() - _seconds(since))
     _show(
@@ -186,6 +192,8 @@ def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_jso
                 before = steady
                 click.echo(document.model_dump_json())
             time.sleep(WATCH_S)
+    from rich.live import Live
+
     screen = console()
     if not screen.is_terminal:
         raise UsageError(

@@ -26,6 +26,8 @@ class Wanted:
         here: True: it should be registered from this machine now. False: it should not.
         shared: whether the account is one that only the primary may hold.
         required: without it a promotion has failed.
+        held_elsewhere_s: how long the other machine's registration may keep the carrier from taking this one; 0 where
+            a second registration is taken.
     """
 
     trunk: str
@@ -36,6 +38,7 @@ class Wanted:
     here: bool
     shared: bool = True
     required: bool = False
+    held_elsewhere_s: float = 0.0
 
 
 def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
@@ -56,6 +59,7 @@ def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
                 here=not shared or role == "primary",
                 shared=shared,
                 required=trunk.required,
+                held_elsewhere_s=float(trunk.expiry_s) if trunk.second_registration == "refused" else 0.0,
             )
         )
     return tuple(found)

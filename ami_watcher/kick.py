@@ -9,8 +9,8 @@ PJSIPRegister then starts it again (`write = system` or `reporting`). chan_iax2 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ami_watcher.registration import State
@@ -21,6 +21,9 @@ TRANSACTION_S: Final = 42.0
 RETRY_S: Final = 60.0
 """PJSIP's default retry_interval, where the list leaves it out."""
 LONGEST_PAUSE_S: Final = 900.0
+HELD_ELSEWHERE_PAUSE_S: Final = 60.0
+"""The longest pause while a refusal means that the other machine's binding still lives: it ends on its own, and from
+then on every second of ours is one without calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,25 @@ class Kick:
         return " ".join([self.action, *(value for _, value in self.fields)])
 
 
+@dataclass(frozen=True, slots=True)
+class _Tries:
+    """What was done for one trunk since it was last registered.
+
+    Attributes:
+        refused_at: when it was first seen refused.
+        last: when it was last kicked, or refused_at.
+        doublings: of the pause.
+    """
+
+    refused_at: float
+    last: float
+    doublings: int = 0
+
+
 class Kicks:
     """Remembers what was kicked, so that a carrier that goes on refusing is asked ever more rarely.
+
+    A carrier that refuses only for as long as the other machine's binding lives is asked about every minute until then.
 
     Args:
         after_s: how long a registration is left alone first; the pause doubles from there up to LONGEST_PAUSE_S.
@@ -54,7 +74,7 @@ class Kicks:
 
     def __init__(self, *, after_s: float) -> None:
         self.after_s = after_s
-        self._tries: dict[str, tuple[int, float]] = {}
+        self._tries: dict[str, _Tries] = {}
 
     def due(
         self,
@@ -110,17 +130,10 @@ class Kicks:
             )
         return tuple(kicks)
 
-    @property
-    def tries(self) -> Mapping[str, int]:
-        """How often each trunk was kicked since it was last registered."""
-        return {trunk: count for trunk, (count, _) in self._tries.items()}
-
     def _ripe(self, one: Standing, now: float) -> bool:
         if one.registration.state is not State.REJECTED or one.listed is None:
             return False
-        count, last = self._tries.get(one.wanted.trunk, (0, one.registration.since))
-        pause = min(self.after_s * 2**count, LONGEST_PAUSE_S)
-        if now - last < pause:
+        if now - self._of(one).last < self._pause_s(one, now):
             return False
         if one.wanted.channel == "sip":
             return one.listed.gave_up
@@ -130,7 +143,22 @@ class Kicks:
             return now - quiet_since >= longest + TRANSACTION_S
         return False
 
+    def _of(self, one: Standing) -> _Tries:
+        since = one.registration.since
+        return self._tries.get(one.wanted.trunk, _Tries(refused_at=since, last=since))
+
+    def _pause_s(self, one: Standing, now: float) -> float:
+        pause = min(self.after_s * 2 ** self._of(one).doublings, LONGEST_PAUSE_S)
+        return min(pause, max(self.after_s, HELD_ELSEWHERE_PAUSE_S)) if self._held_elsewhere(one, now) else pause
+
+    def _held_elsewhere(self, one: Standing, now: float) -> bool:
+        """Whether the other machine's binding may still be what the carrier refuses for; and one pause longer, so that
+        somebody asks when it has just ended."""
+        held_s = one.wanted.held_elsewhere_s
+        return held_s > 0 and now - self._of(one).refused_at < held_s + max(self.after_s, HELD_ELSEWHERE_PAUSE_S)
+
     def _count(self, one: Standing, now: float) -> None:
-        count, _ = self._tries.get(one.wanted.trunk, (0, 0.0))
+        tries = self._of(one)
         # Beyond a few doublings the pause no longer grows, and the number need not either.
-        self._tries[one.wanted.trunk] = (min(count + 1, 32), now)
+        doublings = tries.doublings if self._held_elsewhere(one, now) else min(tries.doublings + 1, 32)
+        self._tries[one.wanted.trunk] = replace(tries, last=now, doublings=doublings)

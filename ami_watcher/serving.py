@@ -132,12 +132,20 @@ def unix_socket(path: Path) -> socket.socket:
     return made
 
 
+EXPECTED: Final = (
+    "ASGI callable returned without completing",
+    "Exceeded concurrency limit",
+    "Invalid HTTP request received",
+)
+
+
 class _Expected(logging.Filter):
-    """Drops what uvicorn calls an error and we mean: a stalled listener whose answer stays unfinished."""
+    """Drops what uvicorn says and nobody can use: that a stalled listener's answer stays unfinished, which we mean, and
+    that somebody, it does not say who, sent what is no HTTP, which every port scanner does."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        return not text.startswith(("ASGI callable returned without completing", "Exceeded concurrency limit"))
+        return not text.startswith(EXPECTED)
 
 
 def quieten() -> None:
