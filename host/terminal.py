@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -12,6 +14,8 @@ def console(*, stderr: bool = False) -> Console:
 
     Markup and emoji codes are off: text from outside that holds "[red]" or ":smile:" prints as it is.
     """
+    from rich.console import Console  # for whoever shows something; many commands only end with a code
+
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 100
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from host.brief import brief
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.places import Places
@@ -228,6 +229,7 @@ def _diff(places: Places, role: Role | None, as_json: bool) -> int:
 
 def main() -> None:
     """The console script."""
+    brief()
     try:
         command()
     except HotstandbyError as error:
