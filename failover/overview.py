@@ -111,6 +111,8 @@ def next_step(overview: Overview, paused: str) -> str:
     if len(overview.primaries) > 1:
         return f"BOTH machines serve; on {pair.peer_of(_newer(overview))}, type: failover demote"
     for name, status in statuses.items():
+        if status is not None and status.open_run.endswith("damaged"):
+            return f"the journal of {status.open_run}, on {name}; what to do with it says, there: failover history"
         if status is not None and status.open_run:
             word = status.open_run.split(" ")[0]
             return f"{status.open_run} on {name} is open; there, type: failover {word}, or: failover {word} --abort"

@@ -106,7 +106,14 @@ def guards(facts: Facts) -> Iterator[Finding]:
 
 def left_over(facts: Facts) -> Iterator[Finding]:
     """Nothing is half done, held or fenced."""
-    if facts.open_run:
+    if facts.open_run.endswith("damaged"):
+        yield Finding(
+            "open-run",
+            Level.ERROR,
+            f"The journal of {facts.open_run}: what was done can no longer be told, and a promotion is refused.",
+            "Type: failover history, which names the line and says how to put the file aside",
+        )
+    elif facts.open_run:
         word = facts.open_run.split(" ")[0]
         yield Finding(
             "open-run",

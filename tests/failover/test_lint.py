@@ -177,6 +177,7 @@ WARN, ERR = Level.WARNING, Level.ERROR
         (replace(GOOD, guards=Guards(True, True, False, False)), "boot-guard", ERR, "does not ask for the fence"),
         (replace(GOOD, guards=Guards(True, True, True, True)), "boot-guard", WARN, "safe_asterisk"),
         (replace(GOOD, open_run="promote 12"), "open-run", ERR, "promote 12"),
+        (replace(GOOD, open_run="promote 12, damaged"), "open-run", ERR, "Type: failover history"),
         (replace(GOOD, fenced="boston asked for it"), "fenced", ERR, "boston asked for it"),
         (replace(GOOD, paused="new switch"), "paused", WARN, "new switch"),
     ],

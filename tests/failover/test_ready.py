@@ -201,6 +201,7 @@ BOTH = STANDBY.model_copy(update={"is_primary": True, "role": "primary", "right_
         (overview(boston=STANDBY.model_copy(update={"machine": "boston"})), "", "nobody serves; on dallas"),
         (overview(dallas=STANDBY.model_copy(update={"asterisk": HOLDS})), "", "BOTH machines serve"),
         (overview(dallas=STANDBY.model_copy(update={"open_run": "promote 3"})), "", "failover promote --abort"),
+        (overview(dallas=STANDBY.model_copy(update={"open_run": "promote 3, damaged"})), "", "there: failover history"),
         (overview(dallas=STANDBY.model_copy(update={"pair_digest": "x"})), "", "failover compare"),
         (overview(boston=PRIMARY.model_copy(update={"asterisk": LOST})), "", "acme not registered on boston"),
         (overview(boston=PRIMARY.model_copy(update={"asterisk": REJECTED})), "", "acme not registered on boston"),
