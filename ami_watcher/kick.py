@@ -21,9 +21,6 @@ TRANSACTION_S: Final = 42.0
 RETRY_S: Final = 60.0
 """PJSIP's default retry_interval, where the list leaves it out."""
 LONGEST_PAUSE_S: Final = 900.0
-HELD_ELSEWHERE_PAUSE_S: Final = 60.0
-"""The longest pause while a refusal means that the other machine's binding still lives: it ends on its own, and from
-then on every second of ours is one without calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,8 @@ class _Tries:
 class Kicks:
     """Remembers what was kicked, so that a carrier that goes on refusing is asked ever more rarely.
 
-    A carrier that refuses only for as long as the other machine's binding lives is asked about every minute until then.
+    A carrier that refuses only for as long as the other machine's binding lives is asked at an even pace until then:
+    from its end on, every second of a pause is one without calls.
 
     Args:
         after_s: how long a registration is left alone first; the pause doubles from there up to LONGEST_PAUSE_S.
@@ -133,7 +131,7 @@ class Kicks:
     def _ripe(self, one: Standing, now: float) -> bool:
         if one.registration.state is not State.REJECTED or one.listed is None:
             return False
-        if now - self._of(one).last < self._pause_s(one, now):
+        if now - self._of(one).last < self._pause_s(one):
             return False
         if one.wanted.channel == "sip":
             return one.listed.gave_up
@@ -147,15 +145,14 @@ class Kicks:
         since = one.registration.since
         return self._tries.get(one.wanted.trunk, _Tries(refused_at=since, last=since))
 
-    def _pause_s(self, one: Standing, now: float) -> float:
-        pause = min(self.after_s * 2 ** self._of(one).doublings, LONGEST_PAUSE_S)
-        return min(pause, max(self.after_s, HELD_ELSEWHERE_PAUSE_S)) if self._held_elsewhere(one, now) else pause
+    def _pause_s(self, one: Standing) -> float:
+        return min(self.after_s * 2.0 ** self._of(one).doublings, LONGEST_PAUSE_S)
 
     def _held_elsewhere(self, one: Standing, now: float) -> bool:
         """Whether the other machine's binding may still be what the carrier refuses for; and one pause longer, so that
         somebody asks when it has just ended."""
         held_s = one.wanted.held_elsewhere_s
-        return held_s > 0 and now - self._of(one).refused_at < held_s + max(self.after_s, HELD_ELSEWHERE_PAUSE_S)
+        return held_s > 0 and now - self._of(one).refused_at < held_s + self.after_s
 
     def _count(self, one: Standing, now: float) -> None:
         tries = self._of(one)

@@ -87,10 +87,20 @@ def test_a_carrier_that_goes_on_refusing_is_asked_ever_more_rarely() -> None:
 def test_success_forgets_the_attempts() -> None:
     kicks = Kicks(after_s=30.0)
     assert kicks.due([standing(ACME, "Failed")], 30.0, may_shared=True)
-    assert kicks.tries == {"acme": 1}
-    kicks.due([standing(ACME, "Registered")], 40.0, may_shared=True)
-    assert kicks.tries == {}
-    assert kicks.due([standing(ACME, "Failed", since=50.0)], 80.0, may_shared=True)
+    assert not kicks.due([standing(ACME, "Failed", since=31.0)], 80.0, may_shared=True)  # the pause has doubled
+    kicks.due([standing(ACME, "Registered")], 81.0, may_shared=True)
+    assert kicks.due([standing(ACME, "Failed", since=85.0)], 115.0, may_shared=True)
+
+
+def test_an_account_that_the_other_machine_still_holds_is_taken_soon_after_its_binding_ends() -> None:
+    strict = replace(ACME, trunk="strict", held_elsewhere_s=600.0)
+    kicks = Kicks(after_s=30.0)
+    at = [now for now in range(7200) if kicks.due([standing(strict, "No Authentication")], float(now), may_shared=True)]
+    for ended in range(601):
+        assert min(moment for moment in at if moment >= ended) - ended <= 30
+    # A refusal that outlasts it has another reason, and is asked about ever more rarely.
+    after = [later - earlier for earlier, later in pairwise(at) if earlier >= 630]
+    assert after[:4] == [60, 120, 240, 480]
 
 
 def test_a_registration_that_nobody_lists_is_not_kicked() -> None:
