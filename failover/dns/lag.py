@@ -39,7 +39,7 @@ def explained(
     if waiting and dead:
         said.append(
             f"{_names(waiting)} probably asks {_names(dead)}, which is dead: BIND takes no NOTIFY meanwhile, for up to "
-            f"{STUCK_S} s (30 s with 'try-tcp-refresh no; use-alt-transfer-source no;' in its zone)"
+            f"{STUCK_S} s (60 s with 'try-tcp-refresh no;' in its zone)"
         )
     if waiting:
         told = f"it is told every {TELL_EVERY_S:g} s for {told_for_s:g} s from now on; " if told_for_s else ""

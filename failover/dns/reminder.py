@@ -19,8 +19,8 @@ from failover.dns.lag import STUCK_S, TELL_EVERY_S, behind
 from failover.dns.tsig_key import TsigKey
 from failover.dns.wire import Line, ask, ask_all, notify_all
 
-LASTS_S: Final = STUCK_S + 15.0
-"""Seconds: longer than a BIND asks a dead primary."""
+LASTS_S: Final = 2.0 * STUCK_S
+"""Seconds: longer than a BIND asks a dead primary, also where transfers of several zones wait for each other."""
 _SILENT_ROUNDS: Final = 3
 """Rounds without an answer of our own server, after which there is nothing to tell of."""
 

@@ -30,8 +30,6 @@ OWN_SETTLE_S: Final = 5.0
 PEER_HUSH_S: Final = 3.0
 """Seconds for which the silence of a demoted peer's server may be a reload."""
 _POLL_S: Final = 0.1
-_NAMED_TELLS_S: Final = 0.3
-"""Seconds in which our named has told the secondaries of an UPDATE itself, and a small change has been transferred."""
 DELEGATION_S: Final = 5.0
 """Seconds for finding and asking the parent; it is asked while the steps before this one run."""
 
@@ -147,19 +145,15 @@ class DnsStep:
         return {"records": records, "role": "" if self._dns.primary else self._named.role(self._dns.zone)}
 
     def apply(self) -> None:
-        """Takes the zone over if we are its secondary, changes it in one go, and sees to it that secondaries know.
+        """Takes the zone over if we are its secondary, changes it in one go, and tells every secondary at once.
 
-        A named that has just loaded the zone tells them of a change only after its notify-delay, 5 s: then we do, at
-        once. Otherwise it tells them itself. A second NOTIFY during the transfer that follows has a secondary ask all
-        of its primaries again, the dead one too, and it hears nobody until that is over.
+        named tells them half a second later, and where it has just loaded the zone not before its notify-delay, 5 s.
         """
-        loaded = not self._is_primary() or self._rendered_anew()
-        if loaded:
+        if not self._is_primary() or self._rendered_anew():
             take_role(self._named, self._store, Role.DNS_PRIMARY, self._dns.zone)
         self._change.make(self._want, self._last)
-        if loaded or self._dns.primary:
-            self._notify()
-        self._tell_from = time.monotonic() + (TELL_EVERY_S if loaded else _NAMED_TELLS_S)
+        self._notify()
+        self._tell_from = time.monotonic() + TELL_EVERY_S
 
     def verify(self) -> str:
         """Every server at every address says so, as an authority.
