@@ -1,0 +1,95 @@
+"""SIGKILL between the swap, each reload and the proof: the same command sees that Asterisk has not read everything.
+
+Points are every change of a file, every program that is started, every connection and every message to Asterisk.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from host.places import Places
+from tests.localized import kernel
+from tests.localized.careful_asterisk import Running, careful_asterisk
+from tests.localized.forked import run, run_watched
+from tests.localized.hardened import ALONE, KEPT_SECRETS, PRIMARY, STANDBY, environment, hold, machine
+from tests.localized.sound import look, sound
+
+KINDS = {"rename", "unlink", "sync", "connect", "send"}
+
+
+@pytest.fixture
+def asterisk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    hold(monkeypatch)
+    (tmp_path / "control").mkdir()
+    with careful_asterisk(tmp_path / "control", tmp_path / "machine" / "asterisk") as running:
+        yield running
+
+
+def unread(asterisk: Running, places: Places) -> list[str]:
+    """Files of the active generation that Asterisk has read otherwise than they are now, but for the number on top."""
+    active = places.localized / "current" / "asterisk"
+    return [
+        name
+        for files in asterisk.read().values()
+        for name, text in files.items()
+        if text.splitlines()[1:] != (active / name).read_text().splitlines()[1:]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "arguments", "swapped"),
+    [(STANDBY, PRIMARY, False), (PRIMARY, STANDBY, False), (STANDBY, PRIMARY, True)],
+    ids=["standby to primary", "primary to standby", "swapped by a run that was killed"],
+)
+def test_killed_between_swap_and_proof_the_same_command_has_asterisk_read_everything(
+    asterisk: Running, tmp_path: Path, before: Sequence[str], arguments: Sequence[str], swapped: bool
+) -> None:
+    here, kept = tmp_path / "machine", tmp_path / "as it was"
+    places = machine(here, (), f'command = "{asterisk.command}"\nami.port = {asterisk.port}\n')
+    env = environment(places)
+    assert run(places, (*before, ALONE), env=env).returncode == 0
+    asterisk.start_anew()
+    done = run(places, before, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copytree(here, kept, symlinks=True)
+    if swapped:
+        assert run(places, (*arguments, ALONE), env=env).returncode == 0
+    undisturbed = run_watched(places, arguments, env=env, outward=True)
+    assert undisturbed.returncode == 0, undisturbed.stdout + undisturbed.stderr
+    assert unread(asterisk, places) == []
+
+    # What is rendered before the swap is test_killed's: of that, the points that Asterisk may have noticed.
+    changes = undisturbed.changes
+    swap = next(index for index, change in enumerate(changes) if change.what.endswith("localized-loaded.json"))
+    points = [point for point in kernel.points(changes) if point.number > swap]
+    assert len(points) >= 30
+    assert {change.kind for change in changes} >= KINDS | ({"utime"} if swapped else {"symlink"})
+    behind = 0
+    for point in points:
+        shutil.rmtree(here)
+        shutil.copytree(kept, here, symlinks=True)
+        asterisk.start_anew()
+        if swapped:
+            assert run(places, (*arguments, ALONE), env=env).returncode == 0
+        try:
+            killed = run_watched(places, arguments, kill_at=point, env=env, outward=True)
+            if killed.returncode == 0 and len(killed.changes) < point.number:
+                # Reloads go on beside the proof, so that lists may be read once more or less.
+                continue
+            assert killed.returncode == -signal.SIGKILL
+            sound(look(here), KEPT_SECRETS)
+            behind += bool(unread(asterisk, places))
+            again = run(places, arguments, env=env)
+            assert again.returncode == 0, again.stdout + again.stderr
+            assert unread(asterisk, places) == []
+        except AssertionError as error:
+            error.add_note(f"killed {point}: {changes[point.number - 1]}")
+            raise
+    # Had Asterisk always been ahead of the kill, nothing would have been shown.
+    assert behind > 10
+    print(f"killed at {len(points)} points, {behind} of them before Asterisk had read everything")
