@@ -6,10 +6,12 @@ import threading
 
 import pytest
 
+from host import clock
 from host.command import Finished
 from lab import World
 from lab.machine import Machine
 from tests.world.conftest import Worlds
+from tests.world.mortal import RightsWatch
 from tests.world.pairing import become, introduce
 
 pytestmark = pytest.mark.world
@@ -42,25 +44,53 @@ def at_once(world: World, command: str, delay_s: float) -> dict[str, Finished]:
     return done
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.7, 2.0])
-def test_of_two_promotions_at_once_one_serves(world: World, delay_s: float) -> None:
+def judged(world: World, begun: float, watch: RightsWatch, told: dict[str, str]) -> Machine:
+    """Who serves now, having proven that never both did: by the rights on both machines, and by the carrier's log."""
+    primary = [one for one in (world.boston, world.dallas) if one.run(["failover", "is-primary"]).returncode == 0]
+    assert len(primary) == 1, told
+    (winner,) = primary
+    for trunk in ("acme", "nova"):
+        world.carrier.await_holder(trunk, [winner.name], deadline_s=5)
+    assert [sorted(held) for _, held in watch.seen if len(held) > 1] == [], told
+    assert watch.violations(("acme", "nova"), begun) == [], told
+    # The one that gave way may have come first; once the winner registered, it never registered again.
+    loser = world.peer_of(winner)
+    accepted = [one for one in world.carrier.registers() if one.at >= begun]
+    for number in ("5551000", "5552000"):
+        order = [one.from_address for one in accepted if one.account == number]
+        assert winner.address in order, told
+        assert loser.address not in order[order.index(winner.address) :], (number, order, told)
+    return winner
+
+
+def words(done: dict[str, Finished]) -> dict[str, str]:
+    return {name: f"{one.returncode}: {one.stdout[-600:]}{one.stderr[-300:]}" for name, one in done.items()}
+
+
+@pytest.mark.parametrize(
+    ("command", "delay_s"), [("promote", 0.0), ("promote", 0.7), ("promote", 2.0), ("switchover", 0.2)]
+)
+def test_of_two_promotions_at_once_one_serves(world: World, command: str, delay_s: float) -> None:
     for machine in (world.boston, world.dallas):
         become(machine, "standby")
         machine.path("/run/hotstandby/right.json").unlink(missing_ok=True)
-    before = len(world.carrier.registers())
-    done = at_once(world, "promote", delay_s)
-    told = {name: f"{one.returncode}: {one.stdout[-600:]}{one.stderr[-300:]}" for name, one in done.items()}
-    primary = [one for one in (world.boston, world.dallas) if one.run(["failover", "is-primary"]).returncode == 0]
-    assert len(primary) == 1, told
-    winner = primary[0]
+    begun = clock.boottime()
+    with RightsWatch(world) as watch:
+        done = at_once(world, command, delay_s)
+        winner = judged(world, begun, watch, words(done))
     loser = world.peer_of(winner)
-    assert done[winner.name].returncode in SERVED, told
-    assert done[loser.name].returncode not in SERVED or delay_s > 0, told
-    for trunk in ("acme", "nova"):
-        world.carrier.await_holder(trunk, [winner.name], deadline_s=5)
-    # The one that gave way may have come first; once the winner registered, it never registered again.
-    accepted = world.carrier.registers()[before:]
-    for trunk in ("5551000", "5552000"):
-        order = [one.from_address for one in accepted if one.account == trunk]
-        assert winner.address in order, told
-        assert loser.address not in order[order.index(winner.address) :], (trunk, order, told)
+    assert done[winner.name].returncode in SERVED, words(done)
+    assert done[loser.name].returncode not in SERVED or delay_s > 0, words(done)
+
+
+@pytest.mark.parametrize("delay_s", [0.5, 1.5])
+def test_a_primary_that_is_promoted_again_while_the_other_one_takes_over_is_not_a_second_one(
+    world: World, delay_s: float
+) -> None:
+    """Typed on boston, which gives its role away at that moment, and a little later on dallas, which takes it."""
+    if world.boston.run(["failover", "is-primary"]).returncode:
+        assert world.boston.run(["failover", "promote"], deadline_s=90).returncode in SERVED
+    begun = clock.boottime()
+    with RightsWatch(world) as watch:
+        done = at_once(world, "switchover", delay_s)
+        judged(world, begun, watch, words(done))
