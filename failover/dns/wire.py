@@ -60,8 +60,14 @@ class Line:
     source: str = ""
 
     def towards(self, address: str) -> str | None:
-        """The source address for a destination of the same family."""
-        return self.source if self.source and (":" in self.source) == (":" in address) else None
+        """The source address for a destination of the same family; a loopback one reaches nothing but loopback."""
+        if not self.source or (":" in self.source) != (":" in address):
+            return None
+        return None if _loopback(self.source) and not _loopback(address) else self.source
+
+
+def _loopback(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")
 
 
 def ask_all(servers: Sequence[Server], zone: str, keys: Sequence[RecordKey], line: Line) -> list[Seen]:
