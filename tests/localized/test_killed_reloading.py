@@ -17,7 +17,7 @@ from tests.localized import kernel
 from tests.localized.careful_asterisk import Running, careful_asterisk
 from tests.localized.forked import run, run_watched
 from tests.localized.hardened import ALONE, KEPT_SECRETS, PRIMARY, STANDBY, environment, hold, machine
-from tests.localized.sound import look, sound
+from tests.localized.sound import look, sound, summary
 
 KINDS = {"rename", "unlink", "sync", "connect", "send"}
 
@@ -69,7 +69,7 @@ def test_killed_between_swap_and_proof_the_same_command_has_asterisk_read_everyt
     points = [point for point in kernel.points(changes) if point.number > swap]
     assert len(points) >= 30
     assert {change.kind for change in changes} >= KINDS | ({"utime"} if swapped else {"symlink"})
-    behind = 0
+    behind, seen = 0, set()
     for point in points:
         shutil.rmtree(here)
         shutil.copytree(kept, here, symlinks=True)
@@ -82,8 +82,14 @@ def test_killed_between_swap_and_proof_the_same_command_has_asterisk_read_everyt
                 # Reloads go on beside the proof, so that lists may be read once more or less.
                 continue
             assert killed.returncode == -signal.SIGKILL
-            sound(look(here), KEPT_SECRETS)
+            now = look(here)
+            sound(now, KEPT_SECRETS)
             behind += bool(unread(asterisk, places))
+            left = (frozenset(summary(now).items()), str(asterisk.read()))
+            if left in seen:
+                # A message that was not sent leaves no trace: once is enough from here.
+                continue
+            seen.add(left)
             again = run(places, arguments, env=env)
             assert again.returncode == 0, again.stdout + again.stderr
             assert unread(asterisk, places) == []
@@ -92,4 +98,4 @@ def test_killed_between_swap_and_proof_the_same_command_has_asterisk_read_everyt
             raise
     # Had Asterisk always been ahead of the kill, nothing would have been shown.
     assert behind > 10
-    print(f"killed at {len(points)} points, {behind} of them before Asterisk had read everything")
+    print(f"killed at {len(points)} points, {behind} of them before Asterisk had read everything; {len(seen)} states")
