@@ -48,7 +48,7 @@ def zone_file() -> str:
     return "\n".join(
         [
             "$TTL 30",
-            f"@ IN SOA boston.{ZONE}. hostmaster.{ZONE}. 1 60 10 86400 30",
+            f"@ IN SOA boston.{ZONE}. hostmaster.{ZONE}. 1 3600 600 86400 30",
             *(f"@ IN NS {name}.{ZONE}." for name in servers),
             *(f"{name} IN A {ADDRESSES[name]}" for name in servers),
             f"pbx IN A {ADDRESSES['boston']}",

@@ -14,7 +14,7 @@ from lab.daemon import Daemon
 from lab.errors import LabError
 from lab.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.cutover import name_servers, names_agree
+from tests.world.cutover import name_servers, name_servers_rest, names_agree
 from tests.world.mortal import told_by
 from tests.world.pairing import become, introduce
 from tests.world.test_promote import API_PORT, DELEGATION, VOIP, failover, runs
@@ -63,6 +63,17 @@ class Scene:
             return False
         return True
 
+    def boston_dies(self) -> None:
+        """Its power goes, and whoever sends to it from ns3 learns at once that nobody is there, as from a router.
+
+        In silence ns3 would ask it again after some of the changes that follow, and hear nobody for up to 105 s
+        (test_dns_lag.py has that); here every row wants to see its own failure and no other.
+        """
+        name_servers_rest(self.world)
+        gone = self.world.ns3.run(["ip", "route", "add", "unreachable", f"{self.world.boston.address}/32"])
+        assert gone.returncode == 0, gone.stderr
+        self.world.boston.power_off()
+
     def promote(self) -> Finished:
         return failover(self.dallas, "promote", *WORD)
 
@@ -109,7 +120,6 @@ def opened(worlds: Worlds) -> Scene:
     made.carrier()
     done = failover(world.boston, "promote")
     assert done.returncode == 5, done.stdout + done.stderr
-    # A secondary that is in the middle of asking a machine when that dies asks nobody else for a minute.
     names_agree(world, world.boston, name_servers(world))
     return made
 

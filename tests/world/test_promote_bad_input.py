@@ -18,8 +18,7 @@ from tests.world.mortal import Point, killed, role_on_disk
 from tests.world.pairing import SSH
 from tests.world.test_promote import failover, runs
 
-# As test_promote_failures: a secondary that was asking the dead primary lags by itself, so this is not for every run.
-pytestmark = [pytest.mark.world, pytest.mark.soak]
+pytestmark = pytest.mark.world
 
 FAST_CLOCK = (
     'command="python3 -c \\"import time; real = time.time; time.time = lambda: real() + 3600; '
@@ -104,7 +103,7 @@ def test_a_large_zone_is_taken_over_within_the_deadline_of_the_step(
     """Boston's BIND has the zone again, and dies with it."""
     assert failover(scene.world.boston, "switchover").returncode == 5
     names_agree(scene.world, scene.world.boston, name_servers(scene.world))
-    scene.world.boston.power_off()
+    scene.boston_dies()
     done = scene.promote()
     assert done.returncode == 5, done.stdout + done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("dns "))
