@@ -97,8 +97,8 @@ def _activate(
             if role is not Role.STANDBY:
                 raise
             raise AsteriskUnreachable(
-                f"{error}\nTo make it start as standby all the same: "
-                "render-localized --role standby --activate --without-asterisk"
+                f"{error}\nTo make it start as standby all the same:\n"
+                "    render-localized --role standby --activate --without-asterisk"
             ) from error
     store = Store(places)
     before = store.pointed_to("current")

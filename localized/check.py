@@ -11,7 +11,7 @@ from pathlib import Path
 from host.errors import UsageError
 from host.places import Places
 from localized import hosts, wiring
-from localized.errors import LocalizedError
+from localized.errors import LocalizedError, reason
 from localized.generations import Store, on_disk
 from localized.prepare import DNS_ROLES, PBX_ROLES, Sets, facts, render_role
 from localized.problem import Problem, Weight
@@ -43,7 +43,7 @@ def check(places: Places, pair: Pair, machine: str, role: Role | None) -> list[P
         try:
             sets = render_role(places, pair, machine, each)
         except (LocalizedError, UsageError) as error:
-            found.append(Problem(Weight.STOPS, str(error)))
+            found.append(Problem(Weight.STOPS, reason(error)))
             continue
         with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
             _lay_out(Path(scratch), sets)
@@ -61,14 +61,19 @@ def check(places: Places, pair: Pair, machine: str, role: Role | None) -> list[P
     return list(dict.fromkeys(found))
 
 
-def differences(places: Places, pair: Pair, machine: str, role: Role | None) -> list[Difference]:
-    """What activating `role` would change against the active generation; the active role where it is left out.
+def role_now(places: Places) -> Role:
+    """The active role; standby where none is active yet."""
+    active = Store(places).pointed_to("current")
+    return active.role if active is not None else Role.STANDBY
+
+
+def differences(places: Places, pair: Pair, machine: str, wanted: Role) -> list[Difference]:
+    """What activating a role would change against the active generation.
 
     Raises:
         NotRenderable, NotActivatable
     """
     active = Store(places).pointed_to("current")
-    wanted = role or (active.role if active is not None else Role.STANDBY)
     sets = render_role(places, pair, machine, wanted)
     found = []
     before = active.files() if active is not None else {}
@@ -120,7 +125,7 @@ def _dns(places: Places, pair: Pair, machine: str) -> list[Problem]:
         try:
             sets = render_role(places, pair, machine, role)
         except (LocalizedError, UsageError) as error:
-            found.append(Problem(Weight.TELLS, f"DNS: {error}"))
+            found.append(Problem(Weight.TELLS, f"DNS: {reason(error)}"))
             continue
         if role is (active.role if active is not None else preferred):
             with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:

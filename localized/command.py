@@ -50,8 +50,8 @@ Exit codes:
 @click.option("--reload", "reload_", is_flag=True, help="Reload what is active, and verify it; for reload hooks.")
 @click.option("--rollback", is_flag=True, help="Swap to the previous generation, reload, and verify.")
 @click.option("--peer-is-down", metavar="REASON", help="Your word that the peer is down, as the right to be primary.")
-@click.option("--last-valid", is_flag=True, help="Activate the newest generation on disk, without rendering.")
-@click.option("--without-asterisk", is_flag=True, help="Swap alone, where Asterisk is known not to run (at boot).")
+@click.option("--last-valid", is_flag=True, help="With --activate: the newest one on disk, without rendering.")
+@click.option("--without-asterisk", is_flag=True, help="Swap alone: Asterisk is known not to run (at boot).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--config", type=click.Path(path_type=Path), help="Instead of /etc/hotstandby.")
 @click.option("--hosts-file", type=click.Path(path_type=Path), default=Path("/etc/hosts"), hidden=True)
@@ -90,6 +90,13 @@ def command(
         raise click.UsageError("Say --role primary or --role standby.")
     if role is not None and (reload_ or rollback):
         raise click.UsageError(f"{modes[0]} takes the role from what is on disk; leave --role out.")
+    for option, given, allowed in (
+        ("--peer-is-down", peer_is_down is not None, ("--activate", "--rollback", "--reload")),
+        ("--without-asterisk", without_asterisk, ("--activate", "--rollback")),
+        ("--last-valid", last_valid, ("--activate",)),
+    ):
+        if given and not set(modes) & set(allowed):
+            raise click.UsageError(f"{option} goes with {' or '.join(allowed)}; alone it would do nothing.")
     if peer_is_down is not None and not peer_is_down.strip():
         raise click.UsageError("--peer-is-down wants what you know of the peer, in words.")
     places = Places.standard(config)
@@ -140,7 +147,9 @@ class _Work:
 
         def work() -> int:
             pair, machine = self._begin()
-            return report.rendered(prepare(self.places, pair, machine, role), machine, self.as_json)
+            prepared = prepare(self.places, pair, machine, role)
+            active = Store(self.places).pointed_to("current") == prepared.generation
+            return report.rendered(prepared, machine, self.as_json, active=active)
 
         return self._locked(f"--role {role.value}", work)
 
@@ -224,7 +233,8 @@ def _diff(places: Places, role: Role | None, as_json: bool) -> int:
     if serving.warning is not None:
         report.warn(serving.warning)
     machine = this_machine(places, serving.pair)
-    return report.differs(check.differences(places, serving.pair, machine, role), as_json)
+    wanted = role or check.role_now(places)
+    return report.differs(check.differences(places, serving.pair, machine, wanted), machine, wanted, as_json)
 
 
 def main() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from host.errors import HotstandbyError, UnsafeError, UsageError
+
+NOTHING_RENDERED: Final = "Nothing was rendered; the active generation is untouched."
+"""What a refusal to render ends with, where it was asked for."""
 
 
 class LocalizedError(HotstandbyError):
@@ -27,3 +32,8 @@ class NoRight(UnsafeError):
 
 class AsteriskUnreachable(LocalizedError):
     """Asterisk is not running, does not answer by the deadline, or does not have the module."""
+
+
+def reason(error: HotstandbyError) -> str:
+    """What went wrong, without what that means where rendering was asked for; for whoever goes on without it."""
+    return str(error).removesuffix(f"\n{NOTHING_RENDERED}")

@@ -56,7 +56,7 @@ def judge(outcome: Outcome, found: Comparison, pair: Pair) -> None:
         outcome.next = f"look at what the carrier says, then {again} (or --rollback, where the peer serves)"
     elif found.missing:
         outcome.exit = Exit.DEGRADED
-        outcome.next = f"{again}, which asks again where a carrier refused, and verifies"
+        outcome.next = f"{again}, which asks again where a carrier refused"
     if found.foreign and outcome.role is Role.STANDBY:
         names = ", ".join(str(one) for one in found.foreign)
         outcome.notes.append(

@@ -12,7 +12,7 @@ from typing import Any
 from host.errors import UsageError
 from host.places import Places
 from localized import wiring
-from localized.errors import LocalizedError, NotActivatable, NotRenderable
+from localized.errors import NOTHING_RENDERED, LocalizedError, NotActivatable, NotRenderable, reason
 from localized.facts import Facts
 from localized.generations import Generation, Store
 from localized.problem import Problem, Weight
@@ -58,7 +58,7 @@ def read_secrets(places: Places, pair: Pair, machine: str, role: Role) -> dict[s
         except SecretUnusable as error:
             wrong.append(str(error))
     if wrong:
-        raise NotRenderable("\n".join([*wrong, "Nothing was rendered; the active generation is untouched."]))
+        raise NotRenderable("\n".join([*wrong, NOTHING_RENDERED]))
     return found
 
 
@@ -119,7 +119,7 @@ def _prepare_dns(places: Places, pair: Pair, machine: str, store: Store) -> list
                     # The first time alone: from then on the link is the DNS step's, whatever it points to.
                     store.activate(generation)
         except (LocalizedError, UsageError) as error:
-            problems.append(Problem(Weight.TELLS, f"DNS: {error}"))
+            problems.append(Problem(Weight.TELLS, f"DNS: {reason(error)}"))
     return problems
 
 

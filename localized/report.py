@@ -22,6 +22,7 @@ from localized.check import Difference
 from localized.compare import Row
 from localized.prepare import Prepared
 from localized.problem import Problem, Weight
+from localized.role import Role
 
 
 def run(as_json: bool, work: Callable[[], int]) -> int:
@@ -88,15 +89,14 @@ def progress(as_json: bool) -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(f"{printable(text)} ({time.monotonic() - started:.0f} s)")
 
 
-def rendered(prepared: Prepared, machine: str, as_json: bool) -> int:
-    """A generation that was put on disk."""
+def rendered(prepared: Prepared, machine: str, as_json: bool, *, active: bool) -> int:
+    """A generation that was put on disk, or found there; and whether it is the active one."""
     generation = prepared.generation
     stopping = [problem for problem in prepared.problems if problem.weight is not Weight.TELLS]
-    following = (
-        f"mend what is marked error, then: render-localized --role {generation.role.value} --activate"
-        if stopping
-        else f"render-localized --role {generation.role.value} --activate"
-    )
+    activate = f"render-localized --role {generation.role.value} --activate"
+    following = f"mend what is marked error, then: {activate}" if stopping else activate
+    if active and not stopping:
+        following = "nothing to do"
     if as_json:
         _json(
             {
@@ -104,6 +104,7 @@ def rendered(prepared: Prepared, machine: str, as_json: bool) -> int:
                 "machine": machine,
                 "role": generation.role.value,
                 "generation": generation.name,
+                "active": active,
                 "files": sorted(generation.files()),
                 "problems": [_problem(problem) for problem in prepared.problems],
                 "next": following,
@@ -111,7 +112,8 @@ def rendered(prepared: Prepared, machine: str, as_json: bool) -> int:
         )
         return int(Exit.DONE)
     out = console()
-    out.print(Text.assemble((machine, "bold"), f" as {generation.role.value}: on disk, not active  ", generation.name))
+    word = "and active: nothing has changed" if active else "not active"
+    out.print(Text.assemble((machine, "bold"), f" as {generation.role.value}: on disk, {word}  ", generation.name))
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
     for column in ("file", "bytes", "mode", "group", "reload"):
         table.add_column(column)
@@ -163,7 +165,10 @@ def checked(problems: Sequence[Problem], machine: str, as_json: bool) -> int:
     """The result of --check."""
     stops = [problem for problem in problems if problem.weight is not Weight.TELLS]
     code = Exit.USAGE if stops else Exit.DONE
+    warnings = len(problems) - len(stops)
     following = "mend what is marked error, then: render-localized --check" if stops else "nothing to do"
+    if warnings and not stops:
+        following = f"look at the warning{'s' if warnings > 1 else ''}; nothing has to be done"
     if as_json:
         _json(
             {
@@ -176,22 +181,30 @@ def checked(problems: Sequence[Problem], machine: str, as_json: bool) -> int:
         return int(code)
     out = console()
     counted = f"{len(stops)} to mend" if stops else "everything is as it must be"
+    if warnings:
+        counted += f"{', and' if stops else ', but for'} {warnings} warning{'s' if warnings > 1 else ''}"
     out.print(Text.assemble((machine, "bold"), ": ", (counted, "bold red" if stops else "bold green")))
     _problems(problems)
     out.print(Text.assemble(("next  ", "dim"), following))
     return int(code)
 
 
-def differs(differences: Sequence[Difference], as_json: bool) -> int:
+def differs(differences: Sequence[Difference], machine: str, role: Role, as_json: bool) -> int:
     """The result of --diff."""
+    count = "1 file" if len(differences) == 1 else f"{len(differences)} files"
+    changed = f"{count} would change" if differences else "nothing would change"
+    following = f"render-localized --role {role.value} --activate" if differences else "nothing to do"
     if as_json:
         _json(
             {
                 "exit": int(Exit.DONE),
+                "machine": machine,
+                "role": role.value,
                 "changed": [
                     {"path": one.path, "diff": list(one.lines), "secret_changed": one.secret_changed}
                     for one in differences
                 ],
+                "next": following,
             }
         )
         return int(Exit.DONE)
@@ -202,8 +215,8 @@ def differs(differences: Sequence[Difference], as_json: bool) -> int:
             out.print(Text(printable(line, 2000), style=style), soft_wrap=True)
         if one.secret_changed:
             out.print(Text(f"{one.path}: a secret in it changes, which is not shown", style="yellow"))
-    changed = "1 file" if len(differences) == 1 else f"{len(differences)} files"
-    out.print(Text.assemble(("next  ", "dim"), f"{changed} would change" if differences else "nothing would change"))
+    out.print(Text.assemble((machine, "bold"), f" as {role.value}: {changed}"))
+    out.print(Text.assemble(("next  ", "dim"), following))
     return int(Exit.DONE)
 
 

@@ -49,5 +49,5 @@ def named_problems(directory: Path, *, deadline_s: float = 20.0) -> Iterator[str
         yield str(late)
         return
     if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        said = [line.rstrip(".") for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         yield f"named-checkconf -z: {printable('; '.join(said[:4]), 400)}"

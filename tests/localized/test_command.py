@@ -211,7 +211,8 @@ def test_a_diff_shows_what_changes_and_masks_secrets(places: Places) -> None:
     assert done.returncode == 0
     assert "+register => 5551000:********@sip.acme.example/5551000~120" in done.stdout
     assert "'secret'" not in done.stdout
-    assert "nothing would change" in run(places, "--diff").stdout
+    assert done.stdout.splitlines()[-1] == "next  render-localized --role primary --activate"
+    assert run(places, "--diff").stdout == "boston as standby: nothing would change\nnext  nothing to do\n"
 
 
 def test_a_diff_says_that_a_secret_changes_and_not_which(places: Places) -> None:
@@ -244,6 +245,49 @@ def test_json_is_one_object_with_the_exit_code_in_it(places: Places, arguments: 
 )
 def test_wrong_usage_is_exit_code_2(places: Places, arguments: tuple[str, ...]) -> None:
     assert run(places, *arguments).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--role", "primary", *WORD),
+        ("--check", *WORD),
+        ("--role", "standby", "--last-valid"),
+        ("--reload", "--without-asterisk"),
+        ("--diff", "--without-asterisk"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_wrong_usage(places: Places, arguments: tuple[str, ...]) -> None:
+    done = run(places, *arguments)
+    assert done.returncode == 2
+    assert "alone it would do nothing" in words(done.stderr)
+
+
+def test_what_is_active_already_is_not_asked_to_be_activated(places: Places) -> None:
+    activated(places, "standby")
+    done = run(places, "--role", "standby")
+    assert done.stdout.startswith("boston as standby: on disk, and active: nothing has changed")
+    assert done.stdout.splitlines()[-1] == "next  nothing to do"
+
+
+def test_a_warning_is_counted_and_everything_else_is_as_it_must_be(places: Places) -> None:
+    assert run(places, "--check").stdout == "boston: everything is as it must be\nnext  nothing to do\n"
+    text = places.pair_toml.read_text()
+    dns = """[dns]
+zone = "acme.example"
+ttl_s = 30
+method = "update"
+key_file = "no-such-key"
+servers = { boston = "192.0.2.11", dallas = "192.0.2.12" }
+"""
+    places.pair_toml.write_text(f"{text}\n{dns}")
+    done = run(places, "--check")
+    assert done.returncode == 0
+    assert done.stdout.startswith("boston: everything is as it must be, but for 1 warning\nwarning: DNS: The secret ")
+    assert "Nothing was rendered" not in done.stdout
+    assert done.stdout.splitlines()[-1] == "next  look at the warning; nothing has to be done"
+    (places.secrets / "metro").unlink()
+    assert run(places, "--check").stdout.startswith("boston: 1 to mend, and 1 warning\nerror: The secret ")
 
 
 def test_no_line_is_wider_than_a_hundred_columns(places: Places) -> None:

@@ -195,3 +195,17 @@ def test_freepbx_gets_the_names_that_it_reads() -> None:
 
 def test_carriers_data_is_no_template() -> None:
     assert not any(name.startswith("carriers/") for name in template_names(None))
+
+
+def test_a_template_that_is_edited_replaced_or_taken_away_is_seen_by_the_same_process(tmp_path: Path) -> None:
+    def hosts() -> bytes:
+        made = render(example(), "boston", Role.STANDBY, SECRETS, admin_templates=tmp_path)
+        return next(file.data for file in made if file.path == "hosts")
+
+    ours = hosts()
+    for text in (b"one\n", b"two\n"):
+        # Of the same length, and within a tick of the clock.
+        (tmp_path / "hosts.j2").write_bytes(text)
+        assert hosts() == text
+    (tmp_path / "hosts.j2").unlink()
+    assert hosts() == ours
