@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from failover.peer.words import Registration, Status
 from failover.probes.found import Found
 from pair import Pair
+
+NOTHING: Final = "nothing to do"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def next_step(overview: Overview, paused: str) -> str:
     down = [name for name, status in statuses.items() if status is not None and status.asterisk.state != "answers"]
     if down:
         return f"Asterisk on {down[0]} does not answer; there, type: systemctl status asterisk"
-    return "nothing to do"
+    return NOTHING
 
 
 def _newer(overview: Overview) -> str:

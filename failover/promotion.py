@@ -326,7 +326,7 @@ def confirm(here: Here, name: str, words: str) -> str:
         written.append(Kind.CONFIRMED, name, user)
         written.close()
         left = [step for step in waiting if step != name]
-    rest = f"Still waiting: {', '.join(left)}." if left else "Nothing else waits."
+    rest = f"Still waiting: {', '.join(left)}." if left else "No other waits for a person."
     return f"{name} of run {run.number} is confirmed. {rest}"
 
 

@@ -33,12 +33,11 @@ def command(here: Here, as_json: bool) -> None:
     pause = "; ".join(
         f"{side.name}: {side.status.paused}" for side in found.sides if side.status and side.status.paused
     )
+    waits = _waiting(here, found)
     if as_json:
-        click.echo(json.dumps(_document(found, pause, _waiting(here, found)), indent=2))
+        click.echo(json.dumps(_document(found, pause, waits), indent=2))
         return
-    _print(found, pause)
-    for step, words in _waiting(here, found).items():
-        console().print(f"waiting  {step}: {printable(words, 400)}", soft_wrap=True)
+    _print(found, pause, waits)
 
 
 def gather(here: Here) -> Overview:
@@ -91,7 +90,7 @@ def _told(seen: Seen) -> dict[str, str] | None:
     return {name: " ".join(sorted(values)) for (name, _), values in seen.records.items() if values}
 
 
-def _print(found: Overview, pause: str) -> None:
+def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
     table = Table.grid(padding=(0, 2))
     for _ in range(3):
         table.add_column(no_wrap=True)
@@ -110,7 +109,9 @@ def _print(found: Overview, pause: str) -> None:
         table.add_row("paused", "", "", *(side.status.paused if side.status else "?" for side in found.sides))
     out = console()
     out.print(table)
-    out.print(f"next     {rules.next_step(found, pause)}", soft_wrap=True)
+    for step, words in waits.items():
+        out.print(f"waiting  {step}: {printable(words, 400)}", soft_wrap=True)
+    out.print(f"next     {_next(found, pause, waits)}", soft_wrap=True)
 
 
 def _headline(side: Side) -> str:
@@ -147,12 +148,24 @@ def _ttl(found: Overview) -> str:
 
 
 def _waiting(here: Here, found: Overview) -> dict[str, str]:
-    """What the newest run left open; registrations that have come by themselves since are no longer waited for."""
+    """What the newest run left open. What has come by itself since is no longer waited for: registrations, and names;
+    and nothing is on a machine that is primary no more, whose carriers must not be told to route to it."""
     told = waiting(here)
     side = next(one for one in found.sides if one.name == here.machine)
+    if side.status is not None and not side.status.is_primary:
+        return {}
     if side.status is not None and side.status.asterisk.listed and not rules.missing_on(found, side):
         told.pop("localize", None)
+    if found.names and all(rules.agrees(found, name) and not name.silent for name in found.names):
+        told.pop("dns", None)
     return told
+
+
+def _next(found: Overview, pause: str, waits: dict[str, str]) -> str:
+    said = rules.next_step(found, pause)
+    if waits and said == rules.NOTHING:
+        return f"see to what waits: {', '.join(waits)}; the same promote again looks anew at all but a person's word"
+    return said
 
 
 def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str, object]:
@@ -171,5 +184,5 @@ def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str,
         "dns": [asdict(name) for name in found.names],
         "paused": pause,
         "waiting": waiting,
-        "next": rules.next_step(found, pause),
+        "next": _next(found, pause, waiting),
     }

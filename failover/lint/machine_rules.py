@@ -126,7 +126,7 @@ def left_over(facts: Facts) -> Iterator[Finding]:
             "fenced",
             Level.ERROR,
             f"{facts.machine} is fenced, its Asterisk does not start: {facts.fenced}",
-            "Type: failover boot-guard, which lifts it when that is safe",
+            "Type: failover demote, which lifts it as soon as its standby files are active",
         )
     if facts.paused:
         yield Finding("paused", Level.WARNING, f"Paused: {facts.paused}", "End it with: failover unpause")
