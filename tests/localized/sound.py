@@ -137,10 +137,10 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return read
 
 
-def _last_reason(log: bytes) -> bytes:
+def _last_reason(data: bytes) -> bytes:
     """One line each time that the word was given, with the time; one that was cut short may stand before it."""
-    lines = log.splitlines()
-    return str(_parsed(lines[-1]).get("reason", "")).encode() if lines else b""
+    lines = data.splitlines()
+    return str(_parsed(lines[-1]).get("reason", data)).encode() if lines else data
 
 
 _VOLATILE: Final[Mapping[str, Callable[[bytes], bytes]]] = {
