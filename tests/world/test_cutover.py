@@ -12,6 +12,7 @@ from tests.world.cutover import (
     calls_land,
     comes_back_as_standby,
     epochs,
+    failover,
     forked_lands,
     name_servers,
     names_agree,
@@ -60,6 +61,11 @@ def test_a_dead_peer_comes_back_as_standby(world: World) -> None:
 def test_a_living_peer_is_asked_to_demote_itself(world: World) -> None:
     served(world.boston, "promote")
     settled(world, "boston")
+    here, there = (failover(machine, "status").stdout.splitlines() for machine in (world.boston, world.dallas))
+    assert any(line.startswith("waiting  carrier-acme: ") for line in here), here
+    assert here[-1].startswith("next     see to what waits: carrier-acme"), here
+    # What its own last promotion left open is over: nobody must tell the carrier to route there.
+    assert [line for line in there if line.startswith("waiting")] == [], there
     comes_back_as_standby(world, world.dallas)
     settled(world, "boston")
 
