@@ -7,9 +7,11 @@ else. Ours also asks boston, keeps a journal, renders and reads back the files, 
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bench.result import NotHere, Result
@@ -26,6 +28,14 @@ PAUSE_S: Final = 1
 """Between two looks of the script: sleep(1) as POSIX has it takes whole seconds."""
 DEADLINE_S: Final = 90.0
 KEY: Final = "/etc/bind/tsig.key"
+
+PARTS: Final = (
+    ("start-up and the look at the peer", "", "opened"),
+    ("localized files and registrations", "localize", "verified"),
+    ("DNS", "dns", "verified"),
+    ("carriers, proof", "", "closed"),
+)
+"""What the time goes to, and the line of the journal with which each part ends; the first begins with the command."""
 
 _RELOADS: Final = {"sip": "sip reload", "iax2": "iax2 reload", "pjsip": "module reload res_pjsip.so"}
 _LISTS: Final = {"sip": "sip show registry", "iax2": "iax2 show registry", "pjsip": "pjsip show registrations"}
@@ -60,6 +70,22 @@ done
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """One world's runs: ours and the script's seconds, and ours in parts."""
+
+    ours: list[float]
+    theirs: list[float]
+    parts: list[dict[str, float]]
+
+    def in_parts(self, where: str) -> dict[str, float]:
+        """The median of each part, named for the table."""
+        return {
+            f"{where}, of ours: {name}, s": round(statistics.median(one[name] for one in self.parts), 3)
+            for name in self.parts[0]
+        }
+
+
 def measure(*, runs: int) -> Result:
     """Seconds from the command to its end.
 
@@ -69,31 +95,32 @@ def measure(*, runs: int) -> Result:
     release = next((one for one in reversed(RELEASES) if available(one) is None), None)
     if release is None:
         raise NotHere(f"no world of real servers here: {available(RELEASES[-1])}")
-    ours, theirs = _side_by_side(release, TRUNKS, runs)
-    more: dict[str, float] = {}
+    both = _side_by_side(release, TRUNKS, runs)
+    more: dict[str, float] = both.in_parts(f"Asterisk {release}")
     if available("16") is None:
-        own, script = (statistics.median(one) for one in _side_by_side("16", WITHOUT_PJSIP, runs))
+        older = _side_by_side("16", WITHOUT_PJSIP, runs)
+        own, script = statistics.median(older.ours), statistics.median(older.theirs)
         more |= {
             "without PJSIP (Asterisk 16, chan_sip and IAX2), ours, s": own,
             "without PJSIP, the script, s": script,
             "without PJSIP, ratio": own / script,
+            **older.in_parts("without PJSIP"),
         }
     return Result(
         name="promote",
         what=f"a promotion, peer dead, its DNS taken over; Asterisk {release}, {len(TRUNKS)} trunks, 2 name servers",
         against=f"promote.sh: ln, asterisk -rx, nsupdate, dig, looking every {PAUSE_S:g} s",
         unit="s",
-        ours=ours,
-        theirs=theirs,
+        ours=both.ours,
+        theirs=both.theirs,
         target="at most 0.6",
         more=more,
     )
 
 
-def _side_by_side(release: Release, trunks: Sequence[str], runs: int) -> tuple[list[float], list[float]]:
+def _side_by_side(release: Release, trunks: Sequence[str], runs: int) -> Sides:
     """Ours and the script's seconds, alternating, in one world."""
-    ours: list[float] = []
-    theirs: list[float] = []
+    found = Sides([], [], [])
     with World(release, release, trunks=trunks, named=True, sshd=True, expiry_s=30, extra=EXTRA) as world:
         introduce(world)
         become(world.dallas, "standby")
@@ -104,11 +131,26 @@ def _side_by_side(release: Release, trunks: Sequence[str], runs: int) -> tuple[l
         dallas.write("/etc/promote.sh", _script(release, trunks), mode=0o755)
         world.boston.power_off()
         for _ in range(runs):
-            for argv, seconds in ((OURS, ours), (["sh", "/etc/promote.sh"], theirs)):
+            for argv, seconds in ((OURS, found.ours), (["sh", "/etc/promote.sh"], found.theirs)):
+                begun = time.clock_gettime(time.CLOCK_BOOTTIME)
                 seconds.append(_timed(dallas, argv))
+                if argv is OURS:
+                    found.parts.append(_parts(dallas, begun, begun + seconds[-1]))
                 _proven(world, trunks)
                 _back(world)
-    return ours, theirs
+    return found
+
+
+def _parts(machine: Machine, begun: float, ended: float) -> dict[str, float]:
+    """What the newest run of this machine took its time for, from its journal, whose clock is the kernel's for all."""
+    newest = max(run["run"] for run in json.loads(_must(machine, ["failover", "history", "--json"])))
+    lines = json.loads(_must(machine, ["failover", "history", str(newest), "--json"]))["lines"]
+    found: dict[str, float] = {}
+    for name, step, kind in PARTS:
+        end = next(line["boottime"] for line in lines if (line["step"], line["kind"]) == (step, kind))
+        found[name] = end - begun
+        begun = end
+    return {**found, "end of the process": ended - begun}
 
 
 def _script(release: Release, trunks: Sequence[str]) -> str:
