@@ -48,7 +48,9 @@ class Verdict:
     why: str
 
 
-def decide(machine: str, said: Sequence[Said], peer: Status | None, *, promised: int = 0) -> Verdict:
+def decide(
+    machine: str, said: Sequence[Said], peer: Status | None, *, promised: int = 0, stood_down: int = 0
+) -> Verdict:
     """What a machine that starts is.
 
     Primary alone when every other name server that answers names it, at least one does, and the peer answers, is
@@ -57,6 +59,8 @@ def decide(machine: str, said: Sequence[Said], peer: Status | None, *, promised:
 
     Args:
         promised: the peer's promotion that this machine gave way to since it started; 0 for none.
+        stood_down: the promotion that a person's `failover demote` ended here, where none followed; 0 for none. What a
+            person took off duty stays off duty: nobody else serves, and only a person knows why.
     """
     dns_primary = peer is not None and peer.dns_role == "secondary"
 
@@ -82,6 +86,8 @@ def decide(machine: str, said: Sequence[Said], peer: Status | None, *, promised:
         )
     if promised >= public.epoch:
         return standby(f"it gave way to {peer.machine}'s promotion {promised} since it started")
+    if stood_down >= public.epoch:
+        return standby("somebody demoted it by hand since (failover history); to serve, type: failover promote")
     if peer.role != "standby":
         return standby(f"{peer.machine} answers, and does not say that it is standby")
     why = f"{machine} starts as primary: the other name servers and {peer.machine} agree on promotion {public.epoch}"
@@ -101,7 +107,9 @@ def guard(here: Here) -> Verdict:
     try:
         fenced.fence(here.places, "the boot guard has not yet said what this machine is: failover boot-guard")
         said, peer = gather(here)
-        verdict = decide(here.machine, said, peer, promised=claim.promised(here.places))
+        own = standing.look(here.places, here.machine)
+        promised = claim.promised(here.places)
+        verdict = decide(here.machine, said, peer, promised=promised, stood_down=own.stood_down)
         if verdict.primary and not _swapped(here, Role.PRIMARY):
             why = f"{here.machine} starts as standby: no primary generation can be made active"
             verdict = Verdict(False, 0, verdict.dns_primary, why)

@@ -6,7 +6,7 @@ is not fenced. Whatever is not known is no.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from failover.errors import FailoverError
@@ -37,6 +37,7 @@ class Standing:
         open_run: the run that is not complete, such as "promote 12"; empty where there is none.
         claim: epoch of the promotion that runs here at this moment; 0 where none does.
         served: epoch of the last promotion that this machine was seen to complete; 0 where there is none.
+        stood_down: epoch that a person's `failover demote` ended, where nothing was promoted here since; 0 for none.
     """
 
     machine: str
@@ -48,6 +49,7 @@ class Standing:
     open_run: str
     claim: int = 0
     served: int = 0
+    stood_down: int = 0
 
     @property
     def is_primary(self) -> bool:
@@ -97,38 +99,49 @@ def look(places: Places, machine: str) -> Standing:
     role, generation = role_of(places)
     holds = right.held(places, machine)
     fence = fenced.look(places)
-    epoch, served, open_run = _runs(places)
+    told = _runs(places)
     return Standing(
         machine=machine,
         generation=generation,
         role=role,
         right=holds,
         fenced=fence.reason if fence else "",
-        epoch=max(epoch, holds.epoch, claim.promised(places), claim.claimed(places)),
+        epoch=max(told.epoch, holds.epoch, claim.promised(places), claim.claimed(places)),
         claim=claim.claimed(places),
-        served=served,
-        open_run=open_run,
+        served=told.served,
+        stood_down=told.stood_down,
+        open_run=told.open_run,
     )
 
 
-def _runs(places: Places) -> tuple[int, int, str]:
-    """Of the last few runs: the highest epoch, that of the last promotion that was completed, and the newest run where
-    it is open."""
-    epoch, served, open_run = 0, 0, ""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the journals of the last few runs come to; see Standing."""
+
+    epoch: int = 0
+    served: int = 0
+    stood_down: int = 0
+    open_run: str = ""
+
+
+def _runs(places: Places) -> _Told:
+    told = _Told()
     try:
         files = journal.files(journal.directory(places))
     except OSError:
-        return 0, 0, ""
+        return told
     for file in files[-RUNS:]:
         try:
             run = load(file)
         except FailoverError:
-            open_run = f"{file.command} {file.number}, damaged"
+            told = replace(told, open_run=f"{file.command} {file.number}, damaged")
             continue
         if run is None:
             continue
-        epoch = max(epoch, run.epoch)
-        open_run = "" if run.closed else f"{run.command} {run.number}"
+        epoch = max(told.epoch, run.epoch)
+        told = replace(told, epoch=epoch, open_run="" if run.closed else f"{run.command} {run.number}")
         if run.command in {"promote", "switchover"} and run.closed.startswith(("done", "degraded")):
-            served = run.epoch
-    return epoch, served, open_run
+            told = replace(told, served=run.epoch, stood_down=0)
+        elif run.command == "demote":
+            told = replace(told, stood_down=epoch)
+    return told

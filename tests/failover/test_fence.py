@@ -98,6 +98,14 @@ def test_a_machine_that_gave_way_since_it_started_stays_standby() -> None:
     assert "gave way to boston's promotion 7" in found.why
 
 
+def test_what_a_person_took_off_duty_stays_off_duty_until_a_person_promotes() -> None:
+    assert decide("dallas", AGREED, STANDBY, stood_down=6).primary
+    found = decide("dallas", AGREED, STANDBY, stood_down=7)
+    assert not found.primary
+    assert "demoted it by hand" in found.why
+    assert "failover promote" in found.why
+
+
 @pytest.mark.parametrize(
     ("peer", "kept"),
     [(status(dns_role="secondary"), True), (status(dns_role="primary"), False), (None, False)],

@@ -144,6 +144,16 @@ def test_a_promotion_that_was_taken_back_numbers_the_next_and_proves_nothing(pla
     assert (found.epoch, found.served, found.open_run) == (5, 3, "switchover 4")
 
 
+def test_a_demotion_by_hand_is_remembered_until_a_promotion_is_completed_here(places: Places) -> None:
+    ran(places, "promote", 3, "done")
+    assert standing.look(places, "boston").stood_down == 0
+    ran(places, "demote", 3, "done")
+    ran(places, "promote", 4, "undone: the peer serves")
+    assert standing.look(places, "boston").stood_down == 3
+    ran(places, "switchover", 5, "degraded: carrier-acme not complete")
+    assert standing.look(places, "boston").stood_down == 0
+
+
 def typed(places: Places, *argv: str) -> subprocess.CompletedProcess[str]:
     env = {
         "HOTSTANDBY_CONFIG": str(places.config),

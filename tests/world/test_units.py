@@ -192,7 +192,18 @@ def test_a_demotion_under_systemd_leaves_asterisk_running_and_silent(world: Worl
     assert "acme" not in world.boston.run([f"{BIN}/asterisk", "-rx", "sip show registry"]).stdout
 
 
-def test_a_machine_that_comes_back_after_a_promotion_is_standby_in_pbx_and_dns(world: World, primary: Systemd) -> None:
+def test_what_was_demoted_by_hand_is_standby_after_a_reboot_as_well(world: World, primary: Systemd) -> None:
+    primary.power_off()
+    systemd = booted(world)
+    try:
+        assert "demoted it by hand" in words(systemd, "hotstandby-boot-guard.service")
+        assert systemd.property("asterisk.service", "ActiveState") == "active"
+        assert failover(world.boston, "is-primary").returncode == 1
+    finally:
+        systemd.power_off()
+
+
+def test_a_machine_that_comes_back_after_a_promotion_is_standby_in_pbx_and_dns(world: World) -> None:
     world.boston.power_off()
     served(world.dallas, "promote", "--peer-is-down", "its power is cut")
     systemd = booted(world)
