@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -22,29 +21,11 @@ from failover.dns.zone_text import ZoneFileUnclear
 from failover.errors import NotProven
 from localized.generations import Store
 from localized.role import Role
-from tests.world.binds import ADDRESSES, KEY, NET, PHONES, SERIAL, ZONE, Binds, loopback_addresses, missing
+from tests.world.binds import ADDRESSES, KEY, NET, PHONES, SERIAL, ZONE, Binds
 
-pytestmark = [pytest.mark.world]
-if missing() is not None and os.environ.get("HOTSTANDBY_WORLD") != "required":
-    pytestmark.append(pytest.mark.skip(reason=str(missing())))
+pytestmark = pytest.mark.world
 
 TRUTH = '"hotstandby=1 machine=dallas epoch=7"'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def addresses() -> Iterator[None]:
-    with loopback_addresses():
-        yield
-
-
-@pytest.fixture
-def binds(tmp_path: Path) -> Iterator[Binds]:
-    made = Binds(tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
 
 
 def carried_out(step: DnsStep) -> str:
@@ -254,7 +235,7 @@ def test_our_own_named_being_down_is_said(binds: Binds) -> None:
 
 
 @pytest.fixture
-def by_file(tmp_path: Path) -> Iterator[Binds]:
+def by_file(name_server_addresses: None, tmp_path: Path) -> Iterator[Binds]:
     made = Binds(tmp_path, method="zonefile", secondary_format="masterfile-format text;")
     try:
         made.start()

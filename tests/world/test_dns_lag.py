@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -18,29 +16,11 @@ from failover.dns.step import DnsLags
 from failover.dns.wire import Line
 from localized.generations import Store
 from localized.role import Role
-from tests.world.binds import ADDRESSES, NET, SERIAL, Binds, loopback_addresses, missing
+from tests.world.binds import ADDRESSES, NET, SERIAL, Binds
 
-pytestmark = [pytest.mark.world]
-if missing() is not None and os.environ.get("HOTSTANDBY_WORLD") != "required":
-    pytestmark.append(pytest.mark.skip(reason=str(missing())))
+pytestmark = pytest.mark.world
 
 ZONE = "acme.example"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def addresses() -> Iterator[None]:
-    with loopback_addresses():
-        yield
-
-
-@pytest.fixture
-def binds(tmp_path: Path) -> Iterator[Binds]:
-    made = Binds(tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
 
 
 def wait_until(holds: Callable[[], bool], limit_s: float) -> None:
