@@ -108,6 +108,11 @@ def words(systemd: Systemd, unit: str) -> str:
     return "\n".join(line for _, line in systemd.said(unit))
 
 
+def running(systemd: Systemd) -> list[str]:
+    """The names of all processes beside and below systemd."""
+    return systemd.run(["sh", "-c", "cat /proc/[0-9]*/comm"]).stdout.splitlines()
+
+
 def test_after_a_short_power_cut_the_primary_is_primary_again_and_serves(world: World, primary: Systemd) -> None:
     for unit in BOOTED:
         assert primary.property(unit, "ActiveState") == "active", f"{unit}: {words(primary, unit)}"
@@ -116,6 +121,7 @@ def test_after_a_short_power_cut_the_primary_is_primary_again_and_serves(world: 
     assert decided <= began(primary, "named.service")
     assert "boston" in words(primary, "hotstandby-boot-guard.service")
     assert world.boston.run(["failover", "is-primary"]).returncode == 0
+    assert {"asterisk", "named"} <= set(running(primary))
     for trunk in REPLACING:
         world.carrier.await_holder(trunk, ["boston"])
 
@@ -171,8 +177,9 @@ def test_a_fence_holds_back_a_crashed_asterisk_and_whoever_starts_it(world: Worl
     primary.run(["touch", FENCE])
     try:
         primary.control("kill", "--signal=KILL", "asterisk.service")
-        until(lambda: primary.property("asterisk.service", "ActiveState") in ("failed", "inactive"), "it stays down")
-        assert world.boston.processes("asterisk") == []
+        # What state the unit is in then differs between systemd 252 and 257; that its restart was refused does not.
+        until(lambda: "assert" in words(primary, "asterisk.service").lower(), "its restart is tried, and refused")
+        assert "asterisk" not in running(primary)
         asked = primary.control("start", "asterisk.service")
         assert asked.returncode != 0
         assert "assert" in asked.stderr.lower()
@@ -185,9 +192,10 @@ def test_a_fence_holds_back_a_crashed_asterisk_and_whoever_starts_it(world: Worl
 
 
 def test_a_demotion_under_systemd_leaves_asterisk_running_and_silent(world: World, primary: Systemd) -> None:
+    pid = primary.property("asterisk.service", "MainPID")
     done = primary.run(["failover", "demote", "a test"], deadline_s=60)
     assert done.returncode in (0, 5), done.stdout + done.stderr
-    assert primary.property("asterisk.service", "NRestarts") == "0"
+    assert primary.property("asterisk.service", "MainPID") == pid
     assert primary.property("asterisk.service", "ActiveState") == "active"
     assert "acme" not in world.boston.run([f"{BIN}/asterisk", "-rx", "sip show registry"]).stdout
 
