@@ -57,10 +57,10 @@ def units(machine: Machine) -> dict[str, str]:
     return found
 
 
-def until(holds: Callable[[], Any], what: str, deadline_s: float = 20.0) -> Any:
+def until(holds: Callable[[], Any], what: str, told: Callable[[], str] = str, deadline_s: float = 20.0) -> Any:
     end = time.monotonic() + deadline_s
     while not (found := holds()):
-        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}"
+        assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}\n{told()}"
         time.sleep(0.1)
     return found
 
@@ -106,6 +106,12 @@ def began(systemd: Systemd, unit: str) -> int:
 
 def words(systemd: Systemd, unit: str) -> str:
     return "\n".join(line for _, line in systemd.said(unit))
+
+
+def seen(systemd: Systemd) -> str:
+    """What there is to know of Asterisk's unit, for a test that fails."""
+    shown = systemd.control("show", "asterisk.service", "-p", "ActiveState,SubState,Result,NRestarts,AssertResult")
+    return f"{shown.stdout}\n{words(systemd, 'asterisk.service')}\n{running(systemd)}"
 
 
 def running(systemd: Systemd) -> list[str]:
@@ -178,7 +184,8 @@ def test_a_fence_holds_back_a_crashed_asterisk_and_whoever_starts_it(world: Worl
     try:
         primary.control("kill", "--signal=KILL", "asterisk.service")
         # What state the unit is in then differs between systemd 252 and 257; that its restart was refused does not.
-        until(lambda: "assert" in words(primary, "asterisk.service").lower(), "its restart is tried, and refused")
+        refused = "its restart is tried, and refused"
+        until(lambda: "assert" in words(primary, "asterisk.service").lower(), refused, lambda: seen(primary))
         assert "asterisk" not in running(primary)
         asked = primary.control("start", "asterisk.service")
         assert asked.returncode != 0
