@@ -25,6 +25,7 @@ def test_asterisk_asks_for_the_fence_that_a_demotion_sets() -> None:
     drop_in = unit("asterisk.service.d/hotstandby.conf")
     fence = fenced.path(Places.standard(environ={}))
     assert drop_in["AssertPathExists"] == [f"!{fence}"]
+    assert drop_in["ExecCondition"] == [f"/usr/bin/test ! -e {fence}"]
 
 
 def test_the_guard_comes_before_everything_that_it_decides_about() -> None:

@@ -15,6 +15,7 @@ from failover.lint.dialplan import calls_proof
 from failover.lint.dns_rules import addresses
 from failover.lint.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
 from failover.lint.finding import Level
+from failover.lint.gather import asks_for_the_fence
 from host.exits import Exit
 from pair import Pair, parse
 from tests.failover.test_peer_words import status
@@ -230,3 +231,21 @@ def test_primaries_are_read_in_order(clause: str, expected: list[str]) -> None:
 def test_a_profile_allows_what_its_rules_say(rule: str, allowed: bool) -> None:
     path = "/etc/hotstandby/localized/generations/4-dns-secondary-0123456789ab/named/zones.conf"
     assert allows(f"/etc/bind/** r,\n{rule}\n", path) is allowed
+
+
+DROP_IN = (Path(__file__).resolve().parents[2] / "deploy/asterisk.service.d/hotstandby.conf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("unit", "asks"),
+    [
+        (DROP_IN, True),
+        (DROP_IN + "ExecCondition=/usr/bin/true\n", True),
+        (DROP_IN + "ExecCondition=\n", False),  # a later drop-in takes all of them back
+        ("[Unit]\nAssertPathExists=!/run/hotstandby/fenced\n", False),  # not asked of what Restart= starts
+        ("# ExecCondition=/usr/bin/test ! -e /run/hotstandby/fenced\n", False),
+        ("", False),
+    ],
+)
+def test_the_fence_is_asked_for_where_a_restart_asks_as_well(unit: str, asks: bool) -> None:
+    assert asks_for_the_fence(unit) is asks
