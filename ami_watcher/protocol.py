@@ -149,3 +149,11 @@ class Protocol(panoramisk.ami_protocol.AMIProtocol, asyncio.BufferedProtocol):  
 
     def close(self) -> None:
         self.end(LinkLost("The connection was closed here."))
+
+    def abort(self) -> None:
+        """Drops the socket, whatever is still to be sent."""
+        if self.transport is None or self.gone.done():
+            return
+        # Python 3.11.2, Debian 12's: the transport of a TLS connection that has ended lets go of what abort() needs.
+        with contextlib.suppress(AttributeError):
+            self.transport.abort()

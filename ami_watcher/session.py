@@ -283,8 +283,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
     def _cut(self) -> None:
         if self.protocol is not None:
             self.protocol.close()
-            if self.protocol.transport is not None:
-                self.protocol.transport.abort()
+            self.protocol.abort()
 
     async def close(self) -> None:
         """Logs off and waits until the socket is closed, at most a second. Nothing of the session is left."""
@@ -299,4 +298,4 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):
                     await asyncio.shield(protocol.gone)
-            protocol.transport.abort()
+            protocol.abort()

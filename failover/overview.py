@@ -133,7 +133,8 @@ def next_step(overview: Overview, paused: str) -> str:
         return "pair.toml differs between the machines; type: failover compare"
     missing = missing_trunks(overview)
     if missing:
-        return f"{', '.join(missing)} not registered on {overview.primaries[0]}; there: render-localized --reload"
+        there = "render-localized --role primary --activate"
+        return f"{', '.join(missing)} not registered on {overview.primaries[0]}; there, type: {there}"
     lagging = [one.name for one in overview.names if not agrees(overview, one)]
     if lagging:
         return f"{', '.join(lagging)} not right in DNS; type: failover plan promote, on {overview.primaries[0]}"

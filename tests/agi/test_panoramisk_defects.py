@@ -72,12 +72,21 @@ class Theirs:
         sent = []
         with socket.create_connection(("127.0.0.1", self.port), timeout=wait_s) as connection:
             connection.sendall(first)
-            with suppress(OSError):
+            with suppress(TimeoutError):
                 for reply in replies:
-                    sent.append(connection.recv(4096))
-                    connection.sendall(reply)
-                sent.append(connection.recv(4096))
+                    sent.append(_received(connection))
+                    with suppress(OSError):
+                        connection.sendall(reply)
+                sent.append(_received(connection))
         return sent
+
+
+def _received(connection: socket.socket) -> bytes:
+    """What comes next; nothing where the other end closes the connection, whether it has read everything or not."""
+    try:
+        return connection.recv(4096)
+    except ConnectionError:
+        return b""
 
 
 @contextmanager
@@ -189,7 +198,8 @@ def test_a_usage_error_desynchronized_or_hung(ours: Site, usage: bytes) -> None:
 def test_bytes_that_are_no_utf_8_ended_the_session(ours: Site) -> None:
     first = environment("one", network=True, caller_name="M\udcfcller")
     with panoramisk() as theirs:
-        assert theirs.session(first) == [b""]
+        # Closed without a word, or, with Python 3.11.2, left without one for ever.
+        assert b"".join(theirs.session(first)) == b""
 
     assert fastagi(ours.port, first=first).variables["SECOND"] == "6"
 

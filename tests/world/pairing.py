@@ -33,7 +33,8 @@ def become(machine: Machine, role: str) -> None:
     argv = ["render-localized", "--role", role, "--activate"]
     if role == "primary":
         argv += ["--peer-is-down", "a test says so"]
-    done = machine.run(argv)
+    # A trunk that does not come is waited for: register_deadline_s, 30 s.
+    done = machine.run(argv, deadline_s=60)
     assert done.returncode in (0, 5), done.stdout + done.stderr
 
 
