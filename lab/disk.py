@@ -61,7 +61,7 @@ def creation(name: str, addresses: Sequence[str], root: Root | None) -> str:
     lowers = {"etc": "/etc", "var": "/var"} | ({"root": str(root.path)} if root else {})
     lines = ["set -e", f"mkdir -p {base}/etc {base}/var {base}/run {base}/root"]
     for part, lower in lowers.items():
-        upper, work = f"{base}/upper/{part}", f"{base}/work/{part}"
+        upper, work = f"{base}/upper/{part}", f"{base}/overlay/{part}"
         lines += [
             f"mkdir -p {upper} {work}",
             f"mount -t overlay overlay -o lowerdir={lower},upperdir={upper},workdir={work} {base}/{part}",
