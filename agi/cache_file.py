@@ -111,7 +111,9 @@ class CacheFile:
 
     def _order(self, order: tuple[Place, Entry | Future[Entry | None]]) -> bool:
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
+                # One that died of what nobody foresaw is replaced: what it had open is opened anew.
+                self._connection = None
                 self._thread = threading.Thread(target=self._run, name="lookup cache", daemon=True)
                 self._thread.start()
         try:
@@ -148,6 +150,10 @@ class CacheFile:
                 found = entry
         except (sqlite3.Error, sqlite3.Warning, OSError, ValueError, OverflowError) as error:
             self._give_up(error, corrupt=_is_corrupt(error))
+            return None
+        except Exception as error:
+            # A defect of ours costs the one answer that met it, and neither the thread nor the answers after it.
+            log.warning("the lookup cache %s passed over one answer: %s", self._path, type(error).__name__)
             return None
         if self._failing:
             self._failing = False

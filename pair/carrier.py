@@ -10,6 +10,21 @@ from pair.fields import AbsolutePath, Address, Line, Name, SecretFile, Section
 
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{1,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,30}")
+_NORTH_AMERICAN = re.compile(r"1?[2-9]\d{9}")
+"""An area code never begins with 0 or 1, so another country's national number is not taken for one."""
+WANT_A_COUNTRY = frozenset({"flowroute", "http", "telnyx", "voipms"})
+"""Presets of ours that write a number with its country; an admin's own may take the digits as they are given."""
+
+
+def international(number: str) -> str | None:
+    """The digits of a number with those of its country first; None where its country is not clear.
+
+    Ten digits, or eleven that begin with 1, are a North American number; any other country's begins with "+".
+    """
+    digits = re.sub(r"\D", "", number)
+    if number.strip().startswith("+"):
+        return digits
+    return "1" + digits[-10:] if _NORTH_AMERICAN.fullmatch(digits) else None
 
 
 class Carrier(Section):
@@ -47,6 +62,8 @@ class Carrier(Section):
         for number in self.dids:
             if not _NUMBER.fullmatch(number):
                 raise ValueError(f"dids: '{number}' is not a telephone number, such as +15551234567")
+            if self.preset in WANT_A_COUNTRY and international(number) is None:
+                raise ValueError(f"dids: the country of '{number}' is not clear; write it as +15551234567")
         for name in self.values:
             if not _WORD.fullmatch(name):
                 raise ValueError(f"values: '{name}' must be lower-case letters, digits and '_'")

@@ -13,8 +13,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from failover.carrier.http import CarrierApi, CarrierBusy, CarrierError, CarrierNotReached, CarrierUnclear
-from failover.carrier.number import spelled
+from failover.carrier.http import (
+    CarrierApi,
+    CarrierBusy,
+    CarrierError,
+    CarrierNotReached,
+    CarrierRefused,
+    CarrierUnclear,
+)
+from failover.carrier.number import NumberUnclear, spelled
 from failover.carrier.preset import Preset, Request, ValueMissing, taken
 from pair.carrier import Carrier
 
@@ -216,7 +223,11 @@ class Routes:
     def _values(self, item: str) -> dict[str, str]:
         if self._preset.shape == "switches":
             return {**self._carrier.values, "route": item}
-        return {**self._carrier.values, "number": spelled(item, self._preset.number)}
+        try:
+            return {**self._carrier.values, "number": spelled(item, self._preset.number)}
+        except NumberUnclear as error:
+            # Its own failure: the numbers beside it are moved.
+            raise CarrierRefused(str(error)) from None
 
     def _value(self, value: str) -> dict[str, str]:
         return {"state": value} if self._preset.shape == "switches" else {"route": value}

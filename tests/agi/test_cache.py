@@ -66,6 +66,27 @@ def test_what_was_written_is_found_by_the_next_process(tmp_path: Path) -> None:
     second.close(PATIENCE_S)
 
 
+def test_an_answer_that_nobody_foresaw_costs_none_of_those_after_it(tmp_path: Path) -> None:
+    kept = CacheFile(tmp_path / "lookups.sqlite")
+    odd = Entry({"COMPANY": b"bytes"}, 1.0)  # type: ignore[dict-item]
+    kept.put(("caller:0", "+0"), odd)
+    kept.put(PLACE, ENTRY)
+    assert kept.get(PLACE, PATIENCE_S) == ENTRY
+    kept.close(PATIENCE_S)
+
+
+def test_a_thread_that_died_is_started_again(tmp_path: Path) -> None:
+    kept = CacheFile(tmp_path / "lookups.sqlite")
+    kept.put(PLACE, ENTRY)
+    assert kept.get(PLACE, PATIENCE_S) == ENTRY
+    died = kept._thread
+    assert died is not None
+    kept._orders.put(None)  # it ends, and nobody has said so to the others
+    died.join(PATIENCE_S)
+    assert kept.get(PLACE, PATIENCE_S) == ENTRY
+    kept.close(PATIENCE_S)
+
+
 def test_the_oldest_rows_go_when_there_are_too_many(tmp_path: Path) -> None:
     file = CacheFile(tmp_path / "c", rows=50)
     for number in range(501):

@@ -23,7 +23,7 @@ from failover.runner.step import Step
 from host.places import Places
 from lab.carrier_api import SECRET, TRUNK, USER, CarrierApi
 from pair import Pair
-from pair.carrier import Carrier
+from pair.carrier import WANT_A_COUNTRY, Carrier
 
 NUMBERS = ("15551234567", "15551234568")
 ROUTES = {
@@ -316,6 +316,16 @@ def test_a_number_that_is_not_clear_is_refused(number: str, spelling: Spelling) 
         spelled(number, spelling)
 
 
+def test_a_number_that_is_not_clear_stops_no_other(api: CarrierApi, tmp_path: Path) -> None:
+    moving = step(api, tmp_path, "voipms", dids=["+49 30 1234567", "5551234568"])
+    assert not moving.check()
+    assert list(moving.saved()["routes"]) == ["5551234568"]  # type: ignore[arg-type]
+    moving.apply()
+    with pytest.raises(CarrierNotMoved, match=r"1 of 2 at .*\+49 30 1234567 is not a North American number"):
+        moving.verify()
+    assert api.book.routes["15551234568"] == ROUTES["voipms"][1]
+
+
 @given(st.text(min_size=1, max_size=30))
 def test_no_value_leaves_its_place(value: str) -> None:
     if value in (".", ".."):
@@ -343,6 +353,9 @@ def test_a_value_is_found_in_an_answer(place: str, expected: str) -> None:
 def test_our_presets_are_complete_and_an_admins_goes_before_them(tmp_path: Path) -> None:
     places = Places(tmp_path, tmp_path, tmp_path)
     assert ours_named() == ["flowroute", "http", "manual", "telnyx", "twilio", "voipms"]
+    ours = {name: load(places, name) for name in ours_named() if name != "manual"}
+    asked = {name for name, one in ours.items() if one.shape == "pointer" and one.number != "digits"}
+    assert asked == WANT_A_COUNTRY  # what is said of their numbers when pair.toml is read
     for name in ours_named():
         if name != "manual":
             assert load(places, name).base.startswith("https://")

@@ -76,6 +76,11 @@ def test_a_machines_own_keys_are_laid_over_the_common_ones() -> None:
             '["10.1.0.1/16"]',
             "machines.boston.localnets.0: is '10.1.0.1/16'. Allowed: a network without host bits, such as 10.1.0.0/16.",
         ),
+        (
+            'preset = "manual"\ndids = ["5551234567"]',
+            'preset = "telnyx"\ndids = ["5551234567", "030 1234567"]',
+            "carriers.acme: dids: the country of '030 1234567' is not clear; write it as +15551234567.",
+        ),
         ("preferred = true\n", "", "machines: exactly one machine has preferred = true; none has it."),
         (
             'username = "5551000"\n',
