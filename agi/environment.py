@@ -191,7 +191,8 @@ def _what_is_wrong(block: bytes) -> str:
         if name in seen:
             return f"{name} came twice"
         if found is None:
-            return "a line that is no 'name: value'"
+            behind = f" behind agi_arg_{arguments}: a line break inside an argument? FILTER() it" if arguments else ""
+            return f"a line that is no 'name: value'{behind}"
         seen.add(name)
         if expected and name == expected[0]:
             expected.pop(0)

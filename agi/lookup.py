@@ -6,6 +6,7 @@ LOOKUP_STATUS is set last, whatever happened, so that the dialplan can tell. See
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 from agi.answer import Answer, Status
@@ -24,6 +25,8 @@ RESTARTABLE: Final = True
 """A cached answer needs no waiting: agi-server starts this on its event loop."""
 _USUAL: Final = "caller"
 """The lookup that is meant when the dialplan names none."""
+_NUMBER: Final = re.compile(r"(?:tel:)?[+(]{0,2}[0-9][0-9 ()./*#-]*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+"""A telephone number, or the digits that somebody keyed in: what can stand where a lookup's name is left out."""
 _LEFT_S: Final = 0.1
 """Kept of the session's time for setting the variables."""
 
@@ -53,8 +56,11 @@ def _answer(call: Call, services: Services) -> Answer:
     name, arguments = _named(environment.arguments, lookups.names)
     if name is None:
         known = ", ".join(lookups.names) or "none"
+        given = f" '{printable(environment.arguments[0].strip(), 60)}'" if environment.arguments else ""
         return Answer(
-            Status.ERROR, reason=f"AGI(lookup.py,NAME) names no [lookup.NAME] of pair.toml; there are: {known}"
+            Status.ERROR,
+            reason=f"AGI(lookup.py,NAME) names no [lookup.NAME] of pair.toml:{given or ' no name is given'}; "
+            f"there are: {known}",
         )
     question = lookups[name]
     if environment.tampered is not None:
@@ -68,9 +74,17 @@ def _answer(call: Call, services: Services) -> Answer:
 
 
 def _named(arguments: tuple[str, ...], names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """Which lookup is meant, and the arguments that are left for its key."""
-    if arguments and arguments[0] in names:
-        return arguments[0], arguments[1:]
+    """Which lookup is meant, and the arguments that are left for its key; None if that is not clear.
+
+    Blanks around an argument are the dialplan's, not the name's. Where the name is left out, the first argument is the
+    key, which then has to be a number: any other word is a name that is misspelt, and must not ask another lookup.
+    """
+    first = arguments[0].strip() if arguments else ""
+    if first in names:
+        return first, arguments[1:]
+    if first and not _NUMBER.fullmatch(first):
+        return None, arguments
+    left = arguments if first else arguments[1:]
     if _USUAL in names:
-        return _USUAL, arguments
-    return (names[0] if len(names) == 1 else None), arguments
+        return _USUAL, left
+    return (names[0] if len(names) == 1 else None), left

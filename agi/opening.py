@@ -8,7 +8,10 @@ arrived: Asterisk reads nothing before it has printed everything (res/res_agi.c,
 
 from __future__ import annotations
 
+import re
 import secrets
+from dataclasses import replace
+from typing import Final
 
 from agi.environment import LIMIT, Environment, anonymous, read_environment, with_script
 from agi.errors import EnvironmentRefused
@@ -70,14 +73,49 @@ class Opening:
         return self._environment(buffer[:at])
 
     def _environment(self, before: bytes) -> Environment:
-        end = 0 if before.startswith(b"\n") else before.find(b"\n\n") + 1
-        environment = read_environment(before[:end])
-        after = before[end + 1 :]
-        # A caller who hangs up this early is announced before the proof, on FastAGI alone.
-        if after and after != b"HANGUP\n":
-            environment = anonymous(environment, "lines came after its end, before our first command was answered")
-        elif self._arguments is not None and environment.arguments != self._arguments and environment.tampered is None:
-            environment = anonymous(environment, "its arguments are not those that the process was started with")
-        if after == b"HANGUP\n":
-            self.rest = after + self.rest
+        hangup = before.endswith(b"\nHANGUP\n")
+        if hangup:
+            # A caller who hangs up this early is announced before the proof, on FastAGI alone.
+            before = before.removesuffix(b"HANGUP\n")
+            self.rest = b"HANGUP\n" + self.rest
+        environment = _of_process(before, self._arguments) if self._arguments is not None else _of_socket(before)
         return environment if self._script is None else with_script(environment, self._script)
+
+
+def _of_process(before: bytes, arguments: tuple[str, ...]) -> Environment:
+    """With the arguments as the process got them, it is known what Asterisk prints for them, line breaks included."""
+    printed = b"".join(b"agi_arg_%d: %s\n" % (at, _bytes(one)) for at, one in enumerate(arguments, 1))
+    if before.endswith(b"\n" + printed + b"\n"):
+        found = read_environment(before.removesuffix(printed + b"\n"))
+        if found.tampered is None and not found.arguments:
+            return replace(found, arguments=arguments)
+    found = _of_socket(before)
+    if found.tampered is None:
+        found = anonymous(found, "its arguments are not those that the process was started with")
+    return found
+
+
+def _of_socket(before: bytes) -> Environment:
+    end = 0 if before.startswith(b"\n") else before.find(b"\n\n") + 1
+    environment = read_environment(before[:end])
+    after = before[end + 1 :]
+    if not after:
+        return environment
+    if environment.tampered is None:
+        # Asterisk prints arguments last. Where one ends with a newline, as ${SHELL()} and ${CURL()} give it, nothing
+        # but empty lines and further arguments come behind the empty line: what a caller could have written is whole.
+        whole = read_environment(before[:end] + _EMPTY.sub(b"", after))
+        if whole.tampered is None and whole.arguments:
+            return whole
+    return anonymous(
+        environment,
+        "lines came after its end, before our first command was answered: a line break in the caller's number or name, "
+        "or inside an argument (FILTER() it)",
+    )
+
+
+def _bytes(argument: str) -> bytes:
+    return argument.encode("utf-8", "surrogateescape")
+
+
+_EMPTY: Final = re.compile(rb"^\n+", re.MULTILINE)

@@ -18,7 +18,27 @@ Spelling = Literal["e164", "digits", "international", "national", "local", "as-g
 SPELLINGS: Final[tuple[Spelling, ...]] = get_args(Spelling)
 
 _LOOKS: Final = re.compile(r"[+(]{0,2}[0-9][0-9 ()./-]{1,30}")
-"""A number and nothing else: no letters (phonenumbers would read 1-800-FLOWERS), parameters, control characters."""
+"""A number and nothing else: no letters (phonenumbers would read 1-800-FLOWERS), no control characters."""
+_CONTEXT: Final = re.compile(r"\+[0-9][0-9 ()./-]{0,20}")
+_LONGEST: Final = 300
+"""Characters of a number with its parameters."""
+
+
+def without_parameters(given: str) -> str:
+    """The number in `given`, which carriers send with parameters behind it: 5559000;npdi;rn=+15550001000.
+
+    They are those of a tel URI (RFC 3966 §3), with its scheme or without. A phone-context counts where it is
+    the beginning of a number (§5.1.5); a domain there says who numbers, and nothing of the number.
+    """
+    number, *parameters = given.strip()[:_LONGEST].split(";")
+    if number[:4].lower() == "tel:":
+        number = number[4:]
+    number = number.strip()
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "phone-context" and _CONTEXT.fullmatch(value.strip()) and not number.startswith("+"):
+            return value.strip() + number
+    return number
 
 
 @lru_cache(maxsize=4096)
@@ -26,9 +46,10 @@ def canonical(given: str, region: str | None) -> str | None:
     """`given` in E.164 where that is possible, else its digits; None if it is no telephone number.
 
     Args:
+        given: with its parameters, which are no part of the number, or without.
         region: country whose national numbers may come, such as "US"; None: only what begins with + is understood.
     """
-    text = given.strip()
+    text = without_parameters(given)
     if not _LOOKS.fullmatch(text):
         return None
     number = _parsed(text, region)
@@ -41,14 +62,21 @@ def canonical(given: str, region: str | None) -> str | None:
 
 @lru_cache(maxsize=4096)
 def spellings(given: str, region: str | None, wanted: tuple[Spelling, ...]) -> tuple[str, ...]:
-    """`given` in each of the `wanted` spellings, without repetition, in that order.
+    """`given` in each of the `wanted` spellings, without repetition, in that order; none where none is safe.
 
-    A short internal number, which belongs to no country, is spelled as given.
+    A short internal number, which belongs to no country, is spelled as given. A spelling without a country code is made
+    for numbers of `region` alone: +44 20 7946 0000 is not 207 946 0000 of Maine. And a text that would, in another of
+    the wanted spellings, be somebody else's number is left out: 4722123456 is one customer's number in Norway without
+    its +, and another's in North Carolina.
     """
-    number = _parsed(given.strip(), region)
+    text = without_parameters(given)
+    number = _parsed(text, region)
     if number is None:
-        return (given.strip(),)
-    return tuple(dict.fromkeys(_spelled(number, spelling, given) for spelling in wanted))
+        return (text,)
+    spelled = (_spelled(number, spelling, text, region) for spelling in wanted)
+    return tuple(
+        dict.fromkeys(one for one in spelled if one is not None and not _anothers(one, number, region, wanted))
+    )
 
 
 def regions() -> frozenset[str]:
@@ -69,15 +97,49 @@ def _parsed(text: str, region: str | None) -> PhoneNumber | None:
     return number if possible else None  # a number without its area code is not one of a country's
 
 
-def _spelled(number: PhoneNumber, spelling: Spelling, given: str) -> str:
+def _spelled(number: PhoneNumber, spelling: Spelling, given: str, region: str | None) -> str | None:
     import phonenumbers
 
     kind = phonenumbers.PhoneNumberFormat
     if spelling == "as-given":
-        return given.strip()
+        return given
+    if spelling in ("local", "national") and not _of_region(number, region):
+        return None
     if spelling == "local":
         return phonenumbers.national_significant_number(number)
     if spelling == "digits":
         return phonenumbers.format_number(number, kind.E164).removeprefix("+")
     formats = {"e164": kind.E164, "international": kind.INTERNATIONAL, "national": kind.NATIONAL}
     return phonenumbers.format_number(number, formats[spelling])
+
+
+def _of_region(number: PhoneNumber, region: str | None) -> bool:
+    import phonenumbers
+
+    return region is not None and number.country_code == phonenumbers.country_code_for_region(region)
+
+
+def _anothers(text: str, number: PhoneNumber, region: str | None, wanted: tuple[Spelling, ...]) -> bool:
+    """Whether a view that is kept in the `wanted` spellings may hold `text` as the number of somebody else."""
+    import phonenumbers
+
+    if text.startswith("+"):
+        return False
+    own = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    code = phonenumbers.country_code_for_region(region) if region is not None else 0
+    for spelling in wanted:
+        if spelling == "digits":
+            other = _parsed(f"+{text}", None)
+        elif spelling == "local" and code:
+            other = _parsed(f"+{code}{text}", None)
+        elif spelling in ("national", "as-given"):
+            other = _parsed(text, region)
+        else:
+            continue
+        if (
+            other is not None
+            and phonenumbers.is_valid_number(other)
+            and phonenumbers.format_number(other, phonenumbers.PhoneNumberFormat.E164) != own
+        ):
+            return True
+    return False

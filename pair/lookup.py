@@ -98,7 +98,15 @@ class Number(Section):
         tuple[Literal["e164", "digits", "international", "national", "local", "as-given"], ...], Field(min_length=1)
     ] = ("e164",)
     """How to ask for it, one after the other until something is found: e164 is +14155551212, digits 14155551212,
-    international +1 415-555-1212, national (415) 555-1212, local 4155551212, as-given what the carrier sent."""
+    international +1 415-555-1212, national (415) 555-1212, local 4155551212, as-given what the carrier sent. The two
+    without a country code, national and local, are made for numbers of region alone."""
+
+    @field_validator("spellings")
+    @classmethod
+    def _have_their_country(cls, given: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "region" in info.data and info.data["region"] is None and (bare := {"national", "local"} & {*given}):
+            raise ValueError(f'{" and ".join(sorted(bare))}: numbers of which country? set region, such as "US"')
+        return given
 
 
 class Lookup(Section):

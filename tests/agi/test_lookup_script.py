@@ -66,6 +66,10 @@ def called(*arguments: str, caller: str | None = "+14155551212") -> Environment:
         called("+14155551212", caller=None),
         called("caller", "4155551212", caller="+14155559999"),  # an argument comes before the caller
         called("", caller="(415) 555-1212"),
+        called("", " 4155551212", caller=None),  # the name is left out
+        called(" caller ", " +14155551212\n", caller="+14155559999"),  # blanks after the commas
+        called(caller="4155551212;npdi;rn=+14155550000"),
+        called("4155551212;npdi", caller=None),
     ],
 )
 def test_the_key_is_the_argument_or_the_caller(domino: Domino, tmp_path: Path, environment: Environment) -> None:
@@ -101,6 +105,17 @@ TWO = "".join(phones.lookup(1).replace("lookup.caller", f"lookup.{name}") for na
 @pytest.mark.parametrize("lookups", ["", TWO])
 def test_a_dialplan_that_names_no_lookup_hears_error(domino: Domino, tmp_path: Path, lookups: str) -> None:
     assert said(services(domino, tmp_path, lookups), called()) == ['SET VARIABLE "LOOKUP_STATUS" "ERROR"']
+
+
+@pytest.mark.parametrize("first", ["callers", "Caller", "accuont", "vip-2", "a b", "2nd"])
+def test_a_misspelt_name_asks_no_other_lookup(
+    domino: Domino, tmp_path: Path, first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        assert said(services(domino, tmp_path), called(first, "4155551212")) == ['SET VARIABLE "LOOKUP_STATUS" "ERROR"']
+    assert not domino.requests
+    assert f"'{first}'" in caplog.text
+    assert "there are: caller" in caplog.text
 
 
 def test_the_only_lookup_needs_no_name(domino: Domino, tmp_path: Path) -> None:

@@ -64,12 +64,39 @@ def test_two_sessions_never_ask_for_the_same_word() -> None:
     assert all(re.fullmatch(rb"GET FULL VARIABLE [0-9a-f]{16}\n", word) for word in words)
 
 
+@pytest.mark.parametrize("arguments", [("4155551212\n",), ("a\n", "b"), ("a\n\n", "", "b\n"), ("", "\n")])
+def test_a_newline_at_an_arguments_end_is_no_forgery(arguments: tuple[str, ...]) -> None:
+    """${SHELL()} and ${CURL()} give one."""
+    first = environment("lookup", arguments, caller_number="+14155551212")
+    found = opened(first)
+    assert (found.tampered, found.caller_number) == (None, "+14155551212")
+    assert found.arguments == tuple(one.rstrip("\n") for one in arguments)
+    assert opened(first, Opening(arguments=arguments)).arguments == arguments
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20), max_size=4))
+def test_a_process_knows_its_arguments_whatever_they_hold(arguments: list[str]) -> None:
+    found = opened(environment("lookup", tuple(arguments), caller_number="555"), Opening(arguments=tuple(arguments)))
+    assert (found.tampered, found.caller_number, found.arguments) == (None, "555", tuple(arguments))
+
+
 def test_arguments_that_the_process_did_not_get_are_forged() -> None:
     """The last argument can forge a next one in perfect order; the process knows better."""
     first = environment("lookup", ("555\nagi_arg_2: evil",))
 
     assert opened(first).arguments == ("555", "evil")
-    assert opened(first, Opening(arguments=("555\nagi_arg_2: evil",))).tampered is not None
+    assert opened(first, Opening(arguments=("555\nagi_arg_2: evil",))).arguments == ("555\nagi_arg_2: evil",)
+    assert opened(first, Opening(arguments=("555",))).tampered is not None
+
+
+@pytest.mark.parametrize(
+    "arguments", [("555\n\nagi_arg_2: evil", "mine"), ("555\n\nagi_extension: 911",), ("555\n911",), ("555\n\nHANGUP",)]
+)
+def test_a_line_break_inside_an_argument_is_told_as_one(arguments: tuple[str, ...]) -> None:
+    found = opened(environment("lookup", arguments, caller_number="555"))
+    assert found.tampered is not None
+    assert "argument" in found.tampered or "agi_arg" in found.tampered
+    assert (found.caller_number, found.arguments) == (None, ())
 
 
 def test_a_caller_who_hangs_up_at_once_is_no_forger() -> None:

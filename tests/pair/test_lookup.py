@@ -53,6 +53,7 @@ def test_a_lookup_needs_few_keys(keys: dict[str, str | None]) -> None:
         ({**SERVICE, "operation": None}, "operation", "needed"),
         ({**SERVICE, "operation": '"a b"'}, "operation", "WSDL"),
         ({**GOOD, "output": '"json"'}, "output", "means nothing"),
+        ({**GOOD, "number": '{ spellings = ["e164", "local"] }'}, "number.spellings", "set region"),
         ({**GOOD, "database": '"x?OpenServer"'}, "database", "path of a database"),
         ({**GOOD, "database": '"../x.nsf"'}, "database", "path of a database"),
         ({**GOOD, "variables": "{}"}, "variables", "at least 1"),
