@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from localized.asterisk_line import CommentDepth, without_comments
+from localized.asterisk_section import BLANKS, Section, Setting, cut, folded, to_add_to, unsure
 from localized.disk import Disk, LocalDisk
 
 __all__ = ["Conf", "Disk", "Finding", "Include", "LocalDisk", "Section", "Setting", "read_conf", "read_text"]
@@ -24,34 +25,6 @@ LINE_LIMIT: Final = 8190
 DEPTH_LIMIT: Final = 10
 PATH_LIMIT: Final = 255
 """Bytes; a longer path is cut."""
-_BLANKS: Final = "".join(chr(code) for code in range(33))
-"""What ast_strip removes: every byte below 33."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One `name = value` or `name => value`, unescaped."""
-
-    name: str
-    value: str
-    file: str
-    line: int
-
-
-@dataclass(slots=True)
-class Section:
-    """One `[name]`, with what it inherited and what was added to it later, in order."""
-
-    name: str
-    template: bool
-    file: str
-    line: int
-    settings: list[Setting] = field(default_factory=list)
-
-    def last(self, name: str) -> str | None:
-        """The last value of `name`, compared without case; None where it is not set."""
-        found = [setting.value for setting in self.settings if setting.name.lower() == name.lower()]
-        return found[-1] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +33,19 @@ class Include:
 
     Attributes:
         path: the file, as the pattern found it.
-        section: the section that was open where it is included; None before any.
+        into: the section that was open where it is included; None before any.
         file, line: where the directive stands.
     """
 
     path: str
-    section: str | None
+    into: Section | None
     file: str
     line: int
+
+    @property
+    def section(self) -> str | None:
+        """The name of that section."""
+        return self.into.name if self.into is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +78,7 @@ class Conf:
 
     def named(self, name: str) -> Iterator[Section]:
         """The sections of that name that are not templates; Asterisk compares without case."""
-        return (found for found in self.sections if found.name.lower() == name.lower() and not found.template)
+        return (one for one in self.sections if not one.template and folded(one.name) == folded(name))
 
 
 class _Invalid(Exception):
@@ -122,7 +100,7 @@ def read_conf(name: str, config_dir: str, disk: Disk, *, exec_includes: bool = F
     """
     reader = _Reader(config_dir, disk, exec_includes)
     try:
-        there = reader.load(name, level=1)
+        there = reader.load(name)
     except _Invalid as invalid:
         reader.conf.refused = invalid.finding
         return reader.conf
@@ -136,7 +114,7 @@ def read_text(data: bytes, *, file: str = "text", section: str | None = None) ->
     if section is not None:
         reader.open(Section(section, False, file, 0))
     try:
-        reader.load(file, level=1)
+        reader.load(file)
     except _Invalid as invalid:
         reader.conf.refused = invalid.finding
     return reader.conf
@@ -161,36 +139,37 @@ class _Reader:
         self._disk = disk
         self._exec_includes = exec_includes
         self._current: Section | None = None
-        self._inheritable: dict[str, list[Section]] = {}
+        self._named: dict[bytes, list[Section]] = {}
+        self._level = 0
 
     def open(self, section: Section) -> None:
         self.conf.sections.append(section)
-        self._inheritable.setdefault(section.name.lower(), []).append(section)
+        self._named.setdefault(folded(section.name), []).append(section)
         self._current = section
 
-    def load(self, name: str, *, level: int, by: tuple[str, int] | None = None) -> bool:
+    def load(self, name: str, *, by: tuple[str, int] | None = None) -> bool:
         """Whether any file was read. An included file that is invalid ends, and its includer never hears of it."""
-        if level > DEPTH_LIMIT:
+        if self._level > DEPTH_LIMIT:
             return False
         pattern = name if name.startswith("/") else f"{self._config_dir}/{name}"
         if len(pattern.encode("utf-8", "surrogateescape")) > PATH_LIMIT:
             file, line = by or (name, 0)
             self._tell(file, line, f"the path is longer than {PATH_LIMIT} bytes; Asterisk cuts it")
             return False
+        self._level += 1
         found = False
         section, depth = self._current, 0
         for path in self._disk.glob(pattern):
             data = self._disk.read(path)
             if data is None:
                 continue
-            found = True
             if by is not None:
-                opened = self._current.name if self._current is not None else None
-                self.conf.includes.append(Include(path, opened, *by))
+                self.conf.includes.append(Include(path, section, *by))
             try:
-                section, depth = self._lines(path, data, section, depth, level)
+                section, depth = self._lines(path, data, section, depth, first=not found)
+                found = True
             except _Invalid as invalid:
-                if level == 1:
+                if by is None:
                     raise
                 self.conf.findings.append(
                     Finding(
@@ -199,11 +178,13 @@ class _Reader:
                         f"{invalid.finding.text}; Asterisk drops the rest of this file, silently",
                     )
                 )
-                break
+                # Its level is not given back either (ast_config_internal_load): ten of them, and nothing is included.
+                return True
+        self._level -= 1
         return found
 
     def _lines(
-        self, path: str, data: bytes, section: Section | None, depth: int, level: int
+        self, path: str, data: bytes, section: Section | None, depth: int, *, first: bool
     ) -> tuple[Section | None, int]:
         opened_at = 0
         for number, raw in enumerate(data.split(b"\n"), start=1):
@@ -213,7 +194,7 @@ class _Reader:
             if b"\0" in raw:
                 self._tell(path, number, "a NUL byte; Asterisk skips the rest of the line")
             line = raw.split(b"\0")[0].decode("utf-8", "surrogateescape")
-            if number == 1:
+            if number == 1 and first:
                 line = line.removeprefix("\ufeff")
             kept, after = without_comments(line, CommentDepth(depth))
             if after.depth < 0 <= depth:
@@ -222,18 +203,18 @@ class _Reader:
                 )
             opened_at = number if depth == 0 and after.depth > 0 else opened_at
             depth = after.depth
-            text = kept.strip(_BLANKS) if kept is not None else ""
+            text = kept.strip(BLANKS) if kept is not None else ""
             if text:
-                section = self._line(path, number, text, section, level)
+                section = self._line(path, number, text, section)
         if depth > 0:
             self._tell(path, opened_at, "the comment that begins here never ends; Asterisk skips all that follows")
         return section, depth
 
-    def _line(self, path: str, number: int, text: str, section: Section | None, level: int) -> Section | None:
+    def _line(self, path: str, number: int, text: str, section: Section | None) -> Section | None:
         if text[0] == "[":
             return self._header(path, number, text)
         if text[0] == "#":
-            self._directive(path, number, text, level)
+            self._directive(path, number, text)
             return section
         if section is None:
             raise _Invalid(Finding(path, number, "a setting before any [section]"))
@@ -244,10 +225,10 @@ class _Reader:
         name, closed, options = text[1:].partition("]")
         if not closed:
             raise _Invalid(Finding(path, number, "'[' without ']'"))
-        fresh = Section(name, False, path, number)
+        fresh = Section(cut(name), False, path, number)
         if not options.startswith("("):
-            if options.strip(_BLANKS):
-                self._tell(path, number, f"Asterisk ignores '{options.strip(_BLANKS)}' after ']'")
+            if options.strip(BLANKS):
+                self._tell(path, number, f"Asterisk ignores '{options.strip(BLANKS)}' after ']'")
             self.open(fresh)
             return fresh
         listed, closed, _ = options[1:].partition(")")
@@ -258,25 +239,43 @@ class _Reader:
             if option == "!":
                 target.template = True
             elif option.startswith("+"):
-                existing = self._inheritable.get(name.lower())
-                if not existing:
-                    raise _Invalid(Finding(path, number, f"(+) adds to [{name}], which does not exist"))
-                existing[0].settings.extend(fresh.settings)
-                existing[0].template |= target.template
-                target = existing[0]
-                self._current = target
+                target = self._added_to(path, number, name, option[1:], target, fresh)
             else:
-                base = self._inheritable.get(option.lower())
-                if not base:
+                base = self._base(option)
+                if base is None:
                     raise _Invalid(Finding(path, number, f"[{name}] inherits from '{option}', which does not exist"))
-                target.settings.extend(base[0].settings)
+                if base is target:
+                    raise _Invalid(
+                        Finding(path, number, f"[{name}] inherits from itself, and Asterisk would copy without an end")
+                    )
+                target.settings.extend(base.settings)
         if target is fresh:
             self.open(fresh)
         return target
 
-    def _directive(self, path: str, number: int, text: str, level: int) -> None:
-        found = re.match(r"#([^\x00-\x20]*)(.*)", text, re.DOTALL)
-        word, argument = (found[1].lower(), found[2].strip(_BLANKS)) if found else ("", "")
+    def _added_to(self, path: str, number: int, name: str, condition: str, target: Section, fresh: Section) -> Section:
+        """The section that a `(+condition)` goes on with; what was inherited before goes into the first one."""
+        existing = to_add_to(self._named.get(folded(name), []), condition)
+        if unsure(condition):
+            self._tell(path, number, f"(+{condition}) is read otherwise by Asterisk 16 than by 22, or by chance")
+        if existing is None:
+            which = f", with {condition}" if condition else ""
+            raise _Invalid(Finding(path, number, f"(+) adds to [{name}]{which}, which does not exist"))
+        if target is fresh:
+            existing.settings.extend(fresh.settings)
+            existing.template |= fresh.template
+            self._current = existing
+        return existing
+
+    def _base(self, name: str) -> Section | None:
+        """What `(name)` inherits from: the first of that name, template or not; of no name, the first of all."""
+        of_that_name = self._named.get(folded(name), []) if name else self.conf.sections
+        return next(iter(of_that_name), None)
+
+    def _directive(self, path: str, number: int, text: str) -> None:
+        # A byte above 127 ends the word: Asterisk compares signed characters.
+        found = re.match(r"#([\x21-\x7f]*)(.*)", text, re.DOTALL)
+        word, argument = (found[1].lower(), found[2].strip(BLANKS)) if found else ("", "")
         if word not in {"include", "tryinclude", "exec"}:
             self._tell(path, number, f"'#{word}' is no directive; Asterisk skips the line")
             return
@@ -291,35 +290,45 @@ class _Reader:
         if word == "exec":
             self._tell(path, number, f"what '#exec {argument}' prints is not known here; it is not checked")
             return
-        if not self.load(argument, level=level + 1, by=(path, number)) and word == "include":
-            why = "is more than 10 deep" if level >= DEPTH_LIMIT else "is missing, or cannot be read"
+        if not self.load(argument, by=(path, number)) and word == "include":
+            why = "is more than 10 deep" if self._level > DEPTH_LIMIT else "is missing, or cannot be read"
             raise _Invalid(Finding(path, number, f"'{argument}' is included and {why}"))
 
     def _setting(self, path: str, number: int, text: str, section: Section) -> None:
         escaped = text[0] == "\\"
         if escaped:
             text = text[1:]
-            if not text or text[0] <= " ":
+            if not text or not "!" <= text[0] <= "\x7f":
                 raise _Invalid(Finding(path, number, "'\\' before a blank"))
         at = text.find("=", 1 if escaped else 0)
         if at < 0:
             self._tell(path, number, "no '=' in the line; Asterisk skips it")
             return
         appends = at > (1 if escaped else 0) and text[at - 1] == "+"
-        name = text[: at - 1 if appends else at].strip(_BLANKS)
+        name = text[: at - 1 if appends else at].strip(BLANKS)
         rest = text[at + 1 :]
-        value = (rest if appends else rest.removeprefix(">")).strip(_BLANKS)
+        value = (rest if appends else rest.removeprefix(">")).strip(BLANKS)
         if not name:
             self._tell(path, number, "no name before '='; Asterisk skips the line")
             return
-        if appends:
-            for index in range(len(section.settings) - 1, -1, -1):
-                before = section.settings[index]
-                if before.name == name:
-                    joined = (before.value + rest).strip(_BLANKS)
-                    section.settings[index] = Setting(name, joined, before.file, before.line)
-                    return
+        if appends and any(one.name == name for one in section.settings):
+            _append(section, name, rest)
+            return
         section.settings.append(Setting(name, value, path, number))
 
     def _tell(self, file: str, line: int, text: str) -> None:
         self.conf.findings.append(Finding(file, line, text))
+
+
+def _append(section: Section, name: str, rest: str) -> None:
+    """`name += rest`: the last value is made longer, and takes the place of the first that has the same value or, where
+    it is empty, of the first of that name in any case (main/config.c, ast_variable_update)."""
+    last = next(one for one in reversed(section.settings) if one.name == name)
+    joined = Setting(name, (last.value + rest).strip(BLANKS), last.file, last.line)
+    same = (
+        index
+        for index, one in enumerate(section.settings)
+        if folded(one.name) == folded(name) and (not last.value or folded(one.value) == folded(last.value))
+    )
+    index = next(same)
+    section.settings[index] = Setting(joined.name, joined.value, section.settings[index].file, joined.line)

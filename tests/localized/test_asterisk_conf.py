@@ -48,6 +48,9 @@ def sections(text: str) -> dict[str, dict[str, str]]:
         ("[t](!)\nx=1\n[a](t)\ny=2\n", {"t": {"x": "1"}, "a": {"x": "1", "y": "2"}}),
         ("[a]\nx=1\n[b]\n[A](+)\ny=2\n", {"a": {"x": "1", "y": "2"}, "b": {}}),
         ("[a]\n\\#x = 1\n", {"a": {"#x": "1"}}),
+        ("[a](!)\nx=1\n[b]\n[a](b)\n[a](+)\ny=2\n", {"a": {"y": "2"}, "b": {}}),  # (+) passes templates by
+        ("[b]\nx=1\n[a]()\n", {"b": {"x": "1"}, "a": {"x": "1"}}),  # no name: the first section of all
+        ("[a]\nx=1\nx=2\nX=2\nx+=3\n", {"a": {"x": "23", "X": "2"}}),
     ],
 )
 def test_settings_read_as_asterisk_reads_them(text: str, expected: dict[str, dict[str, str]]) -> None:
@@ -62,6 +65,9 @@ def test_settings_read_as_asterisk_reads_them(text: str, expected: dict[str, dic
         ("[a](t\nx = 1\n", "'(' without ')'"),
         ("[a](missing)\n", "inherits from 'missing'"),
         ("[a](+)\n", "which does not exist"),
+        ("[a](!)\n[a](+)\n", "(+) adds to [a], which does not exist"),
+        ("[a]\ntype=auth\n[a](+type=registration)\n", "(+) adds to [a], with type=registration, which does not exist"),
+        ("[a]\n[a](+,a)\n", "inherits from itself"),
         ("[a]\n\\ x = 1\n", "'\\' before a blank"),
     ],
 )
@@ -69,6 +75,30 @@ def test_what_ends_a_file_is_found(text: str, said: str) -> None:
     refused = read_text(text.encode()).refused
     assert refused is not None
     assert said in refused.text
+
+
+@pytest.mark.parametrize(
+    ("header", "added"),
+    [
+        ("[n](+)", 0),
+        ("[n](+type=registration)", 1),
+        ("[N](+type=reg&x=1)", 1),
+        ("[n](+type=^auth$)", 0),
+        ("[n](+TEMPLATES=restrict)", 2),
+        ("[n](+ 'type' = \"registration\" )", 1),
+    ],
+)
+def test_a_filter_chooses_the_section_that_is_added_to(header: str, added: int) -> None:
+    above = "[n]\ntype=auth\n[n]\ntype=registration\nx=1\n[n](!)\n"
+    conf = read_text(f"{above}{header}\nnew=1\n".encode())
+    assert [one.last("new") for one in conf.sections].index("1") == added
+    assert len(conf.sections) == 3
+
+
+@pytest.mark.parametrize("condition", ["type=", "type=auth&", "a&&b=1", "a=\\.b"])
+def test_a_filter_that_two_releases_read_differently_is_told(condition: str) -> None:
+    conf = read_text(f"[n]\ntype=auth\n[n](+{condition})\n".encode())
+    assert any("otherwise by Asterisk 16 than by 22" in one.text for one in conf.findings)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from lab import Machine, Release, World
-from localized.asterisk_conf import read_text
+from localized.asterisk_conf import LocalDisk, read_conf
 from localized.syntax import Unwritable, asterisk_value
 from tests.world.activating import primary, words
 from tests.world.conftest import Worlds
@@ -27,43 +29,55 @@ def world(worlds: Worlds, release: Release) -> World:
     return worlds(boston=release, dallas=release, expiry_s=60, trunks=["acme"])
 
 
-def get_config(machine: Machine, name: str) -> dict[str, list[tuple[str, str]]] | None:
-    """What Asterisk reads: section -> settings in order; None where it refuses the file."""
+Read = list[tuple[str, bool, list[tuple[str, str]]]] | None
+"""Sections in order: name, whether it is a template, settings in order; None where the file is refused."""
+
+
+def get_configs(machine: Machine, names: Sequence[str]) -> list[Read]:
+    """What Asterisk reads of each file, templates included."""
+    asked = "".join(
+        f"Action: GetConfig\r\nActionID: f{number}\r\nFilename: {name}\r\nFilter: TEMPLATES=include\r\n\r\n"
+        for number, name in enumerate(names)
+    )
     with machine.connect("127.0.0.1", 5038) as connected:
-        connected.settimeout(10)
-        connected.sendall(
-            b"Action: Login\r\nUsername: hotstandby\r\nSecret: ami-Secret0\r\nEvents: off\r\n\r\n"
-            b"Action: GetConfig\r\nActionID: 7\r\nFilename: " + name.encode() + b"\r\n\r\nAction: Logoff\r\n\r\n"
-        )
+        connected.settimeout(30)
+        connected.sendall(b"Action: Login\r\nUsername: hotstandby\r\nSecret: ami-Secret0\r\nEvents: off\r\n\r\n")
+        connected.sendall(asked.encode() + b"Action: Logoff\r\n\r\n")
         data = b""
         while chunk := connected.recv(65536):
             data += chunk
-    packet = next(one for one in data.split(b"\r\n\r\n") if b"ActionID: 7" in one).decode("utf-8", "surrogateescape")
-    if "Response: Error" in packet:
-        return None
-    names: dict[str, str] = {}
-    found: dict[str, list[tuple[str, str]]] = {}
-    for line in packet.split("\r\n"):
+    found: dict[str, Read] = {}
+    for packet in data.split(b"\r\n\r\n"):
+        lines = packet.decode("utf-8", "surrogateescape").split("\r\n")
+        identity = next((line[10:] for line in lines if line.startswith("ActionID: f")), None)
+        if identity is not None:
+            found[identity] = None if "Response: Error" in lines else _sections(lines)
+    return [found[f"f{number}"] for number in range(len(names))]
+
+
+def _sections(lines: Sequence[str]) -> Read:
+    found: list[tuple[str, bool, list[tuple[str, str]]]] = []
+    for line in lines:
         key, _, value = line.partition(": ")
-        number = key.split("-")[1] if "-" in key else ""
         if key.startswith("Category-"):
-            names[number] = f"{value}#{number}"
-            found[names[number]] = []
+            found.append((value, False, []))
+        elif key.startswith("IsTemplate-"):
+            found[-1] = (found[-1][0], True, found[-1][2])
         elif key.startswith("Line-"):
             setting, _, text = value.partition("=")
-            found[names[number]].append((setting, text))
+            found[-1][2].append((setting, text))
     return found
 
 
-def ours(text: str) -> dict[str, list[tuple[str, str]]] | None:
-    conf = read_text(text.encode("utf-8", "surrogateescape"))
-    if conf.refused is not None:
+def get_config(machine: Machine, name: str) -> Read:
+    return get_configs(machine, [name])[0]
+
+
+def ours(machine: Machine, name: str) -> Read:
+    conf = read_conf(name, str(machine.path("/etc/asterisk")), LocalDisk())
+    if conf is None or conf.refused is not None:
         return None
-    shown = [section for section in conf.sections if not section.template]  # GetConfig leaves templates out
-    return {
-        f"{section.name}#{number:06}": [(one.name, one.value) for one in section.settings]
-        for number, section in enumerate(shown)
-    }
+    return [(one.name, one.template, [(each.name, each.value) for each in one.settings]) for one in conf.sections]
 
 
 def test_every_value_that_is_not_refused_is_read_as_that_very_string(world: World) -> None:
@@ -80,8 +94,8 @@ def test_every_value_that_is_not_refused_is_read_as_that_very_string(world: Worl
     world.boston.write("/etc/asterisk/hs-values.conf", "\n".join(["[a]", *lines, "[b]", "end = 1", ""]))
     read = get_config(world.boston, "hs-values.conf")
     assert read is not None
-    assert read["b#000001"] == [("end", "1")]
-    assert [text for _, text in read["a#000000"]] == [value for value, _ in written]
+    assert read[1] == ("b", False, [("end", "1")])
+    assert [text for _, text in read[0][2]] == [value for value, _ in written]
 
 
 FILES: Final = {
@@ -117,20 +131,87 @@ def test_our_reader_reads_what_asterisk_reads(world: World, name: str) -> None:
     text = FILES[name]
     path = world.boston.path("/etc/asterisk/hs-file.conf")
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert get_config(world.boston, "hs-file.conf") == ours(text)
+    assert get_config(world.boston, "hs-file.conf") == ours(world.boston, "hs-file.conf")
+
+
+HEADERS: Final = [
+    "[a]", "[A]", "[b]", "[nova]", "[general]", "[t](!)", "[a](!)", "[b](t)", "[b](a)", "[nova](t,a)",
+    "[a](+)", "[b](+)", "[nova](+)", "[t](!,+)", "[a](+,!)", "[a](t,+)", "[b](+,t)", "[a]()", "[b](!,)",
+    "[nova](+type=registration)", "[nova](+type=auth)", "[nova](+type=auth,+type=registration)", "[b](+type=au)",
+    "[nova](+type=^auth$&x=1)", "[a](+TEMPLATES=include)", "[t](+TEMPLATES=restrict)", "[nova](+ type = auth)",
+    "[t](+TEMPLATES=include&x=1)", "[b](+x=.)", "[nova](+'type=auth')", "[nova](+type='auth')",
+    "[a] (t)", "[]", "[a](!)junk", "[" + "n" * 90 + "]", "[é]",
+]  # fmt: skip
+REFUSED: Final = [
+    "[b](+Type=auth)", "[nova](+type=auth&x=2)", "[a](+TEMPLATES=no)", "[b](+x)", "[a](+ )", "[b](t,gone)", "[gone](+)",
+    "[a](t", "[d", "[É](+)", "[" + "n" * 79 + "](+)", "[a](b)(t)", "[b](+(x|y)=1)", "[a](+type=auth,+type=aor)",
+    "[t](+)", "[a](+type=aor)", "\\é=1", "\\ x=1", "#INCLUDE {name}-1.conf", "#include gone.conf",
+    "#include {name}.conf",
+]  # fmt: skip
+"""In most places; one that a section above fits is taken."""
+LINES: Final = [
+    "type=auth", "type=aor", "type = registration", "type => identify", "x=1", "x=2", "X=1", "y => 2", "x+=3", "x +=4",
+    "y+= 5 ", "z+=", "n=", "n+=6", "z=a\\;b", ";--", "--;", "; said", " w=3 ;-- i --; 4", "", "no equals", "\\#k=1",
+    "v=--;", "u=;--x", "t=\\;--", "=1", "+=1", " = ", "x==1", "x=>", "x => => 1", "\tq\t=\t1\r",
+    "l=" + "1" * 8188, "l=" + "1" * 8189, "l=" + "1" * 9000, "x=\0y", "#inclode y", "#include", "#exec /bin/true",
+    "#tryinclude gone.conf", "#éinclude x", ";;", "a;-b=1", ";---", "--",
+]  # fmt: skip
+INCLUDES: Final = [
+    "#include {name}-1.conf", '#include "{name}-2.conf"', "#include <{name}-1.conf>", "#tryinclude {name}-2.conf",
+    "#include {name}-*.conf", "#include {name}-[12].conf", "#include {name}-{1,2}.conf", "#tryinclude gone-*.conf",
+    "#include {name}-1.conf ; said",
+]  # fmt: skip
+BEGINNINGS: Final = [
+    "", "[a]\n", "[nova]\ntype=auth\n[nova]\ntype=registration\nx=1\n[a]\ntype=aor\n[t](!)\nx=1\n[b](t)\n",
+    "[t](!)\nx=1\n[nova](t)\ntype=registration\n[nova](t)\ntype=auth\n[a](!)\n[a]\n[b]\ntype=auth\nx=2\n",
+]  # fmt: skip
+
+
+def random_files(machine: Machine, count: int, seed: int) -> list[str]:
+    """Writes so many configuration files, each with two that it may include; their names."""
+    chance = random.Random(seed)
+    names = [f"hs-{number}.conf" for number in range(count)]
+
+    def text(name: str, includes: float) -> str:
+        kinds = chance.choices([HEADERS, LINES, INCLUDES, REFUSED], [3, 5, includes, 0.3], k=chance.randint(2, 14))
+        lines = [chance.choice(kind).replace("{name}", name) for kind in kinds]
+        mark = "\ufeff" if chance.random() < 0.03 else ""
+        return mark + chance.choices(BEGINNINGS, [1, 2, 8, 8])[0] + "\n".join(lines) + "\n"
+
+    for name in names:
+        stem = name.removesuffix(".conf")
+        machine.path(f"/etc/asterisk/{name}").write_text(text(stem, 1.0))
+        for number in (1, 2):
+            machine.path(f"/etc/asterisk/{stem}-{number}.conf").write_text(text(stem, 0.15))
+    return names
 
 
 def test_random_files_are_read_as_asterisk_reads_them(world: World) -> None:
-    chance = random.Random(5060)
-    pieces = [
-        "[a]", "[b](a)", "[c](!)", "[a](+)", "x=1", "y => 2", "z=a\\;b", ";--", "--;", "; said", " w=3 ;-- i --; 4",
-        "x+=5", "", "no equals", "\\#k=1", "[d", "v=--;", "u=;--x", "t=\\;--",
-    ]  # fmt: skip
-    path = world.boston.path("/etc/asterisk/hs-file.conf")
-    for _ in range(60):
-        text = "[a]\n" + "\n".join(chance.choices(pieces, k=chance.randint(3, 14))) + "\n"
-        path.write_text(text)
-        assert get_config(world.boston, "hs-file.conf") == ours(text), text
+    agree(world.boston, 400, seed=5060)
+
+
+@pytest.mark.soak
+def test_thousands_of_random_files_are_read_as_asterisk_reads_them(world: World) -> None:
+    for seed in range(10):
+        agree(world.boston, 500, seed)
+
+
+def agree(machine: Machine, count: int, seed: int) -> None:
+    names = random_files(machine, count, seed)
+    theirs = get_configs(machine, names)
+    wrong = [name for name, read in zip(names, theirs, strict=True) if read != ours(machine, name)]
+    shown = [
+        "\n".join(f"{path.name}:\n{path.read_text()}" for path in _written(machine, name))
+        + f"\nAsterisk: {get_config(machine, name)}\nours:     {ours(machine, name)}"
+        for name in wrong[:2]
+    ]
+    assert not wrong, f"{len(wrong)} of {count}:\n" + "\n\n".join(shown)
+    assert sum(read is None for read in theirs) < 0.6 * count
+
+
+def _written(machine: Machine, name: str) -> list[Path]:
+    stem = name.removesuffix(".conf")
+    return [machine.path(f"/etc/asterisk/{one}") for one in (name, f"{stem}-1.conf", f"{stem}-2.conf")]
 
 
 SECRETS: Final = [
