@@ -11,6 +11,7 @@ import socket
 from collections.abc import MutableMapping
 
 from agi import handover
+from host.atomic import own_directory
 from host.errors import UsageError
 from host.places import Places
 from pair.model import Pair
@@ -73,7 +74,7 @@ def handover_socket(places: Places, pair: Pair) -> socket.socket:
             # No such group here: then root alone may hand over, which is safe, and the launcher falls back.
             group = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_directory(path.parent)
         return handover.listen(str(path), group=group)
     except OSError as error:
         raise UsageError(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agi.cache import Entry, Place
+from host.atomic import own_directory
 from host.printable import printable
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class CacheFile:
     def _opened(self) -> sqlite3.Connection:
         import sqlite3
 
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        own_directory(self._path.parent)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(self._path, timeout=0.2, isolation_level=None)
         try:

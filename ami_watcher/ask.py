@@ -7,7 +7,6 @@ a browser runs can reach it.
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from ami_watcher.documents import Document
 from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
+from host.reading import from_json
 
 Answer = TypeVar("Answer", bound=Document)
 
@@ -109,7 +109,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def _error(body: bytes) -> str:
     try:
-        document = json.loads(body)
+        document = from_json(body)
     except ValueError:
         return "it did not say why"
     return printable(str(document.get("error", ""))) if isinstance(document, Mapping) else "it did not say why"

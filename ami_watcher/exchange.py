@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ami_watcher.inventory import Export, ExportInvalid, read, written
-from host.atomic import replace_file
+from host.atomic import make_directory, replace_file
 from host.errors import HotstandbyError
 
 LONGEST: Final = 64 * 2**20
@@ -45,7 +45,7 @@ class Exchange:
             ExportFailed
         """
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_directory(self.directory)
             # Names and addresses of phones: for root and the group of the directory alone.
             replace_file(self.own_file, written(export), mode=0o640)
         except OSError as error:

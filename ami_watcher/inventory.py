@@ -14,6 +14,7 @@ from typing import Any, Final
 from ami_watcher.contact import Contact, Reach
 from ami_watcher.history import Entry
 from host.errors import HotstandbyError
+from host.reading import MISREAD, from_json
 
 FRESH_S: Final = 120.0
 """An export that is older than this proves nothing about where phones are now; it is written every 30 s."""
@@ -228,13 +229,13 @@ def read(data: bytes, *, machine: str) -> Export:
         ExportInvalid: it is no export, or another machine's.
     """
     try:
-        document = json.loads(data)
+        document = from_json(data)
         if document["format"] != 1:
             raise ValueError(f"its format is {document['format']!r}, and this version reads format 1")
         if document["machine"] != machine:
             raise ValueError("it is another machine's")
         return Export(machine, _moment(document["at"]), tuple(_known(item) for item in document["contacts"][:MOST]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MISREAD as error:
         raise ExportInvalid(
             f"The list of phones that {machine} wrote cannot be read ({type(error).__name__}: {error}). "
             f"It is written anew every 30 s: see whether ami-watcher runs on {machine} and the directory is synced."

@@ -5,11 +5,10 @@ This room reads both and writes neither. The role decides what is expected; the 
 
 from __future__ import annotations
 
-import json
-
 from ami_watcher.expected import Role
 from host.clock import boot_id, boottime
 from host.places import Places
+from host.reading import MISREAD, read_json
 
 
 def role_now(places: Places) -> Role | None:
@@ -38,7 +37,7 @@ def may_not_register(places: Places, machine: str) -> str | None:
     refused = "it holds no right to be primary"
     for name in ("right.json", "peer-is-down.json"):
         try:
-            found = json.loads((places.run / name).read_bytes())
+            found = read_json(places.run / name)
             deadline = found["deadline_boottime"]
             if found["machine"] != machine:
                 refused = f"the right in {name} is another machine's"
@@ -50,6 +49,6 @@ def may_not_register(places: Places, machine: str) -> str | None:
                 return None
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, *MISREAD):
             refused = f"{name} does not hold a right"
     return refused

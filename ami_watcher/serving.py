@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from host.atomic import own_directory
 from host.errors import HotstandbyError
 
 MOST_CONNECTIONS: Final = 128
@@ -118,7 +119,7 @@ def unix_socket(path: Path) -> socket.socket:
     """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_directory(path.parent)
         path.unlink(missing_ok=True)
         before = os.umask(0o117)
         try:

@@ -6,6 +6,7 @@ All calls block, for at most a few seconds, and belong on one thread that is not
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Final
 from ami_watcher.contact import Contact, Reach
 from ami_watcher.history import Entry, Watched
 from ami_watcher.inventory import Known
+from host.atomic import own_directory
 from host.errors import HotstandbyError
 
 LAYOUT: Final = 1
@@ -169,7 +171,7 @@ def opened(path: Path, *, wait_s: float = WAIT_S) -> tuple[Store, str | None]:
         StoreUnwell: it cannot be opened now.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_directory(path.parent)
         try:
             return _connected(path, wait_s), None
         except sqlite3.OperationalError:
@@ -183,6 +185,8 @@ def opened(path: Path, *, wait_s: float = WAIT_S) -> tuple[Store, str | None]:
 
 
 def _connected(path: Path, wait_s: float) -> Store:
+    # SQLite would make it 0644; who is registered from where is for root and the group alone.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
     connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")

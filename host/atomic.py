@@ -6,6 +6,7 @@ import contextlib
 import fnmatch
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,50 @@ def fsync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Makes a directory with that mode whatever the umask, and those above that are missing; one that is there stays.
+
+    Under umask 000 an admin's cron job would leave directories that everybody may write; under 077 ones that Asterisk,
+    BIND and our own daemons may not pass through. Those above are 0755.
+
+    Raises:
+        OSError
+    """
+    missing = []
+    for part in (path, *path.parents):
+        if part.is_dir():
+            break
+        missing.append(part)
+    for part in reversed(missing):
+        wanted = mode if part == path else 0o755
+        try:
+            part.mkdir(mode=wanted)
+        except FileExistsError:
+            if not part.is_dir():
+                raise
+            continue
+        part.chmod(wanted)
+
+
+def own_directory(path: Path, mode: int = 0o755) -> None:
+    """`make_directory` for one that is ours alone: where it is there, ours, and open to everybody, it is closed.
+
+    An empty one is given its mode again: a run may have been killed before that. A directory with the sticky bit,
+    such as /tmp, is somebody else's choice and stays.
+
+    Raises:
+        OSError
+    """
+    make_directory(path, mode)
+    state = path.stat()
+    before = stat.S_IMODE(state.st_mode)
+    if state.st_uid != os.geteuid() or before & stat.S_ISVTX:
+        return
+    wanted = (mode if not any(path.iterdir()) else before) & ~stat.S_IWOTH
+    if wanted != before:
+        path.chmod(wanted)
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+from host.reading import read_file
+
+LONGEST: Final = 64 * 1024 * 1024
+"""Bytes of a configuration file; a longer one counts as missing."""
+_MOST_PATTERNS: Final = 4096
+"""Patterns that braces make of one; each pair of braces doubles them."""
 
 
 class Disk(Protocol):
@@ -32,7 +40,7 @@ class LocalDisk:
     def glob(self, pattern: str) -> list[str]:
         """See Disk."""
         found: list[str] = []
-        for one in _braces(pattern):
+        for one in islice(_braces(pattern), _MOST_PATTERNS):
             if re.search(r"[*?\[]", one):
                 directory, _, last = one.rpartition("/")
                 if re.search(r"[*?\[]", directory):
@@ -49,14 +57,16 @@ class LocalDisk:
         """See Disk."""
         try:
             real = Path(self.over(path))
-            return real.read_bytes() if real.is_file() else None
+            return read_file(real, LONGEST)
         except (OSError, ValueError):
             return None
 
 
-def _braces(pattern: str) -> list[str]:
+def _braces(pattern: str) -> Iterator[str]:
     found = re.search(r"\{([^{}]*)\}", pattern)
     if found is None or "," not in found[1]:
-        return [pattern]
+        yield pattern
+        return
     before, after = pattern[: found.start()], pattern[found.end() :]
-    return [one for choice in found[1].split(",") for one in _braces(before + choice + after)]
+    for choice in found[1].split(","):
+        yield from _braces(before + choice + after)

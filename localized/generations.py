@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from host.atomic import fsync_directory, swap_symlink, sweep
+from host.atomic import fsync_directory, make_directory, swap_symlink, sweep
 from host.places import Places
+from host.reading import MISREAD, read_json
 from localized.errors import NotRenderable, NotWritable
 from localized.rendered import Owner, Rendered, digest
 from localized.role import Role
@@ -55,8 +56,11 @@ class Generation:
             NotWritable: it was damaged by hand.
         """
         try:
-            read: dict[str, Any] = json.loads((self.path / MANIFEST).read_bytes())
-        except (OSError, ValueError) as error:
+            read: dict[str, Any] = read_json(self.path / MANIFEST)
+            for file in read["files"]:
+                if not all(isinstance(file[key], str) for key in ("path", "sha256")) or "reload" not in file:
+                    raise ValueError("a file of it is not told whole")
+        except (OSError, *MISREAD) as error:
             raise NotWritable(
                 f"{self.path / MANIFEST} cannot be read ({error}): the generation was changed by hand. "
                 "Render anew with: render-localized --role " + self.role.value
@@ -133,14 +137,13 @@ class Store:
         try:
             _open_tree(self.directory)
             self._sweep()
-            building.mkdir()
-            building.chmod(0o755)
+            make_directory(building)
             taken = self._stamps()
             listed = [_put(building, file, number, role, groups, taken) for file in files]
             for file in hidden:
                 if file.secret:
                     target = building / MASKED / file.path
-                    target.parent.mkdir(parents=True, exist_ok=True)
+                    make_directory(target.parent)
                     _write(target, file.data, 0o640, None)
             manifest = {"generation": number, "role": role.value, **inputs, "files": listed}
             data = json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n"
@@ -259,7 +262,7 @@ def _open_tree(directory: Path) -> None:
     """Directories that every user may pass through, whatever the umask; the files in them say who may read."""
     for part in (directory.parent, directory):
         if not part.is_dir():
-            part.mkdir(parents=True)
+            make_directory(part)
         elif any(part.iterdir()):
             # An admin's own choice. An empty one may be of a run that was killed just before the next line.
             continue
@@ -285,9 +288,7 @@ def _put(
     parent = building
     for part in Path(file.path).parent.parts:
         parent /= part
-        if not parent.is_dir():
-            parent.mkdir()
-            parent.chmod(0o755)
+        make_directory(parent)
     group = None if file.owner is Owner.ROOT else groups[file.owner]
     _write(target, on_disk(file, number, role), file.mode, _gid(group) if group and file.secret else None)
     _stamp(target, file.path, taken, fresh=False)

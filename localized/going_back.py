@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
 from host.places import Places
+from host.reading import read_file
 from localized.errors import NotActivatable, NotWritable
 from localized.generations import Generation, Store
 
@@ -50,7 +51,7 @@ class GoingBack:
             NotWritable
         """
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            own_directory(self._file.parent)
             replace_file(self._file, f"{target.name}\n".encode())
         except OSError as error:
             raise NotWritable(
@@ -64,6 +65,6 @@ class GoingBack:
 
     def _noted(self) -> str | None:
         try:
-            return self._file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+            return read_file(self._file).decode("utf-8", "replace").strip()
+        except OSError:
             return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from host.atomic import replace_file
+from host.reading import LONGEST, read_file
 from localized.errors import NotWritable
 
 BEGIN: Final = b"# BEGIN hotstandby"
@@ -52,7 +53,7 @@ def apply(path: Path, block: bytes) -> bool:
         NotWritable
     """
     try:
-        before = path.read_bytes() if path.exists() else b""
+        before = read_file(path, LONGEST) if path.exists() else b""
         after = with_block(before, block)
         if after == before:
             return False
@@ -74,7 +75,7 @@ def cloud_init_rewrites(root: Path = Path("/etc/cloud")) -> Path | None:
     found = None
     for path in files:
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = read_file(path).decode("utf-8", "replace")
         except OSError:
             continue
         for value in re.findall(r"^\s*manage_etc_hosts\s*:\s*[\"']?([\w-]+)", text, re.MULTILINE):

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
 from host.places import Places
+from host.reading import MISREAD, read_json
 from localized.errors import NotWritable
 from localized.generations import Generation, Store
 
@@ -37,9 +38,9 @@ class Loaded:
     def name(self) -> str | None:
         """Name of the generation; None where it is not certain."""
         try:
-            told = json.loads(self._file.read_bytes())
+            told = read_json(self._file)
             return str(told["generation"]) if told["swapped_ns"] == self._link.lstat().st_mtime_ns else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, *MISREAD):
             return None
 
     def forget(self) -> None:
@@ -58,7 +59,7 @@ class Loaded:
     def remember(self, generation: Generation) -> None:
         """Asterisk's lists have shown that it has read this one."""
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            own_directory(self._file.parent)
             told = {"generation": generation.name, "swapped_ns": self._link.lstat().st_mtime_ns}
             replace_file(self._file, json.dumps(told).encode() + b"\n")
         except OSError:

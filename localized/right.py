@@ -13,10 +13,11 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
 from host.clock import boot_id, boottime
 from host.places import Places
 from host.printable import printable
+from host.reading import MISREAD, from_json, read_file
 from localized.errors import NoRight
 
 
@@ -45,7 +46,7 @@ def why_not(right: Right, *, machine: str, boot: str, now: float) -> str | None:
         return f"it is {printable(right.machine)}'s, not {machine}'s"
     if right.boot_id != boot:
         return "it is of an earlier boot of this machine"
-    if right.deadline_boottime is not None and now >= right.deadline_boottime:
+    if right.deadline_boottime is not None and not now < right.deadline_boottime:
         return f"it ended {now - right.deadline_boottime:.0f} s ago"
     return None
 
@@ -67,13 +68,13 @@ def read_right(path: Path) -> Right | None:
         ValueError: what is there is not a right.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     try:
-        found = json.loads(data)
+        found = from_json(data)
         deadline = found["deadline_boottime"]
         return Right(
             machine=str(found["machine"]),
@@ -82,7 +83,7 @@ def read_right(path: Path) -> Right | None:
             deadline_boottime=None if deadline is None else float(deadline),
             reason=str(found["reason"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except MISREAD:
         raise ValueError(f"{path} does not hold a right") from None
 
 
@@ -121,7 +122,7 @@ def give_word(places: Places, machine: str, reason: str) -> None:
         OSError
     """
     word = Right(machine, 0, boot_id(), None, f"a person's word: {printable(reason)}")
-    places.run.mkdir(parents=True, exist_ok=True)
+    own_directory(places.run)
     replace_file(word_file(places), json.dumps(asdict(word)).encode() + b"\n", mode=0o644)
 
 
@@ -135,8 +136,9 @@ def log_word(places: Places, machine: str, reason: str) -> None:
     said = printable(reason)
     syslog.syslog(syslog.LOG_WARNING, f"render-localized: {machine} becomes primary; user {user} says: {said}")
     entry = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "machine": machine, "user": user, "reason": said}
-    places.state.mkdir(parents=True, exist_ok=True)
-    with (places.state / "peer-is-down.log").open("ab+") as log:
+    own_directory(places.state)
+    descriptor = os.open(places.state / "peer-is-down.log", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "ab+") as log:
         # Behind a line that a killed process left unfinished, a new one begins all the same.
         if log.tell() and os.pread(log.fileno(), 1, log.tell() - 1) != b"\n":
             log.write(b"\n")

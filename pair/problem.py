@@ -7,11 +7,14 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from host.printable import printable
+
+MOST: Final = 100
+"""Problems that are told; finding the nearest known key for each of 100,000 would take minutes."""
 
 _SECRET = re.compile(r"pass?wor|secret$|passw|token$|credential", re.IGNORECASE)
 
@@ -48,7 +51,11 @@ def problems_of(error: ValidationError, model: type[BaseModel], prefix: tuple[st
         model: whose keys are suggested for unknown ones.
         prefix: where in the file `model` stands.
     """
-    return [_problem(detail, model, prefix) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    found = [_problem(detail, model, prefix) for detail in details[:MOST]]
+    if len(details) > MOST:
+        found.append(Problem("", f"has {len(details) - MOST} more problems; mend these first."))
+    return found
 
 
 def _problem(detail: Any, model: type[BaseModel], prefix: tuple[str, ...]) -> Problem:
@@ -70,7 +77,15 @@ def _problem(detail: Any, model: type[BaseModel], prefix: tuple[str, ...]) -> Pr
     value = detail.get("input")
     if isinstance(value, dict | list | tuple) or value is None:
         return Problem(key, f"{allowed}.")
-    return Problem(key, f"is {printable(repr(value), 80)}. Allowed: {allowed.removeprefix('Input should be ')}.")
+    return Problem(key, f"is {_shown(value)}. Allowed: {allowed.removeprefix('Input should be ')}.")
+
+
+def _shown(value: Any) -> str:
+    try:
+        return printable(repr(value), 80)
+    except ValueError:
+        # An integer of more digits than str() gives (sys.set_int_max_str_digits); written as 0x…, TOML takes it.
+        return "a number of thousands of digits"
 
 
 def _keys_at(model: type[BaseModel], location: tuple[str, ...]) -> list[str]:

@@ -7,18 +7,23 @@ loudly, until the new one is mended.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import re
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
 from host.errors import UsageError
 from host.places import Places
 from host.printable import printable
+from host.reading import read_file
 from pair.fields import checked_name
 from pair.model import Pair
 from pair.problem import Problem, nearest, problems_of
@@ -26,6 +31,11 @@ from pair.rules import broken_rules
 
 _LIMIT = 4 * 1024 * 1024
 """Bytes; 5,000 trunks make about 1 MiB."""
+_MOST_PARTS = 64
+"""Of a dotted key; ours have four."""
+# A quote that is not closed ends with its line, so that nothing is looked at twice.
+_QUOTED_OR_COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+')
+_BETWEEN_KEYS = re.compile(r"[=,\[\]{}\n]")
 
 
 class PairInvalid(UsageError):
@@ -63,11 +73,11 @@ def parse(data: bytes, path: Path) -> Pair:
         PairInvalid: with every problem, not the first alone.
     """
     try:
-        document = tomllib.loads(data.decode("utf-8"))
+        document = read_toml(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise PairInvalid(path, [Problem("", f"is not UTF-8 at byte {error.start}.")]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise PairInvalid(path, [Problem("", f"is not TOML: {printable(str(error))}.")]) from None
+    except ValueError as error:
+        raise PairInvalid(path, [Problem("", f"is not TOML: {error}.")]) from None
     try:
         pair = Pair.model_validate({**document, "digest": hashlib.sha256(data).hexdigest()})
     except ValidationError as error:
@@ -76,6 +86,31 @@ def parse(data: bytes, path: Path) -> Pair:
     if problems:
         raise PairInvalid(path, problems)
     return pair
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """What a TOML document says, for whatever stands in it.
+
+    Besides TOMLDecodeError, tomllib raises a plain ValueError for an integer of more digits than int() takes
+    (sys.set_int_max_str_digits) and a RecursionError for brackets that nest too deep; and each part of a dotted key
+    costs it as much as all parts before, so that 60 KB of "a.a.a" take it 13 s.
+
+    Raises:
+        ValueError: it is not TOML; in words, one printable line.
+    """
+    bare = _QUOTED_OR_COMMENT.sub("x", text)
+    if any(piece.count(".") >= _MOST_PARTS for piece in _BETWEEN_KEYS.split(bare)):
+        raise ValueError(f"it has a dotted key of more than {_MOST_PARTS} parts")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(printable(str(error))) from None
+    except RecursionError:
+        raise ValueError("its brackets nest deeper than can be read") from None
+    except ValueError as error:
+        if "digits" in str(error):
+            raise ValueError(f"it holds a number of more than {sys.get_int_max_str_digits()} digits") from None
+        raise ValueError(printable(str(error))) from None
 
 
 def read(places: Places) -> Pair:
@@ -103,7 +138,7 @@ def active(places: Places) -> Active:
     except UsageError as error:
         kept = last_valid(places)
         try:
-            pair = parse(kept.read_bytes(), kept)
+            pair = parse(read_file(kept, _LIMIT), kept)
         except (OSError, PairInvalid):
             raise error from None
         return Active(pair, f"{error}\nUntil then the last valid one serves ({kept}).")
@@ -117,7 +152,7 @@ def this_machine(places: Places, pair: Pair) -> str:
     """
     path = places.machine_file
     try:
-        name = path.read_text(encoding="utf-8").strip()
+        name = read_file(path, 4096).decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         choices = " or ".join(f"'{machine}'" for machine in pair.machines)
         raise UsageError(
@@ -138,24 +173,22 @@ def last_valid(places: Places) -> Path:
 
 def _bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
+        return read_file(path, _LIMIT)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            longer = f"is longer than {_LIMIT // 1024 // 1024} MiB: surely not a pair.toml."
+            raise PairInvalid(path, [Problem("", longer)]) from None
         raise UsageError(
             f"{path} cannot be read: {_reason(error)}. Write it, or name its directory with --config."
         ) from None
-    if len(data) > _LIMIT:
-        raise PairInvalid(path, [Problem("", f"is longer than {_LIMIT // 1024 // 1024} MiB: surely not a pair.toml.")])
-    return data
 
 
 def _remember(places: Places, data: bytes) -> None:
     kept = last_valid(places)
     # Only who may write there keeps it (root, the daemons); a script that merely reads is not stopped by that.
     with contextlib.suppress(OSError):
-        if not kept.exists() or kept.read_bytes() != data:
-            if not kept.parent.exists():
-                kept.parent.mkdir(parents=True, mode=0o755)
+        if not kept.exists() or read_file(kept, _LIMIT) != data:
+            own_directory(kept.parent)
             if os.access(kept.parent, os.W_OK):
                 replace_file(kept, data, mode=0o644)
 

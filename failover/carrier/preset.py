@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any, Final, Literal
@@ -14,11 +13,14 @@ from pydantic import Field, ValidationError, model_validator
 from failover.carrier.number import Spelling
 from host.errors import UsageError
 from host.places import Places
+from host.printable import printable
+from host.reading import read_file
 from pair.carrier import Carrier
 from pair.fields import Line, Section
+from pair.reading import read_toml
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_PART: Final = re.compile(r"([A-Za-z0-9_@$-]+)|\[(\d+)\]|\[([A-Za-z0-9_@$-]+)=([^\]]*)\]|\.")
+_PART: Final = re.compile(r"([A-Za-z0-9_@$-]+)|\[([0-9]{1,6})\]|\[([A-Za-z0-9_@$-]+)=([^\]]*)\]|\.")
 
 
 class PresetUnusable(UsageError):
@@ -104,21 +106,23 @@ def load(places: Places, name: str) -> Preset:
     own = places.templates / "carriers" / f"{name}.toml"
     try:
         if own.is_file():
-            text, where = own.read_text(encoding="utf-8"), str(own)
+            text, where = read_file(own).decode("utf-8"), str(own)
         else:
             ours = resources.files("templates") / "carriers" / f"{name}.toml"
             text, where = ours.read_text(encoding="utf-8"), f"the preset {name}"
-        return Preset.model_validate(tomllib.loads(text))
+        return Preset.model_validate(read_toml(text))
     except FileNotFoundError:
         raise PresetUnusable(
             f"There is no carrier preset '{name}'. Ours are {', '.join(ours_named())}; yours go to {own.parent}"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PresetUnusable(f"{own} cannot be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise PresetUnusable(f"{where}: {key or 'the file'}: {first['msg']}") from None
+        key = printable(".".join(str(part) for part in first["loc"]))
+        raise PresetUnusable(f"{where}: {key or 'the file'}: {printable(first['msg'])}") from None
+    except OSError as error:
+        raise PresetUnusable(f"{own} cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise PresetUnusable(f"{own} is not TOML: {error}.") from None
 
 
 def ours_named() -> list[str]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from failover.errors import FailoverError, NotProven
+from host.reading import read_file
 from localized.asterisk_conf import LocalDisk, read_conf
 from pair import Asterisk
 
@@ -154,7 +155,7 @@ def _behind_control_socket(path: Path) -> Iterator[tuple[int, str]]:
 
 def _in_pid_file(path: Path) -> Iterator[tuple[int, str]]:
     with contextlib.suppress(OSError, ValueError):
-        yield int(path.read_text(encoding="ascii")), f"{path} names it"
+        yield int(read_file(path, 64)), f"{path} names it"
 
 
 def _with_configuration(asterisk: Asterisk, proc: Path) -> Iterator[tuple[int, str]]:

@@ -18,6 +18,7 @@ from failover.dns.facts import Server
 from failover.dns.lag import STUCK_S, TELL_EVERY_S, behind
 from failover.dns.tsig_key import TsigKey
 from failover.dns.wire import Line, ask, ask_all, notify_all
+from host.reading import from_json
 
 LASTS_S: Final = 2.0 * STUCK_S
 """Seconds: longer than a BIND asks a dead primary, also where transfers of several zones wait for each other."""
@@ -73,7 +74,7 @@ def written(errand: Errand) -> bytes:
 
 def read(data: bytes) -> Errand:
     """The errand from the pipe."""
-    said = json.loads(data)
+    said = from_json(data)
     return Errand(
         said["zone"],
         Server(**said["own"]),

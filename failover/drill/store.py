@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from failover.errors import FailoverError
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
 from host.places import Places
+from host.reading import read_json
 
 _NAME: Final = re.compile(r"(\d{6})\.json")
 
@@ -37,7 +38,7 @@ def earlier(places: Places) -> list[dict[str, Any]]:
     found = []
     for number in numbers(places):
         try:
-            document = json.loads((directory(places) / f"{number:06d}.json").read_bytes())
+            document = read_json(directory(places) / f"{number:06d}.json")
         except (OSError, ValueError):
             continue
         if isinstance(document, dict):
@@ -53,7 +54,8 @@ def keep(places: Places, number: int, document: dict[str, Any], markdown: str) -
     """
     where = directory(places)
     try:
-        where.mkdir(mode=0o750, parents=True, exist_ok=True)
+        own_directory(where.parent)
+        own_directory(where, 0o750)
         replace_file(where / f"{number:06d}.json", json.dumps(document, indent=2).encode() + b"\n", mode=0o640)
         replace_file(where / f"{number:06d}.md", markdown.encode(), mode=0o640)
     except OSError as error:

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 from failover.errors import FailoverError
 from host.exits import Exit
+from host.reading import MISREAD, from_json
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What a journal can keep."""
@@ -24,6 +25,7 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 FIRST: Final = "0" * 32
 """What stands for the checksum before the first line."""
 
+_HEAD: Final = re.compile(rb'\[(\d{1,9}),"([0-9a-f]{32})",')
 _LINE: Final = re.compile(rb'\[(\d{1,9}),"([0-9a-f]{32})",(\{.*\})\]', re.DOTALL)
 
 
@@ -150,7 +152,8 @@ def decode(data: bytes) -> Lines:
     """The lines of a journal's bytes.
 
     Bytes after the last newline are a torn line: a crash, reported and dropped. Anything else that does not fit is
-    refused, because a step that was begun and is no longer told would never be undone.
+    refused, because a step that was begun and is no longer told would never be undone. So is a whole line whose
+    newline has become another byte: a crash leaves less than a line, never more.
 
     Raises:
         JournalDamaged: with the number of the line and what is wrong with it.
@@ -161,7 +164,22 @@ def decode(data: bytes) -> Lines:
     for number, line in enumerate(whole, start=1):
         entry, chain = _decoded(line, number, chain)
         entries.append(entry)
+    _cut_short(rest, len(whole) + 1, chain)
     return Lines(tuple(entries), chain, len(data) - len(rest), len(rest))
+
+
+def _cut_short(rest: bytes, number: int, chain: str) -> None:
+    """Whether what stands after the last newline is less than a line.
+
+    Raises:
+        JournalDamaged
+    """
+    head = _HEAD.match(rest)
+    if head is None:
+        return
+    record, after = rest[head.end() :][: int(head[1])], rest[head.end() + int(head[1]) :]
+    if len(after) > 1 and _checksum(chain, record) == head[2].decode("ascii"):
+        raise JournalDamaged(f"line {number} is whole, and its end was altered")
 
 
 def _decoded(line: bytes, number: int, chain: str) -> tuple[Entry, str]:
@@ -174,7 +192,7 @@ def _decoded(line: bytes, number: int, chain: str) -> tuple[Entry, str]:
     if _checksum(chain, record) != checksum:
         raise JournalDamaged(f"line {number} was altered, or a line before it is missing")
     try:
-        raw = json.loads(record)
+        raw = from_json(record)
         stamp = Stamp(
             wall=str(raw["wall"]),
             boottime=float(raw["boottime"]),
@@ -183,7 +201,7 @@ def _decoded(line: bytes, number: int, chain: str) -> tuple[Entry, str]:
             epoch=int(raw["epoch"]),
         )
         entry = Entry(int(raw["n"]), Kind(raw["kind"]), str(raw["step"]), str(raw["words"]), stamp, dict(raw["data"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except MISREAD as error:
         raise JournalDamaged(f"line {number} was written by another version ({type(error).__name__})") from None
     if entry.number != number:
         raise JournalDamaged(f"line {number} says that it is line {entry.number}")

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from failover.errors import FailoverError
 from host.printable import printable
+from host.reading import MISREAD, from_json
 
 LONGEST: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read: the status of a machine with 20,000 registrations takes about half."""
@@ -264,7 +265,7 @@ def read(data: bytes, wanted: type[Said]) -> Said:
     if len(lines) > 1:
         raise AnswerUnreadable("more than one answer came back")
     try:
-        found = json.loads(lines[0])
+        found = from_json(lines[0])
         if found["hotstandby"] != 1:
             raise AnswerUnreadable(f"it speaks version {printable(str(found['hotstandby']), 20)}, and this one 1")
         kind, body = found["kind"], found["body"]
@@ -277,5 +278,5 @@ def read(data: bytes, wanted: type[Said]) -> Said:
         first = error.errors(include_url=False, include_input=False)[0]
         where = printable(".".join(str(part) for part in first["loc"]), 80)
         raise AnswerUnreadable(f"its {KINDS[wanted]} is not one: {where}: {printable(str(first['msg']), 80)}") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except MISREAD as error:
         raise AnswerUnreadable(f"it is not JSON of ours ({type(error).__name__})") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Final
 
 from failover.here import Here
 from failover.probes.found import Answer, Found
 from failover.words import lasting
+from host.reading import read_json
 
 FILE: Final = "sync.json"
 """In the state directory: an object whose `ended` is the unix time at which the last complete sync ended."""
@@ -21,12 +21,12 @@ def look(here: Here, now: datetime) -> tuple[Found, float | None]:
     file = here.places.state / FILE
     ended: object = None
     try:
-        told = json.loads(file.read_bytes())
+        told = read_json(file)
         ended = told.get("ended") if isinstance(told, dict) else None
         words = f"{file} does not say when the last sync ended"
     except FileNotFoundError:
         words = "when the machines were last synced is not known"
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         words = f"{file} cannot be read, so when the machines were last synced is not known"
     if isinstance(ended, bool) or not isinstance(ended, int | float) or not 0 < ended < 1e11:
         return Found("sync", here.machine, str(file), Answer.UNKNOWN, words, 0.0), None

@@ -20,6 +20,7 @@ from typing import Final
 
 from failover.errors import FailoverError
 from failover.proof.sound import Heard, heard
+from host.atomic import make_directory
 from host.printable import printable
 from localized.errors import AsteriskUnreachable
 from localized.reload import rx
@@ -177,7 +178,7 @@ def require_dialplan(asterisk: Asterisk) -> None:
 def _directory(asterisk: Asterisk, path: Path) -> Path:
     """The directory, Asterisk's own: it writes there, and nobody else reads."""
     try:
-        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_directory(path, 0o750)
         with contextlib.suppress(LookupError):
             pwd.getpwnam(asterisk.user)
             shutil.chown(path, asterisk.user, asterisk.group)

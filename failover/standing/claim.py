@@ -13,8 +13,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
+from host.lock import holders
 from host.places import Places
+from host.reading import MISREAD, read_json
 
 LOCK: Final = "failover.lock"
 """In the run directory: one promotion or demotion at a time on a machine."""
@@ -60,13 +62,7 @@ def running(places: Places) -> bool:
 
     Trying the lock would tell as well, and would turn away who begins at that very moment.
     """
-    try:
-        state = (places.run / LOCK).stat()
-        listed = Path("/proc/locks").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    identity = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
-    return any(line.split()[1:2] == ["FLOCK"] and identity in line.split() for line in listed.splitlines())
+    return bool(holders(places.run / LOCK))
 
 
 def _claim_file(places: Places) -> Path:
@@ -78,14 +74,14 @@ def _promise_file(places: Places) -> Path:
 
 
 def _write(path: Path, epoch: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    own_directory(path.parent)
     replace_file(path, json.dumps({"epoch": epoch, "pid": os.getpid()}).encode() + b"\n")
 
 
 def _read(path: Path, key: str = "epoch") -> int:
     try:
-        return max(0, int(json.loads(path.read_bytes())[key]))
+        return max(0, int(read_json(path)[key]))
     except FileNotFoundError:
         return 0
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MISREAD):
         return 0

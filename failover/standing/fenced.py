@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from host.atomic import own_directory
 from host.places import Places
 from host.printable import printable
+from host.reading import MISREAD, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,10 @@ def fence(places: Places, reason: str) -> None:
     Raises:
         OSError: not even an empty file could be made.
     """
-    places.run.mkdir(parents=True, exist_ok=True)
+    own_directory(places.run)
     # Made empty before anything is written into it: a full disk takes an empty file when it takes no byte.
-    path(places).touch()
+    path(places).touch(mode=0o644)
+    path(places).chmod(0o644)
     said = json.dumps(asdict(Fenced(reason, datetime.now(UTC).isoformat(timespec="seconds"))))
     try:
         path(places).write_text(said, encoding="utf-8")
@@ -64,7 +67,7 @@ def look(places: Places) -> Fenced | None:
     if not path(places).exists():
         return None
     try:
-        found = json.loads(path(places).read_bytes())
+        found = read_json(path(places))
         return Fenced(printable(str(found["reason"])), printable(str(found["since"]), 40))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MISREAD):
         return Fenced("it is not written why", "")

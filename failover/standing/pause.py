@@ -15,9 +15,10 @@ from typing import Final
 
 from failover.errors import FailoverError
 from host import clock
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
 from host.errors import UsageError
 from host.places import Places
+from host.reading import MISREAD, read_json
 
 LONGEST_S: Final = 7 * 86400.0
 """A pause that nobody remembers is worse than none."""
@@ -79,7 +80,7 @@ def begin(places: Places, reason: str, seconds: float) -> Pause:
     """
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     pause = Pause(reason, until.isoformat(timespec="seconds"), clock.boottime() + seconds, clock.boot_id())
-    places.state.mkdir(parents=True, exist_ok=True)
+    own_directory(places.state)
     replace_file(path(places), json.dumps(asdict(pause)).encode() + b"\n")
     return pause
 
@@ -98,12 +99,12 @@ def now(places: Places) -> tuple[Pause, float] | None:
         PauseUnreadable
     """
     try:
-        found = json.loads(path(places).read_bytes())
+        found = read_json(path(places))
         pause = Pause(str(found["reason"]), str(found["until"]), float(found["until_boottime"]), str(found["boot_id"]))
         left = pause.left_s(boot=clock.boot_id(), boottime=clock.boottime(), wall=datetime.now(UTC))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MISREAD) as error:
         raise PauseUnreadable(
             f"{path(places)} cannot be read ({type(error).__name__}), so there may be a pause. "
             "End it with: failover unpause"

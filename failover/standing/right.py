@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from failover.errors import Refused
 from failover.standing import claim
 from host import clock
-from host.atomic import replace_file
+from host.atomic import own_directory, replace_file
 from host.places import Places
 from localized.right import Right, read_right, right_file, why_not, withdraw_word, word_file
 
@@ -53,7 +53,7 @@ def grant(places: Places, machine: str, epoch: int, reason: str, *, deadline_boo
     """
     _still_ours(places, machine, epoch)
     right = Right(machine, epoch, clock.boot_id(), deadline_boottime, reason)
-    places.run.mkdir(parents=True, exist_ok=True)
+    own_directory(places.run)
     replace_file(right_file(places), json.dumps(asdict(right)).encode() + b"\n", mode=0o644)
     try:
         _still_ours(places, machine, epoch)

@@ -54,17 +54,25 @@ def test_a_journal_cut_short_anywhere_keeps_its_whole_lines(kept: int, data: st.
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
-def test_one_altered_byte_is_refused_or_makes_a_torn_end_and_never_a_different_entry(at: int, by: int) -> None:
+def test_one_altered_byte_is_damage_wherever_it_stands(at: int, by: int) -> None:
     whole = b"".join(lines(3))
     at %= len(whole)
-    altered = whole[:at] + bytes([whole[at] ^ by]) + whole[at + 1 :]
-    if at < len(whole) - 1:
-        with pytest.raises(JournalDamaged, match=r"^line "):
+    with pytest.raises(JournalDamaged, match=r"^line "):
+        decode(whole[:at] + bytes([whole[at] ^ by]) + whole[at + 1 :])
+
+
+@pytest.mark.parametrize("instead", [b"\0", b"\x0b", b"]", b"\n"[:0], b"\r"])
+def test_a_last_newline_that_became_another_byte_is_damage_and_not_a_line_that_was_never_written(
+    instead: bytes,
+) -> None:
+    """The step that it announces may have begun: a line that is only torn would be cut off, and never undone."""
+    made = lines(3)
+    altered = b"".join(made)[:-1] + instead
+    if instead:
+        with pytest.raises(JournalDamaged, match=r"^line 3 is whole, and its end was altered"):
             decode(altered)
     else:
-        read = decode(altered)
-        assert read.entries == decode(whole).entries[:2]
-        assert read.torn
+        assert decode(altered).torn == len(made[2]) - 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from host import atomic
 from host.atomic import replace_file, swap_symlink, sweep
 
 
@@ -99,3 +100,44 @@ def test_a_link_is_swapped_and_a_directory_in_its_place_is_left_alone(tmp_path: 
         swap_symlink(real, "two")
     assert sorted(os.listdir(tmp_path)) == ["current", "real"]
     assert (real / "kept").exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+def test_directories_have_the_mode_that_is_written_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        atomic.make_directory(tmp_path / "a" / "b" / "c", 0o750)
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / part).stat().st_mode & 0o7777 for part in ("a", "a/b", "a/b/c")]
+    assert modes == [0o755, 0o755, 0o750]
+
+
+@pytest.mark.parametrize(
+    ("left", "becomes"),
+    [(0o777, 0o775), (0o775, 0o775), (0o1777, 0o1777), (0o700, 0o700), (0o2777, 0o2775)],
+)
+def test_a_directory_of_ours_that_was_left_open_to_everybody_is_closed(tmp_path: Path, left: int, becomes: int) -> None:
+    path = tmp_path / "run"
+    (path / "right.json").parent.mkdir()
+    (path / "right.json").touch()
+    path.chmod(left)
+    atomic.make_directory(path)
+    assert path.stat().st_mode & 0o7777 == left  # an admin's own
+    atomic.own_directory(path)
+    assert path.stat().st_mode & 0o7777 == becomes
+
+
+def test_a_file_in_the_place_of_a_directory_is_an_error_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(OSError, match="File exists"):
+        atomic.make_directory(tmp_path / "run")
+    with pytest.raises(OSError, match="File exists"):
+        atomic.make_directory(tmp_path / "run" / "below")
+
+
+def test_an_empty_directory_of_a_run_that_was_killed_too_early_gets_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir(mode=0o700)
+    atomic.own_directory(path)
+    assert path.stat().st_mode & 0o7777 == 0o755

@@ -32,6 +32,54 @@ def test_an_invalid_edit_does_not_disarm_the_machine(places: Places) -> None:
     assert "the last valid one serves" in served.warning
 
 
+HOSTILE = {
+    "5,000 digits": ("a = " + "9" * 5_000, "a number of more than 4300 digits"),
+    "5,000 hexadecimal digits": ("[watcher]\nport = 0x" + "f" * 5_000, "is a number of thousands of digits"),
+    "3,000 brackets": ("a = " + "[" * 3_000, "nest deeper than can be read"),
+    "3,000 braces": ("a = " + "{a = " * 3_000, "nest deeper than can be read"),
+    "a key of 60,000 parts": (".".join("a" * 60_000) + " = 1", "a dotted key of more than 64 parts"),
+    "a header of 60,000 parts": ("[" + ".".join(['"a"'] * 60_000) + "]", "a dotted key of more than 64 parts"),
+    "100,000 keys": ("".join(f"key{number} = 1\n" for number in range(100_000)), "more problems; mend these first"),
+    "an infinity": ("[watcher]\nport = inf", "watcher.port: is inf"),
+    "4 MiB of nothing": (" " * (4 * 1024 * 1024 + 1), "is longer than 4 MiB"),
+    "a byte that is not UTF-8": ("a = '\udcff'", "is not UTF-8 at byte 5"),
+}
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_whatever_the_file_holds_the_last_valid_one_serves(places: Places, hostile: str) -> None:
+    read(places)
+    text, told = HOSTILE[hostile]
+    places.pair_toml.write_bytes(text.encode(errors="surrogateescape"))
+    served = active(places)
+    assert served.pair.name == "secondsignal"
+    assert served.warning is not None
+    assert told in served.warning
+    with pytest.raises(PairInvalid):
+        read(places)
+
+
+def test_dots_in_comments_and_texts_are_no_key_of_many_parts(places: Places) -> None:
+    dots = ". " * 300
+    places.pair_toml.write_text(f"# {dots}\n" + EXAMPLE.replace('"secondsignal"', f'"secondsignal" # "{dots}'))
+    assert read(places).name == "secondsignal"
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "loop"])
+def test_what_is_no_file_is_neither_waited_for_nor_disarming(places: Places, kind: str) -> None:
+    read(places)
+    places.pair_toml.unlink()
+    if kind == "directory":
+        places.pair_toml.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(places.pair_toml)
+    else:
+        places.pair_toml.symlink_to(places.pair_toml)
+    served = active(places)
+    assert served.pair.name == "secondsignal"
+    assert "cannot be read" in (served.warning or "")
+
+
 def test_a_file_that_vanished_does_not_disarm_it_either(places: Places) -> None:
     read(places)
     places.pair_toml.unlink()
