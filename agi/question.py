@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _KEY_LONGEST: Final = 100
 _JOINED: Final = ", "
 """Between the values of a field that has several."""
+_READING: Final = 2
+"""Changed when answers that an earlier version kept could be another number's: they are not used any more."""
 _OUTLIVES_THE_CACHE: Final = {
     "key", "defaults", "deadline_ms", "fresh_s", "renew_s", "stale_s", "missing_s", "login", "user", "secret_file",
 }  # fmt: skip
@@ -48,7 +50,7 @@ class Question:
         self.deadline_s = lookup.deadline_ms / 1000
         self.keeping = Keeping(lookup.fresh_s, lookup.renewed_until_s, lookup.stale_until_s, lookup.missing_s)
         shape = lookup.model_dump_json(exclude=_OUTLIVES_THE_CACHE)
-        self._identity = f"{name}:{hashlib.sha256(shape.encode()).hexdigest()[:16]}"
+        self._identity = f"{name}:{hashlib.sha256(f'{_READING}:{shape}'.encode()).hexdigest()[:16]}"
         self._source = source
         self._number = lookup.number
         self._complained = False

@@ -33,10 +33,17 @@ SERVICE_COUNT_LIMIT: Final = 100
 
 @dataclass
 class View:
-    """Rows sorted by their first column; `categorized` by it, or `(hidden)` from nobody."""
+    """Rows sorted by their first column; `categorized` by it, or `(hidden)` from nobody.
+
+    Attributes:
+        kinds: a second category, the column of that name, whose headings stand between the first and the documents.
+        total: a row of totals in this column ends every answer.
+    """
 
     rows: list[Record]
     categorized: bool = False
+    kinds: str | None = None
+    total: str | None = None
 
 
 @dataclass
@@ -96,7 +103,7 @@ def from_json(text: str) -> Data:
     databases = {
         path: Database(
             views={
-                name: View(view["rows"], bool(view.get("categorized"))) if isinstance(view, dict) else View(view)
+                name: View(**view) if isinstance(view, dict) else View(view)
                 for name, view in given.get("views", {}).items()
             },
             agents={name: Agent(**agent) for name, agent in given.get("agents", {}).items()},
@@ -238,11 +245,30 @@ def _view(view: View, request: Request) -> Response:
         rows = [row for row in rows if pages.folded(_text(row)) >= pages.folded(arguments["startkey"])]
     if view.categorized and "restricttocategory" not in arguments and rows:
         rows = [{"@category": "true", **dict(list(rows[0].items())[:1])}, *rows]
+    if view.kinds is not None:
+        rows = _below_headings(rows, view.kinds)
     count = _number(arguments.get("count"), COUNT)
     rows = rows[: min(COUNT_LIMIT if count < 0 else count, COUNT_LIMIT)]
+    if view.total is not None:
+        rows = [*rows, {"@total": "true", view.total: len(view.rows)}]
     if arguments.get("outputformat", "").lower() == "json":
         return Response(200, JSON, pages.view_json(rows, total))
     return Response(200, XML, pages.view_xml(rows, total))
+
+
+def _below_headings(rows: list[Record], kinds: str) -> list[Record]:
+    """Each heading once, then its documents, which do not repeat its column; positions are those below a category."""
+    found: list[Record] = []
+    last: object = None
+    headings = below = 0
+    for row in rows:
+        if row.get(kinds) != last and kinds in row:
+            last, headings, below = row[kinds], headings + 1, 0
+            found.append({"@category": "true", "@position": f"1.{headings}", kinds: row[kinds]})
+        below += 1
+        rest = {name: value for name, value in row.items() if name != kinds}
+        found.append({"@position": f"1.{headings}.{below}", **rest} if headings else row)
+    return found
 
 
 def _access_services(database: Database, path: str, view: str, request: Request) -> Response:

@@ -12,8 +12,11 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 Value = str | int | float | Sequence[str] | Mapping[str, Any]
-"""A text, a number, a list of texts, or {"datetime": "20160801T123456,00-04", "dst": True}."""
+"""A text, a number, a list of texts, {"datetime": "20160801T123456,00-04", "dst": True}, or
+{"datetimelist": ["20160801"], "pairs": [["20160801T08…", "20160801T17…"]]}."""
 Record = Mapping[str, Value]
+"""Columns by name. "@category" makes it a heading, "@total" a row of totals, "@conflict" a replication conflict;
+"@position" is given where it is not the row's number, such as 1.1 below a heading."""
 
 
 def folded(text: str) -> str:
@@ -33,16 +36,21 @@ def view_json(rows: Iterable[Record], total: int, first: int = 1) -> str:
 
 
 def _json_entry(row: Record, position: int, total: int) -> str:
+    where = row.get("@position", position)
+    heading = ""
     if "@category" in row:
-        marks = f'"@position": "{position}",\n"@noteid": "80000024",\n"@children": "1",\n"@category": "true",\n'
+        marks = f'"@position": "{where}",\n"@noteid": "80000024",\n"@children": "1",\n"@descendants": "1",\n'
+        heading = '"@category": "true",\n'
+    elif "@total" in row:
+        marks = '"@categorytotal": "true",\n'
     else:
         conflict = '"@conflict": "true",\n' if "@conflict" in row else ""
         marks = (
-            f'"@position": "{position}",\n"@unid": "{_unid(position)}",\n"@noteid": "{position:X}A6",\n'
+            f'"@position": "{where}",\n"@unid": "{_unid(position)}",\n"@noteid": "{position:X}A6",\n'
             f'"@siblings": "{total}",\n{conflict}'
         )
     cells = [
-        f'{{\n"@columnnumber": "{number}",\n"@name": {_domino_string(name)},\n{_json_value(value)}\n}}'
+        f'{{\n"@columnnumber": "{number}",\n"@name": {_domino_string(name)},\n{heading}{_json_value(value)}\n}}'
         for number, (name, value) in enumerate(row.items())
         if not name.startswith("@") and value != ""
     ]
@@ -55,6 +63,14 @@ def _json_value(value: Value) -> str:
     if isinstance(value, int | float):
         return f'"number": {{\n"0": "{value}"\n}}'
     if isinstance(value, Mapping):
+        if "datetimelist" in value:
+            singles = ",\n".join(f'{{\n"0": "{one}"\n}}' for one in value["datetimelist"])
+            pairs = ",\n".join(
+                '{\n"datetime": [\n' + ",\n".join(f'{{\n"0": "{end}"\n}}' for end in pair) + "\n]\n}"
+                for pair in value.get("pairs", ())
+            )
+            parts = [f'"datetime": [\n{singles}\n]'] * bool(singles) + [f'"datetimepair": [\n{pairs}\n]'] * bool(pairs)
+            return '"datetimelist": {\n' + ",\n".join(parts) + "\n}"
         dst = '"dst": "true",\n' if value.get("dst") else ""
         return f'"datetime": {{\n{dst}"0": "{value["datetime"]}"\n}}'
     values = ",\n".join(f'{{\n"0": {_domino_string(one)}\n}}' for one in value)
@@ -77,13 +93,17 @@ def view_xml(rows: Iterable[Record], total: int, first: int = 1) -> str:
 
 
 def _xml_entry(row: Record, position: int, total: int) -> str:
+    where = row.get("@position", position)
+    heading = ""
     if "@category" in row:
-        marks = f'position="{position}" noteid="80000024" children="1" category="true"'
+        marks, heading = f'position="{where}" noteid="80000024" children="1" descendants="1"', ' category="true"'
+    elif "@total" in row:
+        marks = 'categorytotal="true"'
     else:
         conflict = ' conflict="true"' if "@conflict" in row else ""
-        marks = f'position="{position}" unid="{_unid(position)}" noteid="{position:X}A6" siblings="{total}"{conflict}'
+        marks = f'position="{where}" unid="{_unid(position)}" noteid="{position:X}A6" siblings="{total}"{conflict}'
     cells = "".join(
-        f'\t<entrydata columnnumber="{number}" name={quoteattr(name)}>{_xml_value(value)}</entrydata>\n'
+        f'\t<entrydata columnnumber="{number}" name={quoteattr(name)}{heading}>{_xml_value(value)}</entrydata>\n'
         for number, (name, value) in enumerate(row.items())
         if not name.startswith("@") and value != ""
     )
@@ -96,6 +116,13 @@ def _xml_value(value: Value) -> str:
     if isinstance(value, int | float):
         return f"<number>{value}</number>"
     if isinstance(value, Mapping):
+        if "datetimelist" in value:
+            singles = "".join(f"<datetime>{one}</datetime>" for one in value["datetimelist"])
+            pairs = "".join(
+                "<datetimepair>" + "".join(f"<datetime>{end}</datetime>" for end in pair) + "</datetimepair>"
+                for pair in value.get("pairs", ())
+            )
+            return f"<datetimelist>{singles}{pairs}</datetimelist>"
         dst = ' dst="true"' if value.get("dst") else ""
         return f"<datetime{dst}>{value['datetime']}</datetime>"
     return "<textlist>" + "".join(f"<text>{_xml_text(one)}</text>" for one in value) + "</textlist>"
@@ -138,7 +165,10 @@ def service_error(code: int, text: str, message: str) -> str:
 
 def plain(value: Value) -> Value:
     """As a JSON value outside of views: a datetime is a text there."""
-    return str(value["datetime"]) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        ranges = ["/".join(pair) for pair in value.get("pairs", ())]
+        return [*value["datetimelist"], *ranges] if "datetimelist" in value else str(value["datetime"])
+    return value
 
 
 def shown(value: Value) -> str:

@@ -48,7 +48,7 @@ class Collection:
             raise _said(reply) if isinstance(found, dict) and "code" in found else NotData("Domino sent no JSON array")
         rows = tuple(_row(entry) for entry in found)
         return tuple(
-            row for row in rows if not row.category and (self.key_column is None or row.holds(self.key_column, key))
+            row for row in rows if row.document and (self.key_column is None or row.holds(self.key_column, key))
         )
 
 
@@ -61,7 +61,8 @@ def _row(entry: Any) -> Row:
             values = tuple(text for text in map(scalar, held if isinstance(held, list) else [held]) if text)
             if values:
                 columns[whole(name)] = values
-    return Row(columns, category=entry.get("@category") is True)
+    # Typed, and there only where it is so (IBM's JsonViewEntryCollectionContent.writeSystemColumns).
+    return Row(columns, document=entry.get("@category") not in (True, "true"))
 
 
 def scalar(held: Any) -> str:

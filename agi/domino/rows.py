@@ -15,12 +15,12 @@ class Row:
     Attributes:
         columns: values by programmatic column name. A column may have several values; an empty column of a view
             is left out by Domino, so a name that is missing and one without a value mean the same.
-        category: it is a heading of a categorized view, not a document.
+        document: it is a document, and neither a heading of a categorized view nor a row of totals.
         conflict: it is a replication conflict; the genuine document stands beside it.
     """
 
     columns: Mapping[str, tuple[str, ...]]
-    category: bool = False
+    document: bool = True
     conflict: bool = False
 
     def holds(self, column: str, key: str) -> bool:

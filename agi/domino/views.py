@@ -1,13 +1,16 @@
 """`?ReadViewEntries`, as JSON and as XML: a view's rows at a key.
 
-Shapes as captured from live servers and as IBM's own re-implementation writes them; both are taken. Everything in
-the C server's JSON is a string, an empty range has no `viewentry` at all, and empty columns are left out, so
-columns are found by name.
+Shapes as captured from live servers, as the Domino DTD has them (HCL Designer help, viewentry and entrydata) and as
+IBM's own re-implementation writes them; all are taken. Everything in the C server's JSON is a string, an empty range
+has no `viewentry` at all, and empty columns are left out, so columns are found by name.
+
+Not every entry is a document. A heading is marked on its `entrydata`, in older captures on its `viewentry`; a row of
+totals has `categorytotal`; and whatever has no `unid` is no document, marked or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from xml.etree.ElementTree import Element
@@ -22,6 +25,10 @@ COUNT: Final = 10
 """Rows to ask for. More than one: a heading or a conflict may come before the document."""
 _SINGLE: Final = ("text", "number", "datetime", "boolean")
 _LISTS: Final = {"textlist": "text", "numberlist": "number", "datetimelist": "datetime"}
+_PAIR: Final = "datetimepair"
+"""From one date and time to another; stands in a datetimelist, after its single ones."""
+_NOBODY: Final = frozenset({"", "0" * 32})
+"""A unid that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class View:
     def read(self, reply: Reply, key: str) -> Rows:
         """The documents whose key column is `key`."""
         rows = read(reply, self.output)
-        documents = tuple(row for row in rows if not row.category)
+        documents = tuple(row for row in rows if row.document)
         if self.key_column is None:
             return _genuine_first(documents)
         column = self.key_column
@@ -94,13 +101,15 @@ def _json_row(entry: Any) -> Row:
         raise NotData("Domino sent a view entry that is not an object")
     data = entry.get("entrydata") or []
     columns: dict[str, tuple[str, ...]] = {}
+    heading = _is(entry.get("@category")) or _is(entry.get("@categorytotal"))
     for cell in [data] if isinstance(data, dict) else _list(data):
         if not isinstance(cell, dict) or not isinstance(cell.get("@name", ""), str):
             raise NotData("Domino sent a view column that is not an object with a name")
+        heading = heading or _is(cell.get("@category"))
         values = tuple(text for text in _json_values(cell) if text)
         if values:
             columns[whole(cell.get("@name", ""))] = values
-    return Row(columns, category=_is(entry.get("@category")), conflict=_is(entry.get("@conflict")))
+    return Row(columns, document=not heading and _somebody(entry.get("@unid")), conflict=_is(entry.get("@conflict")))
 
 
 def _json_values(cell: dict[str, Any]) -> Iterator[str]:
@@ -110,8 +119,14 @@ def _json_values(cell: dict[str, Any]) -> Iterator[str]:
     for kind, inner in _LISTS.items():
         if kind in cell:
             values = cell[kind].get(inner) if isinstance(cell[kind], dict) else cell[kind]
-            for one in [values] if isinstance(values, dict) else _list(values or []):
+            for one in _one_or_list(values):
                 yield _json_value(one)
+    listed = cell.get("datetimelist")
+    for held in (cell, listed if isinstance(listed, dict) else {}):
+        for pair in _one_or_list(held.get(_PAIR)):
+            yield _interval(
+                map(_json_value, _one_or_list(pair.get("datetime", pair) if isinstance(pair, dict) else pair))
+            )
 
 
 def _json_value(one: Any) -> str:
@@ -125,6 +140,16 @@ def _json_value(one: Any) -> str:
     raise NotData("Domino sent a view column whose value is neither text nor number")
 
 
+def _interval(ends: Iterable[str]) -> str:
+    """`begin/end`, as ISO 8601 §4.4 writes it; "" where neither is there."""
+    found = list(ends)
+    return "/".join(found) if any(found) else ""
+
+
+def _one_or_list(held: Any) -> list[Any]:
+    return [held] if isinstance(held, dict | str) else _list(held or [])
+
+
 def _list(entries: Any) -> list[Any]:
     if not isinstance(entries, list):
         raise NotData("Domino sent a view whose entries are not a list")
@@ -133,6 +158,10 @@ def _list(entries: Any) -> list[Any]:
 
 def _is(flag: Any) -> bool:
     return flag is True or flag == "true"
+
+
+def _somebody(unid: Any) -> bool:
+    return isinstance(unid, str) and unid.strip() not in _NOBODY
 
 
 def from_xml(text: str) -> Rows:
@@ -149,18 +178,24 @@ def from_xml(text: str) -> Rows:
 
 def _xml_row(entry: Element) -> Row:
     columns: dict[str, tuple[str, ...]] = {}
+    heading = _is(entry.get("category")) or _is(entry.get("categorytotal"))
     for cell in entry:
         if guarded_xml.local(cell) != "entrydata":
             continue
+        heading = heading or _is(cell.get("category"))
         values = tuple(text for kind in cell for text in _xml_values(kind) if text)
         if values:
             columns[cell.get("name", "")] = values
-    return Row(columns, category=_is(entry.get("category")), conflict=_is(entry.get("conflict")))
+    return Row(columns, document=not heading and _somebody(entry.get("unid")), conflict=_is(entry.get("conflict")))
 
 
 def _xml_values(kind: Element) -> Iterator[str]:
     """The values of a `text` or of a `textlist`, and of their kin."""
-    if guarded_xml.local(kind) in _LISTS:
-        yield from map(guarded_xml.words, kind)
+    name = guarded_xml.local(kind)
+    if name == _PAIR:
+        yield _interval(map(guarded_xml.words, kind))
+    elif name in _LISTS:
+        for inner in kind:
+            yield from _xml_values(inner)
     else:
         yield guarded_xml.words(kind)

@@ -20,6 +20,8 @@ ROWS: list[Record] = [
 def data() -> Data:
     """One telephone book, reachable by every kind of request and with every login."""
     views = {"(ByNumber)": View(list(ROWS)), "(Categorized)": View(list(ROWS), categorized=True)}
+    kinds: list[Record] = [{"Number": row["Number"], "Kind": "Mobile", **row} for row in ROWS]
+    views["(ByKind)"] = View(kinds, categorized=True, kinds="Kind", total="Calls")
     agents = {f"find-{output}": Agent("(ByNumber)", output=output) for output in ("json", "xml", "text")}
     agents["find-wrapped"] = Agent("(ByNumber)", output="json", wrapped=True)
     services = {"Phones": Service("(ByNumber)")}

@@ -104,6 +104,38 @@ def test_an_empty_column_gives_the_default(make: Make) -> None:
     assert find(make(), "+14155559999").variables == {NAME: "Zoë", **DEFAULTS}
 
 
+@pytest.mark.parametrize("request_kind", ["view", "view-xml"])
+@pytest.mark.parametrize(
+    ("key", "expected"), [(KEY, Answer(Status.FOUND, FOUND)), ("+1 415 555 0000", Answer(Status.NOTFOUND, DEFAULTS))]
+)
+def test_a_heading_or_a_total_is_never_taken_for_the_caller(
+    domino: Domino, tmp_path: Path, request_kind: str, key: str, expected: Answer
+) -> None:
+    """The view is categorized by number and, below that, by kind, and has a column of totals."""
+    text = phones.lookup(domino.port).replace('key_column = "Number"\n', "").replace("(ByNumber)", "(ByKind)")
+    pair = phones.pair_with(text.replace('request = "view"', f'request = "{request_kind}"'))
+    lookups = Lookups(phones.places(tmp_path), pair)
+    try:
+        assert lookups.find("caller", key, time.monotonic() + 5) == expected
+    finally:
+        lookups.close()
+
+
+def test_a_caller_from_abroad_is_not_a_customer_at_home(domino: Domino, tmp_path: Path) -> None:
+    domino.content.data.databases["crm/phones.nsf"].views["(ByNumber)"].rows[:] = [
+        {"Number": "2079460000", "Name": "Ann of Maine"}
+    ]
+    pair = phones.pair_with(phones.lookup(domino.port).replace('["digits", "e164"]', '["e164", "local"]'))
+    lookups = Lookups(phones.places(tmp_path), pair)
+    try:
+        found = {number: lookups.find("caller", number, time.monotonic() + 5).status for number in (
+            "+44 20 7946 0000", "+12079460000", "2079460000",
+        )}  # fmt: skip
+        assert list(found.values()) == [Status.NOTFOUND, Status.FOUND, Status.FOUND]
+    finally:
+        lookups.close()
+
+
 @pytest.mark.parametrize(
     ("trouble", "status"),
     [

@@ -46,6 +46,11 @@ def cell(value: str) -> str:
         ('"textlist":{"text":{"0":"a"}}', ("a",)),
         ('"numberlist":{"number":[{"0":1},{"0":"2"}]}', ("1", "2")),
         ('"datetimelist":{"datetime":[{"0":"20160801"}]}', ("20160801",)),
+        ('"datetimelist":{"datetimepair":[{"datetime":[{"0":"20160801"},{"0":"20160802"}]}]}', ("20160801/20160802",)),
+        ('"datetimelist":{"datetimepair":{"datetime":[{"0":"A"},{"0":"B"}]},"datetime":{"0":"C"}}', ("C", "A/B")),
+        ('"datetimelist":{"datetimepair":[[{"0":"A"},{"0":"B"}],[{"0":"C"},{"0":"D"}]]}', ("A/B", "C/D")),
+        ('"datetimepair":{"datetime":[{"0":"A"},{"dst":"true","0":"B"}]}', ("A/B",)),
+        ('"datetimelist":{"datetimepair":[]}', ()),
         ('"boolean":{"0":true}', ("true",)),
         ('"text":{"0":"<\\!--\\>\\\'x\\\'"}', ("<!-->'x'",)),  # escapes that JSON does not know
         ('"text":{"0":"a\rb"}', ("a\rb",)),  # raw control characters
@@ -54,7 +59,7 @@ def cell(value: str) -> str:
 )
 def test_values_come_in_every_shape_that_domino_writes(value: str, expected: tuple[str, ...]) -> None:
     (row,) = read(reply(entries(cell(value))), "json")
-    assert row.columns == {"Name": expected}
+    assert row.columns == ({"Name": expected} if expected else {})
 
 
 @pytest.mark.parametrize(
@@ -65,7 +70,7 @@ def test_a_view_without_rows_is_empty_and_not_wrong(body: str) -> None:
 
 
 def test_a_single_entry_may_stand_without_its_list() -> None:
-    body = '{"@toplevelentries":"1","viewentry":{"entrydata":{"@name":"Name","text":{"0":"x"}}}}'
+    body = '{"@toplevelentries":"1","viewentry":{"@unid":"A","entrydata":{"@name":"Name","text":{"0":"x"}}}}'
     assert read(reply(body), "json") == (Row({"Name": ("x",)}),)
 
 
@@ -113,6 +118,54 @@ def test_a_lying_charset_does_not_spoil_a_name(body: bytes, charset: str | None)
 
 
 VIEW = View("p.nsf", "v", "Number")
+
+
+HEADING = {"@position": "1.1", "@noteid": "80000008", "@children": "1", "@descendants": "1"}
+DOCUMENT = {"@position": "1.1.1", "@unid": "A" * 32, "@noteid": "8FA"}
+NAME = {"@columnnumber": "2", "@name": "Name", "text": {"0": "Zoe"}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "document"),
+    [
+        ({**DOCUMENT, "entrydata": [NAME]}, True),
+        ({**HEADING, "entrydata": [{**NAME, "@category": "true"}]}, False),  # where Domino marks it
+        ({**HEADING, "@category": "true", "entrydata": [NAME]}, False),
+        ({**HEADING, "entrydata": [NAME]}, False),  # unmarked, and without a unid
+        ({"@categorytotal": "true", "entrydata": [NAME]}, False),
+        ({**DOCUMENT, "@categorytotal": "true", "entrydata": [NAME]}, False),
+        ({**DOCUMENT, "@unid": "0" * 32, "entrydata": [NAME]}, False),
+        ({**DOCUMENT, "@unid": "", "entrydata": [NAME]}, False),
+        ({**DOCUMENT, "@response": "true", "@indent": "1", "entrydata": NAME}, True),
+    ],
+)
+def test_headings_totals_and_what_has_no_unid_are_no_documents(entry: dict[str, Any], document: bool) -> None:
+    (row,) = read(reply(json.dumps({"@toplevelentries": "12", "viewentry": [entry]})), "json")
+    assert row.document is document
+    assert row.columns == {"Name": ("Zoe",)}
+    marks = "".join(f' {name[1:]}="{value}"' for name, value in entry.items() if name[0] == "@")
+    cells = entry["entrydata"] if isinstance(entry["entrydata"], list) else [entry["entrydata"]]
+    inner = "".join(
+        f'<entrydata name="Name"{" category=" + chr(34) + "true" + chr(34) if "@category" in one else ""}>'
+        "<text>Zoe</text></entrydata>"
+        for one in cells
+    )
+    xml = f'<viewentries toplevelentries="12"><viewentry{marks}>{inner}</viewentry></viewentries>'
+    assert from_xml(xml) == (row,)
+
+
+def test_ranges_of_time_are_read_in_xml_as_well() -> None:
+    cell = (
+        "<datetimelist><datetime>C</datetime><datetimepair><datetime>A</datetime><datetime>B</datetime></datetimepair>"
+    )
+    for text, expected in (
+        (f"{cell}</datetimelist>", ("C", "A/B")),
+        ("<datetimepair><datetime>A</datetime><datetime>B</datetime></datetimepair>", ("A/B",)),
+        ("<datetimelist><datetimepair/></datetimelist>", ()),
+    ):
+        xml = f'<viewentries><viewentry unid="A"><entrydata name="When">{text}</entrydata></viewentry></viewentries>'
+        (row,) = from_xml(xml)
+        assert row.columns.get("When", ()) == expected
 
 
 def numbered(*numbers: str) -> str:
@@ -196,13 +249,27 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\ufffe\uffff"),
     lambda text: text.isprintable()
 )
 NAMES = TEXTS.filter(lambda name: name[0] != "@")
-RECORDS = st.lists(st.dictionaries(NAMES, TEXTS | st.lists(TEXTS, min_size=2)), max_size=4)
+TIMES = st.sampled_from(["20260801", "20260801T123456,00-04", "20260801T123456,00Z"])
+RANGES = st.fixed_dictionaries(
+    {"datetimelist": st.lists(TIMES, max_size=2), "pairs": st.lists(st.tuples(TIMES, TIMES))}
+)
+RECORDS = st.lists(st.dictionaries(NAMES, TEXTS | st.lists(TEXTS, min_size=2) | RANGES), max_size=4)
+
+
+def _times(value: Any) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(value)
+    return (*value["datetimelist"], *(f"{begin}/{end}" for begin, end in value["pairs"]))
 
 
 @given(RECORDS)
 def test_what_the_stand_in_writes_is_read_back_in_both_formats(records: list[dict[str, Any]]) -> None:
     expected = [
-        {name: (value,) if isinstance(value, str) else tuple(value) for name, value in record.items()}
+        {
+            name: texts
+            for name, value in record.items()
+            if (texts := (value,) if isinstance(value, str) else _times(value))
+        }
         for record in records
     ]
     as_json = read(reply(domino_pages.view_json(records, 9)), "json")
