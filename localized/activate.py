@@ -84,7 +84,7 @@ def _activate(
             "Nothing was activated, because Asterisk would not do what pair.toml says:\n"
             + "\n".join("  " + line.replace("\n", "\n  ") for line in stopping)
             + f"\nMend {'it' if len(stopping) == 1 else 'them'}, then try again; "
-            "render-localized --check looks without activating."
+            "render-localized --check looks without activating." + _stays(places, role)
         )
     outcome = Outcome(role, machine, prepared.generation.name)
     outcome.notes += [str(problem) for problem in prepared.problems]
@@ -134,6 +134,17 @@ def _activate(
     store.prune()
     GoingBack(places).end()
     return outcome
+
+
+def _stays(places: Places, role: Role) -> str:
+    """What it means that a primary was not made standby, and what makes it one whatever its Asterisk refuses."""
+    active = Store(places).pointed_to("current")
+    if role is not Role.STANDBY or active is None or active.role is not Role.PRIMARY:
+        return ""
+    return (
+        "\nThis machine stays primary, and registered. To make it standby all the same, ending an Asterisk that does "
+        "not obey:\n    failover demote"
+    )
 
 
 def reload_active(places: Places, pair: Pair, machine: str, *, progress: Progress = lambda _: None) -> Outcome:

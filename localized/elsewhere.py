@@ -7,13 +7,16 @@ res/res_pjsip_config_wizard.c (sends_registrations), and what FreePBX's GUI gene
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
-from localized.asterisk_conf import Conf, Disk, Section, Setting
+from localized.asterisk_conf import Conf, Disk, Section, Setting, read_text
 from localized.facts import Facts, TrunkFacts
 from localized.problem import Problem, Weight, below
+from localized.register_line import read_sip_line
+from localized.sorcery import Source, objects
 
 GUI_FILES: Final = {
     "sip": "sip_registrations.conf",
@@ -26,13 +29,16 @@ TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
 """What ast_true takes for yes (main/utils.c)."""
 
 
-def registrations_elsewhere(facts: Facts, confs: Mapping[str, Conf | None], current: Path) -> Iterator[Problem]:
+def registrations_elsewhere(
+    facts: Facts, confs: Mapping[str, Conf | None], current: Path, from_where: Iterable[Source]
+) -> Iterator[Problem]:
     """Every one, with the line to remove.
 
     Args:
         facts: of this machine.
         confs: Asterisk's configuration files by name, None where one is missing.
         current: the directory whose files are ours.
+        from_where: what PJSIP takes its registrations from.
     """
     ours = [trunk for trunk in facts.trunks if trunk.values.register_]
     yield from _switched_on(confs["users.conf"], {"registersip": "chan_sip", "registeriax": "chan_iax2"}, needs="host")
@@ -40,22 +46,35 @@ def registrations_elsewhere(facts: Facts, confs: Mapping[str, Conf | None], curr
     yield from _callbacks(confs["sip.conf"])
     for name, channel in (("sip.conf", "sip"), ("iax.conf", "iax2")):
         for setting in _register_lines(confs[name]):
-            trunk = next((one for one in ours if one.channel == channel and _user(setting) == one.username), None)
+            trunk = _registered_by(setting.value, channel, ours)
             if trunk is not None and not below(setting.file, current):
                 yield _by_itself(f"{setting.file}:{setting.line}", trunk, "the line")
+    for source in from_where:
+        for section in objects(confs.get(source.file), source):
+            trunk = _registered_at(section.last("client_uri") or "", ours)
+            if trunk is not None and not below(section.file, current):
+                yield _by_itself(f"{section.file}:{section.line}", trunk, "the section")
     pjsip = confs["pjsip.conf"]
     for section in pjsip.sections if pjsip is not None else ():
-        yield from _pjsip_section(section, ours, current)
+        yield from _swapped_auth(section, current)
 
 
 def generated_by_gui(facts: Facts, disk: Disk) -> Iterator[Problem]:
     """Our trunks in the files that FreePBX's GUI generates."""
     for channel, name in GUI_FILES.items():
         path = f"{facts.asterisk.config_dir}/{name}"
-        data = disk.read(path)
-        text = data.decode("utf-8", "replace") if data is not None else ""
-        for trunk in facts.trunks:
-            if trunk.channel == channel and trunk.values.register_ and _mentions(text, str(trunk.username)):
+        conf = read_text(disk.read(path) or b"", file=path, section="general")
+        ours = [trunk for trunk in facts.trunks if trunk.values.register_]
+        settings = [setting for section in conf.sections for setting in section.settings]
+        for setting in settings:
+            match setting.name.lower():
+                case "register":
+                    trunk = _registered_by(setting.value, channel, ours)
+                case "client_uri" if channel == "pjsip":
+                    trunk = _registered_at(setting.value, ours)
+                case _:
+                    continue
+            if trunk is not None:
                 yield Problem(
                     Weight.MENDS,
                     f"{path}, which FreePBX generates, registers trunk {trunk.name} ({trunk.username}) in either role. "
@@ -85,30 +104,39 @@ def _callbacks(conf: Conf | None) -> Iterator[Problem]:
 
 
 def _register_lines(conf: Conf | None) -> Iterator[Setting]:
-    # Outside of [general] a register line is no registration.
-    for section in conf.named("general") if conf is not None else ():
-        yield from (setting for setting in section.settings if setting.name.lower() == "register")
+    # Outside of the first [general] a register line is no registration.
+    first = next(conf.named("general"), None) if conf is not None else None
+    for setting in first.settings if first is not None else ():
+        if setting.name.lower() == "register":
+            yield setting
 
 
-def _user(setting: Setting) -> str:
-    user = setting.value.partition("@")[0].partition(":")[0].rpartition("/")[2].rpartition("?")[2]
-    return user.strip('"')
+def _registered_by(line: str, channel: str, ours: Iterable[TrunkFacts]) -> TrunkFacts | None:
+    """The trunk whose account a `register =>` line registers, read as its driver reads it."""
+    if channel == "iax2":
+        user = line.partition("@")[0].partition(":")[0]
+    else:
+        read = read_sip_line(line)
+        user = read.username if read is not None else ""
+    same = (one for one in ours if one.channel == channel and user and user == one.username)
+    return next(same, None)
 
 
-def _pjsip_section(section: Section, ours: list[TrunkFacts], current: Path) -> Iterator[Problem]:
+def _registered_at(client_uri: str, ours: Iterable[TrunkFacts]) -> TrunkFacts | None:
+    """The trunk whose account a PJSIP registration of this client_uri registers."""
+    user, at, _ = client_uri.strip("<> ").partition(":")[2].rpartition("@")
+    named = unquote(user) if at else ""
+    return next((one for one in ours if one.channel == "pjsip" and named and named == one.username), None)
+
+
+def _swapped_auth(section: Section, current: Path) -> Iterator[Problem]:
     kind = (section.last("type") or "").lower()
-    where = f"{section.file}:{section.line}"
-    if kind == "registration" and not section.template and not below(section.file, current):
-        user = (section.last("client_uri") or "").partition(":")[2].partition("@")[0]
-        trunk = next((one for one in ours if one.channel == "pjsip" and user and user == one.username), None)
-        if trunk is not None:
-            yield _by_itself(where, trunk, "the section")
     swapped = Path(section.file).name.startswith(("pjsip-registrations", "pjsip.registration"))
     if kind == "auth" and swapped and below(section.file, current):
         yield Problem(
             Weight.MENDS,
-            f"{where}: the auth object [{section.name}] is swapped with the registrations; without it a standby cannot "
-            "end its bindings at the carrier. Keep it in pjsip-auth.conf.",
+            f"{section.file}:{section.line}: the auth object [{section.name}] is swapped with the registrations; "
+            "without it a standby cannot end its bindings at the carrier. Keep it in pjsip-auth.conf.",
         )
 
 
@@ -117,17 +145,3 @@ def _by_itself(where: str, trunk: TrunkFacts, what: str) -> Problem:
         Weight.MENDS,
         f"{where} registers {trunk.username} itself, in either role; it is trunk {trunk.name}. Remove {what}.",
     )
-
-
-def _mentions(text: str, username: str) -> bool:
-    for raw in text.splitlines():
-        line = raw.partition(";")[0]
-        key, _, value = line.partition("=")
-        value = value.removeprefix(">").strip()
-        if key.strip().lower() == "register":
-            user = value.rpartition("@")[0].rpartition("/")[2].partition(":")[0].partition("@")[0]
-            if user.strip('"') == username:
-                return True
-        elif key.strip().lower() == "client_uri" and value.partition(":")[2].partition("@")[0] == username:
-            return True
-    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import grp
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +99,20 @@ def _prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
     sets = {each: render_role(places, pair, machine, each) for each in PBX_ROLES}
     written = {each: put(places, pair, machine, store, found) for each, found in sets.items()}
     problems = [*wiring.check(facts(pair, machine, role), places.localized, written[role].path)]
+    if role is Role.PRIMARY:
+        problems += _as_standby(places, pair, machine, written[Role.STANDBY], problems)
     problems += _prepare_dns(places, pair, machine, store)
     return Prepared(written[role], tuple(problems))
+
+
+def _as_standby(
+    places: Places, pair: Pair, machine: str, standby: Generation, known: list[Problem]
+) -> Iterator[Problem]:
+    """What would keep this machine from becoming standby again: told in time, by whoever makes it primary."""
+    texts = {one.text for one in known}
+    for one in wiring.check(facts(pair, machine, Role.STANDBY), places.localized, standby.path):
+        if one.weight is Weight.STOPS and one.text not in texts:
+            yield Problem(Weight.MENDS, f"As standby, Asterisk would stay registered: {one.text}")
 
 
 def _prepare_dns(places: Places, pair: Pair, machine: str, store: Store) -> list[Problem]:

@@ -69,6 +69,27 @@ def _sip_spellings(account: SipAccount) -> Iterator[str]:
             yield f"?udp://{line}"
 
 
+@dataclass(frozen=True, slots=True)
+class SipLine:
+    """Everything that chan_sip makes of a `register =>` line.
+
+    Attributes:
+        expiry: as it is written; empty where the default holds.
+    """
+
+    peer: str
+    transport: str
+    username: str
+    domain: str
+    domain_port: str
+    secret: str
+    auth_username: str
+    host: str
+    port: str
+    contact: str
+    expiry: str
+
+
 class _Overrun(Exception):
     """A backslash ends the text, and Asterisk's scan runs past it into whatever follows in memory."""
 
@@ -78,13 +99,31 @@ def read_sip(line: str) -> SipAccount | None:
 
     More is: a peer, a transport other than UDP, a domain or its port; or a reading that depends on chance.
     """
+    read = read_sip_line(line)
+    if read is None or read.transport != "udp" or read.peer or read.domain or read.domain_port:
+        return None
+    if (read.port and not _is_number(read.port)) or not _is_number(read.expiry):
+        return None
+    return SipAccount(
+        username=read.username,
+        secret=read.secret,
+        auth_username=read.auth_username,
+        host=read.host,
+        port=int(read.port) if read.port else None,
+        contact=read.contact,
+        expiry_s=int(read.expiry),
+    )
+
+
+def read_sip_line(line: str) -> SipLine | None:
+    """What chan_sip holds after reading this value; None where it refuses the line, or where chance decides."""
     try:
         return _read_sip(_cut(line))
     except _Overrun:
         return None
 
 
-def _read_sip(text: str) -> SipAccount | None:
+def _read_sip(text: str) -> SipLine | None:
     userpart, at, hostpart = text.rpartition("@")
     if not at or not userpart or not hostpart:
         return None
@@ -94,36 +133,35 @@ def _read_sip(text: str) -> SipAccount | None:
     else:
         peer, userpart = "", peer
     transport, *after = _separated(userpart, "/", 3) or [""]
-    if len(after) == 2 and after[1]:
-        if after[0]:
-            return None
-        userpart = after[1]
-    elif after and after[0]:
+    if after and after[0]:
         return None
+    if len(after) == 2 and after[1]:
+        # The last character of what stands before '//' is cut, whatever it is; what is left decides by its beginning.
+        transport, userpart = transport[:-1].lower()[:3], after[1]
     else:
-        transport, userpart = "udp:", transport
+        transport, userpart = "udp", transport
     user = [*_separated(userpart, ":", 3), "", "", ""]
     named, secret, auth = user[0], user[1], user[2]
+    domain_port = ""
     auth_fields = _separated(auth, ":", 2)
     if len(auth_fields) == 2:
-        return None
+        domain_port, secret, auth = secret, auth_fields[0], auth_fields[1]
     host_and_expiry = [*_separated(hostpart, "~", 2), "", ""]
     host_and_contact = [*_separated(host_and_expiry[0], "/", 2), "", ""]
     host_and_port = [*_separated(host_and_contact[0], ":", 2), "", ""]
     name_and_domain = [*_separated(named, "@", 2), "", ""]
-    if transport.lower() != "udp:" or _unquoted(peer) or name_and_domain[1]:
-        return None
-    port, expiry = host_and_port[1], _unquoted(host_and_expiry[1])
-    if (port and not _is_number(port)) or not _is_number(expiry):
-        return None
-    return SipAccount(
+    return SipLine(
+        peer=_unquoted(peer),
+        transport=transport if transport in {"tcp", "tls"} else "udp",
         username=_unquoted(name_and_domain[0]),
+        domain=_unquoted(name_and_domain[1]),
+        domain_port=domain_port,
         secret=_unquoted(secret),
-        auth_username=_unquoted(auth_fields[0] if auth_fields else ""),
+        auth_username=_unquoted(auth),
         host=_unquoted(host_and_port[0]),
-        port=int(port) if port else None,
+        port=host_and_port[1],
         contact=_unquoted(host_and_contact[1] or "s"),
-        expiry_s=int(expiry),
+        expiry=_unquoted(host_and_expiry[1]),
     )
 
 

@@ -5,17 +5,20 @@ Pure, but for the disk that it is given: the configuration is read as Asterisk r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from localized.asterisk_conf import Conf, Include, LocalDisk, read_conf
+from localized.asterisk_section import folded
 from localized.elsewhere import TRUE, generated_by_gui, registrations_elsewhere
 from localized.facts import Facts
 from localized.problem import Problem, Weight, same_file, ways
 from localized.reach import closed_directories
+from localized.redirected import from_sorcery, instead_of_files
 from localized.rendered import FREEPBX_NAMES
+from localized.sorcery import TYPES, Source, sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +63,43 @@ def check(facts: Facts, localized: Path, generation: Path | None) -> list[Proble
     disk = LocalDisk(over)
     execs = _exec_includes(config_dir, disk)
     confs = {name: read_conf(name, config_dir, disk, exec_includes=execs) for name in _CONFS}
+    pjsip = {type_: sources(confs["sorcery.conf"], type_) for type_ in TYPES}
+    for name in {source.file for found in pjsip.values() for source in found if source.file} - set(confs):
+        confs[name] = read_conf(name, config_dir, disk, exec_includes=execs)
     found = list(closed_directories(localized, facts.asterisk.user, facts.asterisk.group))
-    found += _wires(facts, current, confs)
-    found += registrations_elsewhere(facts, confs, current)
+    found += _wires(facts, current, confs, pjsip)
+    found += registrations_elsewhere(facts, confs, current, pjsip["registration"])
+    found += instead_of_files(facts, confs["extconfig.conf"])
+    found += from_sorcery(facts, confs, pjsip, current)
     found += _swallowed(confs, facts)
     if facts.asterisk.freepbx:
         found += generated_by_gui(facts, disk)
     return found
 
 
-_CONFS: Final = ("sip.conf", "iax.conf", "pjsip.conf", "extensions.conf", "users.conf", "pjsip_wizard.conf")
+_CONFS: Final = (
+    *("sip.conf", "iax.conf", "pjsip.conf", "extensions.conf", "users.conf", "pjsip_wizard.conf"),
+    *("sorcery.conf", "extconfig.conf"),
+)
 _CHANNEL_OF: Final = {"sip.conf": "sip", "iax.conf": "iax2", "pjsip.conf": "pjsip"}
 
 
-def _wires(facts: Facts, current: Path, confs: dict[str, Conf | None]) -> Iterator[Problem]:
+_TYPE_OF: Final = {"asterisk/pjsip-registrations.conf": "registration", "asterisk/pjsip-auth.conf": "auth"}
+
+
+def _wires(
+    facts: Facts, current: Path, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[Source, ...]]
+) -> Iterator[Problem]:
     for wire in WIRES:
         path = FREEPBX_NAMES.get(wire.file, wire.file) if facts.asterisk.freepbx else wire.file
         wanted = current / path
-        conf = confs[wire.conf]
+        name = _read_for(wire, confs, pjsip, wanted)
+        conf = confs[name]
         weight = _weight(wire, facts)
         if weight is None:
             continue
         line = f'\n    #include "{wanted}"'
-        where = f"{facts.asterisk.config_dir}/{wire.conf}"
+        where = f"{facts.asterisk.config_dir}/{name}"
         if conf is None:
             yield Problem(weight, f"{where} is missing. Write it, and {wire.advice}:{line}")
             continue
@@ -92,11 +109,9 @@ def _wires(facts: Facts, current: Path, confs: dict[str, Conf | None]) -> Iterat
         met = [include for include in conf.includes if same_file(include.path, wanted)]
         if not met:
             yield Problem(weight, f"{where} does not include {path}. Write {wire.advice}:{line}")
-        elif wire.section is not None and all((one.section or "").lower() != wire.section for one in met):
+        elif wire.section is not None and (misplaced := _misplaced(conf, wire, met)):
             yield Problem(
-                weight,
-                f"{met[0].file}:{met[0].line} includes {path} inside [{met[0].section}], where Asterisk does not "
-                f"look for it. Move the line {wire.advice}.",
+                weight, f"{met[0].file}:{met[0].line} includes {path} {misplaced} Move the line {wire.advice}."
             )
         elif wire.file == "asterisk/pjsip-address.conf":
             yield from _outside_transport(conf, met, path)
@@ -106,6 +121,33 @@ def _wires(facts: Facts, current: Path, confs: dict[str, Conf | None]) -> Iterat
                 f"{where}: HOTSTANDBY_ROLE is not read from the first [globals] of the dialplan, the only one that "
                 f"Asterisk takes. Write {wire.advice}, and only there:{line}",
             )
+
+
+def _read_for(wire: Wire, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[Source, ...]], wanted: Path) -> str:
+    """The file that the wire belongs into: where sorcery.conf names others, the one that has it, or else the first."""
+    if wire.file not in _TYPE_OF:
+        return wire.conf
+    names = [source.file for source in pjsip[_TYPE_OF[wire.file]] if source.file] or [wire.conf]
+    for name in names:
+        conf = confs[name]
+        if conf is not None and any(same_file(include.path, wanted) for include in conf.includes):
+            return name
+    return names[0]
+
+
+def _misplaced(conf: Conf, wire: Wire, met: Sequence[Include]) -> str:
+    """Why Asterisk does not look there; empty where it does. Of several sections of a name it reads the first alone."""
+    first, one = next(conf.named(wire.section or ""), None), met[0]
+    named = [each for each in met if each.into is not None and folded(each.into.name) == folded(wire.section or "")]
+    if not named or first is None:
+        kind = "(!), a template," if one.into is not None and one.into.template else ","
+        return f"inside [{one.section}]{kind} where Asterisk does not look for it."
+    if wire.section == "globals" or any(each.into is first for each in named):
+        # role.conf opens sections of its own, which are read in any case; its globals are looked at by _sets_role.
+        return ""
+    into = named[0].into
+    where = f"{into.file}:{into.line}" if into is not None else ""
+    return f"inside the [{wire.section}] of {where}, and Asterisk reads the first alone, {first.file}:{first.line}."
 
 
 def _weight(wire: Wire, facts: Facts) -> Weight | None:
@@ -156,9 +198,22 @@ def _swallowed(confs: dict[str, Conf | None], facts: Facts) -> Iterator[Problem]
                 Weight.STOPS if used else Weight.TELLS,
                 f"{conf.refused}. Asterisk refuses the whole of {name} and keeps what it had loaded before.",
             )
+        if name in _CHANNEL_OF and name != "pjsip.conf" and used:
+            yield from _second_general(conf)
         for finding in conf.findings:
             lost = "drops the rest" in finding.text
             yield Problem(Weight.MENDS if used and lost else Weight.TELLS, f"{finding}.")
+
+
+def _second_general(conf: Conf) -> Iterator[Problem]:
+    first, *others = [*conf.named("general"), None]
+    for one in others:
+        if first is not None and one is not None and one.settings:
+            yield Problem(
+                Weight.TELLS,
+                f"{one.file}:{one.line} is a second [{one.name}]; Asterisk reads the first alone, which is "
+                f"{first.file}:{first.line}. Write [general](+) to go on with that one.",
+            )
 
 
 def _exec_includes(config_dir: str, disk: LocalDisk) -> bool:

@@ -112,3 +112,116 @@ def test_freepbx_generated_registrations_of_our_trunks_are_found(tmp_path: Path)
     found = [problem for problem in here.problems() if problem.weight is Weight.MENDS]
     assert len(found) == 1
     assert "FreePBX generates, registers trunk acme" in found[0].text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5551000:pw@sip.acme.example",
+        "tls://5551000:pw@sip.acme.example:5061",
+        "tcp://5551000:pw@sip.acme.example",
+        "udp://5551000:pw@sip.acme.example",
+        "acme?tcp://5551000:pw@sip.acme.example",
+        "tls://5551000@acme.example:pw:5551000@sip.acme.example:5061/5551000~300",
+        '"5551000":pw@sip.acme.example',
+        "5551000@acme.example:5061:pw:auth@sip.acme.example",
+    ],
+)
+def test_a_register_line_is_read_as_chan_sip_reads_it_whatever_it_begins_with(here: Here, line: str) -> None:
+    here.change("sip.conf", "[general]\n", f"[general]\nregister => {line}\n")
+    found = [one for one in here.problems() if one.weight is Weight.MENDS]
+    assert [one.text.partition("registers ")[2] for one in found] == [
+        "5551000 itself, in either role; it is trunk acme. Remove the line."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "weight", "said"),
+    [
+        (
+            "iax.conf",
+            "[general]\n",
+            "[general]\nbindport = 4569\n[guest]\n[general]\n",
+            Weight.STOPS,
+            "reads the first",
+        ),
+        ("sip.conf", "[general]\n", "[general]\n#include more.conf\n", Weight.STOPS, "more.conf:1, and Asterisk reads"),
+        ("sip.conf", "[general]\n", "[general](!)\n[general](general)\n", None, ""),
+        ("sip.conf", "[general]\n", "[general]\na=1\n[x]\n[general](+)\n", None, ""),
+        ("sip.conf", "[general]\n", "[general](!)\n", Weight.STOPS, "inside [general](!), a template"),
+        ("sip.conf", "[phones]", "[general]\nallow=all\n[phones]", Weight.TELLS, "is a second [general]"),
+        ("sip.conf", "[phones]", "[general]\nregister => 5551000:x@h\n[phones]", Weight.TELLS, "is a second [general]"),
+        ("pjsip.conf", "[nova-in]", "[nova]\ntype = auth\n[nova-in]", Weight.STOPS, "second object of type auth"),
+        ("pjsip.conf", "[nova-in]", "[t](!)\ntype=auth\n[nova](t)\n[nova-in]", Weight.STOPS, "of type auth"),
+        ("pjsip.conf", "[nova-in]", "[Nova]\ntype = auth\n[nova-in]", None, ""),  # told apart by case
+        ("pjsip.conf", "[nova-in]", "[nova]\ntype = auth-x\n[nova-in]", None, ""),
+        ("pjsip.conf", "[nova-in]", "[nova]\ntype=registration\n[nova-in]", Weight.STOPS, "of type registration"),
+        ("pjsip.conf", "[nova-in]", "[bob]\ntype=aor\n[bob]\ntype=aor\n[nova-in]", Weight.MENDS, "of type aor"),
+        (
+            "pjsip.conf",
+            "[nova-in]",
+            "[nova](+type=registration)\n[nova-in]",
+            Weight.STOPS,
+            "refuses the whole of pjsip",
+        ),
+        (
+            "extconfig.conf",
+            "",
+            "[settings]\nsip.conf => odbc,asterisk\n",
+            Weight.MENDS,
+            "takes sip.conf from a database",
+        ),
+        ("extconfig.conf", "", "[settings]\nglobal => odbc,asterisk\n", Weight.MENDS, "every file that is not named"),
+        ("extconfig.conf", "", "[settings]\nqueues.conf => odbc,asterisk\n", None, ""),
+        ("extconfig.conf", "", "[settings]\nsippeers => odbc,asterisk\n", Weight.TELLS, "callbackextension"),
+        ("extconfig.conf", "", "[x]\nsip.conf => odbc,asterisk\n", None, ""),
+        (
+            "sorcery.conf",
+            "",
+            "[res_pjsip_outbound_registration]\nregistration=realtime,ps_registrations\n"
+            "registration=config,pjsip.conf,criteria=type=registration\n",
+            Weight.TELLS,
+            "takes objects of type registration from realtime as well, which is not looked at",
+        ),
+        (
+            "sorcery.conf",
+            "",
+            "[res_pjsip]\nauth/cache=realtime,ps_auths\n",
+            Weight.STOPS,
+            "objects of type auth from realtime alone",
+        ),
+        (
+            "sorcery.conf",
+            "",
+            "[res_pjsip_outbound_registration]\nregistration=config,pjsip_trunks.conf,criteria=type=registration\n",
+            Weight.STOPS,
+            "pjsip_trunks.conf is missing",
+        ),
+        ("sorcery.conf", "", "[res_pjsip]\nendpoint=realtime,ps_endpoints\n", None, ""),
+        ("sorcery.conf", "", "[other]\nregistration=realtime,ps_registrations\n", None, ""),
+    ],
+)
+def test_what_asterisk_reads_otherwise_than_it_looks_is_found(
+    here: Here, name: str, old: str, new: str, weight: Weight | None, said: str
+) -> None:
+    (here.asterisk / "more.conf").write_text("[general]\nexternhost = pbx.example\n")
+    here.change(name, old, new)
+    found = here.problems()
+    if weight is None:
+        assert found == []
+        return
+    assert any(problem.weight is weight and said in problem.text for problem in found), found
+
+
+def test_registrations_that_sorcery_takes_from_another_file_are_looked_for_there(here: Here) -> None:
+    here.change(
+        "sorcery.conf",
+        "",
+        "[res_pjsip_outbound_registration]\nregistration=config,trunks.conf,criteria=type=registration\n",
+    )
+    (here.asterisk / "trunks.conf").write_text(
+        f'[a]\ntype=registration\nclient_uri=sip:nova%20user@x\n#include "{here.current}/pjsip-registrations.conf"\n'
+    )
+    texts = [one.text for one in here.problems()]
+    assert any("trunks.conf:1 registers nova user itself" in text for text in texts), texts
+    assert not any("does not include" in text for text in texts)
