@@ -241,16 +241,18 @@ def _write_hosts(generation: Generation, hosts_file: Path | None, outcome: Outco
         return
     block = (generation.path / "hosts").read_bytes() if (generation.path / "hosts").exists() else b""
     try:
-        hosts.apply(hosts_file, block)
+        written = hosts.apply(hosts_file, block)
     except NotWritable as error:
         outcome.notes.append(str(error))
         outcome.exit = Exit.DEGRADED
-    rewriter = hosts.cloud_init_rewrites() if block else None
-    if rewriter is not None:
-        outcome.notes.append(
-            f"cloud-init rewrites /etc/hosts at every boot (manage_etc_hosts in {rewriter}) and would drop our block. "
-            "Set manage_etc_hosts: false there."
-        )
+    else:
+        if written is hosts.Written.IN_PLACE:
+            outcome.notes.append(
+                f"{hosts_file} is a mount of its own, or nothing can be made beside it, so our block was written in "
+                "place. A container's is made anew when the container starts: give the aliases with --add-host there, "
+                "or activate again."
+            )
+    outcome.notes += hosts.troubles(hosts_file, block)
 
 
 def needs_restart(before: Generation | None, now: Generation) -> bool:

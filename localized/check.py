@@ -35,9 +35,12 @@ class Difference:
     secret_changed: bool
 
 
-def check(places: Places, pair: Pair, machine: str, role: Role | None) -> list[Problem]:
+def check(
+    places: Places, pair: Pair, machine: str, role: Role | None, *, hosts_file: Path = Path("/etc/hosts")
+) -> list[Problem]:
     """Everything that is wrong with what would be rendered, and with this machine's own files."""
     found: list[Problem] = []
+    block = b""
     roles = PBX_ROLES if role is None else (role,)
     for each in roles:
         try:
@@ -45,19 +48,12 @@ def check(places: Places, pair: Pair, machine: str, role: Role | None) -> list[P
         except (LocalizedError, UsageError) as error:
             found.append(Problem(Weight.STOPS, reason(error)))
             continue
+        block = next((file.data for file in sets.files if file.path == "hosts"), block)
         with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
             _lay_out(Path(scratch), sets)
             found += wiring.check(facts(pair, machine, each), places.localized, Path(scratch))
     found += _dns(places, pair, machine)
-    rewriter = hosts.cloud_init_rewrites()
-    if rewriter is not None and pair.domino.sites:
-        found.append(
-            Problem(
-                Weight.TELLS,
-                f"cloud-init rewrites /etc/hosts at every boot (manage_etc_hosts in {rewriter}) and would drop our "
-                "block. Set manage_etc_hosts: false there.",
-            )
-        )
+    found += [Problem(Weight.TELLS, text) for text in hosts.troubles(hosts_file, block)]
     return list(dict.fromkeys(found))
 
 

@@ -102,7 +102,7 @@ def command(
     places = Places.standard(config)
     wanted = Role(role) if role is not None else None
     if check_:
-        sys.exit(report.run(as_json, lambda: _check(places, wanted, as_json)))
+        sys.exit(report.run(as_json, lambda: _check(places, wanted, as_json, hosts_file)))
     if diff:
         sys.exit(report.run(as_json, lambda: _diff(places, wanted, as_json)))
     work = _Work(places, hosts_file, as_json, without_asterisk, peer_is_down)
@@ -222,10 +222,10 @@ class _Work:
         return report.activated(outcome, self.as_json)
 
 
-def _check(places: Places, role: Role | None, as_json: bool) -> int:
+def _check(places: Places, role: Role | None, as_json: bool, hosts_file: Path) -> int:
     pair = read(places)
     machine = this_machine(places, pair)
-    return report.checked(check.check(places, pair, machine, role), machine, as_json)
+    return report.checked(check.check(places, pair, machine, role, hosts_file=hosts_file), machine, as_json)
 
 
 def _diff(places: Places, role: Role | None, as_json: bool) -> int:
