@@ -7,7 +7,9 @@ One server speaks all five, each under its own paths, about the same numbers.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import math
 import re
 import sys
 import threading
@@ -29,14 +31,21 @@ _HANG_S: Final = 20.0
 class Misbehaviour:
     """What goes wrong, with which requests, how many times.
 
-    kind: error-500, login-page, half, late-applied, late-not-applied, rate-limit, ip-not-allowed, redirect, drip,
-        empty, ignored (says success and does nothing), echo (quotes the whole request in its error).
+    kind: error-500, gateway (502 with a page), login-page, half, late-applied, late-not-applied, rate-limit,
+        ip-not-allowed, redirect, drip, empty, null, ignored (says success and does nothing), echo (quotes the whole
+        request in its error), error-200 (an error, and HTTP 200; nothing is done), as-html, bom, latin-1, compressed
+        (what is right, said to be another type or written otherwise), own-spelling (the number as the API likes it),
+        no-route (null where the route stands), secret-route (our own secret there), long-route; or busy: and the value
+        of a Retry-After.
     on: read, write or any.
+    times: so many requests.
+    until: and not after this, time.monotonic() seconds.
     """
 
     kind: str
     on: str = "any"
     times: int = 1
+    until: float = math.inf
 
 
 @dataclass
@@ -99,10 +108,10 @@ class CarrierApi:
         self._server.server_close()
         self._thread.join(5)
 
-    def misbehave(self, kind: str, *, on: str = "any", times: int = 1) -> None:
-        """From now on, so many times."""
+    def misbehave(self, kind: str, *, on: str = "any", times: int = 1, for_s: float = math.inf) -> None:
+        """From now on, so many times, and for so many seconds at most."""
         with self._lock:
-            self._wrong.append(Misbehaviour(kind, on, times))
+            self._wrong.append(Misbehaviour(kind, on, times, time.monotonic() + for_s))
 
     @property
     def writes(self) -> int:
@@ -123,11 +132,10 @@ class CarrierApi:
             self.asked.append(Asked(handler.command, handler.path, writes, handler.headers.get("Host", "")))
             wrong = self._due("write" if writes else "read")
         kind = wrong.kind if wrong else ""
-        voipms = url.path.endswith("rest.php")
         if kind == "late-not-applied":
             self._end.wait(_HANG_S)
             return
-        early = self._early(kind, handler, voipms)
+        early = self._early(kind, handler, url.path)
         if early is not None:
             self._send(handler, early, kind)
             return
@@ -141,16 +149,30 @@ class CarrierApi:
             return
         if kind == "empty":
             reply = Reply(200, text=b"")
+        if kind == "null":
+            reply = Reply(200, text=b"null")
+        if kind in _ROUTES and not writes:
+            _retell(reply.body, _ROUTES[kind])
+        if kind == "own-spelling":
+            _respell(reply.body)
         self._send(handler, reply, kind)
 
     def _due(self, what: str) -> Misbehaviour | None:
         for wrong in self._wrong:
-            if wrong.times > 0 and wrong.on in (what, "any"):
+            if wrong.times > 0 and wrong.on in (what, "any") and time.monotonic() < wrong.until:
                 wrong.times -= 1
                 return wrong
         return None
 
-    def _early(self, kind: str, handler: BaseHTTPRequestHandler, voipms: bool) -> Reply | None:
+    def _early(self, kind: str, handler: BaseHTTPRequestHandler, path: str) -> Reply | None:
+        voipms = path.endswith("rest.php")
+        if kind == "gateway":
+            page = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+            return Reply(502, text=page, headers={"Content-Type": "text/html"})
+        if kind == "error-200":
+            return Reply(200, next(body for pattern, body in _ERRORS if re.match(pattern, path)))
+        if kind.startswith("busy:"):
+            return Reply(429, {}, {"Retry-After": kind.removeprefix("busy:").strip()})
         if kind == "error-500":
             return Reply(500, text=b"<html>Internal Server Error</html>", headers={"Content-Type": "text/html"})
         if kind == "login-page":
@@ -172,6 +194,14 @@ class CarrierApi:
         if text is None:
             text = b"" if reply.status == 204 else json.dumps(reply.body).encode()
         headers = {"Content-Type": "application/json", **reply.headers}
+        if kind == "as-html" and text:
+            headers["Content-Type"] = "text/html; charset=UTF-8"
+        if kind == "bom" and text:
+            text = b"\xef\xbb\xbf" + text
+        if kind == "latin-1" and isinstance(reply.body, dict):
+            text = json.dumps({**reply.body, "note": "Zürich"}, ensure_ascii=False).encode("latin-1")
+        if kind == "compressed" and text:
+            headers["Content-Encoding"], text = "gzip", gzip.compress(text)
         handler.send_response(reply.status)
         for key, value in headers.items():
             handler.send_header(key, value)
@@ -306,6 +336,49 @@ def _plain(book: Book, method: str, path: str, _query: dict[str, str], body: byt
         _write(book, number, str(json.loads(body)["route"]))
     return Reply(200, {"route": _read(book, number)})
 
+
+_ROUTES: Final[Mapping[str, str | None]] = {"no-route": None, "secret-route": SECRET, "long-route": "x" * 5000}
+_ROUTE_KEYS: Final = ("routing", "connection_id", "route", "enabled")
+
+
+def _retell(body: Any, route: str | None) -> None:
+    """Puts `route` where the answer tells one; Flowroute's stands in an object that is null without one."""
+    if isinstance(body, list):
+        for one in body:
+            _retell(one, route)
+    elif isinstance(body, dict):
+        for key, value in body.items():
+            if key in _ROUTE_KEYS:
+                body[key] = route
+            elif key == "primary_route":
+                body[key] = {"data": None if route is None else {"type": "route", "id": route}}
+            else:
+                _retell(value, route)
+
+
+def _respell(body: Any) -> None:
+    """The number in another spelling: with its country, or without its plus."""
+    if isinstance(body, list):
+        for one in body:
+            _respell(one)
+    elif isinstance(body, dict):
+        for key, value in body.items():
+            if key == "did":
+                body[key] = int(f"1{value}")
+            elif key == "phone_number":
+                body[key] = f"1 ({value[2:5]}) {value[5:8]}-{value[8:]}"
+            else:
+                _respell(value)
+
+
+_ERRORS: Final[list[tuple[str, Any]]] = [
+    (r"/api/v1/rest\.php$", {"status": "invalid_did", "message": "Invalid DID number"}),
+    (r"/v1/Trunks/", {"code": 20404, "message": "The requested resource was not found", "status": 404}),
+    (r"/v2/phone_numbers", {"errors": [{"code": "10005", "title": "Resource not found", "detail": "no such number"}]}),
+    (r"/v2/numbers/", {"errors": [{"status": 404, "title": "Not Found", "detail": "no such number"}]}),
+    (r"/", {"error": "no such number", "message": "look at the portal"}),
+]
+"""What each says with HTTP 200 when something is wrong."""
 
 _Dialect = Callable[[Book, str, str, dict[str, str], bytes, str], Reply]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 import queue
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from failover.carrier.preset import (
@@ -30,6 +34,13 @@ CALL_S: Final = 8.0
 """Seconds for one request, all of it."""
 _PAUSE_S: Final = 2.0
 """Seconds before a request that was one too many is sent again, when the carrier does not say."""
+_PAUSES_S: Final = (0.5, 60.0)
+"""Seconds that a carrier may have us wait, least and most."""
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_NO_ERROR: Final = ("", "0", "false", "none")
+"""What stands where an error would, when all is well."""
+_VALUE_LONGEST: Final = 250
+"""Characters of a route, or of an id, that a carrier tells."""
 
 
 class CarrierError(FailoverError):
@@ -56,11 +67,10 @@ class CarrierUnclear(CarrierError):
     """No answer, or none that makes sense: whether anything was done is not known. Read before anything else."""
 
 
-class _NoUrls(logging.Filter):
-    """urllib3 logs the path with its query at DEBUG; voip.ms wants the password there."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno > logging.DEBUG
+def _silence_urllib3() -> None:
+    """urllib3 logs paths with their query and headers that it cannot read: voip.ms wants the password in the query, and
+    an answer's cookies are nobody's business. What matters of it is in our own errors."""
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +101,7 @@ class CarrierApi:
         self._account = account
         self._mask = mask
         mask.hide_login(account.user, account.secret)
-        quiet = logging.getLogger("urllib3.connectionpool")
-        if not any(isinstance(found, _NoUrls) for found in quiet.filters):
-            quiet.addFilter(_NoUrls())
+        _silence_urllib3()
 
     @property
     def title(self) -> str:
@@ -119,7 +127,7 @@ class CarrierApi:
         login = {**given, "secret": account.secret}
         what = f"{preset.title} ({request.method} {filled_path(request.path, given)})"
         query = {key: filled(value, given) for key, value in request.query.items()}
-        headers = {"Accept": "application/json", "User-Agent": "hotstandby"}
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "hotstandby"}
         auth: tuple[str, str] | None = None
         if preset.login.kind == "query":
             query |= {key: filled(value, login) for key, value in preset.login.query.items()}
@@ -142,6 +150,23 @@ class CarrierApi:
             prepared["json"] = filled_json(request.body, given)
         status, head, body = self._send(what, prepared, min(deadline_s, CALL_S))
         return self._understood(what, status, head, body)
+
+    def told(self, value: str, *, known: Iterable[str] = ()) -> str:
+        """A route or an id that the carrier told, if it can be one: it is journalled, shown, and sent back.
+
+        Args:
+            known: values of pair.toml, which are ours whatever they hold.
+
+        Raises:
+            ValueMissing: it is none.
+        """
+        if value in known:
+            return value
+        if len(value) > _VALUE_LONGEST or not value.isprintable():
+            raise ValueMissing(f"{len(value)} characters that are no route: {printable(self._mask(value[:500]), 40)}")
+        if self._mask(value) != value:
+            raise ValueMissing("our own secret stands where a route belongs")
+        return value
 
     def _send(self, what: str, prepared: dict[str, Any], deadline_s: float) -> tuple[int, Mapping[str, str], bytes]:
         """In a thread of its own: an answer that drips byte by byte never lets a socket's time-out pass."""
@@ -190,6 +215,8 @@ class CarrierApi:
                 raise CarrierUnclear(f"{what} closed the connection without an answer") from None
             except requests.exceptions.RequestException:
                 raise CarrierUnclear(f"{what} did not answer within {deadline_s:.1f} s") from None
+            if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+                raise CarrierUnclear(f"{what} answered compressed although told not to")
             try:
                 body = b""
                 for chunk in answer.iter_content(65536):
@@ -202,9 +229,10 @@ class CarrierApi:
 
     def _understood(self, what: str, status: int, head: Mapping[str, str], body: bytes) -> Any:
         headers = {key.lower(): value for key, value in head.items()}
+        # Whatever the answer calls itself: PHP says text/html of JSON, and a page is told by how it begins.
         parsed, is_json = _parsed(body)
         if status == 429:
-            raise CarrierBusy(f"{what}: too many requests", _pause(headers.get("retry-after", "")))
+            raise CarrierBusy(f"{what}: too many requests", _pause(headers))
         if 300 <= status < 400:
             raise CarrierRefused(f"{what} redirects elsewhere, which is not followed. Is carriers.X.base right?")
         if 400 <= status < 500 and status != 408:
@@ -213,17 +241,19 @@ class CarrierApi:
             raise CarrierUnclear(f"{what} failed: {self._why(parsed) or f'HTTP {status}'}")
         if not body.strip():
             return None
-        if body.lstrip()[:1] == b"<" or "html" in headers.get("content-type", ""):
-            raise CarrierUnclear(
-                f"{what} answered with a web page, not with data. Is its API enabled, and carriers.X.base right?"
-            )
         if not is_json:
+            if body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
+                raise CarrierUnclear(
+                    f"{what} answered with a web page, not with data. Is its API enabled, and carriers.X.base right?"
+                )
             raise CarrierUnclear(f"{what} gave half an answer")
         self._status(what, parsed)
         return parsed
 
     def _status(self, what: str, parsed: Any) -> None:
         form = self._preset.answer
+        if form.error is not None and _found(parsed, form.error).lower() not in _NO_ERROR:
+            raise CarrierRefused(f"{what} refused: {self._why(parsed) or 'with an error that says nothing'}")
         if form.status is None:
             return
         try:
@@ -245,10 +275,13 @@ class CarrierApi:
 
 
 def _parsed(body: bytes) -> tuple[Any, bool]:
-    try:
-        return json.loads(body.decode("utf-8")), True
-    except (ValueError, RecursionError):
-        return None, False
+    """The JSON of an answer, and whether it is any: UTF-8 with a byte order mark or without, UTF-16, or Latin-1."""
+    for encoding in (json.detect_encoding(body), "cp1252"):
+        try:
+            return json.loads(body.decode(encoding)), True
+        except (ValueError, RecursionError):
+            continue
+    return None, False
 
 
 def _found(parsed: Any, place: str) -> str:
@@ -258,5 +291,19 @@ def _found(parsed: Any, place: str) -> str:
         return ""
 
 
-def _pause(said: str) -> float:
-    return min(60.0, float(said)) if said.isdigit() else _PAUSE_S
+def _pause(headers: Mapping[str, str]) -> float:
+    """Seconds that Retry-After says, or its date less the answer's own (RFC 9110 §10.2.3); ours where it is neither."""
+    said = headers.get("retry-after", "").strip()
+    least, most = _PAUSES_S
+    if _SECONDS.fullmatch(said):
+        return min(most, max(least, float(said)))
+    until, since = _date(said), _date(headers.get("date", "")) or datetime.now(UTC)
+    return _PAUSE_S if until is None else min(most, max(least, (until - since).total_seconds()))
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text[:100])
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    except (ValueError, OverflowError, TypeError):
+        return None

@@ -9,7 +9,8 @@ from host.errors import UsageError
 from pair.carrier import international
 
 Spelling: TypeAlias = Literal["10", "11", "e164", "digits"]
-"""5551234567, 15551234567, +15551234567, or the digits as they were given."""
+"""5551234567, 15551234567, +15551234567, or the digits as they were given. Numbers of other countries have all their
+digits in each: 442031234567, +442031234567; whether the carrier knows them it says itself."""
 
 
 class NumberUnclear(UsageError):
@@ -31,6 +32,4 @@ def spelled(number: str, spelling: Spelling) -> str:
         raise NumberUnclear(f"{number} has {len(digits)} digits; numbers have 8 to 15 (E.164).")
     if spelling == "e164":
         return "+" + digits
-    if not digits.startswith("1") or len(digits) != 11:
-        raise NumberUnclear(f"{number} is not a North American number, and this carrier takes no others.")
-    return digits if spelling == "11" else digits[1:]
+    return digits[1:] if spelling == "10" and digits.startswith("1") and len(digits) == 11 else digits

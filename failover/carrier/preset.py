@@ -15,12 +15,13 @@ from host.errors import UsageError
 from host.places import Places
 from host.printable import printable
 from host.reading import read_file
-from pair.carrier import Carrier
+from pair.carrier import Carrier, international
 from pair.fields import Line, Section
 from pair.reading import read_toml
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_PART: Final = re.compile(r"([A-Za-z0-9_@$-]+)|\[([0-9]{1,6})\]|\[([A-Za-z0-9_@$-]+)=([^\]]*)\]|\.")
+_PART: Final = re.compile(r"([A-Za-z0-9_@$-]+)(\?)?|\[(\d{1,6})\]|\[([A-Za-z0-9_@$-]+)=([^\]]*)\]|\.")
+_NUMBER: Final = "{number}"
 
 
 class PresetUnusable(UsageError):
@@ -61,6 +62,8 @@ class AnswerForm(Section):
     """What that status is when all is well."""
     limited: tuple[Line, ...] = ()
     """Statuses that mean: too many requests, nothing was done."""
+    error: Line | None = None
+    """Where an error stands that may come with HTTP 200; nothing is there when all is well."""
     code: Line | None = None
     """Where an error's code stands."""
     words: tuple[Line, ...] = ()
@@ -87,7 +90,8 @@ class Preset(Section):
     def _complete(self) -> Preset:
         if "now" not in self.read.take:
             raise ValueError("read.take.now is missing: where the present route stands in the answer")
-        for expression in (*self.read.take.values(), *self.answer.words, self.answer.status, self.answer.code):
+        form = self.answer
+        for expression in (*self.read.take.values(), *form.words, form.status, form.error, form.code):
             if expression is not None:
                 list(parts(expression))
         for request in (self.read, self.set):
@@ -188,7 +192,7 @@ def filled_json(template: Any, values: Mapping[str, str]) -> Any:
 
 
 def parts(expression: str) -> Iterator[re.Match[str]]:
-    """The parts of an expression such as `dids[did={number}].routing`.
+    """The parts of an expression such as `dids[did={number}].routing`, or `route?.id`, where route may be null.
 
     Raises:
         ValueError
@@ -203,32 +207,40 @@ def parts(expression: str) -> Iterator[re.Match[str]]:
 
 
 def taken(answer: Any, expression: str, values: Mapping[str, str]) -> str:
-    """The value at that place of an answer, as text.
+    """The value at that place of an answer, as text; "" where null stands at a name that may be null.
 
     Raises:
         ValueMissing: it is not there, or stands there more than once.
     """
     here = answer
     for part in parts(expression):
-        name, index, key, wanted = part.groups()
+        name, may_be_null, index, key, wanted = part.groups()
         if name is not None:
             if not isinstance(here, Mapping) or name not in here:
                 raise ValueMissing(f"no '{name}' ({expression})")
             here = here[name]
+            if here is None and may_be_null:
+                return ""
         elif index is not None:
             if not isinstance(here, list) or int(index) >= len(here):
                 raise ValueMissing(f"no entry {index} ({expression})")
             here = here[int(index)]
         elif key is not None:
             sought = filled(wanted, values)
+            same = _same_number if wanted == _NUMBER else str.__eq__
             entries = [here] if isinstance(here, Mapping) else here if isinstance(here, list) else []
-            found = [entry for entry in entries if isinstance(entry, Mapping) and _text(entry.get(key)) == sought]
+            found = [entry for entry in entries if isinstance(entry, Mapping) and same(_text(entry.get(key)), sought)]
             if len(found) != 1:
                 raise ValueMissing(f"{len(found)} entries with {key} {sought}, one is needed")
             here = found[0]
     if isinstance(here, Mapping | list):
         raise ValueMissing(f"no single value ({expression})")
     return _text(here)
+
+
+def _same_number(one: str, other: str) -> bool:
+    """Whether two spellings are of one number: an API may answer 15551234567 or +1 555 123 4567 to 5551234567."""
+    return one == other or (international(one) or one) == (international(other) or other)
 
 
 def _text(value: Any) -> str:

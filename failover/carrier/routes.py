@@ -6,8 +6,10 @@ did not come is never repeated before reading: it may have been carried out.
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
@@ -22,15 +24,17 @@ from failover.carrier.http import (
     CarrierUnclear,
 )
 from failover.carrier.number import NumberUnclear, spelled
-from failover.carrier.preset import Preset, Request, ValueMissing, taken
+from failover.carrier.preset import Preset, PresetUnusable, Request, ValueMissing, taken
 from pair.carrier import Carrier
 
 _AT_ONCE: Final = 4
-"""Numbers that are moved at the same time; more would meet the carriers' limits sooner."""
+"""Requests at the same time; more would meet the carriers' limits sooner."""
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between reads: a carrier may need a moment until it shows what it was told."""
-_WRITES: Final = 3
-"""Times that a write is sent, each but the first after a read that showed it undone."""
+_STEADY_S: Final = 2.0
+"""Seconds between attempts after these, until the deadline: a carrier's gateway may be back at any moment."""
+_MOST_ITEMS: Final = 200
+"""Numbers that are under way at the same time, most of them waiting: one that fails holds up none of the others."""
 
 
 class Outcome(Enum):
@@ -86,6 +90,11 @@ class Deadline:
         return max(0.0, self._end - self._now())
 
 
+def _waits() -> Iterator[float]:
+    """Seconds before each further attempt, without end."""
+    return itertools.chain(_BACK_OFF_S, itertools.repeat(min(_STEADY_S, _BACK_OFF_S[-1])))
+
+
 class Routes:
     """The routes at one carrier."""
 
@@ -93,6 +102,7 @@ class Routes:
         self._carrier = carrier
         self._preset = preset
         self._api = api
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     @property
     def title(self) -> str:
@@ -115,7 +125,7 @@ class Routes:
                 return error
 
         asked = list(items)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_MOST_ITEMS) as pool:
             return dict(zip(asked, pool.map(read, asked), strict=True))
 
     def move_all(self, want: Mapping[str, str], deadline: Deadline) -> list[Result]:
@@ -132,7 +142,7 @@ class Routes:
                     Result(item, "", "", Outcome.FAILED, why) for item, value in want.items() if value != "true"
                 ]
             return on + [self._move(item, value, deadline) for item, value in want.items() if value != "true"]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_MOST_ITEMS) as pool:
             return list(pool.map(lambda item: self._move(item, want[item], deadline), want))
 
     def _move(self, item: str, value: str, deadline: Deadline) -> Result:
@@ -156,27 +166,24 @@ class Routes:
         Raises:
             CarrierError
         """
-        last: CarrierError | None = None
-        for _ in range(_WRITES):
+        for wait_s in _waits():
             try:
                 self._call(self._preset.set, item, {**seen.taken, **self._value(value)}, deadline)
             except CarrierBusy as error:
-                last = error
-                self._pause(error.pause_s, deadline, error)
+                self._pause(max(wait_s, error.pause_s), deadline, error)
                 continue
             except CarrierNotReached as error:
-                last = error
-                self._pause(_BACK_OFF_S[0], deadline, error)
+                self._pause(wait_s, deadline, error)
                 continue
             except CarrierUnclear as error:
-                last = error
+                seen = self._read_until(item, value, deadline)
+                if seen.now == value:
+                    return seen
+                # It is undone for certain now; once more, while there is time.
+                self._pause(wait_s, deadline, error)
             else:
-                last = None
-            seen = self._read_until(item, value, deadline)
-            if seen.now == value or last is None:
-                return seen
-        assert last is not None
-        raise last
+                return self._read_until(item, value, deadline)
+        raise AssertionError("the waits have no end")
 
     def _read_until(self, item: str, value: str, deadline: Deadline) -> Seen:
         seen = self._read_patiently(item, deadline)
@@ -189,30 +196,45 @@ class Routes:
 
     def _read_patiently(self, item: str, deadline: Deadline) -> Seen:
         """Reading twice harms nobody, so it is tried again until the deadline."""
-        for wait_s in _BACK_OFF_S:
+        for wait_s in _waits():
             try:
                 return self._read(item, deadline)
             except CarrierBusy as error:
-                self._pause(error.pause_s, deadline, error)
+                self._pause(max(wait_s, error.pause_s), deadline, error)
             except (CarrierUnclear, CarrierNotReached) as error:
                 self._pause(wait_s, deadline, error)
-        return self._read(item, deadline)
+        raise AssertionError("the waits have no end")
 
     def _read(self, item: str, deadline: Deadline) -> Seen:
         answer = self._call(self._preset.read, item, {}, deadline)
         values = self._values(item)
         try:
-            found = {name: taken(answer, place, values) for name, place in self._preset.read.take.items()}
+            found = {
+                name: self._api.told(taken(answer, place, values), known=self._carrier.routes.values())
+                for name, place in self._preset.read.take.items()
+            }
+            now = found.pop("now")
+            if missing := [name for name, value in found.items() if not value]:
+                raise ValueMissing(f"no {', '.join(missing)}")
         except ValueMissing as error:
             raise CarrierUnclear(f"{self.title} does not tell the route of {item}: {error}") from None
-        return Seen(found.pop("now"), found)
+        return Seen(now, found)
 
     def _call(self, request: Request, item: str, more: Mapping[str, str], deadline: Deadline) -> Any:
         if deadline.left_s <= 0:
             raise CarrierUnclear(
                 f"{self.title}: no time was left of the {self._carrier.deadline_s:g} s for all numbers"
             )
-        return self._api.call(request, {**self._values(item), **more}, deadline_s=deadline.left_s)
+        values = {**self._values(item), **more}
+        if not self._places.acquire(timeout=deadline.left_s):
+            raise CarrierUnclear(f"{self.title}: other numbers took all of the {self._carrier.deadline_s:g} s")
+        try:
+            return self._api.call(request, values, deadline_s=max(0.1, deadline.left_s))
+        except PresetUnusable as error:
+            # An id that the carrier told cannot stand in a path.
+            raise CarrierUnclear(f"{self.title}: {error}") from None
+        finally:
+            self._places.release()
 
     def _pause(self, seconds: float, deadline: Deadline, error: CarrierError) -> None:
         """Waits, unless the time would be over: then the error stands."""

@@ -18,6 +18,8 @@ from pair.carrier import Carrier
 
 _SAY: Final = "Please route {dids} to {machine} at {address}."
 """What to say when pair.toml does not know better."""
+_LEAST_S: Final = 8.0
+"""Seconds that moving has, however long the look before it took."""
 
 
 class CarrierNotMoved(NotProven):
@@ -67,6 +69,7 @@ class CarrierStep:
         self._want = routes.wanted(machine)
         self._seen: dict[str, Seen] = {}
         self._results: list[Result] = []
+        self._deadline: Deadline | None = None
 
     @property
     def routes(self) -> Routes:
@@ -80,7 +83,8 @@ class CarrierStep:
 
     def check(self) -> bool:
         """Whether every number is routed here already. One that cannot be read is not."""
-        found = self._routes.read_all(self._want, Deadline(self._total_s))
+        self._deadline = Deadline(self._total_s)
+        found = self._routes.read_all(self._want, self._deadline)
         self._seen = {item: seen for item, seen in found.items() if isinstance(seen, Seen)}
         same = {item: seen for item, seen in self._seen.items() if seen.now == self._want[item]}
         if len(same) < len(self._want):
@@ -94,7 +98,8 @@ class CarrierStep:
 
     def apply(self) -> None:
         """Moves each number; a failing one holds up none of the others."""
-        self._results = self._routes.move_all(self._want, Deadline(self._total_s))
+        left_s = self._total_s if self._deadline is None else self._deadline.left_s
+        self._results = self._routes.move_all(self._want, Deadline(max(left_s, min(_LEAST_S, self._total_s))))
 
     def verify(self) -> str:
         """What the carrier said when it was read back.
@@ -105,14 +110,14 @@ class CarrierStep:
         return self._judged(self._results, "")
 
     def undo(self, saved: Mapping[str, Json]) -> str:
-        """Gives each number the route that it had; the peer's where it could not be read.
+        """Gives each number the route that it had; the peer's where there was none, or it could not be read.
 
         Raises:
             CarrierNotMoved
         """
         kept = saved["routes"]
         assert isinstance(kept, Mapping)
-        back = {item: str(kept.get(item, self._before(item))) for item in self._want}
+        back = {item: str(kept.get(item) or self._before(item)) for item in self._want}
         return self._judged(self._routes.move_all(back, Deadline(self._total_s)), " back")
 
     def _before(self, item: str) -> str:

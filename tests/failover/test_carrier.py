@@ -143,6 +143,151 @@ def test_one_bad_answer_is_survived_by_looking_again(
     assert api.writes == (2 if applied else 3)
 
 
+@pytest.mark.parametrize("preset", ROUTES)
+@pytest.mark.parametrize("kind", ["as-html", "bom", "latin-1", "own-spelling"])
+def test_data_is_known_by_what_it_is_and_not_by_what_it_is_called(
+    api: CarrierApi, tmp_path: Path, preset: str, kind: str
+) -> None:
+    api.misbehave(kind, times=1000)
+    moving = step(api, tmp_path, preset)
+    assert not moving.check()
+    assert len(moving.saved()["routes"]) == 2  # type: ignore[arg-type]
+    moving.apply()
+    assert moving.verify().startswith("2 of 2 at ")
+    assert now(api, preset) == MOVED[preset]
+    assert api.writes == 2
+
+
+@pytest.mark.parametrize(
+    ("preset", "kind", "words"),
+    [(preset, "error-200", "refused: .*(not found|invalid_did|no such)") for preset in ROUTES]
+    + [(preset, "null", "does not tell the route|without a status") for preset in ROUTES]
+    + [
+        ("voipms", "compressed", "compressed although told not to"),
+        ("voipms", "secret-route", "does not tell the route .*our own secret"),
+        ("telnyx", "secret-route", "does not tell the route .*our own secret"),
+        ("flowroute", "long-route", "does not tell the route .*5000 characters"),
+        ("twilio", "long-route", "does not tell the route .*5000 characters"),
+    ],
+)
+def test_an_answer_that_tells_no_route_moves_nothing(
+    api: CarrierApi, tmp_path: Path, preset: str, kind: str, words: str
+) -> None:
+    api.misbehave(kind, on="read", times=1000)
+    moving = step(api, tmp_path, preset, deadline_s=0.5)
+    assert not moving.check()
+    assert moving.saved() == {"routes": {}}
+    moving.apply()
+    with pytest.raises(CarrierNotMoved, match=words) as failed:
+        moving.verify()
+    assert len(str(failed.value)) < 2000
+    assert SECRET not in str(failed.value)
+    assert api.writes == 0
+    assert now(api, preset) == UNMOVED[preset]
+
+
+@pytest.mark.parametrize("preset", ROUTES)
+@pytest.mark.parametrize("kind", ["null", "error-200", "compressed", "bom", "as-html", "gateway"])
+def test_no_write_that_was_done_or_refused_is_sent_again(
+    api: CarrierApi, tmp_path: Path, preset: str, kind: str
+) -> None:
+    moving = step(api, tmp_path, preset)
+    moving.check()
+    api.misbehave(kind, on="write", times=2)
+    moving.apply()
+    if kind == "error-200":
+        assert "refused" in _refusal(moving)
+        assert now(api, preset) == UNMOVED[preset]
+        # Twilio's second switch is not touched once the first could not be set.
+        assert api.writes == (1 if preset == "twilio" else 2)
+        return
+    assert moving.verify().startswith("2 of 2 at ")
+    assert now(api, preset) == MOVED[preset]
+    # A gateway's 502 was read to be undone; the others were done, whatever their answers.
+    assert api.writes == (4 if kind == "gateway" else 2)
+
+
+@pytest.mark.parametrize("preset", ["telnyx", "flowroute", "http"])
+def test_a_number_without_a_route_gets_one_and_goes_back_to_the_peers(
+    api: CarrierApi, tmp_path: Path, preset: str
+) -> None:
+    api.misbehave("no-route", on="read", times=2)
+    moving = step(api, tmp_path, preset)
+    assert not moving.check()
+    saved = moving.saved()
+    assert set(saved["routes"].values()) == {""}  # type: ignore[union-attr]
+    moving.apply()
+    assert moving.verify().startswith("2 of 2 at ")
+    assert "back" in step(api, tmp_path, preset).undo(saved)
+    assert now(api, preset) == UNMOVED[preset]
+
+
+@pytest.mark.parametrize("preset", ROUTES)
+@pytest.mark.parametrize("on", ["read", "write"])
+def test_a_gateway_that_is_away_for_most_of_the_deadline_is_waited_for(
+    api: CarrierApi, tmp_path: Path, preset: str, on: str
+) -> None:
+    """As long as there is time, whatever the number of attempts."""
+    api.misbehave("gateway", on=on, times=1000, for_s=1.0)
+    moving = step(api, tmp_path, preset, deadline_s=4.0)
+    if on == "write":
+        moving.check()
+    moving.apply()
+    assert moving.verify().startswith("2 of 2 at ")
+    assert now(api, preset) == MOVED[preset]
+
+
+def test_a_number_that_always_fails_holds_up_none_of_many(api: CarrierApi, tmp_path: Path) -> None:
+    many = [f"1555123{at:04}" for at in range(12)]
+    api.book.routes = dict.fromkeys(many, ROUTES["http"][0])
+    api.misbehave("gateway", on="read", times=8)  # more than are asked at a time
+    moving = step(api, tmp_path, "http", dids=many, deadline_s=5.0)
+    moving.apply()
+    assert moving.verify().startswith("12 of 12")
+
+
+@pytest.mark.parametrize("said", ["²", "rand(30),add(30)", "-3", "", "Wed, 21 Oct 2015 07:28:00 GMT", "9" * 4000, "١"])
+def test_a_retry_after_that_is_no_number_of_seconds_is_waited_out_for_a_moment(
+    api: CarrierApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr(carrier_http, "_PAUSE_S", 0.2)
+    monkeypatch.setattr(carrier_http, "_PAUSES_S", (0.1, 0.3))
+    api.misbehave(f"busy:{said.encode().decode('latin-1')}", on="read", times=2)
+    api.misbehave(f"busy:{said.encode().decode('latin-1')}", on="write", times=2)
+    moving = step(api, tmp_path, "telnyx")
+    moving.check()
+    moving.apply()
+    assert moving.verify().startswith("2 of 2 at ")
+    assert now(api, "telnyx") == MOVED["telnyx"]
+
+
+@pytest.mark.parametrize(
+    ("said", "date", "pause_s"),
+    [
+        ("7", "", 7.0),
+        ("1.5", "", 1.5),
+        ("0", "", 0.5),  # at once would be too many again
+        ("86400", "", 60.0),
+        ("Thu, 26 Nov 2026 00:00:09 GMT", "Thu, 26 Nov 2026 00:00:00 GMT", 9.0),  # by the carrier's own clock
+        ("Thu, 26 Nov 2026 00:00:00 GMT", "Thu, 26 Nov 2026 00:00:09 GMT", 0.5),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "", 60.0),
+        ("Thu, 99 Nov 2026 00:00:00 GMT", "", 2.0),
+        ("²", "²", 2.0),
+        ("soon", "", 2.0),
+        ("", "", 2.0),
+        ("1e9", "", 2.0),
+        ("nan", "", 2.0),
+    ],
+)
+def test_how_long_a_carrier_has_us_wait(said: str, date: str, pause_s: float) -> None:
+    assert carrier_http._pause({"retry-after": said, "date": date}) == pause_s
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_whatever_retry_after_says_we_wait_between_half_a_second_and_a_minute(said: str, date: str) -> None:
+    assert 0.5 <= carrier_http._pause({"retry-after": said, "date": date}) <= 60
+
+
 @pytest.mark.parametrize("preset", ["voipms", "telnyx"])
 def test_a_limit_is_waited_for(api: CarrierApi, tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrier_http, "_PAUSE_S", 0.3)
@@ -303,6 +448,11 @@ def test_a_manual_carrier_says_whom_to_call_and_stays_open(api: CarrierApi, tmp_
         ("5551234567", "11", "15551234567"),
         ("5551234567", "e164", "+15551234567"),
         ("+49 30 1234567", "e164", "+49301234567"),
+        ("+44 20 3123 4567", "10", "442031234567"),  # voip.ms sells numbers of other countries as well
+        ("+44 20 3123 4567", "11", "442031234567"),
+        ("442031234567", "10", "442031234567"),  # as a portal shows it
+        ("442031234567", "e164", "+442031234567"),
+        ("+883 5100 01234567", "10", "883510001234567"),  # iNum, a country of no place
         ("030 1234567", "digits", "0301234567"),
     ],
 )
@@ -310,18 +460,21 @@ def test_a_number_is_spelled_as_the_carrier_wants_it(number: str, spelling: Spel
     assert spelled(number, spelling) == expected
 
 
-@pytest.mark.parametrize(("number", "spelling"), [("+49 30 1234567", "10"), ("030 1234567", "e164"), ("+1", "e164")])
+@pytest.mark.parametrize(
+    ("number", "spelling"),
+    [("030 1234567", "10"), ("030 1234567", "e164"), ("+1", "e164"), ("212345678901234", "e164")],
+)
 def test_a_number_that_is_not_clear_is_refused(number: str, spelling: Spelling) -> None:
     with pytest.raises(NumberUnclear):
         spelled(number, spelling)
 
 
 def test_a_number_that_is_not_clear_stops_no_other(api: CarrierApi, tmp_path: Path) -> None:
-    moving = step(api, tmp_path, "voipms", dids=["+49 30 1234567", "5551234568"])
+    moving = step(api, tmp_path, "voipms", dids=["+49 301", "5551234568"])
     assert not moving.check()
     assert list(moving.saved()["routes"]) == ["5551234568"]  # type: ignore[arg-type]
     moving.apply()
-    with pytest.raises(CarrierNotMoved, match=r"1 of 2 at .*\+49 30 1234567 is not a North American number"):
+    with pytest.raises(CarrierNotMoved, match=r"1 of 2 at .*\+49 301 has 5 digits"):
         moving.verify()
     assert api.book.routes["15551234568"] == ROUTES["voipms"][1]
 
@@ -343,11 +496,21 @@ def test_no_value_leaves_its_place(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "expected"),
-    [("a.b", "1"), ("list[1].x", "true"), ("list[k=two].x", "true"), ("one[k=v].x", "y"), ("none", "")],
+    [
+        ("a.b", "1"),
+        ("list[1].x", "true"),
+        ("list[k=two].x", "true"),
+        ("one[k=v].x", "y"),
+        ("none", ""),
+        ("none?.data?.id", ""),
+        ("a?.b", "1"),
+        ("dids[did={number}].to", "x"),
+    ],
 )
 def test_a_value_is_found_in_an_answer(place: str, expected: str) -> None:
     answer = {"a": {"b": 1}, "list": [{"k": "one"}, {"k": "two", "x": True}], "one": {"k": "v", "x": "y"}, "none": None}
-    assert taken(answer, place, {}) == expected
+    answer["dids"] = [{"did": 15551234567, "to": "x"}, {"did": "1555123456", "to": "another's"}]
+    assert taken(answer, place, {"number": "5551234567"}) == expected
 
 
 def test_our_presets_are_complete_and_an_admins_goes_before_them(tmp_path: Path) -> None:
