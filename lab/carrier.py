@@ -103,7 +103,7 @@ class Carrier(Machine):
             addresses = [item["viaaddr"] for item in contacts if item["objectname"].split(";")[0] == entry.username]
         return sorted({machine_at(address) or address for address in addresses})
 
-    def await_holder(self, account_name: str, expected: Sequence[str], *, deadline_s: float = 10.0) -> float:
+    def await_holder(self, account_name: str, expected: Sequence[str], *, deadline_s: float = 20.0) -> float:
         """Seconds until exactly `expected` hold an account.
 
         Raises:

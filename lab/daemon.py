@@ -62,7 +62,7 @@ class Daemon:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
-    def terminate(self, deadline_s: float = 5.0) -> None:
+    def terminate(self, deadline_s: float = 20.0) -> None:
         """SIGTERM, and SIGKILL after so many seconds."""
         self.send_signal(signal.SIGTERM)
         try:

@@ -39,7 +39,7 @@ class Machine(Computer):
             raise LabError(f"no Asterisk answers on {self.name}: {(done.stdout + done.stderr).strip()}")
         return _without_terminal_codes(done.stdout)
 
-    def start_asterisk(self, *, deadline_s: float = 20.0) -> None:
+    def start_asterisk(self, *, deadline_s: float = 60.0) -> None:
         """Starts Asterisk as its own user and returns when it has booted fully."""
         self.launch_asterisk()
         self.await_asterisk(deadline_s=deadline_s)
@@ -53,7 +53,7 @@ class Machine(Computer):
         argv = ["asterisk", "-f", "-U", "asterisk", "-G", "asterisk"]
         self._services["asterisk"] = self.spawn(argv, name="asterisk")
 
-    def await_asterisk(self, *, deadline_s: float = 20.0) -> None:
+    def await_asterisk(self, *, deadline_s: float = 60.0) -> None:
         """Returns when Asterisk has booted fully.
 
         Raises:
@@ -128,7 +128,7 @@ class Machine(Computer):
         if self.name == "boston":
             self.write(f"/var/lib/bind/{dns.ZONE}.zone", dns.zone_file())
 
-    def start_named(self, *, deadline_s: float = 15.0) -> None:
+    def start_named(self, *, deadline_s: float = 45.0) -> None:
         """Starts BIND and returns when rndc reaches it.
 
         Raises:
@@ -151,7 +151,7 @@ class Machine(Computer):
 
     # ssh
 
-    def start_sshd(self, *, deadline_s: float = 10.0) -> None:
+    def start_sshd(self, *, deadline_s: float = 30.0) -> None:
         """Starts an ssh server that lets root of the other machine in, and returns when it listens.
 
         Raises:

@@ -138,7 +138,7 @@ class Site:
             lines = answer.read().decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
 
-    def await_log(self, text: str, deadline_s: float = 5.0) -> None:
+    def await_log(self, text: str, deadline_s: float = 20.0) -> None:
         """Waits until the log holds `text`."""
         until = time.monotonic() + deadline_s
         while text not in self.log:

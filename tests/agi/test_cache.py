@@ -181,7 +181,7 @@ def test_a_file_that_fails_is_said_once_and_costs_no_call_much(
             file.put(("q", str(number)), ENTRY)
             begun = time.monotonic()
             file.get(("q", str(number)), 0.05)
-            assert time.monotonic() - begun < 0.3
+            assert time.monotonic() - begun < 1.5  # a locked file is waited for seconds
         file.close(PATIENCE_S)
         assert file.failing
         assert len(caplog.records) == 1
@@ -198,7 +198,7 @@ def test_a_disk_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
         assert file.get(PLACE, 0.05) is None
         for _ in range(20):
             file.get(PLACE, 0.05)
-        assert time.monotonic() - begun < 0.19
+        assert time.monotonic() - begun < 0.9  # each waiting by itself would make more than 1 s
     file.close(PATIENCE_S)
 
 

@@ -107,7 +107,7 @@ def test_half_a_reply_ends_by_the_deadline(reply: str) -> None:
     begun = time.monotonic()
     with on_the_line(lambda _command: reply, deadline_s=0.3) as line, pytest.raises(LateError):
         line.call.answer()
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
 
 
 def test_where_nothing_may_wait_only_what_needs_no_reply_is_done() -> None:

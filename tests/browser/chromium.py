@@ -142,7 +142,7 @@ class Chromium:
             raise BrowserError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
-    def until(self, script: str, deadline_s: float = 8.0) -> Any:
+    def until(self, script: str, deadline_s: float = 30.0) -> Any:
         """What an expression gives as soon as that is true."""
         end = time.monotonic() + deadline_s
         while time.monotonic() < end:
@@ -175,7 +175,7 @@ class Chromium:
         data = self._call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))
 
-    def _call(self, method: str, deadline_s: float = 15.0, **parameters: Any) -> dict[str, Any]:
+    def _call(self, method: str, deadline_s: float = 40.0, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session is not None:

@@ -321,7 +321,7 @@ def test_what_does_not_pass_is_told_for_each_number(
     moving.apply()
     with pytest.raises(CarrierNotMoved, match=words) as failed:
         moving.verify()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
     assert str(failed.value).count("FAILED") == 2
     assert "failover confirm carrier-acme" in str(failed.value)
     assert now(api, preset) == UNMOVED[preset]

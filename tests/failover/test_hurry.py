@@ -18,11 +18,11 @@ def found(subject: str, answer: Answer) -> Found:
 
 def test_what_is_enough_ends_the_waiting_and_the_rest_counts_as_late() -> None:
     never = threading.Event()
-    looks = [Look(lambda: "here", lambda _: "late"), Look(lambda: str(never.wait(5)), lambda _: "late")]
+    looks = [Look(lambda: "here", lambda _: "late"), Look(lambda: str(never.wait(30)), lambda _: "late")]
     began = time.monotonic()
-    values = all_of(looks, total_s=5.0, enough=Enough(0.1, lambda seen: 0 in seen))
+    values = all_of(looks, total_s=30.0, enough=Enough(0.1, lambda seen: 0 in seen))
     assert values == ("here", "late")
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 15.0
     never.set()
 
 
@@ -35,7 +35,7 @@ def test_what_is_not_enough_is_waited_for_to_the_end() -> None:
         return "here"
 
     looks = [Look(answers_later, lambda _: "late")]
-    assert all_of(looks, total_s=5.0, enough=Enough(0.05, lambda seen: 0 in seen)) == ("here",)
+    assert all_of(looks, total_s=30.0, enough=Enough(0.05, lambda seen: 0 in seen)) == ("here",)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.wait(5)
 
 
-def found(asterisk: Asterisk, deadline_s: float = 5.0) -> tuple[killing.Process, ...]:
+def found(asterisk: Asterisk, deadline_s: float = 20.0) -> tuple[killing.Process, ...]:
     until = time.monotonic() + deadline_s
     while not (processes := killing.find(asterisk)):
         assert time.monotonic() < until
@@ -107,4 +107,4 @@ def test_where_nothing_runs_nothing_is_killed(tmp_path: Path) -> None:
     (tmp_path / "asterisk.conf").write_text(f"[directories]\nastrundir => {tmp_path}/run\n")
     begun = time.monotonic()
     assert killing.kill(Asterisk(config_dir=str(tmp_path))) == ()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 1.4  # a kill looks again for 1.5 s

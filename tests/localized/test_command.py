@@ -201,7 +201,7 @@ def test_an_asterisk_that_never_answers_is_left_at_its_deadline(tmp_path: Path) 
     done = run(places, "--role", "primary", "--activate", *WORD)
     assert done.returncode == 1
     assert "did not answer 'core waitfullybooted' within 1 s" in words(done.stderr)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 45
     assert Store(places).pointed_to("current").name == before  # type: ignore[union-attr]
 
 

@@ -94,6 +94,7 @@ def test_killed_anywhere_what_is_active_is_whole_and_the_same_command_succeeds(n
     assert len(points) >= case.points
     assert case.kinds <= {change.kind for change in undisturbed.changes}
     seen = set()
+    passed_over = 0
     for point in points:
         shutil.rmtree(here)
         shutil.copytree(kept, here, symlinks=True)
@@ -101,6 +102,7 @@ def test_killed_anywhere_what_is_active_is_whole_and_the_same_command_succeeds(n
             killed = run_watched(places, case.arguments, kill_at=point, env=env)
             if killed.returncode == 0 and len(killed.changes) < point.number:
                 # Of two files written in the same tick of the clock, one is given another mtime: a change more or less.
+                passed_over += 1
                 continue
             assert killed.returncode == -signal.SIGKILL
             now = look(here)
@@ -119,4 +121,5 @@ def test_killed_anywhere_what_is_active_is_whole_and_the_same_command_succeeds(n
         except AssertionError as error:
             error.add_note(f"killed {point}: {undisturbed.changes[point.number - 1]}")
             raise
+    assert passed_over <= 3, f"{passed_over} of {len(points)} points were not killed at"
     print(f"{name}: killed at {len(points)} points, which left {len(seen)} different states")

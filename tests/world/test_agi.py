@@ -159,7 +159,7 @@ class Desk:
         file = self.machine.path("/var/log/asterisk/seen")
         return file.read_text(errors="replace").splitlines() if file.exists() else []
 
-    def saw(self, before: int, deadline_s: float = 8.0) -> Saw:
+    def saw(self, before: int, deadline_s: float = 30.0) -> Saw:
         """What the first call after `before` lines saw."""
         until = time.monotonic() + deadline_s
         while len(self.lines()) <= before:

@@ -41,7 +41,7 @@ def test_a_secondary_takes_over_its_raw_zone_when_the_primary_is_dead(binds: Bin
     step = binds.step("dallas", 7, dead=("boston",))
     began = time.monotonic()
     proof = carried_out(step)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40
     assert "2 of 3 servers agree: pbx 192.0.2.12, www 192.0.2.22" in proof
     assert f"boston ({NET}.11): no answer" in proof
     for name in ("dallas", "ns3"):

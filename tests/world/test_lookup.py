@@ -48,7 +48,7 @@ class Desk(PhoneBook):
         return Seen(status, name, company, float(ended) - float(begun))
 
 
-def eventually(does: Callable[[], object], within_s: float = 15) -> None:
+def eventually(does: Callable[[], object], within_s: float = 60) -> None:
     until = time.monotonic() + within_s
     while True:
         try:

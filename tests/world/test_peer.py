@@ -105,7 +105,7 @@ def test_a_closed_port_a_hung_server_and_a_cut_wire_are_told_apart(world: World)
     world.cut("boston", "dallas")
     seen = python(world.dallas, LOOK)
     assert seen["answer"] == "silent", seen
-    assert seen["seconds"] < 5
+    assert seen["seconds"] < 15
     world.heal()
     assert python(world.dallas, LOOK)["answer"] == "yes"
 
@@ -122,7 +122,7 @@ print(json.dumps({"seconds": time.monotonic() - begun, "live": found.peer_may_li
     "words": [one.words for one in found.found]}))
 """
     seen = python(world.dallas, code)
-    assert seen["seconds"] < 6
+    assert seen["seconds"] < 15
     assert seen["live"] is False, seen
     assert seen["answers"]["ping boston"] == "silent"
     assert seen["answers"]["dns ns3"] == "yes"

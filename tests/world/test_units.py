@@ -57,7 +57,7 @@ def units(machine: Machine) -> dict[str, str]:
     return found
 
 
-def until(holds: Callable[[], Any], what: str, told: Callable[[], str] = str, deadline_s: float = 20.0) -> Any:
+def until(holds: Callable[[], Any], what: str, told: Callable[[], str] = str, deadline_s: float = 60.0) -> Any:
     end = time.monotonic() + deadline_s
     while not (found := holds()):
         assert time.monotonic() < end, f"not within {deadline_s:g} s: {what}\n{told()}"
@@ -169,7 +169,7 @@ def test_reload_and_stop_are_what_the_unit_says(primary: Systemd) -> None:
     before = time.monotonic()
     assert primary.control("stop", "ami-watcher.service").returncode == 0
     assert primary.property("ami-watcher.service", "Result") == "success", words(primary, "ami-watcher.service")
-    assert time.monotonic() - before < 5.0
+    assert time.monotonic() - before < 20.0
     assert primary.control("start", "ami-watcher.service").returncode == 0
 
 

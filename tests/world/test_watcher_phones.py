@@ -96,7 +96,7 @@ def phones(machine: Machine) -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in contacts(machine).get("contacts", ()) if item["dynamic"]}
 
 
-def wait_for(condition: Callable[[], Any], what: str, daemon: Daemon, deadline_s: float = 20.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, daemon: Daemon, deadline_s: float = 60.0) -> Any:
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         if found := condition():

@@ -153,7 +153,7 @@ async def watching(
             begun = time.monotonic()
             await running
             listener.cancel()
-            assert time.monotonic() - begun < 2.0
+            assert time.monotonic() - begun < 20.0
 
 
 async def do(action: Callable[..., object], *args: Any, **options: Any) -> None:
