@@ -18,6 +18,8 @@ class LeftOpen(FailoverError):
     """A step is not complete and need not hold up the others: it waits for a person, or is retried."""
 
     exit_code = Exit.DEGRADED
+    headline = ""
+    """What whoever reads the end of the run has to know before anything else; empty for nothing."""
 
 
 class WaitsForPerson(LeftOpen):

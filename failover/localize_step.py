@@ -13,7 +13,7 @@ from failover.standing import fenced, right
 from host.exits import Exit
 from localized.activate import Outcome, activate
 from localized.generations import Store
-from localized.prepare import Prepared, prepare
+from localized.prepare import Prepared, prepare_or_last
 from localized.role import Role
 
 
@@ -70,7 +70,7 @@ class LocalizeStep:
             NotActivatable, NotWritable, AsteriskUnreachable, Halfway
         """
         here = self._here
-        prepared = self._prepared or prepare(here.places, here.pair, here.machine, Role.PRIMARY)
+        prepared = self._prepared or prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
         right.grant(here.places, here.machine, self._epoch, self._reason)
         fenced.lift(here.places)
         self._outcome = activate(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)

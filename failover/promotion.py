@@ -25,7 +25,7 @@ from failover.plan import planning
 from failover.plan.planning import Made
 from failover.runner.progress import Event, Tell, Told, silent
 from failover.runner.runner import Ended, Runner
-from failover.runner.step import OnFailure, Planned
+from failover.runner.step import InTurn, OnFailure, Planned, Step
 from failover.standing import claim, fenced, standing
 from host import clock
 from host.exits import Exit
@@ -119,12 +119,12 @@ def take_back_open(here: Here, why: str, *, tell: Tell = silent) -> Ended | None
 def steps(
     here: Here, asked: Asked, epoch: int, mask: Mask, *, made: Made | None = None, run: Run | None = None
 ) -> list[Planned]:
-    """The steps of a promotion, in order: fence, localized files and registrations, DNS, carriers, proof.
+    """The steps of a promotion: fence; localized files and registrations; DNS and the carriers side by side; proof.
 
     The peer is dead or demoted when the later ones come, so nothing that fails in DNS or at a carrier takes this
-    machine's registrations back: somebody has to answer.
+    machine's registrations back: somebody has to answer. Nor does anything that they lack keep the others from theirs:
+    each of them is made when its turn comes.
     """
-    from failover.carrier.step import carrier_step, step_name
     from failover.localize_step import LocalizeStep
     from failover.proof.step import ProofStep
 
@@ -145,16 +145,36 @@ def steps(
     )
     found = [Planned(fence, OnFailure.UNDO), Planned(localize, OnFailure.UNDO)]
     if here.pair.dns is not None:
-        dns = dns_step(here, epoch, mask, peer_alive=alive)
-        dns.ask_parent()
-        found.append(Planned(dns, OnFailure.GO_ON))
+        dns = dns_in_turn(here, epoch, mask, peer_alive=alive)
+        if (early := dns.early()) is not None:
+            early.ask_parent()
+        found.append(Planned(dns, OnFailure.GO_ON, beside=True))
     for name in here.pair.carriers:
-        told = run.step(step_name(name)) if run is not None else None
-        confirmed = told is not None and told.progress is Progress.CONFIRMED
-        step = carrier_step(here.places, here.pair, name, here.machine, mask, confirmed=confirmed)
-        found.append(Planned(step, OnFailure.GO_ON))
+        found.append(Planned(carrier_in_turn(here, name, mask, run), OnFailure.GO_ON, beside=True))
     found.append(Planned(ProofStep(here), OnFailure.GO_ON))
     return found
+
+
+def dns_in_turn(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> InTurn[DnsStep]:
+    """The DNS step, which may lack its keys."""
+    return InTurn("dns", lambda: dns_step(here, epoch, mask, peer_alive=peer_alive))
+
+
+def carrier_in_turn(here: Here, name: str, mask: Mask, run: Run | None = None) -> InTurn[Step]:
+    """The step of one carrier, which may lack its secret, or whose preset may be of no use.
+
+    Args:
+        run: what an earlier command left, with a person's word where they gave one.
+    """
+    from failover.carrier.step import carrier_step, step_name
+
+    told = run.step(step_name(name)) if run is not None else None
+    confirmed = told is not None and told.progress is Progress.CONFIRMED
+
+    def make() -> Step:
+        return carrier_step(here.places, here.pair, name, here.machine, mask, confirmed=confirmed)
+
+    return InTurn(step_name(name), make)
 
 
 def _load_steps(here: Here) -> None:

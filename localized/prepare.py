@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from host.errors import UsageError
+from host.errors import HotstandbyError, UsageError
 from host.places import Places
 from localized import wiring
 from localized.errors import NOTHING_RENDERED, LocalizedError, NotActivatable, NotRenderable, reason
@@ -92,6 +92,37 @@ def prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
     """
     with working(places, f"preparing {role.value}", wait_s=BUSY_S):
         return _prepare(places, pair, machine, role)
+
+
+def prepare_or_last(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
+    """The role prepared anew; where it cannot be, the newest generation of it on disk, whole, with that as a warning.
+
+    For whoever has to serve now: a secret that is gone, a template that broke or a disk that is full since the last
+    rendering is no reason for nobody to answer.
+
+    Raises:
+        NotRenderable, NotActivatable, NotWritable, SecretUnusable: and nothing whole is on disk.
+        LockHeld
+    """
+    try:
+        return prepare(places, pair, machine, role)
+    except (LocalizedError, UsageError, OSError) as error:
+        last = Store(places).newest(role)
+        if last is None or not _is_whole(last):
+            raise
+        why = reason(error) if isinstance(error, HotstandbyError) else f"the files cannot be read: {error}"
+        words = f"{last.name}, rendered earlier, is used, because nothing could be rendered now: {why}"
+        # The secrets of that time are in it; whoever looks at Asterisk's lists afterwards sees whether they still hold.
+        problems = wiring.check(facts(pair, machine, role), places.localized, last.path)
+        return Prepared(last, (Problem(Weight.TELLS, words), *problems))
+
+
+def _is_whole(generation: Generation) -> bool:
+    """Whether every file is there, with the size that it had."""
+    try:
+        return all((generation.path / name).stat().st_size == file["size"] for name, file in generation.files().items())
+    except (LocalizedError, OSError, KeyError, TypeError):
+        return False
 
 
 def _prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:

@@ -68,8 +68,10 @@ def secret_files(pair: Pair, machine: str) -> dict[str, str]:
     ):
         if file is not None:
             named[key] = file
-    if pair.dns is not None and pair.dns.key_file is not None:
-        named["dns.key_file"] = pair.dns.key_file
+    if pair.dns is not None:
+        for key, file in (("dns.key_file", pair.dns.key_file), ("dns.notify_key_file", pair.dns.notify_key_file)):
+            if file is not None:
+                named[key] = file
     for section, entries in (("carriers", pair.carriers), ("lookup", pair.lookup)):
         for name, entry in entries.items():
             file = getattr(entry, "secret_file", None)

@@ -11,7 +11,7 @@ from enum import Enum
 
 from ami_watcher.expected import wanted
 from failover import promotion
-from failover.carrier.step import CarrierStep, ManualCarrier, carrier_step, step_name
+from failover.carrier.step import CarrierStep, ManualCarrier, step_name
 from failover.dns import trial as dns_try
 from failover.errors import Refused
 from failover.fence import verified
@@ -144,7 +144,7 @@ def _dns(here: Here, made: Made) -> Iterator[Rehearsed]:
         return
     unproven = "that every secondary follows in time"
     try:
-        step = promotion.dns_step(here, made.plan.epoch, Mask(), peer_alive=True)
+        step = promotion.dns_in_turn(here, made.plan.epoch, Mask(), peer_alive=True).made()
         agrees = step.check()
         saved = step.saved()
         tried = dns_try.try_all(here)
@@ -161,7 +161,7 @@ def _dns(here: Here, made: Made) -> Iterator[Rehearsed]:
 def _carriers(here: Here) -> Iterator[Rehearsed]:
     for name in here.pair.carriers:
         try:
-            step = carrier_step(here.places, here.pair, name, here.machine, Mask())
+            step = promotion.carrier_in_turn(here, name, Mask()).made()
             if isinstance(step, ManualCarrier):
                 yield Rehearsed(
                     step.name, Good.YES, f"a person would be told: {step.words()}", "that somebody is there"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,7 +86,8 @@ class RunFile:
 
 
 class Journal:
-    """The file of one run, open for appending. One process writes it, under the failover lock."""
+    """The file of one run, open for appending. One process writes it, under the failover lock; its steps may run side
+    by side, and their lines come one after the other."""
 
     def __init__(self, file: RunFile, lines: Lines, *, machine: str, epoch: int, mask: Mask, clock: Clock) -> None:
         """Opens an existing file after its whole lines; `create` and `reopen` are the ways here.
@@ -102,6 +104,7 @@ class Journal:
         self._chain = lines.chain
         self._size = lines.size
         self._broken = ""
+        self._appending = threading.Lock()
         try:
             self._descriptor = os.open(file.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             if lines.torn:
@@ -120,12 +123,16 @@ class Journal:
         Raises:
             JournalUnwritable: nothing counts as written, and no further line is taken after a failed fsync.
         """
+        with self._appending:
+            return self._append(kind, step, words, data or {})
+
+    def _append(self, kind: Kind, step: str, words: str, data: Mapping[str, Json]) -> Entry:
         if self._broken:
             raise JournalUnwritable(self._broken)
         stamp = Stamp(
             self._clock.wall(), self._clock.boottime(), self._clock.boot_id(), machine=self.machine, epoch=self.epoch
         )
-        entry = Entry(self._next, kind, step, self._mask(words), stamp, data or {})
+        entry = Entry(self._next, kind, step, self._mask(words), stamp, data)
         line, chain = encode(entry, self._chain)
         try:
             _write_whole(self._descriptor, line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -20,14 +21,17 @@ class Mask:
     """
 
     def __init__(self) -> None:
-        self._spellings: set[str] = set()
+        self._spellings: frozenset[str] = frozenset()
+        self._telling = threading.Lock()
 
     def hide(self, secret: str) -> None:
         """From now on `secret` is masked: plain, URL-quoted, in JSON, and Base64-coded."""
         if len(secret) < SHORTEST:
             return
         coded = base64.b64encode(secret.encode()).decode("ascii")
-        self._spellings |= {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], coded}
+        spellings = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], coded}
+        with self._telling:
+            self._spellings |= spellings
 
     def hide_login(self, user: str, secret: str) -> None:
         """Also masks what HTTP Basic (RFC 7617 §2) makes of the two."""

@@ -21,7 +21,7 @@ from failover.plan.risks import Looked, risks
 from failover.standing import standing
 from host.errors import HotstandbyError
 from localized.errors import LocalizedError
-from localized.prepare import Prepared, prepare
+from localized.prepare import Prepared, prepare_or_last
 from localized.problem import Weight
 from localized.role import Role
 from pair import Pair
@@ -64,7 +64,7 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
         # Asking is waiting, mostly; the files are rendered meanwhile.
         asking = pool.submit(looking.gather, here, hurry=bool(word))
         try:
-            prepared = prepare(here.places, here.pair, here.machine, Role.PRIMARY)
+            prepared = prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
             problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
         except (LocalizedError, HotstandbyError) as error:
             problems.append(str(error))

@@ -75,22 +75,21 @@ def line(event: Event) -> Text:
 
 
 class LiveView:
-    """One line a step; that of the step under way counts its seconds."""
+    """One line a step; those of the steps under way count their seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._current: Event | None = None
-        self._since = 0.0
+        self._current: dict[str, tuple[Event, float]] = {}
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
         self._running = False
 
     def __call__(self, event: Event) -> None:
         with self._lock:
             if event.told in (Told.BEGAN, Told.UNDOING):
-                self._current, self._since = event, self._console.get_time()
+                self._current[event.step] = (event, self._console.get_time())
             elif event.told not in (Told.HOOK, Told.HELD):
-                self._current = None
+                self._current.pop(event.step, None)
         if not self._running and event.told is not Told.ENDED:
             self._live.start()
             self._running = True
@@ -102,11 +101,15 @@ class LiveView:
 
     def _render(self) -> Text:
         with self._lock:
-            if self._current is None:
-                return Text("")
-            seconds = self._console.get_time() - self._since
-            where = f"{self._current.position} of {self._current.total}" if self._current.total else ""
-            return Text(f"{self._current.step:<10} {seconds:6.1f} s  … {where}", style="cyan")
+            now = self._console.get_time()
+            lines = [
+                f"{event.step:<10} {now - since:6.1f} s  … {_place(event)}" for event, since in self._current.values()
+            ]
+        return Text("\n".join(lines), style="cyan")
+
+
+def _place(event: Event) -> str:
+    return f"{event.position} of {event.total}" if event.total else ""
 
 
 def table(events: list[Event]) -> Table:

@@ -1,8 +1,10 @@
-"""Carries out steps: journal first, signals held back inside a step, proof last."""
+"""Carries out steps: journal first, signals held back inside a step, neighbours side by side, proof last."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,10 +16,10 @@ from failover.journal.mask import Mask
 from failover.journal.run import Run, StepTold, load
 from failover.runner.progress import Event, Tell, Told, silent
 from failover.runner.signals import Held, held
-from failover.runner.step import OnFailure, Planned, Step
+from failover.runner.step import OnFailure, Planned, Step, turns
 from host.errors import HotstandbyError
 from host.exits import Exit
-from host.hook import run_parts
+from host.hook import programs, run_parts
 
 HOOK_DEADLINE_S: Final = 10.0
 """Seconds for each program of the admin's: callers wait meanwhile."""
@@ -70,11 +72,12 @@ class Runner:
             tell: shows progress.
             mask: hides secrets in what is told.
             guard: asked before each step; a sentence stops the run (this machine was fenced, the lease is lost).
-            parting: asked when everything was taken back: who serves now, and what to type where.
+            parting: asked at the end: who serves now, and what to type where.
         """
         self._journal = journal
         self._hooks = hooks
-        self._tell = tell
+        self._shown = tell
+        self._telling = threading.Lock()
         self._mask = mask or Mask()
         self._clock = clock or SystemClock()
         self._guard = guard
@@ -82,7 +85,8 @@ class Runner:
         self._started = self._clock.boottime()
 
     def carry_out(self, planned: Sequence[Planned]) -> Ended:
-        """Does the steps in order, and takes them back where their failure means that.
+        """Does the steps in order, neighbours that may be side by side so, and takes them back where their failure
+        means that.
 
         A JournalUnwritable stops the run before the step that could not be announced.
 
@@ -91,28 +95,32 @@ class Runner:
         """
         told = self._load()
         missing: list[str] = []
-        unfinished = ""
+        unfinished: LeftOpen | None = None
         with held() as signals:
-            for position, entry in enumerate(planned, start=1):
+            for position, group in turns(planned):
                 stop = f"{signals.came} came" if signals.came else self._guard()
                 if stop:
                     return self._halfway(stop, [item.step.name for item in planned[position - 1 :]])
-                try:
-                    failed = self._step(entry.step, told.step(entry.step.name) if told else None, position, planned)
-                except JournalUnwritable as error:
-                    return self._halfway(str(error), [item.step.name for item in planned[position - 1 :]])
-                if not failed:
-                    continue
-                missing.append(entry.step.name)
-                if isinstance(failed, LeftOpen) or entry.on_failure is OnFailure.GO_ON:
-                    if isinstance(failed, LeftOpen) and failed.exit_code is Exit.HALFWAY:
-                        unfinished = unfinished or str(failed)
-                    continue
-                if entry.on_failure is OnFailure.STOP or isinstance(failed, StoppedHalfway):
-                    return self._halfway(str(failed), [item.step.name for item in planned[position - 1 :]])
-                code = Exit.REFUSED if isinstance(failed, Refused) else Exit.FAILED
-                return self._take_back(planned, f"{entry.step.name}: {failed}", signals, code)
-            return self._halfway(unfinished, missing) if unfinished else self._close(missing)
+                failures = self._side_by_side(group, told, position, len(planned))
+                failed_here = [entry.step.name for entry, failed in zip(group, failures, strict=True) if failed]
+                left = [*missing, *failed_here, *(item.step.name for item in planned[position - 1 + len(group) :])]
+                for entry, failed in zip(group, failures, strict=True):
+                    if failed is None:
+                        continue
+                    if isinstance(failed, JournalUnwritable):
+                        return self._halfway(str(failed), left)
+                    if isinstance(failed, LeftOpen) or entry.on_failure is OnFailure.GO_ON:
+                        if isinstance(failed, LeftOpen) and failed.exit_code is Exit.HALFWAY:
+                            unfinished = unfinished or failed
+                        continue
+                    if entry.on_failure is OnFailure.STOP or isinstance(failed, StoppedHalfway):
+                        return self._halfway(str(failed), left)
+                    code = Exit.REFUSED if isinstance(failed, Refused) else Exit.FAILED
+                    return self._take_back(planned, f"{entry.step.name}: {failed}", signals, code)
+                missing += failed_here
+            if unfinished is not None:
+                return self._halfway(str(unfinished), missing, unfinished.headline)
+            return self._close(missing)
 
     def take_back(self, planned: Sequence[Planned], why: str) -> Ended:
         """Undoes every step that the journal says was begun, the last one first.
@@ -126,22 +134,41 @@ class Runner:
         with held() as signals:
             return self._take_back(planned, why, signals)
 
-    def _step(self, step: Step, before: StepTold | None, position: int, planned: Sequence[Planned]) -> Exception | None:
+    def _side_by_side(
+        self, group: Sequence[Planned], told: Run | None, position: int, total: int
+    ) -> list[Exception | None]:
+        """How each of them failed; all of them have ended when this returns."""
+
+        def work(place: int) -> Exception | None:
+            step = group[place].step
+            try:
+                return self._step(step, told.step(step.name) if told else None, position + place, total)
+            except JournalUnwritable as error:
+                return error
+
+        if len(group) == 1:
+            return [work(0)]
+        with ThreadPoolExecutor(len(group), thread_name_prefix="step") as pool:
+            return list(pool.map(work, range(len(group))))
+
+    def _step(self, step: Step, before: StepTold | None, position: int, total: int) -> Exception | None:
         began = self._clock.boottime()
-        total = len(planned)
 
         def say(what: Told, words: str) -> None:
             self._tell(Event(what, step.name, self._mask(words), self._clock.boottime() - began, position, total))
 
         say(Told.BEGAN, "")
-        self._run_hooks("before", step.name, say)
         failed: Exception | None = None
         try:
             if step.check():
+                if self._hooks is not None and programs(self._hooks / f"before-{step.name}"):
+                    self._journal.append(Kind.HOOK, step.name, "the programs before it run; it is already so")
+                self._run_hooks("before", step.name, say)
                 proof = f"already so: {step.verify()}"
             else:
                 saved = before.saved if before and before.touched else step.saved()
                 self._journal.append(Kind.BEGUN, step.name, data=saved)
+                self._run_hooks("before", step.name, say)
                 step.apply()
                 self._journal.append(Kind.DONE, step.name)
                 proof = step.verify()
@@ -180,7 +207,8 @@ class Runner:
         if code is Exit.FAILED:
             words += f". Begin anew with: failover {self._journal.file.command}"
         if parting := self._parting():
-            words += f". {parting}"
+            # Whether anybody answers now is what whoever reads this has to know first.
+            words = f"{parting}. {words}"
         self._note(Kind.CLOSED, "", f"undone: {why}")
         return self._ended(code, words, ())
 
@@ -224,14 +252,15 @@ class Runner:
                 say(Told.HOOK, words)
 
     def _close(self, missing: list[str]) -> Ended:
+        parting = self._parting()
         if missing:
             self._note(Kind.CLOSED, "", f"degraded: {', '.join(missing)} not complete")
             words = f"Done, but degraded: {', '.join(missing)} not complete. See what is missing with: failover history"
-            return self._ended(Exit.DEGRADED, words, tuple(missing))
+            return self._ended(Exit.DEGRADED, f"{words}. {parting}" if parting else words, tuple(missing))
         self._note(Kind.CLOSED, "", "done")
-        return self._ended(Exit.DONE, "Done, every step was proven. Nothing to do.", ())
+        return self._ended(Exit.DONE, f"Done, every step was proven. {parting or 'Nothing to do.'}", ())
 
-    def _halfway(self, why: str, left: list[str]) -> Ended:
+    def _halfway(self, why: str, left: list[str], headline: str = "") -> Ended:
         run = self._load()
         if run is None or not run.touched:
             self._note(Kind.CLOSED, "", f"nothing was touched: {why}")
@@ -240,7 +269,7 @@ class Runner:
             f"Stopped half-way: {why}. Not complete: {', '.join(left)}. Go on with the same command, "
             f"or take back what was done with: failover {self._journal.file.command} --abort"
         )
-        return self._ended(Exit.HALFWAY, words, tuple(left))
+        return self._ended(Exit.HALFWAY, f"{headline}. {words}" if headline else words, tuple(left))
 
     def _ended(self, code: Exit, words: str, missing: tuple[str, ...]) -> Ended:
         ended = Ended(code, self._mask(words), missing, self._clock.boottime() - self._started)
@@ -253,6 +282,11 @@ class Runner:
             self._journal.append(kind, step, words)
         except JournalUnwritable as error:
             self._tell(Event(Told.HOOK, step, self._mask(str(error)), 0.0))
+
+    def _tell(self, event: Event) -> None:
+        """One at a time: what shows events need not be made for several."""
+        with self._telling:
+            self._shown(event)
 
     def _load(self) -> Run | None:
         return load(self._journal.file)

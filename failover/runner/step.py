@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from itertools import groupby
+from typing import Generic, Protocol, TypeVar
 
 from failover.journal.entry import Json
+from host.errors import HotstandbyError
 
 
 class Step(Protocol):
@@ -67,7 +70,82 @@ class OnFailure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A step in its place."""
+    """A step in its place.
+
+    Attributes:
+        step: what is done.
+        on_failure: what its failure means.
+        beside: it waits for none of its neighbours that have this as well, and none of them for it.
+    """
 
     step: Step
     on_failure: OnFailure
+    beside: bool = False
+
+
+def turns(planned: Sequence[Planned]) -> Iterator[tuple[int, tuple[Planned, ...]]]:
+    """What is done one after the other, each with the position of its first step, from 1."""
+    position = 1
+    for beside, entries in groupby(planned, key=lambda entry: entry.beside):
+        found = tuple(entries)
+        for group in (found,) if beside else ((entry,) for entry in found):
+            yield position, group
+            position += len(group)
+
+
+Made = TypeVar("Made", bound=Step)
+
+
+class InTurn(Generic[Made]):
+    """A step that is made when its turn comes, so that what it lacks, a secret or a preset, is its own failure."""
+
+    def __init__(self, name: str, make: Callable[[], Made]) -> None:
+        """
+        Args:
+            name: of the step, known before it is made.
+            make: makes it; what it raises is what the step failed of.
+        """
+        self.name = name
+        self._make = make
+        self._made: Made | None = None
+
+    def made(self) -> Made:
+        """The step itself.
+
+        Raises:
+            whatever making it raises
+        """
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def early(self) -> Made | None:
+        """The step before its turn, for what it can begin in the background; None where it cannot be made yet."""
+        with contextlib.suppress(HotstandbyError, OSError):
+            return self.made()
+        return None
+
+    @property
+    def deadline_s(self) -> float:
+        """As the step's."""
+        return self.made().deadline_s
+
+    def check(self) -> bool:
+        """As the step's."""
+        return self.made().check()
+
+    def saved(self) -> Mapping[str, Json]:
+        """As the step's."""
+        return self.made().saved()
+
+    def apply(self) -> None:
+        """As the step's."""
+        self.made().apply()
+
+    def verify(self) -> str:
+        """As the step's."""
+        return self.made().verify()
+
+    def undo(self, saved: Mapping[str, Json]) -> str:
+        """As the step's."""
+        return self.made().undo(saved)

@@ -25,11 +25,11 @@ class Mortal(Journal):
     after = False
     written = 0
 
-    def append(self, kind: Kind, step: str = "", words: str = "", data: Mapping[str, Json] | None = None) -> Entry:
+    def _append(self, kind: Kind, step: str, words: str, data: Mapping[str, Json]) -> Entry:
         self.written += 1
         if self.written == self.die_at and not self.after:
             os.kill(os.getpid(), signal.SIGKILL)
-        entry = super().append(kind, step, words, data)
+        entry = super()._append(kind, step, words, data)
         if self.written == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return entry
@@ -59,7 +59,10 @@ class Point:
 
 
 def main(where: Path, die_at: int, after: bool, abort: bool) -> int:
-    planned = [Planned(Point(name, where / name), OnFailure.STOP) for name in ("localize", "dns", "carrier")]
+    planned = [
+        Planned(Point(name, where / name), OnFailure.STOP, beside=name != "localize")
+        for name in ("localize", "dns", "carrier")
+    ]
     journals = where / "journal"
     files = journal.files(journals)
     run = load(files[-1]) if files else None

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from failover.journal.run import Run, load
 from failover.runner.progress import Event, Told
 from failover.runner.progress_view import LiveView, json_lines, plain
 from failover.runner.runner import Ended, Runner
-from failover.runner.step import OnFailure, Planned
+from failover.runner.step import InTurn, OnFailure, Planned
 from host.exits import Exit
 from host.terminal import console
+from pair import SecretUnusable
 from tests.failover.fakes import Clock, Move, World, masking
 
 STEPS = ("localize", "dns", "carrier")
@@ -183,6 +185,86 @@ def test_hooks_run_around_a_step_and_a_failing_one_is_told_only(tmp_path: Path, 
     assert begun(tmp_path / "journal", hooks=hooks).carry_out(planned(world)).exit is Exit.DONE
     assert (tmp_path / "ran").read_text() == "before dns \nafter dns verified\n"
     assert [entry.step for entry in told(tmp_path / "journal").entries if entry.kind is Kind.HOOK] == ["dns"]
+
+
+def test_programs_before_a_step_run_when_the_journal_tells_that_it_begins(tmp_path: Path, world: World) -> None:
+    hooks = tmp_path / "hooks"
+    for name in ("dns", "carrier"):
+        script = hooks / f"before-{name}" / "10-look"
+        script.parent.mkdir(parents=True)
+        script.write_text(f"#!/bin/sh\ncat {tmp_path}/journal/* > {tmp_path}/$HOTSTANDBY_STEP\n")
+        script.chmod(0o755)
+    world.points["carrier"] = "dallas"  # already so: told as well, before anything of the admin's runs
+    assert begun(tmp_path / "journal", hooks=hooks).carry_out(planned(world)).exit is Exit.DONE
+    last = {name: (tmp_path / name).read_bytes().splitlines()[-1] for name in ("dns", "carrier")}
+    assert b'"kind":"begun","step":"dns"' in last["dns"]
+    assert b'"kind":"hook","step":"carrier"' in last["carrier"]
+
+
+def test_neighbours_that_may_be_side_by_side_wait_for_nobody_and_the_journal_keeps_the_order_of_each(
+    tmp_path: Path, world: World
+) -> None:
+    names = ("dns", "carrier-a", "carrier-b")
+    world.points = dict.fromkeys(("localize", *names, "proof"), "boston")
+    world.broken = {"carrier-a"}
+    meeting = threading.Barrier(len(names))
+
+    class Meeting(Move):
+        def apply(self) -> None:
+            meeting.wait(20)  # comes only where all of them are at it
+            super().apply()
+
+    steps = [
+        Planned(Move("localize", world), OnFailure.UNDO),
+        *(Planned(Meeting(name, world), OnFailure.GO_ON, beside=True) for name in names),
+        Planned(Move("proof", world), OnFailure.GO_ON),
+    ]
+    events: list[Event] = []
+    ended = begun(tmp_path, tell=events.append).carry_out(steps)
+    assert (ended.exit, ended.missing) == (Exit.DEGRADED, ("carrier-a",))
+    assert (world.said[0], world.said[-1]) == ("apply localize", "apply proof")
+    run = told(tmp_path)
+    for name in names:
+        kinds = [entry.kind for entry in run.entries if entry.step == name]
+        last = Kind.FAILED if name == "carrier-a" else Kind.VERIFIED
+        assert kinds == [Kind.BEGUN, Kind.DONE, last]
+    assert [event.position for event in events if event.told is Told.BEGAN] == sorted(range(1, 6))
+
+
+def test_a_step_that_cannot_be_made_is_its_own_failure_also_on_the_way_back(tmp_path: Path, world: World) -> None:
+    def make() -> Move:
+        raise SecretUnusable("The secret file voip is missing.")
+
+    runner = begun(tmp_path)
+    steps = planned(world, OnFailure.GO_ON)
+    ended = runner.carry_out([steps[0], Planned(InTurn("dns", make), OnFailure.GO_ON), steps[2]])
+    assert (ended.exit, ended.missing) == (Exit.DEGRADED, ("dns",))
+    step = told(tmp_path).step("dns")
+    assert step is not None
+    assert (step.words, step.touched) == ("The secret file voip is missing.", False)
+    assert world.points["carrier"] == "dallas"
+
+    back = [steps[0], Planned(InTurn("carrier", make), OnFailure.GO_ON)]
+    ended = runner.take_back(back, "--abort")
+    assert (ended.exit, ended.missing) == (Exit.HALFWAY, ("carrier",))
+    assert world.points["localize"] == "boston"
+
+
+def test_who_answers_is_said_before_anything_else(tmp_path: Path, world: World) -> None:
+    class Nobody(LeftOpen):
+        exit_code = Exit.HALFWAY
+        headline = "NOBODY ANSWERS"
+
+    class Trunks(Move):
+        def verify(self) -> str:
+            raise Nobody("0 of 2 trunks")
+
+    ended = begun(tmp_path / "a").carry_out([Planned(Trunks("localize", world), OnFailure.UNDO), *planned(world)[1:]])
+    assert ended.exit is Exit.HALFWAY
+    assert ended.words.startswith("NOBODY ANSWERS. Stopped half-way: 0 of 2 trunks")
+    world.broken = {"carrier"}
+    ended = begun(tmp_path / "b", parting=lambda: "NOBODY SERVES").carry_out(planned(world))
+    assert ended.words.startswith("NOBODY SERVES. Taken back")
 
 
 def test_a_journal_that_cannot_be_written_stops_the_step_before_it_acts(tmp_path: Path, world: World) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from localized import wiring
+from localized.errors import NotRenderable
 from localized.facts import Facts
-from localized.prepare import facts, prepare
+from localized.prepare import facts, prepare, prepare_or_last
 from localized.problem import Problem, Weight
 from localized.role import Role
 from pair import read
@@ -43,6 +44,28 @@ def here(tmp_path: Path) -> Here:
 
 def test_a_machine_that_is_wired_as_documented_has_no_problem(here: Here) -> None:
     assert here.problems() == []
+
+
+def test_what_cannot_be_rendered_now_is_served_from_what_was_rendered_last(here: Here) -> None:
+    (here.places.secrets / "acme").unlink()
+    with pytest.raises(NotRenderable):
+        prepare(here.places, here.pair, "boston", Role.PRIMARY)
+    used = prepare_or_last(here.places, here.pair, "boston", Role.PRIMARY)
+    assert used.generation == here.generation
+    (told,) = used.problems
+    assert told.weight is Weight.TELLS
+    assert str(told).startswith(f"{here.generation.name}, rendered earlier, is used")
+    assert "secrets/acme cannot be read" in str(told)
+    here.change("sip.conf", "[general]", "[phones]")  # what Asterisk would not read stops it all the same
+    used = prepare_or_last(here.places, here.pair, "boston", Role.PRIMARY)
+    assert Weight.STOPS in {one.weight for one in used.problems}
+
+
+def test_what_was_rendered_last_is_not_used_where_it_is_not_whole(here: Here) -> None:
+    (here.places.secrets / "acme").unlink()
+    (here.generation.path / "asterisk" / "sip-registrations.conf").write_text("")
+    with pytest.raises(NotRenderable, match="secrets/acme cannot be read"):
+        prepare_or_last(here.places, here.pair, "boston", Role.PRIMARY)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,12 @@ import pytest
 
 from host.errors import UsageError
 from host.places import Places
-from pair import PairInvalid, SecretUnusable, active, read, read_secret, secret_problems, this_machine
-from tests.pair.example import EXAMPLE
+from pair import PairInvalid, SecretUnusable, active, parse, read, read_secret, secret_problems, this_machine
+from pair.secret import secret_files
+from tests.pair.example import EXAMPLE, FILE
+
+SECRETS = ("secret_file", "key_file", "token_file")
+"""How the keys that name one end."""
 
 
 @pytest.fixture
@@ -174,3 +178,31 @@ def test_all_unusable_secrets_of_a_machine_are_told_by_their_keys(places: Places
     pair = read(places)
     assert secret_problems(places, pair, "boston") == []
     assert [problem.key for problem in secret_problems(places, pair, "dallas")] == ["trunks.own.secret_file"]
+
+
+def test_every_secret_that_pair_toml_can_name_is_looked_at() -> None:
+    """Whatever section it stands in: what is found in the file is what is read."""
+    more = """
+[watcher]
+token_file = "page"
+[watcher.hooks]
+webhook = "https://hooks.example/x"
+webhook_token_file = "hook"
+[carriers.api]
+preset = "http"
+dids = ["5551234567"]
+secret_file = "api"
+routes = { boston = "b", dallas = "d" }
+"""
+    text = EXAMPLE.replace('key_file = "tsig.key"', 'key_file = "tsig.key"\nnotify_key_file = "notify.key"') + more
+    pair = parse(text.encode(), FILE)
+
+    def named(value: object) -> set[str]:
+        if isinstance(value, dict):
+            own = {str(file) for key, file in value.items() if str(key).endswith(SECRETS) and file is not None}
+            return own.union(*map(named, value.values()))
+        return set()
+
+    assert {"notify.key", "hook", "page", "api"} < named(pair.model_dump())
+    looked_at = {file for machine in pair.machines for file in secret_files(pair, machine).values()}
+    assert named(pair.model_dump()) <= looked_at

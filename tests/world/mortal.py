@@ -50,7 +50,8 @@ writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 def end():
     os.kill(os.getpid(), signal.SIGKILL)
     threading.Event().wait()
-real = journal.Journal.append
+# Where lines come one after the other: steps may run side by side.
+real = journal.Journal._append
 def mortal(self, *given, **more):
     global lines
     lines += 1
@@ -60,7 +61,7 @@ def mortal(self, *given, **more):
     if kind == "after" and lines == number:
         end()
     return found
-journal.Journal.append = mortal
+journal.Journal._append = mortal
 touching = {{"os.rename", "os.remove", "os.symlink", "os.truncate", "os.mkdir", "subprocess.Popen", "socket.connect",
              "socket.sendto", "socket.sendmsg"}}
 def act(event, arguments):

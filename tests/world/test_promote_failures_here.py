@@ -56,12 +56,13 @@ def no_room_for_the_journal(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def no_room_for_files(scene: Scene) -> Iterator[None]:
-    with (
-        changed(scene.dallas, "/etc/hotstandby/secrets/acme", "another-Secret1"),
-        full_disk(scene.dallas, "/etc/hotstandby/localized"),
-    ):
+def no_secret(scene: Scene) -> Iterator[None]:
+    secret = scene.dallas.path("/etc/hotstandby/secrets/acme")
+    aside = secret.rename(secret.with_name("acme.aside"))
+    try:
         yield
+    finally:
+        aside.rename(secret)
 
 
 FAULTS = {
@@ -70,7 +71,8 @@ FAULTS = {
     ),
     "Asterisk is frozen": Row({frozen: "Begin anew with: failover promote"}, 1, "standby"),
     "no room for the journal": Row({no_room_for_the_journal: "disk"}, 1, "standby"),
-    "no room for the files": Row({no_room_for_files: "No space left"}, 3, "standby"),
+    # What was rendered when it could be serves: somebody has to answer.
+    "a secret is gone": Row({no_secret: "rendered earlier, is used"}, 5, "primary"),
 }
 
 
