@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from agi.errors import ScriptBroken
 from host.places import Places
 from host.printable import printable
+from host.trusted import open_to_others
 from pair.model import Pair
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class Scripts:
                 self.broken[str(path)] = (
                     "a script's name is made of letters, digits, '-' and '_', 63 at most, no digit first."
                 )
+            elif against := open_to_others(path):
+                self.broken[path.stem] = f"it would run as this server's user, and {against}."
             else:
                 self._load(path.stem, str(path), partial(_from_file, path))
 

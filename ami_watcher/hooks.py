@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
 import threading
 import time
@@ -21,8 +20,7 @@ from typing import Final
 import requests
 
 from ami_watcher.history import Entry
-from host.command import CommandLate, CommandMissing, run
-from host.hook import run_parts
+from host.hook import run_parts, run_program
 from host.printable import printable
 
 log = logging.getLogger(__name__)
@@ -121,11 +119,8 @@ class Programs:
         return tell
 
     def _again(self, path: Path, notice: Notice) -> str | None:
-        try:
-            done = run([str(path)], deadline_s=self._deadline_s, env={**os.environ, **notice.environment})
-        except (CommandLate, CommandMissing) as error:
-            return str(error)
-        return None if done.returncode == 0 else (done.stderr.strip() or f"it ended with {done.returncode}")
+        done = run_program(path, env=notice.environment, deadline_s=self._deadline_s)
+        return None if done.succeeded else (done.said or f"it ended with {done.returncode}")
 
 
 class Webhook:

@@ -8,10 +8,12 @@ that it answers ping contradicts nobody, and that it is seen registered does.
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from failover.errors import FailoverError, Refused, StoppedHalfway
@@ -27,6 +29,7 @@ from failover.verdict import Reply, Seen, Verdict, seen, verdict
 from host import clock
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
+from host.trusted import open_to_others
 
 FRESH_S: Final = 10.0
 """Seconds for which silence counts: asking a dead machine takes 2 s, and callers wait meanwhile."""
@@ -100,6 +103,9 @@ def verified(here: Here, epoch: int) -> CutOff | None:
     section = here.pair.fence
     if section is None:
         return None
+    against = untrusted(section.verify)
+    if against:
+        return CutOff(False, f"fence verify '{section.verify[0]}' was not run: {against}")
     try:
         done = run(section.verify, deadline_s=section.verify_deadline_s, env=_environment(here, epoch))
     except (CommandLate, CommandMissing) as error:
@@ -107,6 +113,15 @@ def verified(here: Here, epoch: int) -> CutOff | None:
     said = printable((done.stdout.strip() or done.stderr.strip()).rpartition("\n")[2], 120)
     words = f"fence verify '{section.verify[0]}' ended with {done.returncode}{f': {said}' if said else ''}"
     return CutOff(done.returncode == 0, words)
+
+
+def untrusted(argv: Sequence[str]) -> str:
+    """Why the program of a command, or a file among its arguments, is not run as root: others may write it; empty where
+    none may. An interpreter's script is an argument."""
+    program = shutil.which(argv[0])
+    files = [Path(program)] if program else []
+    files += [Path(one) for one in argv[1:] if one.startswith("/") and Path(one).is_file()]
+    return next((against for path in files if (against := open_to_others(path))), "")
 
 
 class FenceStep:
@@ -281,6 +296,10 @@ class FenceStep:
         return clock.boottime() - self._seen_at < seconds
 
     def _cut_off(self, argv: tuple[str, ...], deadline_s: float) -> None:
+        against = untrusted(argv)
+        if against:
+            self._failed += f" The fence command '{argv[0]}' was not run: {against}."
+            return
         try:
             done = run(argv, deadline_s=deadline_s, env=_environment(self._here, self._epoch))
         except (CommandLate, CommandMissing) as error:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.command import CommandLate, CommandMissing, run
+from host.printable import printable
+from host.trusted import open_to_others
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?")
 """As run-parts(8), with one extension allowed: an editor's backup (x~, x.sh.bak) never runs."""
@@ -53,15 +55,23 @@ def run_parts(directory: Path, *, env: Mapping[str, str], deadline_s: float) -> 
         env: added to this process's environment.
         deadline_s: seconds for each program.
     """
-    environment = {**os.environ, **env}
-    ran: list[HookRun] = []
-    for path in programs(directory):
-        started = time.monotonic()
-        try:
-            done = run([str(path)], deadline_s=deadline_s, env=environment)
-        except (CommandLate, CommandMissing) as error:
-            ran.append(HookRun(path, None, time.monotonic() - started, str(error)))
-            continue
-        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        ran.append(HookRun(path, done.returncode, done.seconds, lines[-1] if lines else ""))
-    return ran
+    return [run_program(path, env=env, deadline_s=deadline_s) for path in programs(directory)]
+
+
+def run_program(path: Path, *, env: Mapping[str, str], deadline_s: float) -> HookRun:
+    """Runs one of them; one that others may write is not run, and `said` names the command that closes it.
+
+    Args:
+        env: added to this process's environment.
+        deadline_s: seconds.
+    """
+    against = open_to_others(path)
+    if against:
+        return HookRun(path, None, 0.0, f"it was not run: {against}")
+    started = time.monotonic()
+    try:
+        done = run([str(path)], deadline_s=deadline_s, env={**os.environ, **env})
+    except (CommandLate, CommandMissing) as error:
+        return HookRun(path, None, time.monotonic() - started, str(error))
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return HookRun(path, done.returncode, done.seconds, printable(lines[-1]) if lines else "")

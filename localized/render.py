@@ -18,6 +18,7 @@ import jinja2
 
 import templates
 from host.printable import printable
+from host.trusted import open_to_others
 from localized import syntax
 from localized.compiled import COMPILED
 from localized.errors import NotRenderable
@@ -64,6 +65,8 @@ def masked(
 
 
 def _render(facts: Facts, names: Mapping[str, Path], admin_templates: Path | None) -> tuple[Rendered, ...]:
+    if admin_templates is not None:
+        _trusted(admin_templates)
     environment = _environment(admin_templates)
     context = facts.context()
     found = [
@@ -154,6 +157,20 @@ def _rendered(name: str, environment: jinja2.Environment, context: dict[str, Any
             f"Template {_where(error, file)}: {type(error).__name__}: {printable(str(error))}. Mend it."
         ) from error
     return _with_rights(name, data, source, facts)
+
+
+def _trusted(admin_templates: Path) -> None:
+    """A template is a program: what it includes and imports from that directory as well.
+
+    Raises:
+        NotRenderable
+    """
+    for path in sorted(admin_templates.rglob("*")) if admin_templates.is_dir() else ():
+        against = open_to_others(path)
+        if against:
+            raise NotRenderable(
+                f"The template {printable(str(path), 400)} is not used, because it is a program: {against}"
+            )
 
 
 def _all_writable(facts: Facts) -> None:

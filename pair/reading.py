@@ -24,6 +24,7 @@ from host.errors import UsageError
 from host.places import Places
 from host.printable import printable
 from host.reading import read_file
+from host.trusted import open_to_everybody
 from pair.fields import checked_name
 from pair.model import Pair
 from pair.problem import Problem, nearest, problems_of
@@ -173,7 +174,7 @@ def last_valid(places: Places) -> Path:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return read_file(path, _LIMIT)
+        data = read_file(path, _LIMIT)
     except OSError as error:
         if error.errno == errno.EFBIG:
             longer = f"is longer than {_LIMIT // 1024 // 1024} MiB: surely not a pair.toml."
@@ -181,6 +182,10 @@ def _bytes(path: Path) -> bytes:
         raise UsageError(
             f"{path} cannot be read: {_reason(error)}. Write it, or name its directory with --config."
         ) from None
+    against = open_to_everybody(path)
+    if against:
+        raise PairInvalid(path, [Problem("", f"is not believed, because it names programs that root runs: {against}.")])
+    return data
 
 
 def _remember(places: Places, data: bytes) -> None:

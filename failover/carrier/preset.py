@@ -15,6 +15,7 @@ from host.errors import UsageError
 from host.places import Places
 from host.printable import printable
 from host.reading import read_file
+from host.trusted import open_to_others
 from pair.carrier import Carrier, international
 from pair.fields import Line, Section
 from pair.reading import read_toml
@@ -110,6 +111,11 @@ def load(places: Places, name: str) -> Preset:
     own = places.templates / "carriers" / f"{name}.toml"
     try:
         if own.is_file():
+            against = open_to_others(own)
+            if against:
+                raise PresetUnusable(
+                    f"The preset {own} is not used, because it says where the carrier's secret is sent: {against}"
+                )
             text, where = read_file(own).decode("utf-8"), str(own)
         else:
             ours = resources.files("templates") / "carriers" / f"{name}.toml"

@@ -103,6 +103,7 @@ class Facts:
         localized: path of the localized directory.
         warning: why pair.toml does not serve as it is; empty where it does.
         secrets: what is wrong with secrets.
+        writable: files of ours and programs of the admin's that others may write, a sentence each.
         asterisk: its files.
         proof: what its Asterisk has for the call of [proof]; None where pair.toml has none.
         named: its BIND; None where pair.toml has no [dns].
@@ -124,6 +125,7 @@ class Facts:
     localized: str
     warning: str = ""
     secrets: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
     asterisk: AsteriskFiles = AsteriskFiles()
     proof: ProofParts | None = None
     named: Named | None = None

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from failover.dns.tsig_key import KeyUnusable, parse
+from failover.fence import untrusted
 from failover.here import Here
 from failover.lint.bind import look as look_at_named
 from failover.lint.bind import served_ttls
@@ -15,6 +16,7 @@ from failover.peer.own_status import paused
 from failover.peer.remote import Peer
 from failover.standing import fenced, standing
 from host.command import CommandLate, CommandMissing, run
+from host.trusted import open_to_others
 from localized.asterisk_conf import LocalDisk, Section, read_conf, read_text
 from localized.check import check
 from localized.generations import Store
@@ -40,6 +42,7 @@ def gather(here: Here) -> Facts:
         localized=str(here.places.localized),
         warning=here.warning,
         secrets=tuple(str(problem) for problem in secret_problems(here.places, here.pair, here.machine)),
+        writable=writable(here),
         asterisk=files.result(),
         proof=proof.result(),
         named=named.result(),
@@ -55,6 +58,21 @@ def gather(here: Here) -> Facts:
         fenced=fence.reason if fence else "",
         open_run=standing.look(here.places, here.machine).open_run,
     )
+
+
+def writable(here: Here) -> tuple[str, ...]:
+    """What root runs or believes and others may write: pair.toml, our directories, templates, hooks, AGI scripts, and
+    the programs of [fence]."""
+    places = here.places
+    ours = [places.pair_toml, places.secrets, places.localized, places.state, places.run]
+    programs = [
+        *(path for one in (places.templates, places.hooks) for path in sorted(one.rglob("*"))),
+        *sorted((places.config / "agi").glob("*.py")),
+    ]
+    found = [open_to_others(path) for path in (*ours, *programs)]
+    if here.pair.fence is not None:
+        found += [untrusted(argv) for argv in (here.pair.fence.command, here.pair.fence.verify)]
+    return tuple(dict.fromkeys(text for text in found if text))
 
 
 def asterisk_files(here: Here) -> AsteriskFiles:

@@ -30,6 +30,12 @@ def secrets(facts: Facts) -> Iterator[Finding]:
         yield Finding("secret", Level.ERROR, text, "Then look again with: failover check")
 
 
+def writable(facts: Facts) -> Iterator[Finding]:
+    """Nobody but root can change what root runs or believes."""
+    for text in facts.writable:
+        yield Finding("writable", Level.ERROR, f"{text}.", "Then look again with: failover check")
+
+
 def synced(facts: Facts) -> Iterator[Finding]:
     """What differs between the machines is never copied between them."""
     root = PurePosixPath(facts.pair.sync.root)
@@ -132,4 +138,4 @@ def left_over(facts: Facts) -> Iterator[Finding]:
         yield Finding("paused", Level.WARNING, f"Paused: {facts.paused}", "End it with: failover unpause")
 
 
-MACHINE_RULES: Final[tuple[Rule, ...]] = (pair_toml, secrets, synced, peer, guards, left_over)
+MACHINE_RULES: Final[tuple[Rule, ...]] = (pair_toml, secrets, writable, synced, peer, guards, left_over)

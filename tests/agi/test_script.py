@@ -80,3 +80,12 @@ def test_an_admins_json_is_nobody_elses(tmp_path: Path) -> None:
 
     assert found["json"].origin.endswith("json.py")
     assert json.loads("1") == 1
+
+
+def test_a_script_that_others_may_write_is_not_loaded_and_the_others_are(tmp_path: Path) -> None:
+    (tmp_path / "theirs.py").write_text("raise SystemExit\n")
+    (tmp_path / "theirs.py").chmod(0o666)
+    found = scripts(tmp_path, vip=RUN)
+    assert [script.name for script in found] == ["lookup", "vip"]
+    with pytest.raises(ScriptBroken, match=f"chmod o-w {tmp_path / 'theirs.py'}"):
+        found["theirs.py"]

@@ -544,3 +544,13 @@ def test_our_presets_are_complete_and_an_admins_goes_before_them(tmp_path: Path)
 def test_a_section_that_would_leak_or_fail_is_refused(keys: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"base|dids|values"):
         Carrier.model_validate(keys)
+
+
+def test_a_preset_that_others_may_write_is_not_sent_a_secret(tmp_path: Path) -> None:
+    places = Places(tmp_path, tmp_path, tmp_path)
+    own = places.templates / "carriers" / "voipms.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('title = "mine"\nbase = "https://attacker.example"\n')
+    own.chmod(0o666)
+    with pytest.raises(PresetUnusable, match=f"chmod o-w {own}"):
+        load(places, "voipms")

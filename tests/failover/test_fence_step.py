@@ -10,7 +10,7 @@ import pytest
 from failover import boot_guard
 from failover.boot_guard import NotGuarded
 from failover.errors import Refused
-from failover.fence import FenceStep
+from failover.fence import FenceStep, untrusted
 from failover.here import Here
 from failover.peer.remote import Asked
 from failover.peer.words import Status
@@ -83,6 +83,25 @@ def test_without_its_proof_nothing_is_fenced(here: Here, tmp_path: Path, command
         done(step)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_program_that_others_may_write_neither_cuts_off_nor_proves(here: Here, tmp_path: Path) -> None:
+    open_here = with_fence(here, tmp_path, verify="exit 0", command='touch "$0.off"')
+    for name in ("cut", "proof"):
+        (tmp_path / name).chmod(0o757)
+    with pytest.raises(Refused) as refused:
+        done(FenceStep(open_here, 7))
+    for name in ("cut", "proof"):
+        assert f"chmod o-w {tmp_path / name}" in str(refused.value)
+    assert not (tmp_path / "cut.off").exists()
+
+
+def test_a_script_behind_its_interpreter_is_looked_at_as_well(tmp_path: Path) -> None:
+    script = tmp_path / "cut.py"
+    script.touch()
+    assert untrusted(["sh", str(script), "/dev/null", "/nowhere"]) == ""
+    script.chmod(0o666)
+    assert f"chmod o-w {script}" in untrusted(["sh", str(script)])
 
 
 def test_a_persons_word_counts_where_nothing_else_does(here: Here) -> None:

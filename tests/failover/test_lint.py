@@ -164,6 +164,12 @@ WARN, ERR = Level.WARNING, Level.ERROR
         # The machine
         (replace(GOOD, warning="pair.toml has 1 problem"), "pair.toml", ERR, "1 problem"),
         (replace(GOOD, peer=status(pair_digest="other")), "pair.toml", ERR, "differs"),
+        (
+            replace(GOOD, writable=("every user may write x: chmod o-w x",)),
+            "writable",
+            ERR,
+            "chmod o-w x",
+        ),
         (replace(GOOD, secrets=("The secret acme is empty.",)), "secret", ERR, "empty"),
         (
             in_pair(("[sync]", '[sync]\nroot = "/etc"'), ('"domino/html"', '"hotstandby"')),
@@ -192,7 +198,7 @@ def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level:
 
 
 def test_every_rule_finds_something_in_this_table() -> None:
-    assert len(RULES) == 17
+    assert len(RULES) == 18
 
 
 def test_a_pair_without_dns_has_no_rule_about_it() -> None:

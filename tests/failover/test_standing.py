@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from failover.drill import store
 from failover.journal import journal
 from failover.journal.entry import Kind
-from failover.standing import fenced, pause, right, standing
+from failover.standing import claim, fenced, pause, right, standing
 from host import clock
 from host.errors import UsageError
+from host.lock import Lock
 from host.places import Places
-from localized.right import right_file
+from localized.right import give_word, log_word, right_file
 from tests.pair.example import EXAMPLE
 
 
@@ -189,3 +193,32 @@ def test_a_mistyped_subcommand_is_suggested(places: Places) -> None:
     done = typed(places, "is-primry")
     assert done.returncode == 2
     assert "is-primary" in done.stderr
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_what_we_write_is_closed_to_others_and_open_to_those_who_read_it_whatever_the_umask(
+    tmp_path: Path, umask: int
+) -> None:
+    places = Places(tmp_path / "etc", tmp_path / "var" / "lib", tmp_path / "run" / "hotstandby")
+    before = os.umask(umask)
+    try:
+        right.grant(places, "dallas", 7, "test")
+        claim.claim(places, 7)
+        claim.promise(places, 6)
+        fenced.fence(places, "test")
+        pause.begin(places, "test", 60.0)
+        give_word(places, "dallas", "test")
+        log_word(places, "dallas", "test")
+        journal.create(journal.directory(places), "promote", machine="dallas", epoch=7).close()
+        store.keep(places, 1, {}, "")
+        with Lock(places.run / "lock", "test"):
+            pass
+    finally:
+        os.umask(before)
+    modes = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode for path in tmp_path.rglob("*")}
+    assert [name for name, mode in modes.items() if mode & (stat.S_IWOTH | stat.S_IWGRP)] == []
+    for name in ("var", "var/lib", "run", "run/hotstandby"):
+        assert modes[name] & 0o777 == 0o755, name
+    for name in ("run/hotstandby/right.json", "run/hotstandby/fenced"):
+        assert modes[name] & 0o777 == 0o644, name
+    assert modes["var/lib/journal"] & 0o777 == 0o700

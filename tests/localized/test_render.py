@@ -209,3 +209,14 @@ def test_a_template_that_is_edited_replaced_or_taken_away_is_seen_by_the_same_pr
         assert hosts() == text
     (tmp_path / "hosts.j2").unlink()
     assert hosts() == ours
+
+
+@pytest.mark.parametrize("open_", ["hosts.j2", "asterisk", "asterisk/macros.inc", "."])
+def test_a_template_that_others_may_write_is_not_rendered(tmp_path: Path, open_: str) -> None:
+    """A template is a program that runs as root, with what it imports."""
+    directory = admin(tmp_path / "templates", hosts="# mine\n", asterisk__queues="")
+    (directory / "asterisk" / "macros.inc").write_text("")
+    assert made_with(directory)["hosts"] == "# mine\n"
+    (directory / open_).chmod(0o777)
+    with pytest.raises(NotRenderable, match=f"chmod o-w {(directory / open_).resolve()}"):
+        made_with(directory)

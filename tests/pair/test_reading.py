@@ -206,3 +206,15 @@ routes = { boston = "b", dallas = "d" }
     assert {"notify.key", "hook", "page", "api"} < named(pair.model_dump())
     looked_at = {file for machine in pair.machines for file in secret_files(pair, machine).values()}
     assert named(pair.model_dump()) <= looked_at
+
+
+def test_a_file_that_everybody_may_write_is_not_believed_and_the_last_valid_one_serves(places: Places) -> None:
+    """It names programs that root runs."""
+    read(places)
+    places.pair_toml.write_text(EXAMPLE.replace("secondsignal", "another"))
+    places.pair_toml.chmod(0o666)
+    served = active(places)
+    assert served.pair.name == "secondsignal"
+    assert f"chmod o-w {places.pair_toml}" in (served.warning or "")
+    places.pair_toml.chmod(0o664)
+    assert active(places).pair.name == "another"
