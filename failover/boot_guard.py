@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from failover.dns.named import Named
@@ -152,7 +151,7 @@ def _distrust_own_zone(here: Here) -> None:
     dns = here.pair.dns
     if dns is not None:
         with contextlib.suppress(HotstandbyError, OSError):
-            Named(Path(dns.named_conf), dns.rndc).expire_copy(dns.zone)
+            Named.of(dns).expire_copy(dns.zone)
 
 
 def gather(here: Here) -> tuple[tuple[Said, ...], Status | None]:

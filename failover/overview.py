@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,11 +36,13 @@ class FollowedName:
         name: in the zone.
         values: addresses that name servers tell, each with the servers that tell it; "" for a server that tells none.
         silent: servers that did not answer.
+        ttl_s: the longest TTL with which any of them serves it, seconds; None where none serves it.
     """
 
     name: str
     values: tuple[tuple[str, tuple[str, ...]], ...]
     silent: tuple[str, ...]
+    ttl_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +175,14 @@ def agrees(overview: Overview, name: FollowedName) -> bool:
     return all(value == wanted for value, _ in name.values)
 
 
-def followed(names: Sequence[str], answers: Sequence[tuple[str, dict[str, str] | None]]) -> tuple[FollowedName, ...]:
+def followed(
+    names: Sequence[str], answers: Sequence[tuple[str, dict[str, str] | None]], ttls: Mapping[str, int]
+) -> tuple[FollowedName, ...]:
     """What servers tell of the followed names, grouped by what they tell.
 
     Args:
         answers: server, and its address by name; None where it did not answer.
+        ttls: the longest TTL by name, seconds.
     """
     found = []
     for name in names:
@@ -187,5 +192,5 @@ def followed(names: Sequence[str], answers: Sequence[tuple[str, dict[str, str] |
                 values.setdefault(told.get(name, ""), []).append(server)
         silent = tuple(server for server, told in answers if told is None)
         grouped = sorted(values.items(), key=lambda item: -len(item[1]))
-        found.append(FollowedName(name, tuple((value, tuple(who)) for value, who in grouped), silent))
+        found.append(FollowedName(name, tuple((value, tuple(who)) for value, who in grouped), silent, ttls.get(name)))
     return tuple(found)

@@ -212,7 +212,7 @@ def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep
         dns,
         here.machine,
         epoch,
-        named=Named(Path(dns.named_conf), dns.rndc),
+        named=Named.of(dns),
         store=Store(here.places),
         key=key(dns.key_file) if dns.method == "update" else None,
         notify_key=key(dns.notify_key_file),

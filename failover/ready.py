@@ -55,6 +55,7 @@ class Prepared:
         warning: why pair.toml does not serve as it is.
         free_bytes: left for the journal.
         fenced, open_run, paused: as in Standing.
+        zone: what would keep this machine from changing the zone; empty where nothing does.
     """
 
     generation: str
@@ -67,6 +68,7 @@ class Prepared:
     fenced: str
     open_run: str
     paused: str
+    zone: str = ""
 
 
 JOURNAL_BYTES = 4 * 1024 * 1024
@@ -88,7 +90,7 @@ def items(
         _asterisk(evidence),
         *_generation(prepared),
         *_carriers(pair, machine, registrars),
-        *_dns(pair, machine, evidence),
+        *_dns(pair, machine, evidence, prepared.zone),
         _clock(evidence),
     )
 
@@ -168,9 +170,11 @@ def _carriers(pair: Pair, machine: str, registrars: dict[str, Found]) -> Iterato
         yield Item(kind, good, words, mend="" if good is Good.YES else f"look at the network to {trunk.host}")
 
 
-def _dns(pair: Pair, machine: str, evidence: Evidence) -> Iterator[Item]:
+def _dns(pair: Pair, machine: str, evidence: Evidence, zone: str) -> Iterator[Item]:
     if pair.dns is None:
         return
+    if zone:
+        yield Item("dns zone", Good.LATER, zone, mend="failover check")
     newest = public_role.newest([one.said for one in evidence.servers])
     for one in evidence.servers:
         if one.said.role is not None and one.said.role != newest:

@@ -14,14 +14,11 @@ from localized.marked import mark
 from localized.register_line import IaxAccount, SipAccount
 from localized.role import Role
 from localized.syntax import Outside
-from pair import Asterisk, Pair, Trunk
+from pair import Asterisk, Pair, Trunk, named_text
+from pair.named_text import NotNamedConf
 
 MASK: Final = "********"
 """What stands for a secret wherever a person looks."""
-
-_KEY: Final = re.compile(
-    r'\bkey\s+"?([A-Za-z0-9._-]+)"?\s*\{\s*algorithm\s+"?([A-Za-z0-9-]+)"?\s*;\s*secret\s+"?([A-Za-z0-9+/=]+)"?\s*;'
-)
 
 
 @dataclass(frozen=True)
@@ -219,13 +216,28 @@ class Facts:
         label = "the key of [dns]"
         if text == MASK:
             return DnsKey(*(Outside(MASK, label) for _ in range(3)))
-        found = _KEY.search(text)
-        if found is None:
+        key = _key(text)
+        if key is None:
             raise NotRenderable(
                 f"The file secrets/{self.pair.dns.key_file} holds no key as BIND writes it. "
                 f"Make one with: tsig-keygen hotstandby > /etc/hotstandby/secrets/{self.pair.dns.key_file}"
             )
-        return DnsKey(*(Outside(part, label, hidden=True) for part in found.groups()))
+        return DnsKey(*(Outside(part, label, hidden=True) for part in key))
+
+
+def _key(text: str) -> tuple[str, str, str] | None:
+    """Name, algorithm and secret of the first key that a text holds; blanks in Base64 are none of it, as for BIND."""
+    try:
+        statements = named_text.parse(text)
+    except NotNamedConf:
+        return None
+    for one in statements:
+        if one.name == "key" and len(one.words) == 2 and one.blocks:
+            options = {each.name: "".join("".join(each.words[1:]).split()) for each in one.blocks[-1]}
+            found = one.words[1], options.get("algorithm", ""), options.get("secret", "")
+            if all(re.fullmatch(r"[A-Za-z0-9+/=._-]+", part) for part in found):
+                return found
+    return None
 
 
 def _in_url(host: str) -> str:

@@ -50,11 +50,21 @@ class Dns(Section):
     """What our named runs on."""
     rndc: tuple[Line, ...] = ("rndc",)
     """The command that talks to our named, with its options."""
+    view: Line | None = None
+    """View of named.conf whose zone follows the primary, where the zone stands in several."""
+    dnssec_policy: Line | None = None
+    """dnssec-policy that our primary signs the zone by; needs method update, and the zone's keys on both machines."""
+    key_directory: AbsolutePath | None = None
+    """Where named finds the zone's DNSSEC keys; left out, as named.conf says."""
 
     @model_validator(mode="after")
     def _complete(self) -> Dns:
         if self.method == "zonefile" and self.zone_file is None:
             raise ValueError("method 'zonefile' needs zone_file, the zone's master file")
+        if self.dnssec_policy is not None and self.method != "update":
+            raise ValueError(
+                "dnssec_policy needs method 'update': the copy that a secondary has of a signed zone cannot be edited"
+            )
         if self.primary is not None and self.primary not in self.servers:
             raise ValueError(f"primary is '{self.primary}', which is not under servers: {', '.join(self.servers)}")
         for key, names in (("more_addresses", self.more_addresses), ("own", self.own)):

@@ -12,6 +12,8 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
+from failover.dns.beforehand import obstacle_here
+from failover.dns.named import NamedSilent
 from failover.here import Here, as_json, stands_here
 from failover.peer.own_status import paused
 from failover.plan.evidence import gather
@@ -111,7 +113,17 @@ def on_disk(here: Here) -> Prepared:
         fenced=fence.reason if fence else "",
         open_run=state.open_run,
         paused=paused(here),
+        zone=_zone(here),
     )
+
+
+def _zone(here: Here) -> str:
+    if here.pair.dns is None:
+        return ""
+    try:
+        return obstacle_here(here.pair.dns, here.machine)
+    except NamedSilent as error:
+        return str(error)
 
 
 def _free(here: Here) -> int:

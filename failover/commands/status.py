@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
@@ -68,7 +69,7 @@ def gather(here: Here) -> Overview:
         pair=here.pair,
         here=here.machine,
         sides=tuple(sides[name] for name in here.pair.machines),
-        names=rules.followed(names, answers),
+        names=rules.followed(names, answers, _ttls(values)),
         now=time.time(),
     )
 
@@ -90,6 +91,15 @@ def _told(seen: Seen) -> dict[str, str] | None:
     return {name: " ".join(sorted(values)) for (name, _), values in seen.records.items() if values}
 
 
+def _ttls(values: Iterable[Side | Seen]) -> dict[str, int]:
+    """The longest TTL with which any server serves each name: so long the old address is kept after a promotion."""
+    longest: dict[str, int] = {}
+    for seen in values:
+        for (name, _), ttl_s in seen.ttls.items() if isinstance(seen, Seen) else ():
+            longest[name] = max(ttl_s, longest.get(name, 0))
+    return longest
+
+
 def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
     table = Table.grid(padding=(0, 2))
     for _ in range(3):
@@ -104,7 +114,7 @@ def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
         states = (rules.trunk_state(found, trunk, side) for side in found.sides)
         table.add_row("" if number else "trunks", trunk, kind, *states)
     for number, name in enumerate(found.names):
-        table.add_row("" if number else "dns", name.name, _values(name), _servers(found, name), _ttl(found))
+        table.add_row("" if number else "dns", name.name, _values(name), _servers(found, name), _ttl(found, name))
     if pause:
         table.add_row("paused", "", "", *(side.status.paused if side.status else "?" for side in found.sides))
     out = console()
@@ -143,8 +153,11 @@ def _servers(found: Overview, name: FollowedName) -> str:
     return "; ".join([said, *others])
 
 
-def _ttl(found: Overview) -> str:
-    return f"ttl {found.pair.dns.ttl_s} s" if found.pair.dns else ""
+def _ttl(found: Overview, name: FollowedName) -> str:
+    if name.ttl_s is None:
+        return "ttl ?"
+    wanted = found.pair.dns.ttl_s if found.pair.dns else name.ttl_s
+    return f"ttl {name.ttl_s} s" + ("" if name.ttl_s == wanted else f", {wanted} s in pair.toml")
 
 
 def _waiting(here: Here, found: Overview) -> dict[str, str]:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from failover.dns.facts import RecordKey, Seen, Server, Verdict, Wanted, judge
-from failover.dns.named import Named, NamedRefuses, rewrite
+from failover.dns.named import Named, rewrite
+from failover.dns.proofread import canonical, checked, require_same, require_unsigned
 from failover.dns.public_role import NAME, PublicRole, parse
-from failover.dns.serial import TAKEOVER_JUMP, latest, plus
+from failover.dns.serial import believed, later, latest, raised
 from failover.dns.tsig_key import TsigKey
-from failover.dns.wire import Change, Line, NotAnswered, PrerequisiteFailed, ask, send_update, with_serial
-from failover.dns.zone_edit import applied, edits, serial_of, values_of
+from failover.dns.update import (
+    Change,
+    NotAllowed,
+    NotAnswered,
+    PrerequisiteFailed,
+    UpdateRefused,
+    send_update,
+    with_serial,
+)
+from failover.dns.wire import Line, ask, from_wildcards
+from failover.dns.zone_edit import edits, require_served, serial_of, values_of
 from failover.dns.zone_text import ZoneFileUnclear, read_zone
-from failover.errors import NotProven
+from failover.errors import FailoverError, NotProven
 from host.errors import UsageError
 from pair.dns import Dns
 
@@ -75,77 +86,157 @@ class ZoneChange:
             )
         return own
 
-    def make(self, want: Wanted, others: Sequence[Seen]) -> None:
-        """Makes the zone say `want`, with a serial later than any that was seen; nothing if it does already.
+    def make(self, want: Wanted, others: Sequence[Seen]) -> str:
+        """Makes the zone say `want`, with a serial later than any that is believed; nothing if it does already.
 
         Args:
             want: all of the records.
             others: what the other servers said, for their serials.
 
+        Returns: what has to be told about it, besides that it is done.
+
         Raises:
             Overtaken, NotProven, UpdateRefused, NotAnswered, ZoneFileUnclear, NamedRefuses, NamedSilent
         """
-        serials = [seen.serial for seen in others if not seen.failure]
-        if self._dns.method == "zonefile":
-            self._edit(want, serials)
-        else:
-            self._update(want, serials)
+        told: dict[str, list[int]] = {}
+        for seen in others:
+            if not seen.failure and seen.server.name != self._server.name:
+                told.setdefault(seen.server.name, []).append(seen.serial)
+        return self._edit(want, told) if self._dns.method == "zonefile" else self._update(want, told)
 
-    def _update(self, want: Wanted, serials: list[int]) -> None:
+    def _update(self, want: Wanted, told: Mapping[str, Sequence[int]]) -> str:
         if self._key is None:
             raise UsageError(
                 "dns.key_file is missing in pair.toml: an UPDATE has to be signed. Make a key: tsig-keygen"
             )
         for attempt in (1, 2):
             own = self.own()
-            seen = latest([own.serial, *serials])
-            if judge(own, want, seen) is Verdict.AGREES:
-                return
+            serials, outliers = believed(own.serial, told)
+            there = self.at_their_names(own)
+            if Verdict.AGREES in (judge(one, want, latest(serials)) for one in (own, replace(own, records=there))):
+                return _words(outliers)
             self._not_overtaken(own)
-            soa = with_serial(own.soa, self._later(own, seen))
-            change = Change(self._dns.zone, own.records, want.records, want.ttl_s, soa, own.soa_ttl)
+            soa = with_serial(own.soa, self._later(own, serials))
+            change = Change(self._dns.zone, there, want.records, want.ttl_s, soa, own.soa_ttl)
             try:
-                send_update(change, self._server, self._key, self._line, deadline_s=UPDATE_DEADLINE_S)
+                return _words(outliers, self._send(change, self._key, serials))
             except (NotAnswered, PrerequisiteFailed):
                 # Looked at again before anything is sent again; the prerequisites keep it from happening twice.
                 if attempt == 2:
                     raise
-                continue
-            return
+        raise AssertionError("unreachable")
 
-    def _edit(self, want: Wanted, serials: list[int]) -> None:
+    def at_their_names(self, own: Seen) -> dict[RecordKey, frozenset[str]]:
+        """What stands at the names themselves: what was made from a "*" above them is left out.
+
+        Where that cannot be told from an answer, our server is asked by a prerequisite that changes nothing.
+        """
+        found = dict(own.records)
+        for key in from_wildcards(own, self._dns.zone, self._line):
+            nothing = Change(self._dns.zone, {key: frozenset()}, {}, self._dns.ttl_s, "", 0)
+            try:
+                if self._key is not None:
+                    send_update(nothing, self._server, self._key, self._line, deadline_s=UPDATE_DEADLINE_S)
+            except PrerequisiteFailed:
+                continue
+            except (UpdateRefused, NotAnswered):
+                pass  # a secondary: what is taken away again is then answered from the "*" as before
+            found[key] = frozenset()
+        return found
+
+    def _send(self, change: Change, key: TsigKey, serials: Sequence[int]) -> str:
+        """Sends it; without the SOA where the server allows us the names alone: then BIND raises the serial."""
+        try:
+            send_update(change, self._server, key, self._line, deadline_s=UPDATE_DEADLINE_S)
+        except NotAllowed as error:
+            if latest(serials) == serials[0]:
+                with contextlib.suppress(NotAllowed):
+                    alone = replace(change, soa="")
+                    send_update(alone, self._server, key, self._line, deadline_s=UPDATE_DEADLINE_S)
+                    return f"the key '{key.name}' may not change the SOA, so the serial was raised by one alone"
+            raise NotAllowed(f"{error}{self._reason()}") from None
+        return ""
+
+    def _reason(self) -> str:
+        """What our own named and its named.conf say about an update that was refused."""
+        if self._dns.primary:
+            return ""
+        zone = self._dns.zone
+        try:
+            status, block = self._named.status(zone), self._named.block(zone)
+        except FailoverError as error:
+            return f" Besides: {error}"
+        if status.frozen:
+            return f" The zone is frozen on this machine. Type: rndc thaw {zone}"
+        if not status.kind:
+            return f" Here, {status.reason}."
+        if block is not None and block.update_policy:
+            return " On this machine the zone has an update-policy: the grants belong there."
+        return "" if status.dynamic else " On this machine the zone takes no updates at all so far."
+
+    def _edit(self, want: Wanted, told: Mapping[str, Sequence[int]]) -> str:
         path = Path(self._dns.zone_file or "")
-        if path.with_name(path.name + ".jnl").exists():
+        self._require_ours(path)
+        before = canonical(self._named.canonical(self._dns.zone, path))
+        require_unsigned(before, path)
+        zone = read_zone(path, self._dns.zone, Path.read_bytes, self._named.directory())
+        require_served(zone, self._dns.zone, want.records)
+        require_same(zone, self._dns.zone, before, want.records)
+        own = self.own()
+        present = serial_of(zone, self._dns.zone)
+        serials, outliers = believed(own.serial, {**told, "the file": [present]})
+        records = {key: values_of(zone, self._dns.zone, key) for key in want.keys}
+        file = replace(own, records=records, serial=present)
+        # Signed inline, what is served has a later serial than the file.
+        served = judge(own, want, latest(serials)) is Verdict.AGREES
+        if judge(file, want, present if served else latest(serials)) is not Verdict.AGREES:
+            self._not_overtaken(file)
+            serial = self._later(file, serials)
+            made = edits(zone, self._dns.zone, want.records, serial=serial, ttl_s=want.ttl_s)
+            changed = checked(zone, self._dns.zone, made, want.records, self._named, before)
+            self._write(zone.files, changed)
+        self._named.reload(self._dns.zone)
+        return _words(outliers)
+
+    def _require_ours(self, path: Path) -> None:
+        """Whether named loads this file, and takes what is written there: it is asked, not the files beside it."""
+        zone = self._dns.zone
+        status, block = self._named.status(zone), self._named.block(zone)
+        if status.dynamic:
             raise ZoneFileUnclear(
-                f"{path} has a journal beside it: the zone is dynamic, and an edit would be lost. "
+                f"{zone} is dynamic (update-policy or allow-update), and an edit of {path} would be lost. "
                 'Use method = "update" in [dns].'
             )
-        zone = read_zone(path, self._dns.zone, Path.read_bytes, self._named.directory())
-        present = serial_of(zone, self._dns.zone)
-        records = {key: values_of(zone, self._dns.zone, key) for key in want.keys}
-        told = Seen(self._server, records=records, serial=present)
-        if judge(told, want, latest([present, *serials])) is not Verdict.AGREES:
-            self._not_overtaken(told)
-            serial = self._later(told, latest([present, self.own().serial, *serials]))
-            made = edits(zone, self._dns.zone, want.records, serial=serial, ttl_s=want.ttl_s)
-            self._write(zone.files, applied(zone, made), path)
-        self._named.reload(self._dns.zone)
+        served = block.file if block is not None else None
+        # In a chroot, named's own path is the end of ours.
+        if served is not None and path.resolve() != served.resolve() and not str(path).endswith(str(served)):
+            raise ZoneFileUnclear(
+                f"named serves {zone} from {served}, and dns.zone_file is {path}: an edit there would change nothing. "
+                "Write the one that it serves into pair.toml."
+            )
+        if status.secure and not status.inline_signing:
+            raise ZoneFileUnclear(
+                f"{zone} is signed (DNSSEC) in its own file, {path}, and an edit would make its signatures wrong. Let "
+                "named sign it: dnssec-policy with 'inline-signing yes;', and the file that is not signed."
+            )
 
-    def _write(self, before: Mapping[Path, bytes], after: Mapping[Path, bytes], main: Path) -> None:
+    def _write(self, before: Mapping[Path, bytes], after: Mapping[Path, bytes]) -> None:
         try:
             for path, data in after.items():
                 rewrite(path, data)
-            self._named.check_zone(self._dns.zone, main)
-        except (NamedRefuses, OSError):
+        except OSError:
             for path in after:
                 with contextlib.suppress(OSError):
                     rewrite(path, before[path])
             raise
 
-    def _later(self, own: Seen, seen: int) -> int:
-        """Later than any that was seen; by a jump when the zone gets another primary."""
+    def _later(self, own: Seen, serials: Sequence[int]) -> int:
+        """Later than any that is believed, and than our own server's; by a jump when the zone gets another primary."""
         ours = any(role.machine == self._promoted.machine for role in self._told(own))
-        return plus(seen, 1 if ours or self._dns.primary else TAKEOVER_JUMP)
+        jumps = not (ours or self._dns.primary)
+        now = datetime.now(UTC)
+        serial = raised(latest(serials), takes_over=jumps, now=now)
+        return serial if later(serial, serials[0]) else raised(serials[0], takes_over=jumps, now=now)
 
     def _not_overtaken(self, own: Seen) -> None:
         for role in self._told(own):
@@ -158,3 +249,11 @@ class ZoneChange:
     def _told(self, own: Seen) -> list[PublicRole]:
         texts = own.records.get((NAME, "TXT"), frozenset())
         return [role for text in texts if (role := parse(text, self._dns.servers)) is not None]
+
+
+def _words(outliers: Mapping[str, int], more: str = "") -> str:
+    said = [
+        f"{server} tells the serial {serial}, far from ours and alone with it: it is left out"
+        for server, serial in sorted(outliers.items())
+    ]
+    return "; ".join([*said, *([more] if more else [])])

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import Final
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.name
-import dns.query
 import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 
+from failover.dns.facts import MOST_SERVERS
+from failover.dns.wire import Line, OddAnswer, exchange
 from failover.errors import FailoverError
 from pair.dns import Dns
 
+DELEGATION_S: Final = 5.0
+"""Seconds for finding the parent, asking it, and looking up whom it names."""
 _TRY_S: Final = 1.0
 _LOOK_UP_S: Final = 3.0
+_MOST_PARENTS: Final = 4
 
 
 class DelegationUnknown(FailoverError):
@@ -29,7 +35,8 @@ def delegated(dns_section: Dns) -> dict[str, tuple[str, ...]]:
 
     The parent's referral (RFC 1034 §4.2.1) names the servers, with addresses where they lie inside the zone; those
     of others are looked up. A name without any address is left with none: then it is named as lagging by nobody,
-    and `failover check` tells of it.
+    and `failover check` tells of it. Of more than MOST_SERVERS names the first ones are looked at, until DELEGATION_S
+    are over: what a parent says must not decide how long a promotion takes, or how many strangers it asks.
 
     Raises:
         DelegationUnknown
@@ -37,17 +44,15 @@ def delegated(dns_section: Dns) -> dict[str, tuple[str, ...]]:
     if dns_section.delegation:
         return {name: tuple(addresses) for name, addresses in dns_section.delegation.items()}
     origin = dns.name.from_text(dns_section.zone)
-    resolver = _resolver(dns_section)
+    looking = _LookUp(_resolver(dns_section), time.monotonic() + DELEGATION_S)
     why = "it has no address"
-    for address in dns_section.parent or _parent_addresses(origin, resolver):
+    for address in (dns_section.parent or _parent_addresses(origin, looking))[:_MOST_PARENTS]:
         try:
-            referral, _ = dns.query.udp_with_fallback(
-                _question(origin), address, timeout=_TRY_S, port=dns_section.port, ignore_unexpected=True
-            )
-        except (dns.exception.DNSException, OSError, ValueError) as error:
+            referral = exchange(_question(origin), address, Line(dns_section.port), wait_s=_TRY_S)
+        except (dns.exception.DNSException, OddAnswer, OSError) as error:
             why = type(error).__name__
             continue
-        found = _referred(referral, origin, resolver)
+        found = _referred(referral, origin, looking)
         if found:
             return found
         why = "it delegates the zone to nobody"
@@ -63,51 +68,67 @@ def _question(origin: dns.name.Name) -> dns.message.QueryMessage:
     return question
 
 
-def _referred(
-    referral: dns.message.Message, origin: dns.name.Name, resolver: dns.resolver.Resolver | None
-) -> dict[str, tuple[str, ...]]:
+def _referred(referral: dns.message.Message, origin: dns.name.Name, looking: _LookUp) -> dict[str, tuple[str, ...]]:
     named = referral.get_rrset(referral.authority, origin, dns.rdataclass.IN, dns.rdatatype.NS) or referral.get_rrset(
         referral.answer, origin, dns.rdataclass.IN, dns.rdatatype.NS
     )
     found: dict[str, tuple[str, ...]] = {}
-    for rdata in named or ():
+    for rdata in list(named or ())[:MOST_SERVERS]:
         target = dns.name.from_text(rdata.to_text())
         glue = [
             record.to_text()
             for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
             for record in referral.get_rrset(referral.additional, target, dns.rdataclass.IN, kind) or ()
         ]
-        found[target.to_text(omit_final_dot=True).lower()] = tuple(glue) or _looked_up(target, resolver)
+        found[target.to_text(omit_final_dot=True).lower()] = tuple(glue) or looking.addresses(target)
     return found
 
 
-def _parent_addresses(origin: dns.name.Name, resolver: dns.resolver.Resolver | None) -> tuple[str, ...]:
-    if resolver is None:
-        return ()
+@dataclass(frozen=True, slots=True)
+class _LookUp:
+    """A resolver, for as long as there is time."""
+
+    resolver: dns.resolver.Resolver | None
+    until: float
+
+    def answer(self, name: dns.name.Name, kind: str) -> dns.resolver.Answer | None:
+        """What it finds; None where there is no such record.
+
+        Raises:
+            dns.exception.DNSException, OSError
+        """
+        left_s = min(_LOOK_UP_S, self.until - time.monotonic())
+        if self.resolver is None or left_s <= 0:
+            raise dns.exception.Timeout
+        try:
+            return self.resolver.resolve(name, kind, lifetime=left_s)
+        except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
+            return None
+
+    def addresses(self, name: dns.name.Name) -> tuple[str, ...]:
+        """The addresses of a name; none where they cannot be found in time."""
+        found: list[str] = []
+        for kind in ("A", "AAAA"):
+            try:
+                found += [record.to_text() for record in self.answer(name, kind) or ()]
+            except (dns.exception.DNSException, OSError):
+                continue
+        return tuple(found)
+
+
+def _parent_addresses(origin: dns.name.Name, looking: _LookUp) -> tuple[str, ...]:
     zone = origin
     while zone != dns.name.root:
         zone = zone.parent()
         try:
-            servers = resolver.resolve(zone, "NS", lifetime=_LOOK_UP_S)
-        except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
-            continue
+            servers = looking.answer(zone, "NS")
         except (dns.exception.DNSException, OSError):
             return ()
-        for rdata in list(servers)[:4]:
-            addresses = _looked_up(dns.name.from_text(rdata.to_text()), resolver)
+        for rdata in list(servers or ())[:_MOST_PARENTS]:
+            addresses = looking.addresses(dns.name.from_text(rdata.to_text()))
             if addresses:
                 return addresses
     return ()
-
-
-def _looked_up(name: dns.name.Name, resolver: dns.resolver.Resolver | None) -> tuple[str, ...]:
-    found: list[str] = []
-    for kind in ("A", "AAAA") if resolver is not None else ():
-        try:
-            found += [record.to_text() for record in resolver.resolve(name, kind, lifetime=_LOOK_UP_S)]  # type: ignore[union-attr]
-        except (dns.exception.DNSException, OSError):
-            continue
-    return tuple(found)
 
 
 def _resolver(dns_section: Dns) -> dns.resolver.Resolver | None:

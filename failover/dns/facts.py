@@ -6,12 +6,16 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from itertools import zip_longest
+from typing import Final, TypeAlias
 
 from failover.dns.public_role import NAME, PublicRole, text
 from failover.dns.serial import later
 from host.printable import printable
 from pair.dns import Dns
+
+MOST_SERVERS: Final = 32
+"""Addresses that have to agree, at the most: a parent may name any number, and each of them is asked and waited for."""
 
 RecordKey: TypeAlias = tuple[str, str]
 """Name relative to the zone ("@" for itself), and type (A, AAAA, TXT)."""
@@ -87,6 +91,7 @@ class Seen:
         serial: of its SOA.
         soa: the SOA record as text, without owner, TTL and class.
         soa_ttl: seconds.
+        ttls: seconds, of each key that has records.
     """
 
     server: Server
@@ -96,6 +101,7 @@ class Seen:
     serial: int = 0
     soa: str = ""
     soa_ttl: int = 0
+    ttls: Mapping[RecordKey, int] = field(default_factory=dict)
 
 
 class Verdict(Enum):
@@ -147,15 +153,20 @@ def summary(answers: Sequence[Seen], want: Wanted, serial: int) -> str:
 
 
 def servers(dns: Dns, delegated: Mapping[str, Iterable[str]]) -> list[Server]:
-    """Every server that has to agree, at each of its addresses: those configured, and those delegated to."""
+    """Every server that has to agree, at each of its addresses: those configured, and those delegated to.
+
+    MOST_SERVERS of them at the most, the configured ones first; of those delegated to one address of each before a
+    second one of any.
+    """
     found: dict[str, Server] = {}
     for name, address in dns.servers.items():
         for each in (address, *dns.more_addresses.get(name, ())):
             found.setdefault(each, Server(name, each))
-    for name, addresses in delegated.items():
-        for each in addresses:
-            found.setdefault(each, Server(name, each))
-    return list(found.values())
+    for turn in zip_longest(*([(name, each) for each in addresses] for name, addresses in delegated.items())):
+        for name, each in filter(None, turn):
+            if len(found) < MOST_SERVERS:
+                found.setdefault(each, Server(name, each))
+    return list(found.values())[:MOST_SERVERS]
 
 
 def _values(values: frozenset[str]) -> str:

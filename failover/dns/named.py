@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from failover.dns import named_conf
+from failover.dns.named_conf import Configuration, ZoneStatement
 from failover.errors import FailoverError
 from host.atomic import replace_file
 from host.command import CommandLate, CommandMissing, Finished, run
 from host.printable import printable
+from pair.dns import Dns
+from pair.named_text import NotNamedConf
 
 _DEADLINE_S: Final = 10.0
 """Seconds; named-checkconf -z loads every zone."""
@@ -29,65 +33,112 @@ class NamedSilent(FailoverError):
     """named does not answer on its control channel."""
 
 
+class Views(NamedRefuses):
+    """The zone stands in more than one view, and nothing says which is meant."""
+
+
 @dataclass(frozen=True, slots=True)
-class ZoneBlock:
-    """A zone statement of named.conf.
+class ZoneStatus:
+    """What the running named says of a zone (`rndc zonestatus`).
 
     Attributes:
-        kind: primary, secondary, or another of BIND's words.
-        file: where the zone is kept; None for none.
-        raw: whether named expects that file in raw format: BIND's default for secondaries.
+        kind: primary, secondary, or another of its words; empty where it does not serve the zone.
+        reason: its words, where it does not.
+        files: the zone's file first, as named.conf writes it.
+        dynamic: it takes UPDATEs; a journal beside a file says less: signing inline and ixfr-from-differences keep one.
+        frozen: it takes none until `rndc thaw`.
+        secure: it is signed.
+        inline_signing: signatures stand beside the file, not in it.
     """
 
     kind: str
-    file: Path | None
-    raw: bool
+    reason: str = ""
+    files: tuple[str, ...] = ()
+    dynamic: bool = False
+    frozen: bool = False
+    secure: bool = False
+    inline_signing: bool = False
 
 
 class Named:
     """The BIND of this machine."""
 
-    def __init__(self, conf: Path, rndc: Sequence[str]) -> None:
+    def __init__(self, conf: Path, rndc: Sequence[str], *, view: str = "", zone_file: str = "") -> None:
         """
         Args:
             conf: its named.conf.
             rndc: the command that reaches it, with options.
+            view: the view that is meant, where the zone stands in several.
+            zone_file: of the zone; tells the view where nothing else does.
         """
         self._conf = conf
         self._rndc = list(rndc)
+        self._view = view
+        self._zone_file = zone_file
+
+    @classmethod
+    def of(cls, dns: Dns) -> Named:
+        """The one that [dns] tells of."""
+        return cls(Path(dns.named_conf), dns.rndc, view=dns.view or "", zone_file=dns.zone_file or "")
 
     def role(self, zone: str) -> str:
         """What the running named is for the zone: primary, secondary, or empty when it does not serve it.
 
         Raises:
-            NamedSilent
+            NamedSilent, NamedRefuses, Views
         """
-        said = self._control("zonestatus", zone)
-        found = re.search(r"^type: (\w+)", said.stdout, re.MULTILINE)
-        word = found[1] if found and said.returncode == 0 else ""
-        return {"master": "primary", "slave": "secondary"}.get(word, word)
+        return self.status(zone).kind
 
-    def block(self, zone: str) -> ZoneBlock | None:
-        """What named.conf on disk, with its includes, says of the zone.
+    def status(self, zone: str) -> ZoneStatus:
+        """What the running named says of the zone.
+
+        Raises:
+            NamedSilent, NamedRefuses, Views
+        """
+        said = self._of_zone("zonestatus", zone)
+        told = {
+            name.strip(): value.strip()
+            for name, colon, value in (one.partition(":") for one in said.stdout.splitlines())
+        }
+        if said.returncode != 0 or "type" not in told:
+            reason = _reason(said)
+            if re.search("no matching|not found", reason):
+                return ZoneStatus("", reason)
+            raise NamedRefuses(f"rndc zonestatus {zone} failed: {reason}")
+        word = told["type"]
+        return ZoneStatus(
+            kind={"master": "primary", "slave": "secondary"}.get(word, word),
+            files=tuple(told.get("files", "").split(", ")),
+            dynamic=told.get("dynamic") == "yes",
+            frozen=told.get("frozen") == "yes",
+            secure=told.get("secure") == "yes",
+            inline_signing=told.get("inline signing") == "yes",
+        )
+
+    def block(self, zone: str) -> ZoneStatement | None:
+        """What named.conf on disk, with its includes, says of the zone; in the view that is meant.
 
         Raises:
             NamedRefuses: it cannot be read.
+            Views
         """
-        said = self._tool("named-checkconf", "-px", str(self._conf))
-        if said.returncode != 0:
-            raise NamedRefuses(f"{self._conf} cannot be read by named-checkconf: {_reason(said)}")
-        opening = rf'(?msi)^([ \t]*)zone "{re.escape(zone)}\.?"[^\n]*\{{\n(.*?)^\1\}};'
-        found = re.search(opening, said.stdout)
-        if not found:
-            return None
-        body = found[2]
-        kind = {"master": "primary", "slave": "secondary"}.get(_option(body, "type"), _option(body, "type"))
-        written = _option(body, "masterfile-format") or ("raw" if kind == "secondary" else "text")
-        file = _option(body, "file")
-        return ZoneBlock(kind, self._directory(said.stdout) / file if file else None, written == "raw")
+        found = self.configuration().of(zone)
+        if self._view:
+            views = ", ".join(one.view or "none" for one in found)
+            found = tuple(one for one in found if one.view == self._view)
+            if views and not found:
+                raise Views(f"{zone} does not stand in the view '{self._view}' of dns.view; its views: {views}.")
+        if len(found) > 1 and self._zone_file:
+            found = tuple(one for one in found if one.file == Path(self._zone_file)) or found
+        if len(found) > 1:
+            raise Views(
+                f"{zone} stands in several views of named.conf ({', '.join(one.view for one in found)}), and nothing "
+                f'says which one follows the primary. In pair.toml, write under [dns]: view = "{found[-1].view}"'
+            )
+        return found[0] if found else None
 
-    def directory(self) -> Path:
-        """What relative paths in zone files start from.
+    def configuration(self) -> Configuration:
+        """What named.conf on disk says, as named-checkconf reads it: its includes too, and secrets struck out.
 
         Raises:
             NamedRefuses
@@ -95,7 +146,18 @@ class Named:
         said = self._tool("named-checkconf", "-px", str(self._conf))
         if said.returncode != 0:
             raise NamedRefuses(f"{self._conf} cannot be read by named-checkconf: {_reason(said)}")
-        return self._directory(said.stdout)
+        try:
+            return named_conf.read(said.stdout, self._conf.parent)
+        except NotNamedConf as error:
+            raise NamedRefuses(f"What named-checkconf prints of {self._conf} cannot be read: {error}.") from None
+
+    def directory(self) -> Path:
+        """What relative paths in zone files start from.
+
+        Raises:
+            NamedRefuses
+        """
+        return self.configuration().directory
 
     def check(self) -> None:
         """Whether this configuration would load, zones included: without -z a zone in the wrong format passes.
@@ -107,15 +169,18 @@ class Named:
         if said.returncode != 0:
             raise NamedRefuses(f"named would not load {self._conf}: {_reason(said)}")
 
-    def check_zone(self, zone: str, file: Path) -> None:
-        """Whether this zone file would load.
+    def canonical(self, zone: str, file: Path) -> str:
+        """A zone file as BIND reads it: one record a line, everything spelled out; nothing is loaded.
 
         Raises:
-            NamedRefuses
+            NamedRefuses: named would not load it.
         """
-        said = self._tool("named-checkzone", "-i", "none", "-w", str(self.directory()), zone, str(file))
+        printed = ["-D", "-o", "-", "-s", "full"]
+        lenient = ["-i", "none", "-k", "ignore", "-n", "ignore", "-w", str(self.directory())]
+        said = self._tool("named-checkzone", *printed, *lenient, zone, str(file))
         if said.returncode != 0:
             raise NamedRefuses(f"named would not load {file}: {_reason(said)}")
+        return said.stdout
 
     def reconfig(self) -> None:
         """Reads named.conf again: new and changed zone statements, without touching the other zones.
@@ -133,11 +198,11 @@ class Named:
         Raises:
             NamedRefuses, NamedSilent
         """
-        said = self._control("reload", zone)
+        said = self._of_zone("reload", zone)
         if said.returncode != 0:
             raise NamedRefuses(f"rndc reload {zone} failed: {_reason(said)}. See: journalctl -u named")
 
-    def fit_format(self, zone: str, block: ZoneBlock) -> bool:
+    def fit_format(self, zone: str, block: ZoneStatement) -> bool:
         """Rewrites the zone's file in the format that its statement expects, journal included; True when it had to.
 
         The journal stays: its last serial is then the file's, and named finds nothing to roll forward.
@@ -191,9 +256,13 @@ class Named:
             if file.exists():
                 os.utime(file, (1, 1))
 
-    def _directory(self, printed: str) -> Path:
-        found = re.search(r'^\s*directory "([^"\n]+)";', printed, re.MULTILINE)
-        return Path(found[1]) if found else self._conf.parent
+    def _of_zone(self, word: str, zone: str) -> Finished:
+        said = self._control(word, zone, *(["IN", self._view] if self._view else []))
+        if said.returncode != 0 and "multiple" in said.stdout + said.stderr:
+            block = self.block(zone)
+            if block is not None and block.view:
+                return self._control(word, zone, "IN", block.view)
+        return said
 
     def _control(self, *words: str) -> Finished:
         try:
@@ -221,13 +290,9 @@ def rewrite(path: Path, data: bytes) -> None:
     replace_file(path, data, mode=before.st_mode & 0o7777, owner=owner)
 
 
-def _option(body: str, name: str) -> str:
-    found = re.search(rf'^\s*{name} "?([^";\n]*)"?;', body, re.MULTILINE)
-    return found[1].strip() if found else ""
-
-
 def _reason(said: Finished) -> str:
     """The lines that name an error, or the last one said."""
     lines = [line.strip() for line in (said.stdout + "\n" + said.stderr).splitlines() if line.strip()]
-    blamed = [line for line in lines if re.search("(?i)error|fail|not loaded|unknown|out of zone|no such", line)]
+    words = "(?i)error|fail|not loaded|unknown|out of zone|no such|no matching|multiple|permission"
+    blamed = [line for line in lines if re.search(words, line)]
     return printable("; ".join((blamed or lines[-1:])[:4]), 500) or f"exit {said.returncode}"

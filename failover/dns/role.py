@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Final
 
 from failover.dns.named import Named, NamedRefuses, NamedSilent
@@ -80,7 +79,7 @@ def stand_down(places: Places, dns: Dns | None) -> str:
     """
     if dns is None or dns.primary is not None:
         return ""
-    store, named = Store(places), Named(Path(dns.named_conf), dns.rndc)
+    store, named = Store(places), Named.of(dns)
     try:
         if named.role(dns.zone) != "primary":
             return ""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
 from failover.dns import reminder
+from failover.dns.beforehand import obstacle
 from failover.dns.change import UPDATE_DEADLINE_S, Promoted, ZoneChange
-from failover.dns.delegation import DelegationUnknown, delegated
+from failover.dns.delegation import DELEGATION_S, DelegationUnknown, delegated
 from failover.dns.facts import RecordKey, Records, Seen, Server, Verdict, Wanted, judge, servers, summary, wanted
 from failover.dns.lag import TELL_EVERY_S, behind, explained
 from failover.dns.named import Named
 from failover.dns.reminder import Errand
 from failover.dns.role import take_role
+from failover.dns.serial import runs_ahead
 from failover.dns.tsig_key import TsigKey
 from failover.dns.wire import TRIES_S, Line, ask, ask_all, notify_all
 from failover.errors import LeftOpen, NotProven
@@ -30,8 +34,6 @@ OWN_SETTLE_S: Final = 5.0
 PEER_HUSH_S: Final = 3.0
 """Seconds for which the silence of a demoted peer's server may be a reload."""
 _POLL_S: Final = 0.1
-DELEGATION_S: Final = 5.0
-"""Seconds for finding and asking the parent; it is asked while the steps before this one run."""
 
 
 class DnsLags(LeftOpen):
@@ -91,6 +93,8 @@ class DnsStep:
         self._remind = remind
         self._refusals: dict[Server, str] = {}
         self._tell_from = 0.0
+        self._told = ""
+        self._until = math.inf
 
     def ask_parent(self) -> None:
         """Begins to ask for the delegation, so that the answer is there when it is needed."""
@@ -130,6 +134,7 @@ class DnsStep:
 
     def check(self) -> bool:
         """Whether our server and every one that answers says it already."""
+        self._until = time.monotonic() + self.deadline_s
         # A dead machine's server is asked once, in verify: its silence is not waited for twice.
         alive = [server for server in self._servers() if server.name not in self._dead]
         own, *others = self._ask([self._own, *alive])
@@ -141,17 +146,27 @@ class DnsStep:
     def saved(self) -> Mapping[str, Json]:
         """The records as they are, and our DNS role."""
         own = self._change.own()
-        records = [[name, kind, sorted(values)] for (name, kind), values in own.records.items()]
-        return {"records": records, "role": "" if self._dns.primary else self._named.role(self._dns.zone)}
+        there = self._change.at_their_names(own)
+        return {
+            "records": _written(there),
+            "served": _written(own.records),
+            "role": "" if self._dns.primary else self._named.role(self._dns.zone),
+        }
 
     def apply(self) -> None:
         """Takes the zone over if we are its secondary, changes it in one go, and tells every secondary at once.
 
         named tells them half a second later, and where it has just loaded the zone not before its notify-delay, 5 s.
+
+        Raises:
+            NotProven: the zone cannot be changed here; nothing was touched.
         """
+        stands = obstacle(self._dns, self._named, self._own.address, self._line)
+        if stands:
+            raise NotProven(stands)
         if not self._is_primary() or self._rendered_anew():
             take_role(self._named, self._store, Role.DNS_PRIMARY, self._dns.zone)
-        self._change.make(self._want, self._last)
+        self._told = self._change.make(self._want, self._last)
         self._notify()
         self._tell_from = time.monotonic() + TELL_EVERY_S
 
@@ -163,13 +178,13 @@ class DnsStep:
             DnsLags: another one did not by agree_within_s.
         """
         own = self._wait_own(self._want)
-        limit = time.monotonic() + self._dns.agree_within_s
+        limit = min(time.monotonic() + self._dns.agree_within_s, self._until)
         others = self._servers()
         with ThreadPoolExecutor(max(1, len(others))) as pool:
             answers = list(pool.map(lambda server: self._wait(server, own, limit), others))
         words = summary(answers, self._want, own.serial)
-        if self._unknown:
-            words += f"; {self._unknown}"
+        ahead = runs_ahead(own.serial, datetime.now(UTC))
+        words = "; ".join(filter(None, [words, self._unknown, self._told, ahead]))
         lagging = [
             seen
             for seen in answers
@@ -206,7 +221,9 @@ class DnsStep:
             records = _records(saved["records"])
             self._change.make(replace(self._want, records=records), self._last)
             self._notify()
-            own = self._wait_own(replace(self._want, records=records))
+            # A "*" may answer where nothing stands again.
+            served = _records(saved.get("served", saved["records"]))
+            own = self._wait_own(replace(self._want, records=served))
             done.append(f"the zone says again what it said, serial {own.serial}")
         if saved["role"] == "secondary":
             done.append(take_role(self._named, self._store, Role.DNS_SECONDARY, self._dns.zone))
@@ -236,10 +253,17 @@ class DnsStep:
             except TimeoutError:
                 self._unknown = f"the parent of {self._dns.zone} was not found in {DELEGATION_S:g} s; set dns.parent"
             self._others = servers(self._dns, named)
+            asked = {server.address for server in self._others}
+            left_out = {each for addresses in named.values() for each in addresses} - asked
+            if left_out:
+                self._unknown = (
+                    f"the parent names {len(left_out)} addresses more than the {len(asked)} that are asked; name those "
+                    "that matter in dns.delegation"
+                )
         return self._others
 
     def _ask(self, whom: Sequence[Server]) -> list[Seen]:
-        return ask_all(whom, self._dns.zone, self._want.keys, self._line)
+        return ask_all(whom, self._dns.zone, self._want.keys, self._line, until=self._until)
 
     def _wait_own(self, want: Wanted) -> Seen:
         limit = time.monotonic() + OWN_SETTLE_S
@@ -262,7 +286,8 @@ class DnsStep:
         tell = self._tell_from
         while True:
             tries = TRIES_S[:1] if expected_silent else TRIES_S
-            seen = ask(server, self._dns.zone, self._want.keys, self._line, tries_s=tries)
+            until = max(limit, time.monotonic()) + sum(tries)
+            seen = ask(server, self._dns.zone, self._want.keys, self._line, tries_s=tries, until=until)
             if judge(seen, self._want, own.serial) is Verdict.AGREES or (seen.silent and time.monotonic() >= hush):
                 return seen
             if time.monotonic() > limit:
@@ -280,6 +305,10 @@ class DnsStep:
             whom.setdefault(address, Server("also_notify", address))
         whom = {address: server for address, server in whom.items() if server.name not in self._dead}
         notify_all(list(whom.values()), self._dns.zone, own.soa, self._line, self._notify_key)
+
+
+def _written(records: Records) -> Json:
+    return [[name, kind, sorted(values)] for (name, kind), values in records.items()]
 
 
 def _records(saved: Json) -> Records:

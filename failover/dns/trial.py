@@ -1,17 +1,28 @@
-"""Whether an UPDATE would be taken, tried without changing anything: prerequisites alone (RFC 2136 §3.2), signed."""
+"""Whether an UPDATE would be taken, tried without changing anything: the real one, signed, with a prerequisite that no
+zone meets. What a key may change is looked at before (BIND since 9.18.11), so REFUSED is told apart from YXRRSET."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dns.exception
 import dns.message
-import dns.query
 import dns.rcode
 
+from failover.dns.beforehand import obstacle_here
 from failover.dns.facts import Server, wanted
+from failover.dns.serial import plus
 from failover.dns.tsig_key import TsigKey, parse
-from failover.dns.wire import Change, Line, NotAnswered, PrerequisiteFailed, UpdateRefused, ask, send_update
+from failover.dns.update import (
+    Change,
+    NotAllowed,
+    NotAnswered,
+    PrerequisiteFailed,
+    UpdateRefused,
+    send_update,
+    with_serial,
+)
+from failover.dns.wire import Line, OddAnswer, ask, exchange
 from failover.here import Here
 from pair import Dns, read_secret
 
@@ -32,19 +43,24 @@ class Tried:
 
 
 def try_all(here: Here) -> list[Tried]:
-    """The server that is primary of the zone now gets a message of prerequisites alone; our own, which is its
-    secondary and would refuse any UPDATE, gets a signed question.
+    """The server that is primary of the zone now gets what a promotion of this machine would send, made impossible;
+    our own, which is its secondary and would refuse any UPDATE, gets a signed question, and is looked at.
 
     Raises:
-        SecretUnusable, KeyUnusable
+        SecretUnusable, KeyUnusable, NamedSilent
     """
     zone = here.pair.dns
-    if zone is None or zone.method != "update":
+    if zone is None:
+        return []
+    line = Line(zone.port, zone.own.get(here.machine) or zone.servers.get(here.machine, ""))
+    stands = obstacle_here(zone, here.machine)
+    if stands:
+        return [Tried(False, stands)]
+    if zone.method != "update":
         return []
     if zone.key_file is None:
         return [Tried(False, "dns.key_file is missing in pair.toml: an UPDATE has to be signed")]
     key = parse(read_secret(here.places, zone.key_file), str(here.places.secrets / zone.key_file))
-    line = Line(zone.port, zone.own.get(here.machine) or zone.servers.get(here.machine, ""))
     present = zone.primary or here.peer
     found = []
     if present in zone.servers:
@@ -55,30 +71,45 @@ def try_all(here: Here) -> list[Tried]:
 
 
 def _update(zone: Dns, machine: str, server: Server, key: TsigKey, line: Line) -> Tried:
-    seen = ask(server, zone.zone, wanted(zone, machine, 0).keys, line)
+    """What a promotion of this machine would send, with a prerequisite that cannot be met."""
+    want = wanted(zone, machine, 0)
+    seen = ask(server, zone.zone, want.keys, line)
     if seen.failure:
         return Tried(False, f"{server}: {seen.failure}")
-    nothing = Change(zone.zone, seen.records, {}, zone.ttl_s, "", 0)
+    soa = with_serial(seen.soa, plus(seen.serial, 1))
+    whole = Change(zone.zone, {}, want.records, zone.ttl_s, soa, seen.soa_ttl, impossible=True)
+    took = f"{server} would take a signed UPDATE of these names from us, serial {seen.serial} untouched"
     try:
-        send_update(nothing, server, key, line, deadline_s=DEADLINE_S)
-    except PrerequisiteFailed as error:
-        return Tried(False, str(error))
+        if _would_take(whole, server, key, line):
+            return Tried(True, took)
+        alone = replace(whole, soa="")
+        if _would_take(alone, server, key, line):
+            return Tried(True, f"{took}; the key '{key.name}' may not change the SOA, so BIND raises the serial itself")
+        send_update(whole, server, key, line, deadline_s=DEADLINE_S)
     except (UpdateRefused, NotAnswered) as error:
         return Tried(False, str(error))
-    return Tried(True, f"{server} took a signed UPDATE of prerequisites alone, serial {seen.serial} untouched")
+    return Tried(False, f"{server} carried out what it could not: {zone.zone} has no SOA there")
+
+
+def _would_take(change: Change, server: Server, key: TsigKey, line: Line) -> bool:
+    try:
+        send_update(change, server, key, line, deadline_s=DEADLINE_S)
+    except PrerequisiteFailed:
+        return True
+    except NotAllowed:
+        return False
+    return False
 
 
 def _signed(zone: Dns, server: Server, key: TsigKey, line: Line) -> Tried:
     query = dns.message.make_query(zone.zone, "SOA")
     query.use_tsig(key.keyring)
     try:
-        answer = dns.query.udp(
-            query, server.address, timeout=DEADLINE_S, port=line.port, source=line.towards(server.address)
-        )
+        answer = exchange(query, server.address, line, wait_s=DEADLINE_S / 2)
     except dns.exception.Timeout:
         return Tried(False, f"{server}, our own, did not answer a signed question")
-    except (dns.exception.DNSException, OSError, ValueError) as error:
-        return Tried(False, f"{server}, our own, does not take the key '{key.name}' ({type(error).__name__})")
+    except (OddAnswer, OSError) as error:
+        return Tried(False, f"{server}, our own, does not take the key '{key.name}' ({error})")
     if answer.rcode() != dns.rcode.NOERROR or not answer.had_tsig:
         return Tried(False, f"{server}, our own, answers {dns.rcode.to_text(answer.rcode())} to a signed question")
     return Tried(True, f"{server}, our own, knows the key '{key.name}'")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,10 +12,9 @@ import dns.name
 import dns.tsig
 
 from host.errors import UsageError
+from pair import named_text
+from pair.named_text import NotNamedConf
 
-_COMMENTS: Final = re.compile(r'("[^"\n]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
-_KEY: Final = re.compile(r'\bkey\s+("[^"\n]+"|[^\s{";]+)\s*\{([^{}]*)\}\s*;')
-_OPTION: Final = re.compile(r'\b(algorithm|secret)\s+("[^"\n]*"|[^\s;"]+)\s*;')
 _ALGORITHMS: Final = {
     name: dns.name.from_text(name) for name in ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 }
@@ -58,15 +56,17 @@ def parse(text: str, path: str) -> TsigKey:
     Raises:
         KeyUnusable
     """
-    bare = _COMMENTS.sub(lambda match: match[1] or " ", text)
-    found = _KEY.findall(bare)
+    try:
+        found = [one for one in named_text.parse(text) if one.name == "key" and one.blocks and len(one.words) == 2]
+    except NotNamedConf:
+        found = []
     if len(found) != 1:
         raise KeyUnusable(
             f"The key file {path} holds {len(found)} keys, and must hold one, written: "
             'key "name" { algorithm hmac-sha256; secret "…"; }; Make one with: tsig-keygen name'
         )
-    name, body = found[0][0].strip('"'), found[0][1]
-    options = {option: value.strip('"') for option, value in _OPTION.findall(body)}
+    name = found[0].words[1]
+    options = {one.name: "".join(one.words[1:]) for one in found[0].blocks[-1]}
     algorithm = options.get("algorithm", "").lower().removesuffix(".")
     if algorithm.startswith("hmac-md5"):
         raise KeyUnusable(
@@ -75,7 +75,8 @@ def parse(text: str, path: str) -> TsigKey:
         )
     if algorithm not in _ALGORITHMS:
         raise KeyUnusable(f"The key '{name}' in {path} has algorithm '{algorithm}'. Use {', '.join(_ALGORITHMS)}.")
-    secret = options.get("secret", "")
+    # Blanks in Base64 are none of it, for BIND as well.
+    secret = "".join(options.get("secret", "").split())
     try:
         if not base64.b64decode(secret, validate=True):
             raise KeyUnusable(f"The key '{name}' in {path} has no secret. Make a new one with: tsig-keygen {name}")

@@ -1,7 +1,10 @@
-"""Talks to name servers: asks, sends UPDATE and NOTIFY. One exchange each, by a deadline, errors in our words."""
+"""Asks name servers and sends them NOTIFY. One exchange each, by a deadline, errors in our words."""
 
 from __future__ import annotations
 
+import math
+import socket
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from typing import Final
 
 import dns.exception
 import dns.flags
+import dns.inet
 import dns.message
 import dns.name
 import dns.opcode
@@ -18,11 +22,9 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
-import dns.tsig
-import dns.update
 from dns.rdtypes.ANY.TXT import TXT
 
-from failover.dns.facts import RecordKey, Records, Seen, Server
+from failover.dns.facts import MOST_SERVERS, RecordKey, Seen, Server
 from failover.dns.tsig_key import TsigKey
 from failover.errors import FailoverError
 from host.printable import printable
@@ -31,20 +33,14 @@ TRIES_S: Final = (0.5, 1.0)
 """Seconds that each try over UDP waits: a lost datagram costs half a second."""
 NOTIFY_TRIES_S: Final = (0.3, 0.7, 1.5)
 """RFC 1996 §3.6 suggests 60 s between tries; callers cannot wait for that."""
-_AT_ONCE: Final = 16
+ASK_S: Final = 10.0
+"""Seconds for all questions to one server: one that answers each of them at the last moment holds nobody up."""
+_AT_ONCE: Final = MOST_SERVERS
 """Servers asked at the same time."""
 
 
-class NotAnswered(FailoverError):
-    """No answer came that could be believed; for an UPDATE: whether it was carried out is not known."""
-
-
-class UpdateRefused(FailoverError):
-    """The server said no; nothing was changed."""
-
-
-class PrerequisiteFailed(UpdateRefused):
-    """The zone does not hold what it held a moment ago."""
+class OddAnswer(FailoverError):
+    """Something came that is no answer to what was asked, and nothing else until the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +66,83 @@ def _loopback(address: str) -> bool:
     return address == "::1" or address.startswith("127.")
 
 
-def ask_all(servers: Sequence[Server], zone: str, keys: Sequence[RecordKey], line: Line) -> list[Seen]:
+def ask_all(
+    servers: Sequence[Server], zone: str, keys: Sequence[RecordKey], line: Line, *, until: float = math.inf
+) -> list[Seen]:
     """What each server says, all asked at the same time; a dead one holds up nobody."""
     if not servers:
         return []
     with ThreadPoolExecutor(min(_AT_ONCE, len(servers))) as pool:
-        return list(pool.map(lambda server: ask(server, zone, keys, line), servers))
+        return list(pool.map(lambda server: ask(server, zone, keys, line, until=until), servers))
 
 
 def ask(
-    server: Server, zone: str, keys: Sequence[RecordKey], line: Line, *, tries_s: Sequence[float] = TRIES_S
+    server: Server,
+    zone: str,
+    keys: Sequence[RecordKey],
+    line: Line,
+    *,
+    tries_s: Sequence[float] = TRIES_S,
+    until: float = math.inf,
 ) -> Seen:
-    """What one server says of some records and the SOA, as an authority (AA set), without recursion. Never raises."""
+    """What one server says of some records and the SOA, as an authority (AA set), without recursion. Never raises.
+
+    Args:
+        tries_s: seconds that each try of each question waits.
+        until: on the monotonic clock; whatever is asked after it gets no answer. ASK_S from now at the latest.
+    """
     origin = dns.name.from_text(zone)
+    asking = _Asking(server, origin, line, tries_s, min(until, time.monotonic() + ASK_S))
     try:
-        soa_set = _authoritative(server, origin, "SOA", line, tries_s)
+        soa_set = asking.for_records(origin, "SOA")
         soa = next(iter(soa_set)) if soa_set else None
-        if soa is None:
+        if soa_set is None or soa is None:
             return Seen(server, failure="it has no SOA for the zone")
         found: dict[RecordKey, frozenset[str]] = {}
+        ttls: dict[RecordKey, int] = {}
         for name, kind in keys:
-            owner = origin if name == "@" else dns.name.from_text(name, origin)
-            found[name, kind] = frozenset(
-                _text(rdata) for rdata in _authoritative(server, owner, kind, line, tries_s) or ()
-            )
+            rrset = asking.for_records(owner_of(name, origin), kind)
+            found[name, kind] = frozenset(text_of(rdata) for rdata in rrset or ())
+            if rrset:
+                ttls[name, kind] = rrset.ttl
     except _Unfit as error:
         return Seen(server, failure=str(error), silent=error.silent)
-    assert soa_set is not None
-    return Seen(server, records=found, serial=soa.serial, soa=soa.to_text(), soa_ttl=soa_set.ttl)
+    return Seen(server, records=found, serial=soa.serial, soa=soa.to_text(), soa_ttl=soa_set.ttl, ttls=ttls)
+
+
+def from_wildcards(seen: Seen, zone: str, line: Line) -> frozenset[RecordKey]:
+    """Of what a server said, what may come from a "*" above the name (RFC 4592): the same values stand there.
+
+    An answer does not tell whether a record is at its name or was made from a wildcard. A prerequisite of an UPDATE and
+    the zone's file speak of what is at the name alone.
+    """
+    origin = dns.name.from_text(zone)
+    asking = _Asking(seen.server, origin, line, TRIES_S, time.monotonic() + ASK_S)
+    found = set()
+    for (name, kind), values in seen.records.items():
+        try:
+            owner = owner_of(name, origin)
+            for wildcard in _wildcards(owner, origin) if values else ():
+                same = frozenset(text_of(rdata) for rdata in asking.for_records(wildcard, kind) or ()) == values
+                if same and asking.everything(owner) == asking.everything(wildcard):
+                    found.add((name, kind))
+        except _Unfit:
+            continue
+    return frozenset(found)
+
+
+def owner_of(name: str, origin: dns.name.Name) -> dns.name.Name:
+    """A name of [dns.follow] as an absolute one; "@" is the zone itself."""
+    return origin if name == "@" else dns.name.from_text(name, origin)
+
+
+def _wildcards(owner: dns.name.Name, origin: dns.name.Name) -> Iterable[dns.name.Name]:
+    """Every "*" that may stand for a name, the nearest first."""
+    above = owner
+    while above != origin and above.is_subdomain(origin):
+        above = above.parent()
+        if dns.name.from_text("*", above) != owner:
+            yield dns.name.from_text("*", above)
 
 
 class _Unfit(Exception):
@@ -106,163 +151,142 @@ class _Unfit(Exception):
         self.silent = silent
 
 
-def _authoritative(
-    server: Server, owner: dns.name.Name, kind: str, line: Line, tries_s: Sequence[float]
-) -> dns.rrset.RRset | None:
-    query = dns.message.make_query(owner, kind)
-    query.flags &= ~dns.flags.RD
-    answer: dns.message.Message | None = None
-    why = "no answer"
-    for wait_s in tries_s:
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Questions to one server as an authority."""
+
+    server: Server
+    origin: dns.name.Name
+    line: Line
+    tries_s: Sequence[float]
+    until: float
+
+    def for_records(self, owner: dns.name.Name, kind: str) -> dns.rrset.RRset | None:
+        """What stands at a name. An alias that was made from a wildcard is none: nothing stands there.
+
+        Raises:
+            _Unfit
+        """
+        answer = self._answer(owner, kind)
+        shown = printable(owner.to_text())
+        if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise _Unfit(f"answers {dns.rcode.to_text(answer.rcode())} for {shown}")
+        if not answer.flags & dns.flags.AA:
+            self._raise_if_delegated(answer, owner)
+            raise _Unfit(f"answers for {shown} without authority: the zone is not loaded there")
+        alias = answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.CNAME)
+        if alias and not self._is_from_wildcard(owner, alias):
+            raise _Unfit(f"has an alias (CNAME) at {shown}; give that name its addresses itself")
+        return answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.from_text(kind))
+
+    def everything(self, owner: dns.name.Name) -> frozenset[str]:
+        """Every record of a name, signatures aside; a server may tell less (RFC 8482)."""
+        answer = self._answer(owner, "ANY")
+        return frozenset(
+            f"{rrset.rdtype} {rdata}"
+            for rrset in answer.answer
+            for rdata in rrset
+            if rrset.name == owner and rrset.rdtype not in (dns.rdatatype.RRSIG, dns.rdatatype.NSEC)
+        )
+
+    def _is_from_wildcard(self, owner: dns.name.Name, alias: dns.rrset.RRset) -> bool:
+        for wildcard in _wildcards(owner, self.origin):
+            answer = self._answer(wildcard, "CNAME")
+            there = answer.get_rrset(answer.answer, wildcard, dns.rdataclass.IN, dns.rdatatype.CNAME)
+            if there and set(there) == set(alias):
+                return True
+        return False
+
+    def _raise_if_delegated(self, answer: dns.message.Message, owner: dns.name.Name) -> None:
+        for rrset in answer.authority:
+            below = rrset.name != self.origin and rrset.name.is_subdomain(self.origin)
+            if rrset.rdtype == dns.rdatatype.NS and below and owner.is_subdomain(rrset.name):
+                raise _Unfit(
+                    f"delegates {printable(rrset.name.to_text())} to other name servers, so nothing that stands at "
+                    f"{printable(owner.to_text())} in this zone is ever served. Follow a name outside of that "
+                    "delegation in [dns.follow]"
+                )
+
+    def _answer(self, owner: dns.name.Name, kind: str) -> dns.message.Message:
+        query = dns.message.make_query(owner, kind)
+        query.flags &= ~dns.flags.RD
+        why, silent = "no answer", True
+        for wait_s in self.tries_s:
+            left_s = self.until - time.monotonic()
+            if left_s <= 0:
+                break
+            try:
+                return exchange(query, self.server.address, self.line, wait_s=min(wait_s, left_s))
+            except dns.exception.Timeout:
+                continue
+            except OddAnswer as error:
+                why, silent = f"an answer that makes no sense ({error})", False
+            except OSError as error:
+                why, silent = f"no answer ({error.strerror or type(error).__name__})", True
+        raise _Unfit(why, silent=silent)
+
+
+def exchange(query: dns.message.Message, address: str, line: Line, *, wait_s: float) -> dns.message.Message:
+    """One question over UDP, over TCP where the answer is cut short.
+
+    A datagram that is no answer to it is passed over, whoever sent it: the right one may come behind it.
+
+    Args:
+        wait_s: seconds, for all of it.
+
+    Raises:
+        OddAnswer, dns.exception.Timeout, OSError
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    source = line.towards(address)
+    # dnspython reckons its deadlines on this clock.
+    expiration = time.time() + wait_s
+    odd = ""
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        if source:
+            sock.bind((source, 0))
+        where = dns.inet.low_level_address_tuple((address, line.port), family)
         try:
-            answer, _ = dns.query.udp_with_fallback(
-                query,
-                server.address,
-                timeout=wait_s,
-                port=line.port,
-                source=line.towards(server.address),
-                ignore_unexpected=True,
-            )
-            break
-        except dns.exception.Timeout:
-            why = "no answer"
-        except OSError as error:
-            why = f"no answer ({error.strerror or type(error).__name__})"
-        except (dns.exception.DNSException, ValueError) as error:
-            raise _Unfit(f"an answer that makes no sense ({type(error).__name__})") from None
-    if answer is None:
-        raise _Unfit(why, silent=True)
-    if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise _Unfit(f"answers {dns.rcode.to_text(answer.rcode())} for {printable(owner.to_text())}")
-    if not answer.flags & dns.flags.AA:
-        raise _Unfit(f"answers for {printable(owner.to_text())} without authority: the zone is not loaded there")
-    if answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.CNAME):
-        raise _Unfit(f"has an alias (CNAME) at {printable(owner.to_text())}; give that name its addresses itself")
-    return answer.get_rrset(answer.answer, owner, dns.rdataclass.IN, dns.rdatatype.from_text(kind))
+            dns.query.send_udp(sock, query, where, expiration)
+            while time.time() < expiration:
+                try:
+                    answer: dns.message.Message = dns.query.receive_udp(
+                        sock,
+                        where,
+                        expiration,
+                        ignore_unexpected=True,
+                        keyring=query.keyring,
+                        request_mac=query.mac,
+                        raise_on_truncation=True,
+                    )[0]
+                except dns.message.Truncated as cut:
+                    answer = cut.message()  # type: ignore[no-untyped-call]
+                    if query.is_response(answer):
+                        left_s = max(0.0, expiration - time.time())
+                        return dns.query.tcp(query, address, timeout=left_s, port=line.port, source=source)
+                except dns.exception.Timeout:
+                    break
+                except (dns.exception.DNSException, ValueError) as error:
+                    odd = type(error).__name__
+                    continue
+                if query.is_response(answer):
+                    return answer
+                odd = "BadResponse"
+        except (dns.exception.DNSException, ValueError, EOFError) as error:
+            if isinstance(error, dns.exception.Timeout):
+                raise
+            odd = type(error).__name__
+    if odd:
+        raise OddAnswer(odd)
+    raise dns.exception.Timeout
 
 
-def _text(rdata: dns.rdata.Rdata) -> str:
+def text_of(rdata: dns.rdata.Rdata) -> str:
+    """A record's value: a TXT's strings joined, without quotes; else as it is written."""
     if isinstance(rdata, TXT):
         return b"".join(rdata.strings).decode("utf-8", "backslashreplace")
     return rdata.to_text()
-
-
-def _quoted(kind: str, value: str) -> str:
-    """A value as a zone file writes it."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if kind == "TXT" else value
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One UPDATE (RFC 2136): all of it happens, or nothing.
-
-    Attributes:
-        zone: without the final dot.
-        before: what the zone must hold for it to happen (RFC 2136 §2.4).
-        after: what it shall hold then.
-        ttl_s: of the records of `after`.
-        soa: the SOA's text with the new serial; a serial that is not later is ignored by the server. Empty: it is not
-            touched, and with an empty `after` nothing is changed at all (RFC 2136 §3.2: prerequisites alone).
-        soa_ttl: seconds.
-    """
-
-    zone: str
-    before: Records
-    after: Records
-    ttl_s: int
-    soa: str
-    soa_ttl: int
-
-    def message(self, key: TsigKey) -> dns.update.UpdateMessage:
-        """What is sent."""
-        origin = dns.name.from_text(self.zone)
-        message = dns.update.UpdateMessage(origin, keyring=key.keyring)
-        for (name, kind), values in self.before.items():
-            owner = origin if name == "@" else dns.name.from_text(name, origin)
-            if values:
-                message.present(owner, kind, *(_quoted(kind, value) for value in sorted(values)))
-            else:
-                message.absent(owner, kind)
-        for (name, kind), values in self.after.items():
-            owner = origin if name == "@" else dns.name.from_text(name, origin)
-            if values == self.before.get((name, kind)):
-                continue
-            message.delete(owner, kind)
-            for value in sorted(values):
-                message.add(owner, self.ttl_s, kind, _quoted(kind, value))
-        if self.soa:
-            message.replace(origin, self.soa_ttl, "SOA", self.soa)
-        return message
-
-
-def with_serial(soa: str, serial: int) -> str:
-    """An SOA's text with another serial."""
-    fields = soa.split()
-    fields[2] = str(serial)
-    return " ".join(fields)
-
-
-def send_update(change: Change, server: Server, key: TsigKey, line: Line, *, deadline_s: float) -> None:
-    """Sends an UPDATE over TCP and believes only a signed answer.
-
-    Raises:
-        PrerequisiteFailed, UpdateRefused: nothing was changed.
-        NotAnswered: it may have been carried out, or not; look before anything else.
-    """
-    where = f"The UPDATE of {change.zone} at {server}"
-    message = change.message(key)
-    try:
-        answer = dns.query.tcp(
-            message, server.address, timeout=deadline_s, port=line.port, source=line.towards(server.address)
-        )
-    except dns.tsig.PeerBadKey:
-        raise UpdateRefused(
-            f"{where} was refused: BADKEY, it does not know the key '{key.name}'. Put the same key into its named.conf."
-        ) from None
-    except dns.tsig.PeerBadSignature:
-        raise UpdateRefused(
-            f"{where} was refused: BADSIG, its secret for the key '{key.name}' is another one. "
-            "Copy the key file to both sides again."
-        ) from None
-    except dns.tsig.PeerBadTime:
-        raise UpdateRefused(
-            f"{where} was refused: BADTIME, the clocks differ by more than 300 s. "
-            "Set them, look with: timedatectl; then type the same command again."
-        ) from None
-    except (dns.tsig.PeerError, dns.tsig.BadSignature, dns.tsig.BadTime, dns.tsig.BadKey) as error:
-        raise NotAnswered(f"{where}: the signature of its answer is wrong ({type(error).__name__}).") from None
-    except dns.exception.Timeout:
-        raise NotAnswered(f"{where} was not answered within {deadline_s:g} s.") from None
-    except OSError as error:
-        raise NotAnswered(f"{where} found nobody: {error.strerror}. Is named running there?") from None
-    except (EOFError, dns.exception.DNSException, ValueError) as error:
-        raise NotAnswered(f"{where}: the answer makes no sense ({type(error).__name__}).") from None
-    _believe(answer, where, change, key)
-
-
-def _believe(answer: dns.message.Message, where: str, change: Change, key: TsigKey) -> None:
-    code = answer.rcode()
-    if code == dns.rcode.NOERROR:
-        if not answer.had_tsig:
-            raise NotAnswered(f"{where} was answered without a signature: whoever answered does not know the key.")
-        return
-    word = dns.rcode.to_text(code)
-    if code in (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN):
-        raise PrerequisiteFailed(
-            f"{where} was not carried out ({word}): somebody changed the followed names meanwhile. "
-            "Look at them with: failover status"
-        )
-    meanings = {
-        dns.rcode.REFUSED: f"it is not the primary server of {change.zone} (see: rndc zonestatus {change.zone}), "
-        f"or does not allow the key '{key.name}' to change it. "
-        f'Put into that zone: allow-update {{ key "{key.name}"; }};',
-        dns.rcode.NOTAUTH: f"it does not serve {change.zone}. See what it serves with: rndc status",
-        dns.rcode.NOTZONE: "a followed name lies outside of the zone. Correct [dns.follow]",
-        dns.rcode.NOTIMP: 'it takes no updates at all. Use method = "zonefile"',
-        dns.rcode.SERVFAIL: "it failed; can it write its journal? Look at its log with: journalctl -u named",
-        dns.rcode.FORMERR: "it did not understand the message",
-    }
-    raise UpdateRefused(f"{where} was refused: {word}, {meanings.get(code, 'it gave no reason')}.")
 
 
 def notify_all(servers: Iterable[Server], zone: str, serial_soa: str, line: Line, key: TsigKey | None) -> list[str]:
@@ -286,19 +310,17 @@ def _notify(server: Server, zone: str, soa: str, line: Line, key: TsigKey | None
     if key is not None:
         message.use_tsig(key.keyring)
     why = "no answer"
-    source = line.towards(server.address)
     for wait_s in NOTIFY_TRIES_S:
         try:
-            answer = dns.query.udp(
-                message, server.address, timeout=wait_s, port=line.port, source=source, ignore_unexpected=True
-            )
+            answer = exchange(message, server.address, line, wait_s=wait_s)
         except dns.exception.Timeout:
+            continue
+        except OddAnswer as error:
+            why = str(error)
             continue
         except OSError as error:
             why = error.strerror or type(error).__name__
             continue
-        except (dns.exception.DNSException, ValueError) as error:
-            return f"{server} took no NOTIFY: {type(error).__name__}"
         if answer.rcode() == dns.rcode.NOERROR:
             return ""
         return f"{server} took no NOTIFY: {dns.rcode.to_text(answer.rcode())}"

@@ -6,15 +6,17 @@ loses its words and keeps its comment; a record too few is put after the last on
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import dns.exception
 import dns.name
+import dns.rdata
 
 from failover.dns.facts import RecordKey, Records
 from failover.dns.serial import later
+from failover.dns.wire import text_of
 from failover.dns.zone_text import Record, Zone, ZoneFileUnclear
 
 
@@ -58,6 +60,7 @@ def edits(zone: Zone, name: str, want: Records, *, serial: int, ttl_s: int) -> l
     soa = _soa(zone, name)
     if not later(serial, serial_of(zone, name)):
         raise ZoneFileUnclear(f"The serial of {name} would go from {serial_of(zone, name)} back to {serial}.")
+    require_served(zone, name, want)
     made = [Edit(soa.file, soa.rdata[2].start, soa.rdata[2].end, str(serial).encode("ascii"))]
     for key, values in want.items():
         made += _set(zone, name, key, values, ttl_s)
@@ -75,8 +78,6 @@ def applied(zone: Zone, made: list[Edit]) -> dict[Path, bytes]:
 
 def _set(zone: Zone, name: str, key: RecordKey, values: frozenset[str], ttl_s: int) -> list[Edit]:
     owner = _owner(name, key)
-    if any(record.kind == "CNAME" and record.owner == owner for record in zone.records):
-        raise ZoneFileUnclear(f"{owner} is an alias (CNAME). Give that name its addresses itself.")
     there = _records(zone, name, key)
     kept = [record for record in there if _value(record) in values]
     missing = sorted(values - {_value(record) for record in there})
@@ -91,6 +92,38 @@ def _set(zone: Zone, name: str, key: RecordKey, values: frozenset[str], ttl_s: i
     if missing:
         made.append(_added(zone, owner, key[1], missing, ttl_s))
     return made
+
+
+def require_served(zone: Zone, name: str, keys: Iterable[RecordKey]) -> None:
+    """Whether what is written at these names would be served from this zone at all, and is all that stands there.
+
+    Raises:
+        ZoneFileUnclear
+    """
+    for owner in {_owner(name, key) for key in keys}:
+        _raise_if_hidden(zone, dns.name.from_text(name), owner)
+
+
+def _raise_if_hidden(zone: Zone, origin: dns.name.Name, owner: dns.name.Name) -> None:
+    for record in zone.records:
+        where = f"{record.file}:{record.entry.line}"
+        if record.kind == "CNAME" and record.owner == owner:
+            raise ZoneFileUnclear(f"{where}: {owner} is an alias (CNAME). Give that name its addresses itself.")
+        if record.kind == "NS" and record.owner != origin and owner.is_subdomain(record.owner):
+            raise ZoneFileUnclear(
+                f"{where}: {record.owner} is delegated to other name servers, so nothing that stands at {owner} here "
+                "is ever served. Follow a name outside of that delegation in [dns.follow]."
+            )
+        if record.kind == "DNAME" and record.owner != owner and owner.is_subdomain(record.owner):
+            raise ZoneFileUnclear(
+                f"{where}: all names below {record.owner} are aliases (DNAME), {owner} too. Follow another name."
+            )
+    for made in zone.generated:
+        if made.makes(owner) and made.kind in {"A", "AAAA", "CNAME", "TXT", "NS", "DNAME"}:
+            raise ZoneFileUnclear(
+                f"{made.file}:{made.line}: {owner} may come from this $GENERATE, which makes {made.kind} records. Take "
+                "it out of the range, and give it its own record."
+            )
 
 
 def _replaced(record: Record, kind: str, value: str) -> list[Edit]:
@@ -132,9 +165,11 @@ def _added(zone: Zone, owner: dns.name.Name, kind: str, values: list[str], ttl_s
         for value in values
     )
     same = [record for record in zone.records if record.owner == owner]
-    file = same[-1].file if same else zone.main
+    # A TTL of ours must not become that of the records behind it: without a $TTL they take the last one that was said.
+    beside = same[-1] if same and same[-1].default_ttl else None
+    file = beside.file if beside else zone.main
     data = zone.files[file]
-    at = same[-1].entry.end if same else len(data)
+    at = beside.entry.end if beside else len(data)
     if at == len(data) and data and not data.endswith(b"\n"):
         lines = b"\n" + lines
     return Edit(file, at, at, lines)
@@ -160,19 +195,16 @@ def _soa(zone: Zone, name: str) -> Record:
 
 
 def _value(record: Record) -> str:
-    if record.kind in ("A", "AAAA"):
-        text = record.rdata[0].text.decode("latin-1") if record.rdata else ""
+    words = " ".join(token.text.decode("latin-1") for token in record.rdata)
+    if record.kind in ("A", "AAAA") or words.startswith("\\#"):
         try:
-            return str(ipaddress.ip_address(text))
-        except ValueError:
-            return text
+            # Written as RFC 3597 says, or as usual.
+            rdata = dns.rdata.from_text("IN", record.kind, words)
+            return text_of(rdata)
+        except (dns.exception.DNSException, ValueError):
+            return words
     return "".join(token.text.decode("latin-1").strip('"') for token in record.rdata)
 
 
 def _written(kind: str, value: str) -> bytes:
     return b'"%s"' % value.encode("ascii") if kind == "TXT" else value.encode("ascii")
-
-
-def changed_keys(zone: Zone, name: str, want: Mapping[RecordKey, frozenset[str]]) -> list[RecordKey]:
-    """What the files say otherwise than wanted."""
-    return [key for key, values in want.items() if values_of(zone, name, key) != values]

@@ -14,14 +14,19 @@ from typing import Final, TypeAlias
 
 import dns.exception
 import dns.name
+import dns.rdatatype
 
 from failover.errors import FailoverError
+from host.printable import printable
 
 Reader: TypeAlias = Callable[[Path], bytes]
 """Gives the bytes of a file; raises OSError."""
 
-_CLASSES: Final = frozenset({b"IN", b"CH", b"HS"})
-_TTL: Final = re.compile(rb"(\d+[smhdw]?)+", re.IGNORECASE)
+_CLASSES: Final = frozenset({b"IN", b"CH", b"HS", b"CLASS1", b"CLASS3", b"CLASS4"})
+"""RFC 3597 §5: CLASS1 is IN."""
+_TTL: Final = re.compile(rb"(?=\d)(?:\d+[smhdw])*\d*", re.IGNORECASE)
+_MADE: Final = re.compile(r"\$(?:\{[^}]*\})?")
+"""Where $GENERATE puts its number (BIND ARM, "BIND Primary File Extension: the $GENERATE Directive")."""
 _DEEPEST: Final = 20
 """$INCLUDE in $INCLUDE; deeper is a circle."""
 
@@ -73,8 +78,9 @@ class Record:
         entry: its logical line.
         owner: absolute.
         inherits: the owner is that of the record before.
-        kind: type, in capitals.
+        kind: type, in capitals; TYPE1 is A (RFC 3597).
         rdata: the words of its data.
+        default_ttl: a $TTL stands before it. Without one, a record without a TTL takes that of the one before.
     """
 
     file: Path
@@ -83,6 +89,43 @@ class Record:
     inherits: bool
     kind: str
     rdata: tuple[Token, ...]
+    default_ttl: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A $GENERATE, whose records stand nowhere.
+
+    Attributes:
+        file, line: where it stands.
+        names: what it makes, the number as a "*".
+        kind: type, in capitals.
+    """
+
+    file: Path
+    line: int
+    names: dns.name.Name
+    kind: str
+
+    def makes(self, owner: dns.name.Name) -> bool:
+        """Whether a name may be one of its own."""
+        pattern = re.escape(self.names.to_text().lower()).replace(r"\*", r"[0-9a-f.]+")
+        return re.fullmatch(pattern, owner.to_text().lower()) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """An $INCLUDE.
+
+    Attributes:
+        file: it stands in.
+        name: the word that names the other file.
+        target: that file.
+    """
+
+    file: Path
+    name: Token
+    target: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +136,22 @@ class Zone:
         main: the file that named is told of.
         files: bytes of each file, $INCLUDEd ones too.
         records: in the order in which they are read.
-        generates: there is a $GENERATE, whose records are not seen here.
+        generated: every $GENERATE, whose records are not seen here.
+        included: every $INCLUDE.
     """
 
     main: Path
     files: dict[Path, bytes]
     records: tuple[Record, ...]
-    generates: bool
+    generated: tuple[Generated, ...] = ()
+    included: tuple[Included, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     origin: dns.name.Name
     owner: dns.name.Name | None
+    default_ttl: bool = False
 
 
 def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = None) -> Zone:
@@ -123,10 +169,10 @@ def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = No
     origin = dns.name.from_text(zone)
     files: dict[Path, bytes] = {}
     records: list[Record] = []
-    generates = False
+    generated: list[Generated] = []
+    included: list[Included] = []
 
-    def load(path: Path, place: _Place, depth: int) -> None:
-        nonlocal generates
+    def load(path: Path, place: _Place, depth: int) -> bool:
         if depth > _DEEPEST:
             raise ZoneFileUnclear(f"{path} includes itself. Remove the $INCLUDE that closes the circle.")
         if path in files:
@@ -150,14 +196,21 @@ def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = No
                 inner = place.origin
                 if len(entry.tokens) == 3:
                     inner = _name(entry.tokens[2], place.origin, path, entry)
-                load(target, _Place(inner, place.owner), depth + 1)
+                included.append(Included(path, entry.tokens[1], target))
+                # BIND keeps a $TTL of the included file, and takes origin and owner back.
+                default_ttl = load(target, _Place(inner, place.owner, place.default_ttl), depth + 1)
+                place = replace(place, default_ttl=default_ttl)
             elif word.upper() == b"$GENERATE":
-                generates = True
-            elif word.upper() != b"$TTL":
+                generated.append(_generated(path, entry, place.origin))
+            elif word.upper() == b"$TTL":
+                place = replace(place, default_ttl=True)
+            else:
                 raise ZoneFileUnclear(f"{path}:{entry.line}: '{word.decode('latin-1')}' is not known here.")
 
+        return place.default_ttl
+
     load(main, _Place(origin, None), 0)
-    return Zone(main, files, tuple(records), generates)
+    return Zone(main, files, tuple(records), tuple(generated), tuple(included))
 
 
 def entries(data: bytes, path: Path = Path("zone")) -> Iterator[Entry]:
@@ -243,12 +296,34 @@ def _record(path: Path, entry: Entry, place: _Place) -> Record:
         words.pop(0)
     if not words:
         raise ZoneFileUnclear(f"{path}:{entry.line}: a record without a type.")
-    kind = words[0].text.decode("latin-1").upper()
-    return Record(path, entry, owner, entry.indented, kind, tuple(words[1:]))
+    return Record(path, entry, owner, entry.indented, _kind(words[0].text), tuple(words[1:]), place.default_ttl)
+
+
+def _kind(word: bytes) -> str:
+    text = word.decode("latin-1").upper()
+    try:
+        return dns.rdatatype.to_text(dns.rdatatype.from_text(text)) if text.startswith("TYPE") else text
+    except (dns.exception.DNSException, ValueError):
+        return text
+
+
+def _generated(path: Path, entry: Entry, origin: dns.name.Name) -> Generated:
+    """$GENERATE range lhs [ttl] [class] type rhs; what it makes is known to BIND alone."""
+    words = [token.text.decode("latin-1") for token in entry.tokens]
+    left = _MADE.sub("*", words[2]) if len(words) > 2 else "*"
+    kinds = [_kind(word.encode("latin-1")) for word in words[3:-1]]
+    kinds = [kind for kind in kinds if kind.encode("latin-1") not in _CLASSES and not _TTL.fullmatch(kind.encode())]
+    names = _name(Token(left.encode("latin-1"), 0, 0), origin, path, entry)
+    return Generated(path, entry.line, names, kinds[0] if kinds else "")
 
 
 def _name(token: Token, origin: dns.name.Name, path: Path, entry: Entry) -> dns.name.Name:
+    text = token.text
+    if text.startswith(b'"') and text.endswith(b'"') and len(text) > 1:
+        text = re.sub(rb"(?<!\\)([ \t])", rb"\\\1", text[1:-1])
     try:
-        return dns.name.from_text(token.text.decode("latin-1"), origin)
-    except (dns.exception.DNSException, UnicodeError):
-        raise ZoneFileUnclear(f"{path}:{entry.line}: '{token.text.decode('latin-1')}' is not a name.") from None
+        # A byte that is not ASCII stands for itself (RFC 1035 §5.1); only people call it a letter.
+        return dns.name.from_text("".join(chr(byte) if byte < 0x80 else f"\\{byte:03d}" for byte in text), origin)
+    except (dns.exception.DNSException, UnicodeError, ValueError):
+        shown = printable(text.decode("utf-8", "backslashreplace"), 80)
+        raise ZoneFileUnclear(f"{path}:{entry.line}: '{shown}' is not a name.") from None

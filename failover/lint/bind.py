@@ -10,20 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.name
-import dns.query
-
-from failover.dns.facts import rdtype
+from failover.dns.beforehand import obstacle_here
+from failover.dns.facts import Server, rdtype
+from failover.dns.named import Named as Ours
+from failover.dns.named import NamedRefuses, NamedSilent, Views, ZoneStatus
+from failover.dns.wire import Line, ask_all
 from failover.here import Here
 from failover.lint.facts import Named
-from host.command import CommandLate, CommandMissing, run
-from host.printable import printable
 
-DEADLINE_S: Final = 4.0
-QUERY_S: Final = 1.0
 _PROFILES: Final = (Path("/etc/apparmor.d/usr.sbin.named"), Path("/etc/apparmor.d/local/usr.sbin.named"))
 
 
@@ -32,19 +26,31 @@ def look(here: Here) -> Named | None:
     section = here.pair.dns
     if section is None:
         return None
-    configuration, unread = _said(["named-checkconf", "-p", section.named_conf])
-    status, words = _said([*section.rndc, "zonestatus", section.zone])
-    kind = re.search(r"^type: (\S+)", status, re.MULTILINE)
-    files = re.search(r"^files: (.+)", status, re.MULTILINE)
+    ours = Ours.of(section)
+    block, unread, views, obstacle, running, words = None, "", "", "", ZoneStatus(""), ""
+    try:
+        block = ours.block(section.zone)
+    except Views as error:
+        views = str(error)
+    except NamedRefuses as error:
+        unread = str(error)
+    try:
+        running = ours.status(section.zone)
+        words = running.reason
+        obstacle = obstacle_here(section, here.machine)
+    except (NamedRefuses, NamedSilent) as error:
+        words = str(error)
     pid = _pid()
     paths = tuple(_ours(here))
     profile = _profile(pid)
     return Named(
-        configuration=configuration,
+        block=block,
         unread=unread,
-        running_type={"master": "primary", "slave": "secondary"}.get(kind[1], kind[1]) if kind else "",
+        views=views,
+        obstacle="" if views else obstacle,
+        running_type=running.kind,
         running_words=words,
-        running_files=tuple(files[1].split(", ")) if files else (),
+        running_files=running.files,
         user=_user(pid),
         unreadable=tuple(str(path) for path in paths if pid and not _readable(path, pid)),
         apparmor=profile,
@@ -56,15 +62,16 @@ def served_ttls(here: Here) -> dict[str, int]:
     """The longest TTL with which any server gives each followed name."""
     section = here.pair.dns
     found: dict[str, int] = {}
-    for server, address in section.servers.items() if section is not None else ():
-        assert section is not None
-        for name, by_machine in section.follow.items():
-            for kind in {rdtype(where) for where in by_machine.values()}:
-                where = section.own_address(server) if server == here.machine else address
-                seconds = _ttl(where, section.port, name, section.zone, kind)
-                if seconds is None:
-                    break
-                found[name] = max(seconds, found.get(name, 0))
+    if section is None:
+        return found
+    keys = sorted({(name, rdtype(where)) for name, by in section.follow.items() for where in by.values()})
+    servers = [
+        Server(name, section.own_address(name) if name == here.machine else address)
+        for name, address in section.servers.items()
+    ]
+    for seen in ask_all(servers, section.zone, keys, Line(port=section.port)):
+        for (name, _), seconds in seen.ttls.items():
+            found[name] = max(seconds, found.get(name, 0))
     return found
 
 
@@ -161,26 +168,3 @@ def _profile_text() -> str:
         except OSError:
             continue
     return "\n".join(texts)
-
-
-def _ttl(address: str, port: int, name: str, zone: str, kind: str) -> int | None:
-    origin = dns.name.from_text(zone)
-    owner = origin if name == "@" else dns.name.from_text(name, origin)
-    query = dns.message.make_query(owner, kind)
-    query.flags &= ~dns.flags.RD
-    try:
-        answer = dns.query.udp(query, address, timeout=QUERY_S, port=port)
-    except (dns.exception.DNSException, OSError, ValueError):
-        return None
-    return max((rrset.ttl for rrset in answer.answer), default=0)
-
-
-def _said(argv: list[str]) -> tuple[str, str]:
-    """What a program prints; or nothing, and why."""
-    try:
-        done = run(argv, deadline_s=DEADLINE_S)
-    except (CommandLate, CommandMissing) as error:
-        return "", str(error)
-    if done.returncode != 0:
-        return "", printable((done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2], 160)
-    return done.stdout, ""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from failover.dns.named_conf import ZoneStatement
 from failover.lint.facts import Facts
 from failover.lint.finding import Finding, Level, Rule
 
 LONGEST_TTL_S: Final = 60
 """A resolver may keep the old address for so long after everybody else has moved."""
 WEAK: Final = frozenset({"hmac-md5", "hmac-md5.sig-alg.reg.int", "hmac-sha1"})
-_ZONE: Final = re.compile(r'^zone "([^"]+)"(?: IN)? \{(.*?)^\};', re.MULTILINE | re.DOTALL | re.IGNORECASE)
 
 
 def ttl(facts: Facts) -> Iterator[Finding]:
@@ -70,16 +68,17 @@ def primaries(facts: Facts) -> Iterator[Finding]:
         return
     standby = facts.pair.peer_of(facts.pair.preferred)
     both = [dns.servers.get(name) for name in (standby, facts.pair.preferred)]
-    if not facts.named.configuration:
-        why = facts.named.unread or "it prints nothing"
+    if facts.named.views:
+        yield Finding("primaries", Level.ERROR, facts.named.views, "Say in pair.toml which view it is: dns.view")
+    elif facts.named.unread:
         yield Finding(
             "primaries",
             Level.UNSEEN,
-            f"named's configuration cannot be read here: {why}",
+            f"named's configuration cannot be read here: {facts.named.unread}",
             "Type: named-checkconf -p",
         )
     else:
-        yield from _zone(facts, _zone_clause(facts.named.configuration, dns.zone), both)
+        yield from _zone(facts, facts.named.block, both)
     others = sorted(name for name in dns.servers if name not in facts.pair.machines)
     if others and None not in both:
         yield Finding(
@@ -91,15 +90,10 @@ def primaries(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _zone_clause(configuration: str, zone: str) -> str | None:
-    clauses = {name.lower().rstrip("."): body for name, body in _ZONE.findall(configuration)}
-    return clauses.get(zone.lower().rstrip("."))
-
-
-def _zone(facts: Facts, clause: str | None, both: list[str | None]) -> Iterator[Finding]:
+def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> Iterator[Finding]:
     dns = facts.pair.dns
     assert dns is not None
-    if clause is None:
+    if block is None:
         if facts.machine in dns.servers:
             path = f"{facts.localized}/current-dns/named"
             yield Finding(
@@ -109,8 +103,15 @@ def _zone(facts: Facts, clause: str | None, both: list[str | None]) -> Iterator[
                 f'In named.conf.local, write: include "{path}/key.conf"; include "{path}/zones.conf";',
             )
         return
-    listed = addresses(clause)
-    ours = [address for address in listed if address in both]
+    ours = [address for address in block.primaries if address in both]
+    if block.unresolved:
+        yield Finding(
+            "primaries",
+            Level.UNSEEN,
+            f"The zone {dns.zone} on {facts.machine} asks the servers of lists that named.conf does not define: "
+            f"{', '.join(block.unresolved)}.",
+            "Type: named-checkconf -p",
+        )
     if len(ours) == 2 and ours[0] != both[0]:
         yield Finding(
             "primaries",
@@ -119,7 +120,7 @@ def _zone(facts: Facts, clause: str | None, both: list[str | None]) -> Iterator[
             "after 60 s instead of at once.",
             f"Write: primaries {{ {both[0]}; {both[1]}; }};",
         )
-    if re.search(r"\btype (?:secondary|slave);", clause) and not re.search(r"\bmasterfile-format \"?text\"?;", clause):
+    if block.kind == "secondary" and block.raw:
         yield Finding(
             "primaries",
             Level.WARNING,
@@ -127,21 +128,6 @@ def _zone(facts: Facts, clause: str | None, both: list[str | None]) -> Iterator[
             "it is converted.",
             "Write: masterfile-format text;",
         )
-
-
-def addresses(clause: str) -> list[str]:
-    """The addresses in the primaries (masters) of a zone, in order."""
-    found = re.search(r"\b(?:primaries|masters)\b[^{]*\{(.*?)\}", clause, re.DOTALL)
-    words = (word.strip().split(" ")[0] for word in (found[1] if found else "").split(";"))
-    return [word for word in words if _is_address(word)]
-
-
-def _is_address(word: str) -> bool:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return False
-    return True
 
 
 def running_named(facts: Facts) -> Iterator[Finding]:
@@ -165,6 +151,8 @@ def running_named(facts: Facts) -> Iterator[Finding]:
             "AppArmor keeps named from our files; named-checkconf does not notice, because it is not confined.",
             f"Into {profile}, write: {allow} then: apparmor_parser -r /etc/apparmor.d/usr.sbin.named",
         )
+    if named.obstacle:
+        yield Finding("named", Level.ERROR, named.obstacle, "Type: failover drill --rehearse, when it is mended")
     if not named.running_type:
         yield Finding(
             "named",

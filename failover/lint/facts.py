@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from failover.dns.named_conf import ZoneStatement
 from failover.peer.words import Status
 from pair import Pair
 
@@ -17,8 +18,10 @@ class Named:
     """The BIND of this machine.
 
     Attributes:
-        configuration: what `named-checkconf -p` prints; empty where it cannot be had.
-        unread: why it cannot be had.
+        block: what named.conf says of the zone; None where it has no such zone, or could not be read.
+        unread: why it could not be read.
+        views: the zone stands in several views, and nothing says which is meant; empty where that is clear.
+        obstacle: what would keep this machine from changing the zone.
         running_type: what the running named says that it is for the zone: primary, secondary, …; empty where unknown.
         running_words: its answer, or why there is none.
         running_files: the zone's file, as the running named says.
@@ -28,8 +31,10 @@ class Named:
         apparmor_allows: whether that profile lets it read our directory.
     """
 
-    configuration: str = ""
+    block: ZoneStatement | None = None
     unread: str = ""
+    views: str = ""
+    obstacle: str = ""
     running_type: str = ""
     running_words: str = ""
     running_files: tuple[str, ...] = ()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from failover.commands.check import exit_code
+from failover.dns.named_conf import ZoneStatement, read
 from failover.lint import RULES, check
 from failover.lint.bind import allows
 from failover.lint.dialplan import calls_proof
-from failover.lint.dns_rules import addresses
 from failover.lint.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
 from failover.lint.finding import Level
 from failover.lint.gather import asks_for_the_fence
@@ -33,9 +33,10 @@ zone "acme.example" IN {{
 """
 
 
-def zone(*listed: str, kind: str = "secondary", form: str = "text") -> str:
+def zone(*listed: str, kind: str = "secondary", form: str = "text") -> ZoneStatement:
     lines = "\n".join(f"\t\t{address};" for address in listed)
-    return ZONE.format(format=form, type=kind, primaries=lines)
+    [found] = read(ZONE.format(format=form, type=kind, primaries=lines), Path("/etc/bind")).zones
+    return found
 
 
 def pair(*changes: tuple[str, str]) -> Pair:
@@ -54,7 +55,7 @@ NEVER = {
     "fatal_retry_interval": "30",
     "auth_rejection_permanent": "no",
 }
-NAMED = Named(configuration=zone("192.0.2.11"), running_type="secondary", user="bind")
+NAMED = Named(block=zone("192.0.2.11"), running_type="secondary", user="bind")
 FILES = AsteriskFiles(
     sip_general={"register_retry_403": "yes"},
     manager_user={"writetimeout": "5000"},
@@ -139,9 +140,11 @@ WARN, ERR = Level.WARNING, Level.ERROR
         (in_pair(('key_file = "tsig.key"\n', "")), "tsig", ERR, "not signed"),
         (replace(GOOD, tsig_algorithm="", tsig_problem="hmac-md5 is refused"), "tsig", ERR, "hmac-md5"),
         (replace(GOOD, tsig_algorithm="hmac-md5.sig-alg.reg.int."), "tsig", WARN, "deprecated"),
-        (named(configuration=zone("192.0.2.11", "192.0.2.12")), "primaries", WARN, "asks 192.0.2.11 before"),
-        (named(configuration=zone("192.0.2.11", form="raw")), "primaries", WARN, "kept raw"),
-        (named(configuration="options { };"), "primaries", ERR, "has no zone acme.example"),
+        (named(block=zone("192.0.2.11", "192.0.2.12")), "primaries", WARN, "asks 192.0.2.11 before"),
+        (named(block=zone("192.0.2.11", form="raw")), "primaries", WARN, "kept raw"),
+        (named(block=None, views="acme.example stands in several views"), "primaries", ERR, "several views"),
+        (named(obstacle="acme.example is signed (DNSSEC)"), "named", ERR, "signed"),
+        (named(block=None), "primaries", ERR, "has no zone acme.example"),
         (named(running_type="", running_words="not loaded due to errors"), "named", ERR, "not loaded due to errors"),
         (named(running_type="primary"), "named", ERR, "has not read them"),
         (named(unreadable=("/etc/hotstandby/localized/x",)), "named", ERR, "runs as bind, which may not read"),
@@ -206,19 +209,6 @@ def test_a_pair_without_dns_has_no_rule_about_it() -> None:
     bare = parse(text.encode(), Path("pair.toml"))
     facts = replace(GOOD, pair=bare, named=None, peer=status(pair_digest=bare.digest), ttls={})
     assert grave(facts) == []
-
-
-@pytest.mark.parametrize(
-    ("clause", "expected"),
-    [
-        (zone("192.0.2.12", "192.0.2.11"), ["192.0.2.12", "192.0.2.11"]),
-        ('masters { 192.0.2.12 key "k"; 2001:db8::1 port 53; };', ["192.0.2.12", "2001:db8::1"]),
-        ('primaries { "named-list"; 192.0.2.12; };', ["192.0.2.12"]),
-        ("type primary;", []),
-    ],
-)
-def test_primaries_are_read_in_order(clause: str, expected: list[str]) -> None:
-    assert addresses(clause) == expected
 
 
 @pytest.mark.parametrize(

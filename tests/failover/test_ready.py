@@ -240,8 +240,10 @@ def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
 
 
 def test_servers_are_grouped_by_what_they_tell() -> None:
-    told = followed(["pbx"], [("a", {"pbx": "1"}), ("b", {"pbx": "2"}), ("c", {"pbx": "2"}), ("d", None), ("e", {})])
-    assert told == (FollowedName("pbx", (("2", ("b", "c")), ("1", ("a",)), ("", ("e",))), ("d",)),)
+    told = followed(
+        ["pbx"], [("a", {"pbx": "1"}), ("b", {"pbx": "2"}), ("c", {"pbx": "2"}), ("d", None), ("e", {})], {"pbx": 3600}
+    )
+    assert told == (FollowedName("pbx", (("2", ("b", "c")), ("1", ("a",)), ("", ("e",))), ("d",), 3600),)
     assert not agrees(overview(), told[0])
     assert agrees(overview(), RIGHT)
 
