@@ -6,12 +6,13 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import click
 
@@ -31,6 +32,8 @@ from host.terminal import console
 from pair.model import Pair
 
 _Arguments = ParamSpec("_Arguments")
+
+_ENOUGH_DESCRIPTORS: Final = 65_536
 
 
 def _config(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
@@ -79,6 +82,7 @@ def run(config: Path | None) -> int:
     Example: agi-server run
     """
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    _take_all_descriptors()
     places = Places.standard(config)
     pair = _pair(places)
     listeners = activation.from_systemd()
@@ -236,6 +240,12 @@ def install(names: tuple[str, ...], agi_bin: Path | None, interpreter: str, as_j
             console().print(f"{one.path}: {'installed' if one.changed else 'was there already'}", soft_wrap=True)
         console().print(f"In the dialplan: same => n,AGI({wanted[0]}.py)", soft_wrap=True)
     return Exit.DONE
+
+
+def _take_all_descriptors() -> None:
+    """As many as this process is allowed; a shell gives fewer at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, _ENOUGH_DESCRIPTORS)), hard))
 
 
 def _answers(path: Path) -> bool:

@@ -16,17 +16,25 @@ from __future__ import annotations
 
 import array
 import contextlib
+import fcntl
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from agi.errors import AgiError
+from agi.link import Closer
 
 WORD: Final = b"hotstandby-agi-1"
 """First in the packet; another number when the agreement changes."""
 
 _LARGEST: Final = 256 * 1024
+_MOST_DESCRIPTORS: Final = 253
+"""Of one packet (SCM_MAX_FD, include/net/scm.h). Room for all of them: what has none is closed by the kernel, here and
+now, however long that takes."""
+_ROOM: Final = socket.CMSG_SPACE(_MOST_DESCRIPTORS * array.array("i").itemsize)
+_DIRECTIONS: Final = ((os.O_RDONLY, os.O_RDWR), (os.O_WRONLY, os.O_RDWR))
 
 
 class HandoverRefused(AgiError):
@@ -40,7 +48,7 @@ class Handed:
     Attributes:
         script: the launcher's file name, without .py.
         arguments: as the process got them.
-        read_fd, write_fd: its descriptors 0 and 1, now ours, non-blocking.
+        read_fd, write_fd: its descriptors 0 and 1, pipes, now ours as well.
     """
 
     script: str
@@ -49,37 +57,79 @@ class Handed:
     write_fd: int
 
 
-def receive(control: socket.socket) -> Handed | None:
+def receive(control: socket.socket, closer: Closer) -> Handed | None:
     """The packet of a launcher that connected; None when it went away without one.
 
+    Args:
+        closer: gets all descriptors that came and are not handed on, whatever went wrong.
+
     Raises:
-        HandoverRefused: all descriptors that came with it are closed again.
+        HandoverRefused
         BlockingIOError: it has not come yet.
     """
-    descriptors = array.array("i")
     try:
-        data, ancillary, flags, _ = control.recvmsg(_LARGEST, socket.CMSG_SPACE(8 * descriptors.itemsize))
+        data, descriptors, whole = _received(control)
     except ConnectionError:
         return None
+    handed = None
+    try:
+        if data or descriptors:
+            handed = _handed(data, descriptors, whole=whole)
+        return handed
+    finally:
+        if handed is None:
+            closer.close(descriptors)
+
+
+def said(control: socket.socket, closer: Closer) -> bytes:
+    """What a launcher whose call is under way says: H, or nothing any more.
+
+    Raises:
+        BlockingIOError
+    """
+    try:
+        data, descriptors, _ = _received(control)
+    except ConnectionError:
+        return b""
+    closer.close(descriptors)
+    return data[:1]
+
+
+def _received(control: socket.socket) -> tuple[bytes, list[int], bool]:
+    """One packet: its bytes, its descriptors, and whether it is all there."""
+    data, ancillary, flags, _ = control.recvmsg(_LARGEST, _ROOM, socket.MSG_CMSG_CLOEXEC)
+    descriptors = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, False)
-    if not data and not descriptors:
-        return None
+    return data, list(descriptors), not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
+
+
+def _handed(data: bytes, descriptors: Sequence[int], *, whole: bool) -> Handed:
     word, *words = data.removesuffix(b"\0").split(b"\0")
-    if word != WORD or not words or len(descriptors) != 2 or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        for descriptor in descriptors:
-            os.close(descriptor)
+    if word != WORD or not words or len(descriptors) != 2 or not whole:
         raise HandoverRefused(
             "A packet on the hand-over socket is not from our launcher. Type: agi-server install, to renew those in "
             "agi-bin."
         )
+    if not all(_is_pipe(*one) for one in zip(descriptors, _DIRECTIONS, strict=True)):
+        raise HandoverRefused(
+            "What was handed over is no pair of pipes, so it is not from Asterisk; whoever sent it runs the script by "
+            "itself. To try a script from a shell, type: agi-server try"
+        )
     texts = [part.decode("utf-8", "surrogateescape") for part in words]
-    for descriptor in descriptors:
-        os.set_blocking(descriptor, False)
     return Handed(texts[0].rpartition("/")[2].removesuffix(".py"), tuple(texts[1:]), descriptors[0], descriptors[1])
+
+
+def _is_pipe(descriptor: int, directions: tuple[int, int]) -> bool:
+    """Whether it is an end of a pipe(2). Asks memory alone: fstat(2) of a file can take as long as its server likes."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        # A FIFO with a name has a file system behind it, which may be anybody's.
+        return access in directions and os.readlink(f"/proc/self/fd/{descriptor}").startswith("pipe:")  # noqa: PTH115
+    except OSError:
+        return False
 
 
 def greet(control: socket.socket) -> None:

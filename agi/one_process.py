@@ -16,6 +16,7 @@ import pair as model
 from agi.call import Call
 from agi.environment import Environment
 from agi.errors import AgiError, EnvironmentRefused, LateError
+from agi.link import Descriptors
 from agi.opening import Opening
 from agi.quoting import line_limit
 from agi.replies import ReplyReader
@@ -69,7 +70,8 @@ def converse(
             )
         script = scripts[environment.script]
         deadline = begun + (script.deadline_s or settings.deadline_s)
-        talk = Patient(read_fd, write_fd, deadline=deadline, limit=line_limit(environment.version), rest=opening.rest)
+        ends = Descriptors(read_fd, write_fd)
+        talk = Patient(ends, deadline=deadline, limit=line_limit(environment.version), rest=opening.rest)
         call = Call(environment, talk, deadline=deadline)
         started(call, deadline)
         ended_well = _ran(script, call, services)

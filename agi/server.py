@@ -1,28 +1,30 @@
 """agi-server: FastAGI and plain AGI processes that were handed over, many at once, none held past its deadline.
 
 One event loop reads environments and runs scripts that need not wait (a cached lookup). Scripts that wait have a
-bounded pool of threads. A session that finds no place goes back to the dialplan at once: an overload costs callers
-their data, never their call. SIGTERM stops accepting and lets what is running end; SIGHUP loads the scripts anew.
+bounded pool of threads for each way in. A session that finds no place goes back to the dialplan at once: an overload
+costs callers their data, never their call. SIGTERM stops accepting and lets what is running end; SIGHUP loads the
+scripts anew.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
+import resource
 import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any, Final
 
 import pair as model
 from agi import handover
+from agi.budget import READING, Budget
 from agi.errors import AgiError
 from agi.health import Health
-from agi.link import Link, PipesLink, SocketLink
+from agi.link import Closer, Link, PipesLink, SocketLink
 from agi.metrics import Metrics
 from agi.opening import Opening
 from agi.script import OURS, Script, Scripts, Services
@@ -30,6 +32,7 @@ from agi.session import Session
 from host.errors import HotstandbyError
 from host.notify import notify, watchdog_interval_s
 from host.places import Places
+from host.printable import printable
 from pair.agi import Agi
 from pair.model import Pair
 
@@ -38,14 +41,20 @@ log = logging.getLogger("agi")
 _ROUND_S: Final = 0.1
 """How often deadlines are looked at."""
 
-_READING: Final = 256
-"""Sessions that may be in the loop beside those that have or wait for a thread."""
-
 _HELD_S: Final = 0.1
 """A cached lookup takes a tenth of a millisecond; what takes this long waits for something."""
 
 _LAUNCHER_GRACE_S: Final = 1.0
 """How much longer than the session its launcher waits, before it believes the server frozen."""
+
+_LATELY_S: Final = 2.0
+"""How long /healthz tells of something that happens again and again."""
+
+_MOST_UNCLOSED: Final = 512
+"""Descriptors that wait to be closed. With more, those who send such ones are not listened to."""
+
+_SELDOM_S: Final = 10.0
+"""Between two lines about something that anybody can repeat."""
 
 
 class Server:
@@ -60,18 +69,24 @@ class Server:
         self.places = places
         self.scripts = Scripts(places.config / "agi")
         self.services = Services(places, pair)
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.budgets = {
+            way: Budget(way, concurrency=self.settings.concurrency, queue=self.settings.queue, descriptors=descriptors)
+            for way in ("handover", "fastagi")
+        }
         self.metrics = Metrics(
-            open_now=lambda: len(self.sessions),
-            waiting_now=lambda: max(0, self._jobs - self.settings.concurrency),
+            open_now=lambda: self._count_sessions(),
+            waiting_now=lambda: sum(budget.waiting for budget in self.budgets.values()),
             lookups=lambda: self._lookups(),
         )
-        self.sessions: set[Session] = set()
         self.loop: asyncio.AbstractEventLoop
         self._listeners = listeners
+        self._closer = Closer()
         self._controls: dict[socket.socket, float] = {}
-        self._jobs = 0
-        self._threads = ThreadPoolExecutor(self.settings.concurrency, "agi")
+        self._most_controls = min(READING, descriptors // 16)
         self._seen = time.monotonic()
+        self._refused_at = float("-inf")
+        self._told: dict[str, float] = {}
         self._draining = False
         self._idle = asyncio.Event()
 
@@ -96,15 +111,16 @@ class Server:
             for listener in self._listeners:
                 listener.close()
             self.services.close()
-            # A script that will not end holds its thread, not the stop: its call has gone on already.
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            for budget in self.budgets.values():
+                budget.end()
+            self._closer.end()
 
     def drain(self) -> None:
         """Accepts nobody any more; `run` returns when the last session has ended."""
         if self._draining:
             return
         self._draining = True
-        log.info("Stopping: no new sessions, %d to end.", len(self.sessions))
+        log.info("Stopping: no new sessions, %d to end.", self._count_sessions())
         for listener in self._listeners:
             self.loop.remove_reader(listener.fileno())
             if listener.family != socket.AF_UNIX:
@@ -131,18 +147,9 @@ class Server:
                 self.loop.call_later(self.settings.deadline_s, self.loop.run_in_executor, None, before.close)
         log.info("Scripts were loaded: %s.", ", ".join(script.name for script in self.scripts) or "none")
 
-    def work(self, job: Callable[[], None]) -> bool:
+    def work(self, session: Session, job: Callable[[], None]) -> bool:
         """See agi.session.House."""
-        if self._jobs >= self.settings.concurrency + self.settings.queue:
-            return False
-        self._jobs += 1
-
-        def done(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody counts any more
-                self.loop.call_soon_threadsafe(self._job_ended)
-
-        self._threads.submit(job).add_done_callback(done)
-        return True
+        return self.budgets[session.link.way].work(job, self.loop)
 
     def deadline_s(self, script: Script) -> float:
         """See agi.session.House."""
@@ -162,7 +169,7 @@ class Server:
 
     def forget(self, session: Session) -> None:
         """See agi.session.House."""
-        self.sessions.discard(session)
+        self.budgets[session.link.way].sessions.pop(session, None)
         self.metrics.ended(session.link.way, session.outcome, time.monotonic() - session.started)
         if isinstance(session.link, PipesLink):
             self.loop.remove_reader(session.link.control.fileno())
@@ -178,20 +185,25 @@ class Server:
             # Calls go on without data; everything that is no lookup goes on as before.
             log.exception("The lookups cannot be made ready.")
 
-    def _job_ended(self) -> None:
-        self._jobs -= 1
+    def _count_sessions(self) -> int:
+        return sum(len(budget.sessions) for budget in self.budgets.values())
+
+    def _sessions(self) -> list[Session]:
+        return list(chain.from_iterable(budget.sessions for budget in self.budgets.values()))
 
     async def _rounds(self) -> None:
         """Looks at deadlines, and at the watchdog, until everything has ended after a drain."""
         interval_s = watchdog_interval_s()
         barked = 0.0
-        while not (self._draining and not self.sessions and not self._controls):
+        while not (self._draining and not self._count_sessions() and not self._controls):
             now = self._seen = time.monotonic()
-            for session in [session for session in self.sessions if session.deadline <= now]:
-                session.late()
+            for session in self._sessions():
+                if session.deadline <= now:
+                    session.late()
             for control in [control for control, until in self._controls.items() if until <= now]:
                 self._let_go(control)
-            if interval_s is not None and now - barked >= interval_s:
+            # Without descriptors nobody is served: then systemd shall start it again.
+            if interval_s is not None and now - barked >= interval_s and now - self._refused_at > _LATELY_S:
                 notify("WATCHDOG=1")
                 barked = now
             await asyncio.sleep(_ROUND_S if not self._draining else _ROUND_S / 4)
@@ -204,28 +216,57 @@ class Server:
                 return
             except OSError as error:
                 # Out of descriptors: what is waiting stays in the kernel's queue until some are free.
-                log.error("A session could not be accepted: %s.", error.strerror)
+                self._refused_at = time.monotonic()
+                self._seldom("A session could not be accepted: %s.", error.strerror)
                 self.loop.remove_reader(listener.fileno())
                 self.loop.call_later(_ROUND_S, self._accept_again, listener)
                 return
             connection.setblocking(False)
-            full = len(self.sessions) >= self.settings.concurrency + self.settings.queue + _READING
             if listener.family == socket.AF_UNIX:
-                if full:
-                    # Without a greeting the launcher would start an interpreter of its own: no help in an overload.
-                    handover.greet(connection)
-                    handover.refuse(connection)
-                    connection.close()
-                    self.metrics.ended("handover", "busy", 0.0)
-                    continue
-                self._controls[connection] = time.monotonic() + self.settings.environment_s
-                self.loop.add_reader(connection.fileno(), self._handed, connection)
-                handover.greet(connection)
-            elif full:
+                self._greet(connection)
+            elif self._room("fastagi"):
+                self._start(SocketLink(connection), Opening(), f"FastAGI from {address[0]}")
+            else:
                 connection.close()
                 self.metrics.ended("fastagi", "busy", 0.0)
-            else:
-                self._start(SocketLink(connection), Opening(), f"FastAGI from {address[0]}")
+
+    def _greet(self, connection: socket.socket) -> None:
+        """Somebody is at the hand-over socket, and has said nothing yet."""
+        if self._closer.waiting > _MOST_UNCLOSED:
+            # Not a word: a launcher runs its script by itself then.
+            self._closer.close([connection.detach()])
+            self.metrics.ended("handover", "refused", 0.0)
+            return
+        handover.greet(connection)
+        if not self._room("handover"):
+            # Without a greeting the launcher would start an interpreter of its own: no help in an overload.
+            handover.refuse(connection)
+            self._closer.close([connection.detach()])
+            self.metrics.ended("handover", "busy", 0.0)
+            return
+        if len(self._controls) >= self._most_controls:
+            self._let_go(next(iter(self._controls)))
+        self._controls[connection] = time.monotonic() + self.settings.environment_s
+        self.loop.add_reader(connection.fileno(), self._handed, connection)
+
+    def _room(self, way: str) -> bool:
+        """Whether there is a place for one more; who has held one for longest without a word gives way."""
+        budget = self.budgets[way]
+        if not budget.full:
+            return True
+        oldest = budget.dispensable()
+        if oldest is None:
+            return False
+        self._seldom("More than %d sessions of " + way + " at once: the oldest that say nothing give way.", budget.most)
+        oldest.make_room()
+        return True
+
+    def _seldom(self, text: str, *values: object) -> None:
+        """A warning about something that anybody can repeat as often as they like."""
+        now = time.monotonic()
+        if now - self._told.get(text, float("-inf")) >= _SELDOM_S:
+            self._told[text] = now
+            log.warning(text, *values)
 
     def _accept_again(self, listener: socket.socket) -> None:
         if not self._draining:
@@ -233,38 +274,48 @@ class Server:
 
     def _handed(self, control: socket.socket) -> None:
         try:
-            handed = handover.receive(control)
+            handed = handover.receive(control, self._closer)
         except BlockingIOError:
             return
         except AgiError as error:
-            log.warning("%s", error)
+            self._seldom("%s", error)
             handed = None
         if handed is None:
             self._let_go(control)
             return
         del self._controls[control]
+        self.loop.remove_reader(control.fileno())
+        link = PipesLink(handed.read_fd, handed.write_fd, control, self._closer)
+        try:
+            self._take(handed, link)
+        except BaseException:
+            link.close()
+            raise
+
+    def _take(self, handed: handover.Handed, link: PipesLink) -> None:
+        control = link.control
+        if not self._room("handover"):
+            handover.refuse(control)
+            link.close()
+            self.metrics.ended("handover", "busy", 0.0)
+            return
         script = self.scripts.get(handed.script)
-        link = PipesLink(handed.read_fd, handed.write_fd, control)
         seconds = (self.deadline_s(script) if script else self.settings.deadline_s) + _LAUNCHER_GRACE_S
         if not handover.accept(control, seconds + _LAUNCHER_GRACE_S):
-            self.loop.remove_reader(control.fileno())
             link.close()
             return
         opening = Opening(script=handed.script, arguments=handed.arguments)
-        session = self._start(link, opening, f"AGI process {handed.script}")
-        if session in self.sessions:
-            self.loop.remove_reader(control.fileno())
+        session = self._start(link, opening, f"AGI process {printable(handed.script)}")
+        if session in self.budgets[link.way].sessions:
             self.loop.add_reader(control.fileno(), functools.partial(self._relayed, control, session))
 
     def _relayed(self, control: socket.socket, session: Session) -> None:
         """The launcher said something: SIGHUP, or that it is gone."""
         try:
-            data = control.recv(16)
+            data = handover.said(control, self._closer)
         except BlockingIOError:
             return
-        except OSError:
-            data = b""
-        if data.startswith(b"H"):
+        if data == b"H":
             session.hangup()
         elif not data:
             self.loop.remove_reader(control.fileno())
@@ -272,11 +323,11 @@ class Server:
     def _let_go(self, control: socket.socket) -> None:
         self._controls.pop(control, None)
         self.loop.remove_reader(control.fileno())
-        control.close()
+        self._closer.close([control.detach()])
 
     def _start(self, link: Link, opening: Opening, peer: str) -> Session:
         session = Session(self, link, opening, peer=peer, environment_s=self.settings.environment_s)
-        self.sessions.add(session)
+        self.budgets[link.way].sessions[session] = None
         session.start()
         return session
 
@@ -294,13 +345,16 @@ class Server:
             return None
 
     def _state(self) -> dict[str, Any]:
-        behind_s = time.monotonic() - self._seen
+        now = time.monotonic()
+        behind_s = now - self._seen
+        refusing = self._refusing(now)
         return {
-            "healthy": behind_s < 2.0 and not self._draining,
+            "healthy": behind_s < _LATELY_S and not self._draining and not refusing,
             "draining": self._draining,
+            "refusing": refusing,
             "loop_behind_s": round(behind_s, 3),
-            "sessions": len(self.sessions),
-            "waiting_for_a_thread": max(0, self._jobs - self.settings.concurrency),
+            "sessions": self._count_sessions(),
+            "waiting_for_a_thread": sum(budget.waiting for budget in self.budgets.values()),
             "scripts": sorted(script.name for script in self.scripts),
             "broken": self.scripts.broken,
             "lookups": self.services.lookups.states(),
@@ -308,6 +362,21 @@ class Server:
             "sites_ok": self.services.lookups.sites_ok,
         }
 
+    def _refusing(self, now: float) -> list[str]:
+        """Why a call that came now would go on without its script, in sentences."""
+        reasons = [
+            f"{budget.way}: all {budget.most} sessions are taken"
+            if budget.full
+            else f"{budget.way}: all threads are taken, and so are the turns to wait for one"
+            for budget in self.budgets.values()
+            if budget.full or budget.busy
+        ]
+        if now - self._refused_at < _LATELY_S:
+            reasons.append("no descriptor is free for one more session")
+        if self._closer.waiting > _MOST_UNCLOSED:
+            reasons.append("handover: descriptors that somebody sent cannot be closed")
+        return reasons
+
     def _say_what_is_broken(self) -> None:
         for name, reason in self.scripts.broken.items():
-            log.error("The script %s is out of service: %s", name, reason)
+            log.error("The script %s is out of service: %s", printable(name), reason)

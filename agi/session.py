@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -51,8 +50,8 @@ class House(Protocol):
     services: Services
     metrics: Metrics
 
-    def work(self, job: Callable[[], None]) -> bool:
-        """Runs `job` in a worker thread, now or when one is free; False when too many wait already."""
+    def work(self, session: Session, job: Callable[[], None]) -> bool:
+        """Runs a session's `job` in a worker thread, now or when one is free; False when too many wait already."""
 
     def deadline_s(self, script: Script) -> float:
         """Seconds that a session of `script` may take."""
@@ -110,11 +109,16 @@ class Session:
         self._unsent = b""
         self._answers = ReplyReader()
 
+    @property
+    def opening(self) -> bool:
+        """Whether it has not said yet what call it is for."""
+        return self.state is State.OPENING
+
     def start(self) -> None:
         """Sends the opening and begins to listen."""
         try:
             if self.link.speaks_first:
-                os.write(self.link.write_fd, self._opening.command)
+                self.link.send(self._opening.command)
             self.house.loop.add_reader(self.link.read_fd, self._readable)
         except OSError:
             # Gone already, or a descriptor that cannot be waited on: no Asterisk.
@@ -125,6 +129,10 @@ class Session:
         self._hungup = True
         if self._call is not None:
             self._call.caller_hung_up()
+
+    def make_room(self) -> None:
+        """Somebody else wants its place, and it has not said yet what it wants it for."""
+        self._close("crowded")
 
     def late(self) -> None:
         """The deadline has passed; the call goes on without us."""
@@ -145,7 +153,7 @@ class Session:
 
     def _readable(self) -> None:
         try:
-            data = os.read(self.link.read_fd, 65536)
+            data = self.link.receive()
         except BlockingIOError:
             return
         except OSError:
@@ -173,7 +181,7 @@ class Session:
             self._begin(environment)
         elif self._opening.due and not self.link.speaks_first:
             with contextlib.suppress(OSError):
-                os.write(self.link.write_fd, self._opening.command)
+                self.link.send(self._opening.command)
 
     def _begin(self, environment: Environment) -> None:
         self._environment = environment
@@ -210,7 +218,7 @@ class Session:
         # Before the worker starts: from here on the descriptors are its own.
         self.house.loop.remove_reader(self.link.read_fd)
         self.state = State.WAITING
-        if not self.house.work(self._work):
+        if not self.house.work(self, self._work):
             log.error("%s was sent back to the dialplan: too many sessions wait for their turn.", self._who())
             self.house.loop.add_reader(self.link.read_fd, self._readable)
             self._finish([], "busy")
@@ -222,8 +230,7 @@ class Session:
         if not self._abandoned and time.monotonic() < self.deadline:
             self.state = State.WORKING
             talk = Patient(
-                self.link.read_fd,
-                self.link.write_fd,
+                self.link,
                 deadline=self.deadline,
                 limit=line_limit(self._environment.version),
                 rest=self._rest,
@@ -270,16 +277,14 @@ class Session:
         self._send()
 
     def _send(self) -> None:
-        if self._unsent:
-            try:
+        try:
+            while self._unsent:
                 self._unsent = self._unsent[self.link.send_last(self._unsent) :]
-            except BlockingIOError:
-                pass
-            except OSError:
-                self._unsent = b""
-            if self._unsent:
-                self.house.loop.call_later(0.05, self._resume)
-                return
+        except BlockingIOError:
+            self.house.loop.call_later(0.05, self._resume)
+            return
+        except OSError:
+            self._unsent = b""
         self.link.end_commands()
 
     def _resume(self) -> None:

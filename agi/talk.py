@@ -10,7 +10,6 @@ commands whose replies nobody needs are kept back and sent in one write at the e
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import time
 from typing import Protocol
@@ -22,6 +21,23 @@ from agi.replies import Reply, ReplyReader
 
 class ConversationOver(AgiError):
     """Asterisk closed its side: the call, or its AGI application, is over."""
+
+
+class Ends(Protocol):
+    """Where commands go to and replies come from, see agi.link.
+
+    Attributes:
+        read_fd, write_fd: to wait for.
+    """
+
+    read_fd: int
+    write_fd: int
+
+    def receive(self) -> bytes:
+        """What is there now; b"" at the end. BlockingIOError where there is nothing."""
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Sends as much as goes; how much that was. BlockingIOError where nothing goes."""
 
 
 class Talk(Protocol):
@@ -74,17 +90,16 @@ class AtOnce:
 class Patient:
     """For a script that has a thread or a process of its own: every wait ends by the session's deadline."""
 
-    def __init__(self, read_fd: int, write_fd: int, *, deadline: float, limit: int = LIMIT, rest: bytes = b"") -> None:
+    def __init__(self, ends: Ends, *, deadline: float, limit: int = LIMIT, rest: bytes = b"") -> None:
         """
         Args:
-            read_fd, write_fd: Asterisk's replies, and our commands; both non-blocking.
+            ends: Asterisk's replies, and our commands.
             deadline: seconds on the monotonic clock.
             rest: what was received already.
         """
         self.limit = limit
         self.kept: list[bytes] = []
-        self._read_fd = read_fd
-        self._write_fd = write_fd
+        self._ends = ends
         self._deadline = deadline
         self._reader = ReplyReader()
         self._hungup = False
@@ -95,7 +110,7 @@ class Patient:
         if not self._hungup:
             # On FastAGI the word may have arrived without anybody reading it.
             with contextlib.suppress(OSError):
-                self._reader.feed(os.read(self._read_fd, 4096))
+                self._reader.feed(self._ends.receive())
             self._reader.begun()
             self._hungup = self._reader.hungup
         return self._hungup
@@ -141,19 +156,19 @@ class Patient:
         view = memoryview(data)
         while view:
             try:
-                view = view[os.write(self._write_fd, view) :]
+                view = view[self._ends.send(view) :]
             except BlockingIOError:
-                self._wait(self._write_fd, select.POLLOUT)
+                self._wait(self._ends.write_fd, select.POLLOUT)
             except (BrokenPipeError, ConnectionError):
                 raise ConversationOver("Asterisk reads no more commands of this session.") from None
 
     def _receive(self) -> None:
         while True:
             try:
-                data = os.read(self._read_fd, 65536)
+                data = self._ends.receive()
                 break
             except BlockingIOError:
-                self._wait(self._read_fd, select.POLLIN)
+                self._wait(self._ends.read_fd, select.POLLIN)
             except ConnectionError:
                 data = b""
                 break

@@ -97,6 +97,7 @@ class Site:
         home: its directories.
         port, health_port: its own.
         process: the server.
+        descriptors: how many it may have open; None for as many as this process.
         log: what it has logged.
     """
 
@@ -105,6 +106,7 @@ class Site:
     health_port: int
     process: subprocess.Popen[bytes] | None = None
     env: dict[str, str] = field(default_factory=dict)
+    descriptors: int | None = None
 
     @property
     def log(self) -> str:
@@ -145,10 +147,16 @@ class Site:
             assert time.monotonic() < until, f"{text!r} never came; the log is:\n{self.log}"
             time.sleep(0.02)
 
+    def open_descriptors(self) -> int:
+        """How many the server has open now."""
+        assert self.process is not None
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def start(self) -> None:
         """Starts the server and waits until it listens."""
+        few = [] if self.descriptors is None else ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}"]
         with (self.home / "log").open("wb") as log:
-            self.process = subprocess.Popen([BIN / "agi-server", "run"], env=self.env, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*few, BIN / "agi-server", "run"], env=self.env, stdout=log, stderr=log)
         until = time.monotonic() + 15
         while True:
             assert self.process.poll() is None, self.log
@@ -187,9 +195,12 @@ def make_site(home: Path, settings: str = "", scripts: dict[str, str] | None = N
 
 
 @contextmanager
-def served(home: Path, settings: str = "", scripts: dict[str, str] | None = None) -> Iterator[Site]:
+def served(
+    home: Path, settings: str = "", scripts: dict[str, str] | None = None, *, descriptors: int | None = None
+) -> Iterator[Site]:
     """A running server, ended with the block."""
     site = make_site(home, settings, scripts)
+    site.descriptors = descriptors
     site.start()
     try:
         yield site

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from agi.call import Call
 from agi.environment import read_environment
+from agi.link import Descriptors
 from agi.stand_in import StandIn, converse, environment
 from agi.talk import Patient
 
@@ -34,7 +35,7 @@ def on_the_line(
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     far = StandIn()
-    talk = Patient(ours.fileno(), ours.fileno(), deadline=time.monotonic() + deadline_s, rest=rest)
+    talk = Patient(Descriptors(ours.fileno(), ours.fileno()), deadline=time.monotonic() + deadline_s, rest=rest)
     known = read_environment(environment("test", caller_number="555").removesuffix(b"\n"))
     line = Line(Call(known, talk, deadline=time.monotonic() + deadline_s), talk, far)
 
