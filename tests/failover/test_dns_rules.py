@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.dns import tsig_key
-from failover.dns.facts import Seen, Server, Verdict, judge, servers, summary, wanted
+from failover.dns.facts import MOST_SERVERS, Seen, Server, Verdict, judge, servers, summary, wanted
 from failover.dns.lag import STUCK_S, explained
-from failover.dns.serial import later, latest, plus
+from failover.dns.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
 from failover.dns.tsig_key import KeyUnusable
 from pair.dns import Dns
 
@@ -59,6 +60,71 @@ def test_the_latest_is_one_that_was_seen(seen: list[int]) -> None:
 def test_a_serial_is_never_lowered(by: int) -> None:
     with pytest.raises(ValueError, match="can be raised"):
         plus(1, by)
+
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("serial", "expected"),
+    [
+        (2026112501, 2026112599),  # yesterday's: today's next one, 00 or 01, is later
+        (2026082301, 2026112599),
+        (2026112598, 2026112599),
+        (2026112599, 2026112600),
+        (2026112601, 2026112611),  # today's: numbers of today are left
+        (2026112690, 2026112691),
+        (2026112701, 2026112711),  # ahead of the calendar already
+        (2026212501, 2026212511),  # where a jump has spoilt the month, no further one
+        (1795690000, int(NOON.timestamp()) - 1),  # seconds since 1970
+        (int(NOON.timestamp()), int(NOON.timestamp()) + 1),
+        (4711, 4711 + TAKEOVER_JUMP),
+        (2**32 - 1, TAKEOVER_JUMP - 1),
+        (3000000000, 3000000000 + TAKEOVER_JUMP),
+    ],
+)
+def test_the_jump_of_a_take_over_fits_what_the_serial_means(serial: int, expected: int) -> None:
+    assert raised(serial, takes_over=True, now=NOON) == expected
+    assert raised(serial, takes_over=False, now=NOON) == plus(serial, 1)
+
+
+@given(SERIALS, st.integers(1735689600, 2366841600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)))
+def test_whatever_the_serial_the_raised_one_is_later_and_no_date_is_skipped(serial: int, now: datetime) -> None:
+    found = raised(serial, takes_over=True, now=now)
+    assert later(found, serial)
+    yesterday = now.date() - timedelta(days=1)
+    if serial < int(f"{yesterday:%Y%m%d}99"):
+        assert found <= int(f"{yesterday:%Y%m%d}99") or not 1987 <= serial // 1_000_000 < 2100
+    assert not runs_ahead(int(f"{now:%Y%m%d}99"), now)
+
+
+def test_a_serial_ahead_of_the_calendar_is_said() -> None:
+    assert "write 2026112712" in runs_ahead(2026112711, NOON)
+    assert "write 2026212502" in runs_ahead(2026212501, NOON)
+    assert runs_ahead(4711, NOON) == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "latest_believed", "left_out"),
+    [
+        ({"ns3": [110]}, 110, {}),
+        ({"ns3": [90]}, 100, {}),
+        ({"ns3": [100 + NEAR]}, 100 + NEAR, {}),
+        ({"ns3": [100 + NEAR + 1]}, 100, {"ns3": 100 + NEAR + 1}),
+        ({"ns3": [100 + 2**31 - 1]}, 100, {"ns3": 100 + 2**31 - 1}),
+        ({"ns3": [100 + 2**31]}, 100, {"ns3": 100 + 2**31}),  # not comparable: neither later nor earlier
+        ({"ns3": [2026112501, 2026112501]}, 100, {"ns3": 2026112501}),  # one server at two addresses is one witness
+        ({"ns3": [2026112501], "ns4": [2026112502]}, 2026112502, {}),  # two are two
+        ({"ns3": [2026112501], "ns4": [1000000000]}, 100, {"ns3": 2026112501, "ns4": 1000000000}),
+    ],
+)
+def test_one_server_alone_does_not_decide_where_the_serial_goes(
+    told: dict[str, list[int]], latest_believed: int, left_out: dict[str, int]
+) -> None:
+    serials, outliers = believed(100, told)
+    assert serials[0] == 100
+    assert latest(serials) == latest_believed
+    assert outliers == left_out
 
 
 WANT = wanted(DNS, "dallas", 7)
@@ -149,6 +215,17 @@ def test_every_address_of_every_server_is_asked_once() -> None:
     ]
 
 
+def test_a_parent_that_names_thousands_of_servers_has_a_bounded_number_of_them_asked() -> None:
+    crowd = {f"ns{n}.other.example": [f"10.{n // 250}.{n % 250}.{i}" for i in (1, 2, 3)] for n in range(500)}
+    found = servers(DNS, crowd)
+    assert len(found) == MOST_SERVERS
+    assert [server.name for server in found[:3]] == ["boston", "dallas", "dallas"]
+    # One address of each before a second one of any: a server with many addresses hides no other.
+    assert len({server.name for server in found[3:]}) == MOST_SERVERS - 3
+    one = {"liar": [f"10.0.0.{n}" for n in range(200)], "ns9": ["198.51.100.9"]}
+    assert "ns9" in {server.name for server in servers(DNS, one)}
+
+
 KEY = 'key "failover" {\n\talgorithm hmac-sha256;\n\tsecret "c2VjcmV0";\n};\n'
 
 
@@ -159,6 +236,8 @@ KEY = 'key "failover" {\n\talgorithm hmac-sha256;\n\tsecret "c2VjcmV0";\n};\n'
         "key failover { secret c2VjcmV0; algorithm HMAC-SHA256; };",
         '// old: key "x" { };\n# a comment\n/* key "y" {\n}; */' + KEY,
         KEY.replace("hmac-sha256;", "hmac-sha256; // strong"),
+        KEY.replace("c2VjcmV0", "c2Vj cmV0"),  # Base64 may have blanks, for BIND as well
+        KEY.replace("key", "KEY").replace("secret", "Secret").replace("algorithm", "ALGORITHM"),
     ],
 )
 def test_a_key_is_read_as_bind_writes_it(text: str) -> None:

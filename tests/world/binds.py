@@ -181,6 +181,7 @@ class Binds:
     port: int = field(default_factory=free_port)
     method: str = "update"
     secondary_format: str = ""
+    signed: bool = False
 
     def __post_init__(self) -> None:
         self.all: dict[str, Bind] = {}
@@ -188,6 +189,7 @@ class Binds:
         for name in ADDRESSES:
             where = self.directory / name
             (where / "etc" / "localized" / "generations").mkdir(parents=True)
+            (where / "keys").mkdir()
             self.all[name] = Bind(name, where, self.port)
         self._files()
 
@@ -201,6 +203,8 @@ class Binds:
             bind = self.all[machine]
             bind.write(f'include "{bind.places.localized}/current-dns/named/zones.conf";')
             primary = f'type primary; file "acme.db"; {allow} also-notify {{ {secondaries} }}; masterfile-format text;'
+            if self.signed:
+                primary += f' dnssec-policy default; inline-signing no; key-directory "{bind.directory}/keys";'
             primaries = f"primaries port {self.port} {{ {ADDRESSES[peer]}; }};"
             secondary = f'type secondary; file "acme.db"; {primaries} {self.secondary_format}'
             for number, (role, body) in enumerate((("dns-primary", primary), ("dns-secondary", secondary)), 1):
@@ -252,6 +256,8 @@ class Binds:
         }
         if self.method == "zonefile":
             given["zone_file"] = str(self["dallas"].directory / "acme.db")
+        if self.signed:
+            given["dnssec_policy"] = "default"
         return Dns.model_validate(given)
 
     def step(
@@ -259,6 +265,8 @@ class Binds:
     ) -> DnsStep:
         """The step on a machine; what it would have told on is kept in `errands`."""
         bind = self[machine]
+        if self.signed:
+            more = {"key_directory": str(bind.directory / "keys"), **more}
         return DnsStep(
             self.dns(**more),
             machine,
