@@ -117,9 +117,7 @@ def dnskeys(bind: Bind) -> list[str]:
 
 def anchored(binds: Binds) -> Callable[[str, str], str]:
     """What delv says of a name at a server, with the keys of now as its trust anchors: the parent's DS stays."""
-    keys = [
-        key for rrset in ask(binds["boston"], "DNSKEY").answer for key in rrset if rrset.rdtype == dns.rdatatype.DNSKEY
-    ]
+    keys = dnskeys(binds["boston"])
     anchors = binds.directory / "anchors"
     lines = [
         f'"acme.example" static-key {flags} {protocol} {algorithm} "{data}";'
