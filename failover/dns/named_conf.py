@@ -79,7 +79,7 @@ def read(printed: str, directory: Path) -> Configuration:
     Raises:
         NotNamedConf
     """
-    top = parse(printed)
+    top = parse(_without_warnings(printed))
     options = _block(top, "options")
     where = directory / (_word(_last(options, "directory")) or ".")
     lists = {one.words[1]: one for one in top if one.name in _LISTS and len(one.words) > 1 and one.blocks}
@@ -93,6 +93,12 @@ def read(printed: str, directory: Path) -> Configuration:
                 if each.name == "zone":
                     zones += _zone(each, one.words[1], (inner, options), lists, where)
     return Configuration(where, tuple(zones))
+
+
+def _without_warnings(printed: str) -> str:
+    """named-checkconf warns on standard output, before what it prints: lines of another grammar."""
+    lines = printed.splitlines()
+    return "\n".join(line for line in lines if line[:1] in ("", " ", "\t") or line.endswith(("{", ";")))
 
 
 def _zone(
