@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +18,26 @@ from ami_watcher.errors import AmiError
 from host.exits import Exit
 from host.places import Places
 from localized import hosts, reload, right
+from localized.asterisk_log import AsteriskLog
 from localized.compare import Comparison
 from localized.errors import AsteriskUnreachable, LocalizedError, NotActivatable, NotWritable
 from localized.generations import Generation, Store
 from localized.going_back import GoingBack
-from localized.loaded import CHANNEL_OF, MODULES, Loaded, forget_loaded, in_order, modules_to_reload, touch
+from localized.loaded import (
+    CHANNEL_OF,
+    MODULES,
+    Loaded,
+    files_read,
+    forget_loaded,
+    in_order,
+    modules_to_reload,
+    touch,
+    touch_own,
+)
 from localized.outcome import Outcome, judge
 from localized.prepare import BUSY_S, Prepared
 from localized.problem import Weight
+from localized.refusals import Said
 from localized.role import Role
 from localized.watch import Progress, Watch
 from localized.working import working
@@ -89,10 +102,11 @@ def _activate(
     outcome = Outcome(role, machine, prepared.generation.name)
     outcome.notes += [str(problem) for problem in prepared.problems]
     watch = Watch(places, pair, machine, role) if asterisk else None
+    log = None
     if watch is not None:
         progress("asking Asterisk whether it answers")
         try:
-            watch.look_before()
+            log = _look(watch)
         except AsteriskUnreachable as error:
             if role is not Role.STANDBY:
                 raise
@@ -103,8 +117,10 @@ def _activate(
     store = Store(places)
     before = store.pointed_to("current")
     loaded = Loaded(places)
-    modules = modules_to_reload(store, loaded, prepared.generation)
-    uncertain = loaded.name() is None
+    read = files_read(watch.asterisk, store.root / "current") if watch is not None else {}
+    modules = modules_to_reload(store, loaded, prepared.generation, read)
+    stale = modules if loaded.name() is None else loaded.changed(read)
+    refused = loaded.refused()
     if role is Role.PRIMARY:
         # Proven before as well; but a lease may have ended while Asterisk took its time.
         right.prove(places, machine)
@@ -115,12 +131,13 @@ def _activate(
         right.withdraw_word(places)
     _write_hosts(prepared.generation, hosts_file, outcome)
     if watch is not None:
-        if uncertain:
-            touch(store, prepared.generation, modules)
+        if stale:
+            touch(store, prepared.generation, stale)
+            touch_own(watch.asterisk, refused)
         found = _follow(watch, store, prepared.generation, modules, outcome, progress)
-        judge(outcome, found, pair)
-        if not found.not_loaded:
-            loaded.remember(prepared.generation)
+        said = log.said() if log is not None else Said()
+        judge(outcome, found, pair, said)
+        _remember(loaded, prepared.generation, found, said, read)
         if needs_restart(before, prepared.generation):
             outcome.notes.append(
                 "The external address of the PJSIP transports has changed, and transports do not reload. "
@@ -134,6 +151,25 @@ def _activate(
     store.prune()
     GoingBack(places).end()
     return outcome
+
+
+def _remember(loaded: Loaded, generation: Generation, found: Comparison, said: Said, read: Mapping[str, str]) -> None:
+    if refused := [one.file for one in said.refusals if one.whole]:
+        loaded.note_refused(refused)
+    elif not found.not_loaded:
+        loaded.remember(generation, read)
+
+
+def _look(watch: Watch) -> AsteriskLog:
+    """Asks Asterisk whether it answers, and meanwhile where it writes its log.
+
+    Raises:
+        AsteriskUnreachable
+    """
+    with ThreadPoolExecutor(1) as beside:
+        log = beside.submit(AsteriskLog, watch.asterisk)
+        watch.look_before()
+        return log.result()
 
 
 def _stays(places: Places, role: Role) -> str:
@@ -161,16 +197,17 @@ def reload_active(places: Places, pair: Pair, machine: str, *, progress: Progres
             "Type: render-localized --role standby --activate"
         )
     watch = Watch(places, pair, machine, active.role)
-    watch.look_before()
+    log = _look(watch)
     outcome = Outcome(active.role, machine, active.name)
     started = time.monotonic()
     modules = {module for file in active.files().values() if (module := file["reload"])}
-    if Loaded(places).name() != active.name:
-        touch(store, active, modules)
+    read = files_read(watch.asterisk, store.root / "current")
+    touch(store, active, modules if Loaded(places).name() != active.name else Loaded(places).changed(read))
+    touch_own(watch.asterisk, Loaded(places).refused())
     found = _follow(watch, store, active, sorted(modules), outcome, progress)
-    judge(outcome, found, pair)
-    if not found.not_loaded:
-        Loaded(places).remember(active)
+    said = log.said()
+    judge(outcome, found, pair, said)
+    _remember(Loaded(places), active, found, said, read)
     outcome.seconds = time.monotonic() - started
     return outcome
 

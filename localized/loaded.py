@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -10,8 +13,11 @@ from typing import Final
 from host.atomic import own_directory, replace_file
 from host.places import Places
 from host.reading import MISREAD, read_json
+from localized.asterisk_conf import LocalDisk, read_conf
 from localized.errors import NotWritable
 from localized.generations import Generation, Store
+from localized.problem import below
+from pair import Asterisk
 
 MODULES: Final[Mapping[str, str]] = {"sip": "chan_sip.so", "iax2": "chan_iax2.so", "pjsip": "res_pjsip.so"}
 """Channel -> the module whose reload reads its registrations. res_pjsip.so reads auth objects as well."""
@@ -37,11 +43,39 @@ class Loaded:
 
     def name(self) -> str | None:
         """Name of the generation; None where it is not certain."""
+        return self._told()[0]
+
+    def changed(self, read: Mapping[str, str]) -> list[str]:
+        """Modules whose own files, the admin's, are not those that Asterisk has read.
+
+        Args:
+            read: what `files_read` says now.
+        """
+        before = self._told()[1]
+        return sorted(module for module, digest in read.items() if before.get(module, digest) != digest)
+
+    def refused(self) -> list[str]:
+        """Modules of which Asterisk refused a file when it was last asked to read them."""
+        try:
+            return [str(one) for one in read_json(self._file).get("refused", [])]
+        except (OSError, AttributeError, *MISREAD):
+            return []
+
+    def note_refused(self, files: Iterable[str]) -> None:
+        """Asterisk has refused these files, by name."""
+        names = {Path(one).name for one in files}
+        modules = sorted(module for module, own in _OWN_FILES.items() if names & set(own))
+        with contextlib.suppress(OSError):
+            replace_file(self._file, json.dumps({"refused": modules}).encode() + b"\n")
+
+    def _told(self) -> tuple[str | None, Mapping[str, str]]:
         try:
             told = read_json(self._file)
-            return str(told["generation"]) if told["swapped_ns"] == self._link.lstat().st_mtime_ns else None
-        except (OSError, *MISREAD):
-            return None
+            if told["swapped_ns"] != self._link.lstat().st_mtime_ns:
+                return None, {}
+            return str(told["generation"]), {str(key): str(value) for key, value in told.get("read", {}).items()}
+        except (OSError, AttributeError, *MISREAD):
+            return None, {}
 
     def forget(self) -> None:
         """From now on it is not certain.
@@ -56,29 +90,91 @@ class Loaded:
                 f"{self._file} cannot be removed: {error.strerror}. The active generation is untouched."
             ) from None
 
-    def remember(self, generation: Generation) -> None:
-        """Asterisk's lists have shown that it has read this one."""
+    def remember(self, generation: Generation, read: Mapping[str, str] | None = None) -> None:
+        """Asterisk's lists have shown that it has read this one.
+
+        Args:
+            read: what `files_read` said before it read them.
+        """
         try:
             own_directory(self._file.parent)
-            told = {"generation": generation.name, "swapped_ns": self._link.lstat().st_mtime_ns}
+            told = {
+                "generation": generation.name,
+                "swapped_ns": self._link.lstat().st_mtime_ns,
+                "read": dict(read or {}),
+            }
             replace_file(self._file, json.dumps(told).encode() + b"\n")
         except OSError:
             # Not known is the safe side: the next run reloads everything.
             return
 
 
-def modules_to_reload(store: Store, loaded: Loaded, target: Generation) -> list[str]:
-    """Modules whose files differ from what Asterisk has read for certain; all of them where that is not known."""
+_OWN_FILES: Final[Mapping[str, tuple[str, ...]]] = {
+    "chan_sip.so": ("sip.conf", "users.conf"),
+    "chan_iax2.so": ("iax.conf", "users.conf"),
+    "res_pjsip.so": ("pjsip.conf", "pjsip_wizard.conf"),
+    "pbx_config.so": ("extensions.conf",),
+}
+"""Files that lead each module to ours: mended ones are read again, or a reload would be wanted for ever."""
+
+
+def files_read(asterisk: Asterisk, current: Path) -> dict[str, str]:
+    """A digest of the state of each module's own configuration files, with all that they include but ours.
+
+    Not of their bytes: a file that could not be read, and now can, has changed as well.
+    """
+    disk = LocalDisk()
+    found = {}
+    for module, names in _OWN_FILES.items():
+        summed = hashlib.sha256()
+        for name in names:
+            conf = read_conf(name, asterisk.config_dir, disk)
+            paths = [f"{asterisk.config_dir}/{name}", *(one.path for one in (conf.includes if conf else ()))]
+            for path in paths:
+                if not below(path, current):
+                    summed.update(f"{path}\0{_state(path)}\0".encode("utf-8", "surrogateescape"))
+        found[module] = summed.hexdigest()
+    return found
+
+
+def _state(path: str) -> str:
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - a path as it is written
+    except OSError as error:
+        return str(error.errno)
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+
+
+def touch_own(asterisk: Asterisk, modules: Iterable[str]) -> None:
+    """Makes Asterisk read the admin's own files of these modules again: their mtime alone changes.
+
+    Of a file that it could not open it forgets what it includes, and remembers the stat (main/config.c,
+    config_text_file_load): once it can be opened again it counts as unchanged, whatever is done to ours.
+    """
+    for name in sorted({name for module in modules for name in _OWN_FILES.get(module, ())}):
+        with contextlib.suppress(OSError):
+            os.utime(Path(asterisk.config_dir) / name)
+
+
+def modules_to_reload(
+    store: Store, loaded: Loaded, target: Generation, read: Mapping[str, str] | None = None
+) -> list[str]:
+    """Modules whose files differ from what Asterisk has read for certain; all of them where that is not known.
+
+    Args:
+        read: what `files_read` says now.
+    """
     files = target.files()
     before = next((found for found in store.all() if found.name == loaded.name()), None)
-    read = before.files() if before is not None else {}
+    loaded_files = before.files() if before is not None else {}
     changed = {
         file["reload"]
         for path, file in files.items()
-        if file["reload"] and (path not in read or read[path]["sha256"] != file["sha256"])
+        if file["reload"] and (path not in loaded_files or loaded_files[path]["sha256"] != file["sha256"])
     }
-    changed |= {file["reload"] for path, file in read.items() if file["reload"] and path not in files}
-    return sorted(changed)
+    changed |= {file["reload"] for path, file in loaded_files.items() if file["reload"] and path not in files}
+    of_files = {file["reload"] for file in files.values()}
+    return sorted(changed | (set(loaded.changed(read or {})) & of_files))
 
 
 def in_order(modules: Iterable[str], channels: Collection[str]) -> tuple[list[str], list[str]]:

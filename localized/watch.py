@@ -18,7 +18,7 @@ from localized import reload
 from localized.compare import Comparison, Row, compare, refused_before, worth_waiting_for
 from localized.errors import AsteriskUnreachable
 from localized.generations import Generation, Store
-from localized.loaded import CHANNEL_OF, MODULES, touch
+from localized.loaded import CHANNEL_OF, MODULES, touch, touch_own
 from localized.role import Role
 from pair import Asterisk, Pair, read_secret
 
@@ -172,6 +172,7 @@ class Watch:
         unread = {MODULES[row.wanted.channel] for row in found.not_loaded if row.loaded}
         for module in sorted(unread):
             touch(store, generation, [module])
+            touch_own(self.asterisk, [module])
             self.reload(module)
         refused = [row for row in found.missing if row.refused and MODULES[row.wanted.channel] not in unread]
         self._ask(refused, store, generation)

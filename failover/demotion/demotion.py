@@ -21,9 +21,11 @@ from failover.standing import fenced, right, standing
 from host.atomic import swap_symlink
 from host.errors import HotstandbyError
 from localized.activate import MODULES, forget_loaded
+from localized.asterisk_log import AsteriskLog
 from localized.errors import AsteriskUnreachable
 from localized.generations import Generation, Store
 from localized.prepare import prepare
+from localized.refusals import words_of
 from localized.reload import reload_module, wait_until_booted
 from localized.role import Role
 
@@ -31,6 +33,8 @@ CONSOLE_S: Final = 4.0
 """Seconds for one command to Asterisk: its own reload deadline is for a promotion, which can wait."""
 OBEY_S: Final = 8.0
 """Seconds from the reload until the lists must show no shared account; 0.3 s are usual."""
+REFUSES_S: Final = 1.0
+"""Seconds from the reload until an Asterisk whose own log says that it refused the files is waited for no more."""
 POLL_S: Final = 0.1
 UNREGISTERS: Final = frozenset({"pjsip"})
 """Channels that take their binding at the carrier back when a registration is removed; chan_sip and IAX2 never do."""
@@ -146,7 +150,9 @@ class _Demotion:
         if lists is None:
             raise NotProven(f"its registrations cannot be read: {unread}")
         self._before = own_asterisk.told_of(self._here, lists)
-        until = time.monotonic() + OBEY_S
+        log = AsteriskLog(self._asterisk)
+        begun = time.monotonic()
+        until = begun + OBEY_S
         self._reload(lists.modules)
         while True:
             lists, unread = own_asterisk.registrations(self._here)
@@ -154,8 +160,15 @@ class _Demotion:
                 raise NotProven(f"its registrations cannot be read: {unread}")
             held = [one.trunk for one in own_asterisk.told_of(self._here, lists) if one.shared]
             role = standing.role_of(self._here.places)[0]
+            refused = tuple(one for trunk in held for one in log.said().keeping(self._channel(trunk)))
             if not held and role == "standby":
+                if others := log.said().refusals:
+                    self._notes.append(f"Asterisk did not take everything: {words_of(others)}")
                 return "its Asterisk lists no shared account"
+            if refused and role == "standby" and time.monotonic() > begun + REFUSES_S:
+                raise NotProven(
+                    f"it still lists {', '.join(held)}, and refuses what would end that: {words_of(refused)}"
+                )
             if time.monotonic() > until:
                 raise NotProven(f"it still lists {', '.join(held) or 'nothing, with primary files active'}")
             if role != "standby":
