@@ -18,7 +18,7 @@ LIMIT: Final = 256 * 1024
 """Bytes of one reply. Asterisk cuts most values at 4 KiB; a usage text has about 2."""
 
 _RESULT: Final = re.compile(
-    r"200 result=(?P<result>[^\s()]*)(?: \((?P<data>.*)\))?(?: endpos=(?P<endpos>\d+))?\s*", re.DOTALL
+    r"200 result=(?P<result>[^\s()]*)(?: \((?P<data>.*)\))?(?: endpos=(?P<endpos>[0-9]{1,19}))?\s*", re.DOTALL
 )
 _CODE: Final = re.compile(rb"([1-5]\d\d)(?:[ -]|$)")
 _USAGE_END: Final = b"520 End of proper usage.\n"

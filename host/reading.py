@@ -11,6 +11,7 @@ from typing import Any, Final
 
 LONGEST: Final = 4 * 1024 * 1024
 """Bytes of a file, where its reader names no other bound; our own are a few thousand."""
+_PIECE: Final = 65536
 
 MISREAD: Final = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
 """What taking a foreign document apart can raise: a field that is missing, of another kind, or a number that is
@@ -32,13 +33,15 @@ def read_file(path: Path, most_bytes: int = LONGEST) -> bytes:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(most_bytes + 1)
+        data = bytearray()
+        # In pieces: one read of the whole bound would take that much memory for a file of a few bytes.
+        while len(data) <= most_bytes and (piece := os.read(descriptor, min(_PIECE, most_bytes + 1 - len(data)))):
+            data += piece
     finally:
         os.close(descriptor)
     if len(data) > most_bytes:
         raise OSError(errno.EFBIG, f"it is longer than {most_bytes} bytes", str(path))
-    return data
+    return bytes(data)
 
 
 def from_json(data: str | bytes) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import glob
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from host.reading import read_file
 
 LONGEST: Final = 64 * 1024 * 1024
 """Bytes of a configuration file; a longer one counts as missing."""
-_MOST_PATTERNS: Final = 4096
+_MOST_PATTERNS: Final = 256
 """Patterns that braces make of one; each pair of braces doubles them."""
 
 
@@ -44,10 +46,10 @@ class LocalDisk:
             if re.search(r"[*?\[]", one):
                 directory, _, last = one.rpartition("/")
                 if re.search(r"[*?\[]", directory):
-                    matches = sorted(str(path) for path in Path("/").glob(one.lstrip("/")))
+                    matches = _matching(one)
                 else:
-                    shown = Path(self.over(directory or "/"))
-                    matches = sorted(f"{directory}/{path.name}" for path in shown.glob(last) if path.name[0] != ".")
+                    names = _listed(self.over(directory or "/"))
+                    matches = [f"{directory}/{name}" for name in names if fnmatch.fnmatchcase(name, last)]
                 found.extend(matches)
             else:
                 found.append(one)
@@ -60,6 +62,22 @@ class LocalDisk:
             return read_file(real, LONGEST)
         except (OSError, ValueError):
             return None
+
+
+def _matching(pattern: str) -> list[str]:
+    try:
+        # As glob(3), two stars are one; pathlib refuses them within a word.
+        return sorted(glob.glob(f"/{pattern.lstrip('/')}"))  # noqa: PTH207
+    except ValueError:
+        return []
+
+
+def _listed(directory: str) -> list[str]:
+    """What a directory shows to glob(3), sorted."""
+    try:
+        return sorted(entry.name for entry in Path(directory).iterdir() if entry.name[0] != ".")
+    except (OSError, ValueError):
+        return []
 
 
 def _braces(pattern: str) -> Iterator[str]:

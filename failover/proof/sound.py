@@ -83,7 +83,8 @@ def _samples(data: bytes) -> tuple[array.array[int], int]:
             if file.getsampwidth() != 2 or file.getnchannels() != 1:
                 return nothing, 0
             rate = file.getframerate()
-    except (wave.Error, EOFError):
+    except (wave.Error, EOFError, RuntimeError):
+        # RuntimeError, without words, where a chunk is longer than what holds it (wave._Chunk.seek).
         return nothing, 0
     # The header of a recording that was cut off says that there are no samples; what follows it tells the truth.
     at = data.find(b"data")

@@ -18,6 +18,8 @@ from host.lock import holders
 from host.places import Places
 from host.reading import MISREAD, read_json
 
+_MOST_PROCESSES: Final = 2**22
+"""The highest process id there is (proc(5), pid_max)."""
 LOCK: Final = "failover.lock"
 """In the run directory: one promotion or demotion at a time on a machine."""
 
@@ -48,7 +50,9 @@ def promised(places: Places) -> int:
 def claimed(places: Places) -> int:
     """The epoch of a promotion that runs here and has not given way; 0 for none."""
     epoch = _read(_claim_file(places))
-    alive = Path(f"/proc/{_read(_claim_file(places), 'pid')}").exists()
+    process = _read(_claim_file(places), "pid")
+    # A file that was damaged names no process, and a name of a thousand digits would be an error of its own.
+    alive = 0 < process <= _MOST_PROCESSES and Path(f"/proc/{process}").exists()
     return epoch if epoch > promised(places) and alive and running(places) else 0
 
 

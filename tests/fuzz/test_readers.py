@@ -1,0 +1,140 @@
+"""Whatever a file or an answer holds, its reader ends soon, in little memory, with an error that it documents.
+
+The same for minutes: HOTSTANDBY_FUZZ_S=60 for each reader, or `make soak`, ten minutes each. A failure names its
+seed; the input is written beside the test's own files.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.mutation import altered, growing
+from tests.fuzz.readers import READERS, Reader
+
+QUICK_S = 0.25
+"""Seconds of processor time for each reader in `make test`."""
+SOAK_S = float(os.environ.get("HOTSTANDBY_FUZZ_S", "600"))
+LATE_S = 20.0
+"""Seconds of processor time after which one input of some 100 KB is called endless."""
+each = pytest.mark.parametrize("reader", READERS, ids=[one.name for one in READERS])
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """For readers of files, in memory."""
+    path = Path("/dev/shm" if Path("/dev/shm").is_dir() else "/tmp") / f"hotstandby-fuzz-{os.getpid()}"
+    path.mkdir()
+    yield path
+    shutil.rmtree(path)
+
+
+class Endless(BaseException):
+    """A reader was stopped."""
+
+
+@pytest.fixture(autouse=True)
+def stopped() -> Iterator[None]:
+    """Ends a reader that goes on and on. re and json look for signals while they work."""
+
+    def stop(*_: object) -> None:
+        raise Endless
+
+    before = signal.signal(signal.SIGPROF, stop)
+    yield
+    signal.setitimer(signal.ITIMER_PROF, 0.0)
+    signal.signal(signal.SIGPROF, before)
+
+
+def take(reader: Reader, data: bytes, directory: Path) -> float:
+    """Seconds of processor time that one input takes. What it raises beyond its documents fails the test."""
+    signal.setitimer(signal.ITIMER_PROF, LATE_S)
+    began = time.process_time()
+    try:
+        reader.take(data, directory)
+    except BaseException as error:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        kept = Path(os.environ.get("TMPDIR", "/tmp")) / f"hotstandby-fuzz-{reader.module.__name__}"
+        kept.write_bytes(data)
+        raise AssertionError(
+            f"{reader.name} raised {type(error).__name__} of {len(data)} bytes, kept as {kept}: {data[:200]!r}"
+        ) from error
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+    return time.process_time() - began
+
+
+def fuzz(reader: Reader, directory: Path, chance: random.Random, seconds: float) -> None:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        take(reader, altered(reader.seeds, chance), directory)
+
+
+def grow(reader: Reader, directory: Path, chance: random.Random, *, tries: int, longest: int) -> None:
+    """Four times the input may take some four times as long, and never ten."""
+    patterns = growing(reader.seeds, chance)
+    for _ in range(tries):
+        first, part, last = next(patterns)
+        size, before = 16, 0.0
+        while size <= longest:
+            data = first + part * (size // len(part)) + last
+            took = take(reader, data, directory)
+            if took > 0.1 and before > 0.002 and took > 10 * before:
+                # A machine that is busy makes one measurement long, and hardly the best of three.
+                short = first + part * (size // 4 // len(part)) + last
+                took = min(take(reader, data, directory) for _ in range(3))
+                before = min(take(reader, short, directory) for _ in range(3))
+                assert took < 10 * max(before, 0.002), (
+                    f"{reader.name} takes {before:.3f} s for {size // 4} bytes and {took:.3f} s for {size}: "
+                    f"{first[-40:]!r} + {part!r} * n + {last[:40]!r}"
+                )
+            size, before = size * 4, took
+
+
+@each
+def test_a_genuine_input_is_read(reader: Reader, directory: Path) -> None:
+    """A seed that is refused at once would hide everything behind."""
+    for seed in reader.seeds:
+        take(reader, seed, directory)
+
+
+@each
+def test_only_documented_errors(reader: Reader, directory: Path) -> None:
+    fuzz(reader, directory, random.Random(reader.name), QUICK_S)
+
+
+@each
+def test_four_times_the_input_takes_some_four_times_as_long(reader: Reader, directory: Path) -> None:
+    grow(reader, directory, random.Random(reader.name), tries=12, longest=16 * 1024)
+
+
+@each
+def test_memory_is_in_proportion_to_the_input(reader: Reader, directory: Path) -> None:
+    first, part, last = next(growing(reader.seeds, random.Random(reader.name)))
+    data = first + part * (16 * 1024 // len(part)) + last
+    reader.take(data, directory)
+    tracemalloc.start()
+    try:
+        reader.take(data, directory)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * 1024 * 1024 + 500 * len(data), f"{reader.name} takes {peak} bytes for {len(data)}"
+
+
+@pytest.mark.soak
+@each
+def test_only_documented_errors_for_long(reader: Reader, directory: Path) -> None:
+    chance = random.Random(time.time_ns())
+    fuzz(reader, directory, chance, SOAK_S * 0.8)
+    until = time.process_time() + SOAK_S * 0.2
+    while time.process_time() < until:
+        grow(reader, directory, chance, tries=3, longest=256 * 1024)
