@@ -133,6 +133,7 @@ class Errands:
     async def _kick(self) -> None:
         forbidden = self._may_register()
         registry = self._knowledge.registry
+        was = {one.wanted.trunk: one.registration.state.value for one in registry.standing}
         self._kicks.after_s = self.settings.kick_after_s
         due = self._kicks.due(
             registry.standing,
@@ -149,5 +150,5 @@ class Errands:
                 continue
             for trunk in kick.trunks:
                 log.warning("%s is started again with %s: %s", trunk, kick.done, kick.why)
-                self._knowledge.tell("kick", trunk, "rejected", kick.done, kick.why)
+                self._knowledge.tell("kick", trunk, was.get(trunk, "rejected"), kick.done, kick.why)
             self._look_now()

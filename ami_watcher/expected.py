@@ -28,6 +28,7 @@ class Wanted:
         required: without it a promotion has failed.
         held_elsewhere_s: how long the other machine's registration may keep the carrier from taking this one; 0 where
             a second registration is taken.
+        refused_again_s: seconds between two attempts after a refusal (Trunk.refused_again_s).
     """
 
     trunk: str
@@ -39,6 +40,7 @@ class Wanted:
     shared: bool = True
     required: bool = False
     held_elsewhere_s: float = 0.0
+    refused_again_s: float = 30.0
 
 
 def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
@@ -60,6 +62,7 @@ def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
                 shared=shared,
                 required=trunk.required,
                 held_elsewhere_s=float(trunk.expiry_s) if trunk.second_registration == "refused" else 0.0,
+                refused_again_s=float(trunk.refused_again_s),
             )
         )
     return tuple(found)

@@ -2,9 +2,12 @@
 
 Rules only: no socket, no clock. Two drivers give up for ever. chan_sip does after a 403, 404 and their like, and only
 reading its registrations anew starts it again: AMI Reload, for which `write = system` suffices. PJSIP does after its
-last retry and after answers that it holds to be final; it says "Rejected" for those that it will retry as well, so it
-is held to have given up when no event has spoken of it for longer than its longest pause and one transaction.
-PJSIPRegister then starts it again (`write = system` or `reporting`). chan_iax2 never gives up.
+last retry, after answers that it holds to be final, and once a binding was taken back; it says "Rejected" for those
+that it will retry as well, so it is held to have given up when no event has spoken of it for longer than its longest
+pause and one transaction; as we render it, never. PJSIPRegister then starts it again (`write = system` or
+`reporting`). It takes the binding back first, and at a carrier that is silent that alone may be left of it: so one
+that goes on by itself is never asked for, and one that stays Unregistered is asked for until it is not. chan_iax2
+never gives up.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ TRANSACTION_S: Final = 42.0
 RETRY_S: Final = 60.0
 """PJSIP's default retry_interval, where the list leaves it out."""
 LONGEST_PAUSE_S: Final = 900.0
+UNREGISTERED_S: Final = 12.0
+"""PJSIP sends its first REGISTER within 10 s of a reload (max_random_initial_delay). One that is Unregistered for
+longer waits for an answer, which a further question does not disturb, or has given up."""
+EVERYTHING: Final = "*all"
+"""What PJSIPRegister takes instead of a name; the one way to those that Asterisk keeps no state for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +107,31 @@ class Kicks:
         reload_allowed = may_shared or not (shared_sip or "sip" in unexpected)
         kicks: list[Kick] = []
         sip: list[Standing] = []
+        stateless: list[Standing] = []
         for one in all_of_them:
             if not self._ripe(one, now):
                 continue
             if one.wanted.channel == "sip" and reload_allowed:
                 sip.append(one)
             elif one.wanted.channel == "pjsip" and (may_shared or not one.wanted.shared):
+                if one.listed is not None and one.listed.stateless:
+                    stateless.append(one)
+                    continue
                 self._count(one, now)
                 kicks.append(
-                    Kick(
-                        "PJSIPRegister",
-                        (("Registration", one.wanted.trunk),),
-                        (one.wanted.trunk,),
-                        "PJSIP has not tried it again for longer than its configuration lets it wait",
-                    )
+                    Kick("PJSIPRegister", (("Registration", one.wanted.trunk),), (one.wanted.trunk,), _why(one))
                 )
+        if stateless and _nothing_of_pjsip_to_lose(all_of_them, may_shared, unexpected):
+            for one in stateless:
+                self._count(one, now)
+            kicks.append(
+                Kick(
+                    "PJSIPRegister",
+                    (("Registration", EVERYTHING),),
+                    tuple(one.wanted.trunk for one in stateless),
+                    "Asterisk keeps no state for it since all were taken back",
+                )
+            )
         if sip:
             for one in sip:
                 self._count(one, now)
@@ -129,13 +147,16 @@ class Kicks:
         return tuple(kicks)
 
     def _ripe(self, one: Standing, now: float) -> bool:
-        if one.registration.state is not State.REJECTED or one.listed is None:
+        if one.listed is None:
             return False
-        if now - self._of(one).last < self._pause_s(one):
+        if one.registration.state is State.UNREGISTERED:
+            last = max(one.registration.since, self._of(one).last)
+            return one.wanted.channel == "pjsip" and now - last >= UNREGISTERED_S
+        if one.registration.state is not State.REJECTED or now - self._of(one).last < self._pause_s(one):
             return False
         if one.wanted.channel == "sip":
             return one.listed.gave_up
-        if one.wanted.channel == "pjsip":
+        if one.wanted.channel == "pjsip" and not one.listed.persistent:
             quiet_since = max(one.registration.since, one.heard or 0.0)
             longest = RETRY_S if one.listed.retry_s is None else float(one.listed.retry_s)
             return now - quiet_since >= longest + TRANSACTION_S
@@ -156,6 +177,22 @@ class Kicks:
 
     def _count(self, one: Standing, now: float) -> None:
         tries = self._of(one)
+        if one.registration.state is State.UNREGISTERED:
+            self._tries[one.wanted.trunk] = replace(tries, last=now)
+            return
         # Beyond a few doublings the pause no longer grows, and the number need not either.
         doublings = tries.doublings if self._held_elsewhere(one, now) else min(tries.doublings + 1, 32)
         self._tries[one.wanted.trunk] = replace(tries, last=now, doublings=doublings)
+
+
+def _why(one: Standing) -> str:
+    if one.registration.state is State.UNREGISTERED:
+        return "it was taken back, and PJSIP does not register again by itself"
+    return "PJSIP has not tried it again for longer than its configuration lets it wait"
+
+
+def _nothing_of_pjsip_to_lose(standing: Iterable[Standing], may_shared: bool, unexpected: frozenset[str]) -> bool:
+    """Whether all PJSIP registrations may be sent anew: what is held would be taken back first."""
+    pjsip = [one for one in standing if one.wanted.channel == "pjsip"]
+    allowed = may_shared or not any(one.wanted.shared for one in pjsip)
+    return allowed and "pjsip" not in unexpected and all(one.registration.state is State.UNREGISTERED for one in pjsip)

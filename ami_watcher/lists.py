@@ -33,6 +33,9 @@ GAVE_UP: Final[Mapping[str, frozenset[str]]] = {
 """States from which the driver never tries again by itself (chan_sip handle_response_register, 16 to 20).
 PJSIP's "Rejected" may or may not be one: it is the same word for both (res_pjsip_outbound_registration.c)."""
 
+FOR_DAYS: Final = 10_000
+"""Attempts of PJSIP, tens of seconds apart, that nobody will see the end of."""
+
 AT_ONCE: Final = 500
 """Items of a list that are read before anything else has its turn; a few milliseconds."""
 
@@ -53,6 +56,8 @@ class Listed:
         client_uri: pjsip: what its events call it.
         server_uri: pjsip: likewise.
         retry_s: pjsip: the longest pause between two attempts that its configuration allows, seconds.
+        persistent: pjsip: its configuration has it try again after every answer and after silence, for days at least.
+        stateless: pjsip: Asterisk keeps no state for it (after `unregister *all`), and cannot be asked for it by name.
     """
 
     channel: str
@@ -65,6 +70,8 @@ class Listed:
     client_uri: str | None = None
     server_uri: str | None = None
     retry_s: int | None = None
+    persistent: bool = False
+    stateless: bool = False
 
     @property
     def registered(self) -> bool:
@@ -215,6 +222,12 @@ def _pjsip(item: Message | Mapping[str, str]) -> Listed:
         client_uri=client,
         server_uri=server,
         retry_s=max((pause for pause in pauses if pause is not None), default=None),
+        persistent=(
+            all(pauses)
+            and (_number(item.get("MaxRetries", "")) or 0) >= FOR_DAYS
+            and item.get("AuthRejectionPermanent", "").lower() in ("false", "no")
+        ),
+        stateless=not item.get("Status", ""),
     )
 
 

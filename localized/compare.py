@@ -38,8 +38,18 @@ class Row:
 
     @property
     def refused(self) -> bool:
-        """The carrier said no."""
+        """The carrier said no; PJSIP says so of one that is silent as well."""
         return any(one.state in REFUSED_STATES for one in self.found)
+
+    @property
+    def goes_on(self) -> bool:
+        """Its driver certainly tries again by itself after a refusal, and after silence."""
+        return bool(self.found) and all(one.persistent or one.channel == "iax2" for one in self.found)
+
+    @property
+    def unregistered(self) -> bool:
+        """PJSIP has taken it back, has given it up, or waits for the answer to its first REGISTER."""
+        return any(one.channel == "pjsip" and one.state == "Unregistered" for one in self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,11 @@ class Comparison:
     def not_loaded(self) -> tuple[Row, ...]:
         """Asterisk has read another set of registrations than the active one: a name is missing or too many."""
         return tuple(row for row in self.rows if bool(row.found) != row.wanted.here)
+
+    @property
+    def stateless(self) -> tuple[Row, ...]:
+        """Expected, listed by PJSIP, and kept in no state: it can be asked for by name no more."""
+        return tuple(row for row in self.missing if any(one.stateless for one in row.found))
 
     @property
     def settled(self) -> bool:
@@ -127,8 +142,9 @@ def worth_waiting_for(comparison: Comparison, refused_by_design: frozenset[str])
 def refused_before(comparison: Comparison, reloaded: Set[str]) -> tuple[Row, ...]:
     """What a carrier has refused, which nothing in this run has asked for yet, and which may be asked for now.
 
-    PJSIP is asked for the one alone; chan_sip sends all of its registrations anew, and forgets none. A reload of
-    chan_iax2 forgets those that are good, and it tries again by itself: it is asked only where it has no good one.
+    PJSIP is asked for the one alone, and only where its configuration lets it give up (asking.py); chan_sip sends all
+    of its registrations anew, and forgets none. A reload of chan_iax2 forgets those that are good, and it tries again
+    by itself: it is asked only where it has no good one.
 
     Args:
         comparison: the first one of a run.
@@ -138,5 +154,7 @@ def refused_before(comparison: Comparison, reloaded: Set[str]) -> tuple[Row, ...
     return tuple(
         row
         for row in comparison.missing
-        if row.refused and row.wanted.channel not in reloaded and not (row.wanted.channel == "iax2" and to_lose)
+        if row.refused
+        and row.wanted.channel not in reloaded
+        and not (to_lose if row.wanted.channel == "iax2" else row.goes_on)
     )

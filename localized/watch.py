@@ -1,4 +1,6 @@
-"""Asterisk's lists, read over AMI until they are as they should be; and a kick for what its driver has given up."""
+"""Asterisk's lists, read over AMI until they are as they should be; what its driver has given up is asked for
+again (asking.py).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from ami_watcher.lists import Lists, lists_of
 from ami_watcher.session import Session
 from host.places import Places
 from localized import reload
-from localized.compare import Comparison, Row, compare, refused_before, worth_waiting_for
+from localized.asking import Asking
+from localized.compare import Comparison, Row, compare, worth_waiting_for
 from localized.errors import AsteriskUnreachable
 from localized.generations import Generation, Store
 from localized.loaded import CHANNEL_OF, MODULES, touch, touch_own
@@ -26,12 +29,6 @@ POLL_S: Final = 0.2
 """The lists are read again after this, and at once when a registration changes."""
 LEAST_PAUSE_S: Final = 0.01
 """Between two reads of the lists, or as long as a read takes: 5,000 trunks change one after the other."""
-ANSWER_S: Final = 2.0
-"""How long a registration that is sent again may take to be answered: while it does, the list shows the old answer."""
-KICK_AFTER_S: Final = 2.0
-"""A registration that was refused is tried again after this, then after twice as long, and so on."""
-KICK_AT_MOST_S: Final = 5.0
-"""No longer pause than this: the binding that stands in the way may end at any moment, and the deadline is near."""
 
 Progress = Callable[[str], None]
 
@@ -122,7 +119,7 @@ class Watch:
         """Reads the lists until they are as expected, or the deadline; the last comparison either way.
 
         What a carrier refused before this run is asked for again, once, before anything is made of that refusal:
-        whoever types a command again wants it tried again.
+        whoever types a command again wants it tried again. What PJSIP tries by itself is left to it: asking.py.
 
         Args:
             store: where generations are.
@@ -134,8 +131,9 @@ class Watch:
         changed = asyncio.Event()
         session = await self._open(changed)
         started = time.monotonic()
-        kick_at, pause = started + KICK_AFTER_S, KICK_AFTER_S
-        new = frozenset(CHANNEL_OF[module] for module in reloaded if module in CHANNEL_OF)
+        deadline = started + self.asterisk.register_deadline_s
+        new = {CHANNEL_OF[module] for module in reloaded if module in CHANNEL_OF}
+        asking = Asking(self._lists, new, started)
         answered_by: float | None = None
         try:
             while True:
@@ -144,22 +142,19 @@ class Watch:
                 lists = await lists_of(session, deadline_s=self.asterisk.reload_deadline_s)
                 found = compare(self.wanted, lists, addresses)
                 now = time.monotonic()
+                due = asking.due(found, now)
                 if answered_by is None:
-                    answered_by = now
-                    if again := refused_before(found, new):
-                        self.asked_again = tuple(row.wanted.trunk for row in again)
-                        progress(f"asking again for {', '.join(self.asked_again)}")
-                        await asyncio.to_thread(self._ask, again, store, generation)
-                        answered_by = kick_at = time.monotonic() + ANSWER_S
-                if found.settled or now - started > self.asterisk.register_deadline_s:
+                    answered_by = asking.answered_by(now)
+                    self.asked_again = asking.asked
+                if found.settled or now > asking.until(found, deadline):
                     return found
                 if now >= answered_by and not worth_waiting_for(found, self._by_design):
                     return found
                 progress(_waiting_for(found))
-                if now >= kick_at:
-                    await asyncio.to_thread(self._kick, found, store, generation)
-                    pause = min(2 * pause, KICK_AT_MOST_S)
-                    kick_at = time.monotonic() + pause
+                if due.again:
+                    progress(f"asking again for {', '.join(row.wanted.trunk for row in due.again)}")
+                if due.reread or due.again:
+                    await asyncio.to_thread(self._ask, due.reread, due.again, store, generation)
                 await asyncio.sleep(max(LEAST_PAUSE_S, time.monotonic() - asked))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
@@ -167,19 +162,13 @@ class Watch:
         finally:
             await session.close()
 
-    def _kick(self, found: Comparison, store: Store, generation: Generation) -> None:
-        """Starts again what its driver has given up, and makes Asterisk read what it has not read."""
-        unread = {MODULES[row.wanted.channel] for row in found.not_loaded if row.loaded}
-        for module in sorted(unread):
-            touch(store, generation, [module])
-            touch_own(self.asterisk, [module])
-            self.reload(module)
-        refused = [row for row in found.missing if row.refused and MODULES[row.wanted.channel] not in unread]
-        self._ask(refused, store, generation)
-
-    def _ask(self, rows: Sequence[Row], store: Store, generation: Generation) -> None:
-        """Has these registrations sent again."""
-        channels = {row.wanted.channel for row in rows}
+    def _ask(self, reread: Sequence[str], rows: Sequence[Row], store: Store, generation: Generation) -> None:
+        """Makes Asterisk read what it has not read, and has the other registrations sent again."""
+        for channel in reread:
+            touch(store, generation, [MODULES[channel]])
+            touch_own(self.asterisk, [MODULES[channel]])
+            self.reload(MODULES[channel])
+        channels = {row.wanted.channel for row in rows} - set(reread)
         if "sip" in channels:
             # It sends its registrations anew without being given a new file, and does not drop the good ones.
             self.reload(MODULES["sip"])
@@ -187,7 +176,7 @@ class Watch:
             touch(store, generation, [MODULES["iax2"]])
             self.reload(MODULES["iax2"])
         for row in rows:
-            if row.wanted.channel == "pjsip":
+            if row.wanted.channel in channels and row.wanted.channel == "pjsip":
                 reload.rx(self.asterisk, f"pjsip send register {row.wanted.trunk}")
 
 

@@ -11,6 +11,8 @@ from pair.fields import Host, Line, Name, Port, SecretFile, Section
 _PJSIP_LEAST_S = 12
 """Seconds. PJSIP refreshes 10 s early (REREGISTER_BUFFER_TIME), and a registrar grants a second less than was asked;
 granted 10 or less it sent 100 to 400 REGISTERs a second, on Asterisk 16 and 22."""
+_REFUSED_AGAIN_S = (2, 30)
+"""Seconds: the shortest and the longest pause between two attempts at a carrier that refuses."""
 
 
 class Trunk(Section):
@@ -57,6 +59,16 @@ class Trunk(Section):
     def server_port(self) -> int:
         """The port that registrations go to."""
         return self.port if self.port is not None else (4569 if self.channel == "iax2" else 5060)
+
+    @property
+    def refused_again_s(self) -> int:
+        """Seconds between two attempts after a refusal.
+
+        Where the carrier refuses a second registration, the other machine's binding stands in the way for as long as
+        it lives, `expiry_s` at most: a third of that, for every second after its end is one without calls.
+        """
+        least, most = _REFUSED_AGAIN_S
+        return min(most, max(least, self.expiry_s // 3)) if self.second_registration == "refused" else most
 
     @model_validator(mode="after")
     def _a_registration_needs_an_account(self) -> Trunk:

@@ -19,10 +19,27 @@ METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
 
 
 def standing(
-    wanted: Wanted, raw: str, *, since: float = 0.0, heard: float | None = None, retry_s: int | None = 60
+    wanted: Wanted,
+    raw: str,
+    *,
+    since: float = 0.0,
+    heard: float | None = None,
+    retry_s: int | None = 60,
+    persistent: bool = False,
+    stateless: bool = False,
 ) -> Standing:
     name = wanted.trunk if wanted.channel == "pjsip" else None
-    listed = Listed(wanted.channel, name, wanted.username, wanted.host, wanted.port, raw, retry_s=retry_s)
+    listed = Listed(
+        wanted.channel,
+        name,
+        wanted.username,
+        wanted.host,
+        wanted.port,
+        raw,
+        retry_s=retry_s,
+        persistent=persistent,
+        stateless=stateless,
+    )
     return Standing(wanted, listed, Registration(wanted.trunk, wanted.channel, MEANING[raw], since, raw=raw), heard)
 
 
@@ -42,7 +59,12 @@ def standing(
         (standing(NOVA, "Rejected", heard=50.0), 152.0, "PJSIPRegister nova"),
         (standing(NOVA, "Rejected", retry_s=5), 47.0, "PJSIPRegister nova"),
         (standing(NOVA, "Rejected", retry_s=None), 102.0, "PJSIPRegister nova"),
-        (standing(NOVA, "Unregistered"), 900.0, None),  # somebody took it back by hand
+        (standing(NOVA, "Rejected", persistent=True), 900.0, None),  # it goes on by itself, event or no event
+        (standing(NOVA, "Unregistered"), 11.9, None),  # its first REGISTER may not have been sent yet
+        (standing(NOVA, "Unregistered"), 12.0, "PJSIPRegister nova"),
+        (standing(NOVA, "Unregistered", persistent=True), 12.0, "PJSIPRegister nova"),  # nothing follows an un-REGISTER
+        (standing(NOVA, "Unregistered", since=100.0), 111.0, None),
+        (standing(NOVA, "Unregistered", stateless=True), 12.0, "PJSIPRegister *all"),
         (standing(METRO, "Rejected"), 900.0, None),  # chan_iax2 never gives up
     ],
 )
@@ -70,6 +92,30 @@ def test_one_reload_serves_all_of_chan_sip_and_names_whom() -> None:
     [kick] = Kicks(after_s=30.0).due(lines, 1000.0, may_shared=True)
     assert kick.trunks == ("a", "b")
     assert kick.fields == (("Module", "chan_sip"),)
+
+
+def test_what_stays_unregistered_is_asked_for_until_it_is_not() -> None:
+    kicks = Kicks(after_s=30.0)
+    at = [n for n in range(60) if kicks.due([standing(NOVA, "Unregistered")], float(n), may_shared=True)]
+    assert at == [12, 24, 36, 48]
+
+
+@pytest.mark.parametrize(
+    ("other", "may_shared", "asked"),
+    [
+        (standing(replace(NOVA, trunk="other"), "Unregistered", stateless=True), True, ["PJSIPRegister *all"]),
+        (standing(replace(NOVA, trunk="other"), "Registered"), True, []),  # it would be taken back first
+        (standing(replace(NOVA, trunk="other"), "Unregistered", stateless=True), False, []),
+        (standing(ACME, "Registered"), True, ["PJSIPRegister *all"]),  # chan_sip has nothing to do with it
+    ],
+)
+def test_all_of_pjsip_is_asked_for_where_no_state_is_left_and_nothing_is_held(
+    other: Standing, may_shared: bool, asked: list[str]
+) -> None:
+    found = Kicks(after_s=30.0).due(
+        [standing(NOVA, "Unregistered", stateless=True), other], 60.0, may_shared=may_shared
+    )
+    assert [kick.done for kick in found] == asked
 
 
 def test_a_carrier_that_goes_on_refusing_is_asked_ever_more_rarely() -> None:

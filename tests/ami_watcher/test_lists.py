@@ -42,6 +42,7 @@ async def test_asterisk_16_lists_three_drivers() -> None:
             client_uri="sip:5552000@192.0.2.5",
             server_uri="sip:192.0.2.5",
             retry_s=5,
+            persistent=True,
         ),
     )
     for one in (ACME, METRO, NOVA):
