@@ -90,8 +90,10 @@ def test_a_trunk_that_refuses_a_second_registration_is_held_once_the_same_comman
     assert "until boston's binding ends, in at most 20 s" in told["notes"][0]
     assert told["next"].startswith("render-localized --role primary --activate")
     again = json.loads(render(world.dallas, *AGAIN, "--json").stdout)
-    # Nothing has changed on disk; what was refused is asked for all the same, and nothing else is disturbed.
-    assert (again["reloaded"], again["asked_again"]) == ([], ["strict"]), again
+    # Nothing has changed on disk; what chan_sip has given up is asked for all the same, PJSIP goes on by itself, and
+    # nothing else is disturbed.
+    pjsip = world.releases["dallas"] != "16"
+    assert (again["reloaded"], again["asked_again"]) == ([], [] if pjsip else ["strict"]), again
     holds_strict(world, world.dallas)
     assert json.loads(render(world.dallas, *AGAIN, "--json").stdout)["asked_again"] == []
 
