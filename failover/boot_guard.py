@@ -25,6 +25,7 @@ from host.errors import HotstandbyError
 from localized.generations import Generation, Store
 from localized.prepare import prepare
 from localized.role import Role
+from pair.public_role import FAR, LARGEST
 
 GATHER_S: Final = 12.0
 """Seconds for the others to answer; the machine waits with its phones down, and the other one serves meanwhile."""
@@ -48,7 +49,7 @@ class Verdict:
 
 
 def decide(
-    machine: str, said: Sequence[Said], peer: Status | None, *, promised: int = 0, stood_down: int = 0
+    machine: str, said: Sequence[Said], peer: Status | None, *, promised: int = 0, stood_down: int = 0, known: int = 0
 ) -> Verdict:
     """What a machine that starts is.
 
@@ -60,6 +61,7 @@ def decide(
         promised: the peer's promotion that this machine gave way to since it started; 0 for none.
         stood_down: the promotion that a person's `failover demote` ended here, where none followed; 0 for none. What a
             person took off duty stays off duty: nobody else serves, and only a person knows why.
+        known: the highest promotion that this machine's own files tell.
     """
     dns_primary = peer is not None and peer.dns_role == "secondary"
 
@@ -77,6 +79,11 @@ def decide(
         return standby("the other name servers do not say, or do not agree on, who is primary")
     if public.machine != machine:
         return standby(f"the other name servers say that {public.machine} is primary")
+    if public.epoch > min(LARGEST, max(known, peer.epoch) + FAR):
+        return standby(
+            f"the other name servers tell promotion {public.epoch}, and neither {machine} nor {peer.machine} knows of "
+            "one near it"
+        )
     if peer.claim:
         return standby(f"{peer.machine} is being promoted at this moment")
     if peer.served > public.epoch:
@@ -108,7 +115,7 @@ def guard(here: Here) -> Verdict:
         said, peer = gather(here)
         own = standing.look(here.places, here.machine)
         promised = claim.promised(here.places)
-        verdict = decide(here.machine, said, peer, promised=promised, stood_down=own.stood_down)
+        verdict = decide(here.machine, said, peer, promised=promised, stood_down=own.stood_down, known=own.epoch)
         if verdict.primary and not _swapped(here, Role.PRIMARY):
             why = f"{here.machine} starts as standby: no primary generation can be made active"
             verdict = Verdict(False, 0, verdict.dns_primary, why)
@@ -154,8 +161,24 @@ def _distrust_own_zone(here: Here) -> None:
             Named.of(dns).expire_copy(dns.zone)
 
 
+def ask_servers(here: Here) -> tuple[Said, ...]:
+    """What the other name servers say, all asked at once."""
+    found = all_of(_servers(here), total_s=GATHER_S)
+    return tuple(one.said for one in found if isinstance(one, name_server.Asked))
+
+
 def gather(here: Here) -> tuple[tuple[Said, ...], Status | None]:
     """What the other name servers and the peer say, all asked at once."""
+    peer = Peer(here)
+    looks = _servers(here)
+    looks.append(Look(peer.look, lambda seconds: peer.late(seconds)))
+    found = all_of(looks, total_s=GATHER_S)
+    said = tuple(one.said for one in found if isinstance(one, name_server.Asked))
+    status = next((one.status for one in found if isinstance(one, PeerAsked)), None)
+    return said, status
+
+
+def _servers(here: Here) -> list[Look[name_server.Asked | PeerAsked]]:
     dns = here.pair.dns
     others = {} if dns is None else {name: address for name, address in dns.servers.items() if name != here.machine}
     machines = tuple(here.pair.machines)
@@ -167,13 +190,7 @@ def gather(here: Here) -> tuple[tuple[Said, ...], Status | None]:
             lambda seconds: name_server.late(name, seconds),
         )
 
-    peer = Peer(here)
-    looks = [server(name, address) for name, address in others.items()]
-    looks.append(Look(peer.look, lambda seconds: peer.late(seconds)))
-    found = all_of(looks, total_s=GATHER_S)
-    said = tuple(one.said for one in found if isinstance(one, name_server.Asked))
-    status = next((one.status for one in found if isinstance(one, PeerAsked)), None)
-    return said, status
+    return [server(name, address) for name, address in others.items()]
 
 
 def _swapped(here: Here, role: Role) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from failover.demotion import demotion
 from failover.errors import LeftOpen, NotProven
 from failover.here import HOSTS, Here
 from failover.journal.entry import Json
-from failover.standing import fenced, right
+from failover.standing import fenced, proven, right
 from host.exits import Exit
 from localized.activate import Outcome, activate
 from localized.generations import Store
@@ -93,6 +94,8 @@ class LocalizeStep:
         if found.unwanted:
             raise NotProven("; ".join(outcome.notes))
         good = [row.wanted.trunk for row in found.rows if row.as_expected]
+        registered = [row.wanted.trunk for row in found.rows if row.as_expected and row.wanted.here]
+        proven.note(self._here.places, self._here.pair, self._here.machine, registered, time.time())
         words = f"{len(good)} of {len(found.rows)} trunks as expected, generation {outcome.generation}"
         if found.missing:
             told = "; ".join([words, *outcome.notes])

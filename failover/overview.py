@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failover.peer.words import Registration, Status
+from failover.dns.public_role import Said
+from failover.peer.words import Readiness, Registration, Status
 from failover.probes.found import Found
+from failover.standing.overtaken import COMMAND, Overtaken, overtaken
+from failover.words import lasting
 from pair import Pair
 
 NOTHING: Final = "nothing to do"
+LOOKED_S: Final = 3600.0
+"""What `failover ready` found an hour ago says nothing of now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Overview:
         sides: both machines, in the order of pair.toml.
         names: of the zone.
         now: unix seconds.
+        said: what each name server says of who is primary.
     """
 
     pair: Pair
@@ -62,11 +68,32 @@ class Overview:
     sides: tuple[Side, ...]
     names: tuple[FollowedName, ...]
     now: float
+    said: tuple[Said, ...] = ()
 
     @property
     def primaries(self) -> tuple[str, ...]:
         """Machines that serve, as far as is known."""
         return tuple(side.name for side in self.sides if side.status is not None and side.status.serves)
+
+
+def all_overtaken(overview: Overview) -> tuple[Overtaken, ...]:
+    """Machines that serve although the other one was promoted later, as name servers or that machine tell."""
+    by_name = {side.name: side.status for side in overview.sides}
+    found = []
+    for side in overview.sides:
+        if side.status is None:
+            continue
+        one = overtaken(
+            side.name,
+            serves=side.status.is_primary,
+            epoch=side.status.right_epoch,
+            known=side.status.epoch,
+            said=overview.said,
+            other=by_name.get(overview.pair.peer_of(side.name)),
+        )
+        if one is not None:
+            found.append(one)
+    return tuple(found)
 
 
 def role(side: Side) -> str:
@@ -82,7 +109,25 @@ def role(side: Side) -> str:
         return f"{status.role}, BUT REGISTERED"
     if status.asterisk.state != "answers":
         return f"{status.role}, Asterisk {status.asterisk.state}"
-    return "standby, ready" if status.role == "standby" else f"{status.role}, without the right"
+    if status.role != "standby":
+        return f"{status.role}, without the right"
+    return f"standby, {readiness(status)}"
+
+
+def readiness(status: Status) -> str:
+    """Whether a standby could take over, as its own `failover ready` saw it last, in a few words."""
+    found = _looked(status)
+    if found is None:
+        return "readiness not looked at"
+    ago = lasting(max(0.0, status.wall - found.at))
+    word = {0: "ready", 5: "ready but for"}.get(found.exit, "NOT ready:")
+    names = f" {', '.join(found.names[:4])}" if found.exit else ""
+    return f"{word}{names} ({ago} ago)"
+
+
+def _looked(status: Status) -> Readiness | None:
+    found = status.readiness
+    return found if found is not None and abs(status.wall - found.at) <= LOOKED_S else None
 
 
 def trunk_state(overview: Overview, trunk: str, side: Side) -> str:
@@ -113,6 +158,8 @@ def next_step(overview: Overview, paused: str) -> str:
     pair, here = overview.pair, overview.here
     statuses = {side.name: side.status for side in overview.sides}
     unknown = [side for side in overview.sides if side.status is None]
+    if late := all_overtaken(overview):
+        return f"{late[0].words}. On {late[0].machine}, type: {COMMAND}"
     if len(overview.primaries) > 1:
         return f"BOTH machines serve; on {pair.peer_of(_newer(overview))}, type: failover demote"
     for name, status in statuses.items():
@@ -129,7 +176,13 @@ def next_step(overview: Overview, paused: str) -> str:
         who = here if (own := statuses.get(here)) and own.asterisk.state == "answers" else pair.preferred
         return f"nobody serves; on {who}, type: failover promote"
     if unknown:
-        return f"{unknown[0].asked.words}; see what could be done: failover ready"
+        name = unknown[0].name
+        return f"{unknown[0].asked.words}; see to {name}: its power, its network, its ssh (docs/peer-ssh.md)"
+    for name, status in statuses.items():
+        if status is not None and status.warning:
+            return (
+                f"the last valid pair.toml serves on {name}: {status.warning} Mend it; then: render-localized --check"
+            )
     digests = {status.pair_digest for status in statuses.values() if status is not None}
     if len(digests) > 1:
         return "pair.toml differs between the machines; type: failover compare"
@@ -145,6 +198,14 @@ def next_step(overview: Overview, paused: str) -> str:
     down = [name for name, status in statuses.items() if status is not None and status.asterisk.state != "answers"]
     if down:
         return f"Asterisk on {down[0]} does not answer; there, type: systemctl status asterisk"
+    for name, status in statuses.items():
+        if status is None or status.role != "standby":
+            continue
+        looked = _looked(status)
+        if looked is None:
+            return f"nobody looked whether {name} could take over; there, type: failover ready"
+        if looked.exit not in (0, 5):
+            return f"{name} is NOT ready: {', '.join(looked.names[:4])}; there, type: failover ready"
     return NOTHING
 
 

@@ -1,4 +1,4 @@
-"""What the peer may have this machine do: six requests, answered; anything else refused and logged.
+"""What the peer may have this machine do: seven requests, answered; anything else refused and logged.
 
 It runs as the forced command of the peer's key, so its input is the environment variable SSH_ORIGINAL_COMMAND and
 its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile; one whose
@@ -21,6 +21,7 @@ from typing import Final
 from failover.here import Here
 from failover.peer.own_status import status
 from failover.peer.words import (
+    LONGEST,
     Answer,
     Demoted,
     Digest,
@@ -39,9 +40,12 @@ from host.places import Places
 from host.printable import printable
 from localized.generations import Store
 from localized.role import Role
+from pair.public_role import FAR, believed
 
 GIVE_WAY_S: Final = 5.0
 """Seconds for a promotion here to end between two of its steps; the demotion does not wait for it longer."""
+GIVEN_S: Final = 3.0
+"""Seconds for what comes on standard input."""
 LOG_LIMIT: Final = 1024 * 1024
 """Bytes of peer.log before it is moved to peer.log.1."""
 
@@ -64,11 +68,37 @@ def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
         return _drain(here, wanted)
     if wanted.verb == "digest":
         return digest(here), True
+    if wanted.verb == "secrets":
+        return _secrets(here, who)
     if wanted.verb == "facts":
         from failover.facts import facts
 
         return Facts(machine=here.machine, facts=facts(here), wall=time.time()), True
     return status(here), True
+
+
+def _secrets(here: Here, who: str) -> tuple[Answer, bool]:
+    """Says which of the asker's secrets differ from ours. Each question is logged: it is one guess at each of them."""
+    from failover.peer.secrets import Keyed, answered
+
+    log(here.places, f"{who} compares secrets")
+    try:
+        return answered(here, Keyed.model_validate_json(_given())), True
+    except ValueError:
+        return Refusal(reason="What was to be compared is not a question of hotstandby."), False
+
+
+def _given() -> bytes:
+    """What the asker sends besides; bounded in size and in time."""
+    found, until = bytearray(), time.monotonic() + GIVEN_S
+    descriptor = sys.stdin.fileno()
+    while len(found) <= LONGEST:
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
+        part = os.read(descriptor, 65536) if ready else b""
+        if not part:
+            return bytes(found)
+        found += part
+    return b""
 
 
 def digest(here: Here) -> Digest:
@@ -136,6 +166,9 @@ def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
         words = f"{here.machine} is being promoted itself, with epoch {known.claim}"
         log(here.places, f"refused {who}: {words}, against {wanted.epoch}")
         return Refusal(reason=words), False
+    if far := _far(here, wanted.epoch, known.epoch):
+        log(here.places, f"refused {who}: {far}")
+        return Refusal(reason=far), False
     if _nobody_listens():
         words = f"{who} asked for: demote {wanted.epoch}, and has gone; nothing was done"
         log(here.places, words)
@@ -156,6 +189,26 @@ def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
             killed=bool(done.killed),
         ),
         done.proven,
+    )
+
+
+def _far(here: Here, epoch: int, known: int) -> str:
+    """Why a number is not believed; "" where it is near to what is known here, or to what a name server tells.
+
+    Whoever holds the peer's key may ask for any: a number that was believed once stands in the journals for good, and
+    each promotion after it must have a higher one.
+    """
+    if epoch <= known + FAR:
+        return ""
+    from failover.boot_guard import ask_servers
+    from failover.dns.public_role import told
+
+    others = {name: tells for name, tells in told(ask_servers(here)).items() if name != here.peer}
+    if here.peer not in believed({**others, here.peer: epoch}, known).left_out:
+        return ""
+    return (
+        f"{here.machine} was asked to demote for promotion {epoch}, knows of none after {known}, and no name server "
+        f"tells one near it; nothing was done. To demote it all the same, there, type: failover demote"
     )
 
 

@@ -60,7 +60,7 @@ def run(
         deadline_s: seconds until it and its children are killed.
         input: bytes for its standard input; nothing by default, never this process's own.
         env: its whole environment; this process's by default.
-        most_bytes: of stdout and stderr together, where another machine chooses what they are; only without input.
+        most_bytes: of stdout and stderr together, where another machine chooses what they are.
 
     Raises:
         CommandMissing, CommandLate, CommandTalkative
@@ -83,7 +83,7 @@ def run(
         if most_bytes is None:
             stdout, stderr = process.communicate(input, timeout=deadline_s)
         else:
-            stdout, stderr = _read(process, argv, started + deadline_s, most_bytes)
+            stdout, stderr = _read(process, argv, started + deadline_s, most_bytes, input or b"")
     except subprocess.TimeoutExpired:
         raise CommandLate(f"'{shlex.join(argv)}' did not end within {deadline_s:g} s and was stopped.") from None
     finally:
@@ -98,8 +98,10 @@ def run(
     )
 
 
-def _read(process: subprocess.Popen[bytes], argv: Sequence[str], until: float, most_bytes: int) -> tuple[bytes, bytes]:
-    """Both outputs to their end.
+def _read(
+    process: subprocess.Popen[bytes], argv: Sequence[str], until: float, most_bytes: int, given: bytes
+) -> tuple[bytes, bytes]:
+    """Both outputs to their end, while `given` is written to the input as fast as it is taken.
 
     Raises:
         subprocess.TimeoutExpired, CommandTalkative
@@ -110,11 +112,20 @@ def _read(process: subprocess.Popen[bytes], argv: Sequence[str], until: float, m
     with selectors.DefaultSelector() as waiting:
         for descriptor in read:
             waiting.register(descriptor, selectors.EVENT_READ)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            waiting.register(process.stdin, selectors.EVENT_WRITE)
         while waiting.get_map():
             ready = waiting.select(max(0.0, until - time.monotonic()))
             if not ready:
                 raise subprocess.TimeoutExpired(list(argv), 0)
             for key, _ in ready:
+                if key.fileobj is process.stdin:
+                    given = _write(process, given)
+                    if not given:
+                        waiting.unregister(key.fileobj)
+                        process.stdin.close()
+                    continue
                 part = os.read(key.fd, 65536)
                 read[key.fd] += part
                 if not part:
@@ -124,6 +135,15 @@ def _read(process: subprocess.Popen[bytes], argv: Sequence[str], until: float, m
     process.wait(max(0.0, until - time.monotonic()))
     stdout, stderr = read.values()
     return bytes(stdout), bytes(stderr)
+
+
+def _write(process: subprocess.Popen[bytes], given: bytes) -> bytes:
+    """What is left to write; nothing where the program no longer reads."""
+    assert process.stdin is not None
+    try:
+        return given[os.write(process.stdin.fileno(), given[:65536]) :] if given else b""
+    except BrokenPipeError:
+        return b""
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:

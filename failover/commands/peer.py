@@ -21,8 +21,8 @@ from host.exits import Exit
 def command(here: Here) -> None:
     """Answer the other machine; run by sshd, as the one thing that its key may do (docs/peer-ssh.md).
 
-    Understands what stands in SSH_ORIGINAL_COMMAND: status, digest, facts, switchover, demote EPOCH. Anything else is
-    refused and logged.
+    Understands what stands in SSH_ORIGINAL_COMMAND: status, digest, facts, secrets, switchover, demote EPOCH,
+    drain SECONDS. Anything else is refused and logged.
     """
     said, done = answer(here, os.environ)
     try:

@@ -15,14 +15,16 @@ from rich.table import Table
 from failover.dns.beforehand import obstacle_here
 from failover.dns.named import NamedSilent
 from failover.here import Here, as_json, stands_here
-from failover.peer.own_status import paused
+from failover.peer.own_status import note_readiness, paused
+from failover.peer.remote import Peer
 from failover.plan.evidence import gather
 from failover.probes.at_once import Look, all_of
 from failover.probes.found import Answer, Found
 from failover.probes.iax import poke
 from failover.probes.sip import options
+from failover.proof.look import domino
 from failover.ready import Good, Item, Prepared, exit_code, items
-from failover.standing import fenced, standing
+from failover.standing import fenced, proven, standing
 from host.errors import HotstandbyError
 from host.terminal import console
 from localized.check import check
@@ -31,7 +33,7 @@ from localized.problem import Weight
 from localized.role import Role
 from pair import Trunk, secret_problems
 
-MARKS = {Good.YES: ("ok", "green"), Good.LATER: ("!", "yellow"), Good.NO: ("NO", "red")}
+MARKS = {Good.YES: ("ok", "green"), Good.LATER: ("!", "yellow"), Good.UNSEEN: ("?", "yellow"), Good.NO: ("NO", "red")}
 
 
 @click.command("ready", epilog="Example, as a monitoring check: failover ready || mail -s 'not ready' admin")
@@ -41,9 +43,11 @@ def command(here: Here, as_json: bool) -> None:
     """Could this machine be promoted in the next minute? Looks at everything that a promotion needs, changes nothing.
 
     Carriers are asked whether they answer, emergency trunks in either role; nothing is dialled.
-    Exit 0: ready; 5: it would end degraded, or need a person; 1: not ready.
+    Exit 0: ready; 5: it would end degraded, or need a person, or something could not be looked at; 1: not ready.
     """
     found = look(here)
+    wrong = sorted((one for one in found if one.good is not Good.YES), key=lambda one: one.good is not Good.NO)
+    note_readiness(here.places, int(exit_code(found)), tuple(dict.fromkeys(one.name for one in wrong)))
     if as_json:
         document = {
             "machine": here.machine,
@@ -58,12 +62,23 @@ def command(here: Here, as_json: bool) -> None:
 
 def look(here: Here) -> tuple[Item, ...]:
     """Every item, all looked at at once."""
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(5) as pool:
         evidence = pool.submit(gather, here)
         registrars = pool.submit(ask_registrars, here)
         prepared = pool.submit(on_disk, here)
+        sites = pool.submit(domino, here)
+        secrets = pool.submit(Peer(here).secrets)
     primary = standing.look(here.places, here.machine).is_primary
-    return items(here.pair, here.machine, prepared.result(), evidence.result(), registrars.result(), primary=primary)
+    return items(
+        here.pair,
+        here.machine,
+        prepared.result(),
+        evidence.result(),
+        registrars.result(),
+        primary=primary,
+        domino=sites.result(),
+        secrets=secrets.result(),
+    )
 
 
 def ask_registrars(here: Here) -> dict[str, Found]:
@@ -114,6 +129,9 @@ def on_disk(here: Here) -> Prepared:
         open_run=state.open_run,
         paused=paused(here),
         zone=_zone(here),
+        epoch=state.epoch,
+        right_epoch=state.right.epoch if state.right.held else 0,
+        proven=proven.last(here.places, here.pair, here.machine),
     )
 
 
@@ -146,10 +164,10 @@ def _print(here: Here, found: tuple[Item, ...]) -> None:
         table.add_row(mark, one.name, words, style=None if one.good is Good.YES else colour)
     out.print(table)
     bad = [one for one in found if one.good is Good.NO]
-    later = [one for one in found if one.good is Good.LATER]
+    later = list(dict.fromkeys(one.name for one in found if one.good in (Good.LATER, Good.UNSEEN)))
     if bad:
         out.print(f"next     {here.machine} is NOT ready: {', '.join(one.name for one in bad)}; type what stands there")
     elif later:
-        out.print(f"next     ready, but: {', '.join(one.name for one in later)}; type what stands there")
+        out.print(f"next     ready, but: {', '.join(later)}; type what stands there")
     else:
         out.print("next     ready; nothing to do")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from failover import overview as rules
 from failover.dns.facts import Seen, Server, rdtype
+from failover.dns.public_role import NAME, Said, parse
 from failover.dns.wire import Line, ask
 from failover.here import Here, as_json, stands_here
 from failover.overview import FollowedName, Overview, Side
@@ -21,6 +22,7 @@ from failover.peer.remote import Asked, Peer
 from failover.plan.planning import waiting
 from failover.probes.at_once import Look, all_of
 from failover.probes.found import Answer, Found
+from failover.standing.overtaken import COMMAND
 from host.printable import printable
 from host.terminal import console
 
@@ -71,18 +73,27 @@ def gather(here: Here) -> Overview:
         sides=tuple(sides[name] for name in here.pair.machines),
         names=rules.followed(names, answers, _ttls(values)),
         now=time.time(),
+        said=tuple(_said(here, one) for one in values if isinstance(one, Seen)),
     )
 
 
 def _server(here: Here, name: str, address: str) -> Look[Side | Seen]:
     dns = here.pair.dns
     assert dns is not None
-    keys = sorted({(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()})
+    follow = {(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()}
+    keys = sorted({(NAME, "TXT"), *follow})
     server = Server(name, dns.own_address(name) if name == here.machine else address)
     return Look(
         lambda: ask(server, dns.zone, keys, Line(port=dns.port)),
         lambda _: Seen(server, failure="no answer", silent=True),
     )
+
+
+def _said(here: Here, seen: Seen) -> Said:
+    texts = seen.records.get((NAME, "TXT"), frozenset())
+    roles = [role for text in texts if (role := parse(text, here.pair.machines)) is not None]
+    role = roles[0] if len(roles) == 1 and not seen.failure else None
+    return Said(seen.server.name, not seen.failure, role, seen.failure)
 
 
 def _told(seen: Seen) -> dict[str, str] | None:
@@ -118,6 +129,9 @@ def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
     if pause:
         table.add_row("paused", "", "", *(side.status.paused if side.status else "?" for side in found.sides))
     out = console()
+    for late in rules.all_overtaken(found):
+        out.print(f"WARNING  {late.words}.", style="bold red", soft_wrap=True)
+        out.print(f"         On {late.machine}, type: {COMMAND}", style="bold red", soft_wrap=True)
     out.print(table)
     for step, words in waits.items():
         out.print(f"waiting  {step}: {printable(words, 400)}", soft_wrap=True)
@@ -185,6 +199,7 @@ def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str,
     return {
         "pair": found.pair.name,
         "here": found.here,
+        "overtaken": [asdict(one) | {"words": one.words} for one in rules.all_overtaken(found)],
         "primary": list(found.primaries),
         "machines": {
             side.name: {

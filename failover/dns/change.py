@@ -30,6 +30,7 @@ from failover.dns.zone_text import ZoneFileUnclear, read_zone
 from failover.errors import FailoverError, NotProven
 from host.errors import UsageError
 from pair.dns import Dns
+from pair.public_role import FAR
 
 UPDATE_DEADLINE_S: Final = 5.0
 
@@ -240,7 +241,9 @@ class ZoneChange:
 
     def _not_overtaken(self, own: Seen) -> None:
         for role in self._told(own):
-            if role.machine != self._promoted.machine and role.epoch >= self._promoted.epoch:
+            # One that is not near was never given to anybody: a number that was made up must not stop us for ever.
+            near = self._promoted.epoch <= role.epoch <= self._promoted.epoch + FAR
+            if role.machine != self._promoted.machine and near:
                 raise Overtaken(
                     f"{self._server} says that {role} is primary, which is not earlier than our promotion "
                     f"{self._promoted.epoch}: both machines were promoted at once. Demote one of them: failover demote"

@@ -1,36 +1,13 @@
-"""What the world is told of who is primary: the TXT record `_failover` in the pair's zone.
-
-It says `hotstandby=1 machine=dallas epoch=7` and is written by the DNS step together with the names that follow the
-primary. Whoever asks several name servers for it gets several answers, and this file says what they amount to.
-"""
+"""What several name servers' answers about `_failover` amount to; the record itself is pair.public_role's."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-NAME: Final = "_failover"
-"""Its name in the zone."""
+from pair.public_role import NAME, PublicRole, parse, text
 
-_TEXT: Final = re.compile(r"hotstandby=1 machine=([A-Za-z0-9_-]{1,63}) epoch=([0-9]{1,12})")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class PublicRole:
-    """Who is primary, as published.
-
-    Attributes:
-        epoch: number of the promotion; the higher one is newer.
-        machine: the primary.
-    """
-
-    epoch: int
-    machine: str
-
-    def __str__(self) -> str:
-        return f"{self.machine} (epoch {self.epoch})"
+__all__ = ["NAME", "PublicRole", "Said", "agreed", "newest", "parse", "text", "told"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +27,6 @@ class Said:
     words: str
 
 
-def text(role: PublicRole) -> str:
-    """The record's text."""
-    return f"hotstandby=1 machine={role.machine} epoch={role.epoch}"
-
-
-def parse(given: str, machines: Collection[str]) -> PublicRole | None:
-    """What a record's text says; None for anything that is not exactly ours or names no machine of the pair."""
-    found = _TEXT.fullmatch(given)
-    if found is None or found[1] not in machines:
-        return None
-    return PublicRole(int(found[2]), found[1])
-
-
 def agreed(said: Sequence[Said], *, leaving_out: str = "") -> PublicRole | None:
     """What every name server that answered says; None when they differ, one has no record, or none answered.
 
@@ -74,6 +38,15 @@ def agreed(said: Sequence[Said], *, leaving_out: str = "") -> PublicRole | None:
     return roles.pop() if len(roles) == 1 else None
 
 
-def newest(said: Sequence[Said]) -> PublicRole | None:
-    """The highest epoch that any name server tells; None when none tells any."""
-    return max((one.role for one in said if one.role is not None), default=None)
+def told(said: Sequence[Said]) -> dict[str, int]:
+    """Server -> the epoch that it tells, for pair.public_role.believed."""
+    return {one.server: one.role.epoch for one in said if one.role is not None}
+
+
+def newest(said: Sequence[Said], *, leaving_out: Collection[str] = ()) -> PublicRole | None:
+    """The highest epoch that any name server tells; None when none tells any.
+
+    Args:
+        leaving_out: servers whose word is not believed.
+    """
+    return max((one.role for one in said if one.role is not None and one.server not in leaving_out), default=None)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from pathlib import Path
 
 from failover.here import Here
-from failover.peer.words import Status
+from failover.peer.words import Readiness, Status
 from failover.probes import own_asterisk
 from failover.standing import pause, standing
 from failover.words import lasting
 from host import clock
+from host.atomic import replace_file
+from host.places import Places
+from host.reading import read_file
 
 
 def status(here: Here) -> Status:
@@ -34,10 +39,32 @@ def status(here: Here) -> Status:
         open_run=found.open_run,
         claim=found.claim,
         served=found.served,
+        right_epoch=found.right.epoch if found.right.held else 0,
+        warning=here.warning.partition("\n")[0][:600],
+        readiness=readiness(here.places),
         asterisk=pbx,
         # Last of all: the one who asks takes the moment of the answer for the moment of the clock.
         wall=time.time(),
     )
+
+
+def note_readiness(places: Places, exit_code: int, names: tuple[str, ...]) -> None:
+    """Keeps what `failover ready` came to, for whoever asks what this machine is; where that cannot be, nothing is."""
+    kept = Readiness(at=time.time(), exit=exit_code, names=tuple(name[:200] for name in names[:200]))
+    with contextlib.suppress(OSError):
+        replace_file(_readiness_file(places), kept.model_dump_json().encode() + b"\n", mode=0o644)
+
+
+def readiness(places: Places) -> Readiness | None:
+    """What the last `failover ready` here came to; None where nobody looked since this machine started."""
+    try:
+        return Readiness.model_validate_json(read_file(_readiness_file(places)))
+    except (OSError, ValueError):
+        return None
+
+
+def _readiness_file(places: Places) -> Path:
+    return places.run / "ready.json"
 
 
 def paused(here: Here) -> str:

@@ -13,13 +13,16 @@ from typing import Final
 
 from failover.errors import FailoverError
 from failover.here import Here
+from failover.peer.secrets import Secrets, question, told
 from failover.peer.words import (
     DIGEST,
     FACTS,
     LONGEST,
+    SECRETS,
     STATUS,
     SWITCHOVER,
     AnswerUnreadable,
+    Compared,
     Demoted,
     Digest,
     Facts,
@@ -155,6 +158,15 @@ class Peer:
         """
         return self._ask(FACTS, Facts, deadline_s)
 
+    def secrets(self, *, deadline_s: float = ASK_S) -> Secrets:
+        """How its secrets compare with ours; never raises for what comes back, or does not."""
+        asked, unread = question(self._here)
+        try:
+            said = self._ask(SECRETS, Compared, deadline_s, asked.model_dump_json().encode())
+        except (PeerSilent, PeerRefused, AnswerUnreadable) as error:
+            return Secrets(unread=unread, unknown=str(error))
+        return told(asked, unread, said)
+
     def look(self, *, deadline_s: float = ASK_S) -> Asked:
         """Its status as evidence; never raises for what comes back."""
         asked = f"ssh {self._here.other.ssh_host}, status"
@@ -211,7 +223,7 @@ class Peer:
         login = f"{self._here.pair.sync.ssh_user}@{self._here.other.ssh_host}"
         return ["ssh", "-F", config, "-T", *given, "--", login, str(request)]
 
-    def _ask(self, request: Request, wanted: type[Said], deadline_s: float) -> Said:
+    def _ask(self, request: Request, wanted: type[Said], deadline_s: float, given: bytes | None = None) -> Said:
         if not self.keys.private.exists():
             raise PeerSilent(
                 f"{self.name} cannot be asked over ssh: there is no key {self.keys.private}. "
@@ -219,7 +231,7 @@ class Peer:
                 Answer.UNKNOWN,
             )
         try:
-            done = run(self.argv(request), deadline_s=deadline_s, most_bytes=2 * LONGEST)
+            done = run(self.argv(request), deadline_s=deadline_s, most_bytes=2 * LONGEST, input=given)
         except CommandLate:
             raise PeerSilent(f"{self.name}'s ssh hung for {deadline_s:g} s", Answer.SILENT) from None
         except CommandTalkative:

@@ -1,4 +1,4 @@
-"""What the machines say to each other over ssh: six requests, their answers, and how each is read. No I/O.
+"""What the machines say to each other over ssh: seven requests, their answers, and how each is read. No I/O.
 
 A request is one of a few words. An answer is one line of JSON that says which it is; lines before it, such as a
 login's greeting, are no answer and are passed over. Everything that comes is taken for hostile: bounded in size,
@@ -22,13 +22,13 @@ LONGEST: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read: the status of a machine with 20,000 registrations takes about half."""
 
 _MARK: Final = b'{"hotstandby":'
-_REQUEST: Final = re.compile(r"(status|digest|facts|switchover)|demote ([0-9]{1,12})|drain ([0-9]{1,2})")
+_REQUEST: Final = re.compile(r"(status|digest|facts|secrets|switchover)|demote ([0-9]{1,12})|drain ([0-9]{1,2})")
 
-Verb = Literal["status", "digest", "facts", "switchover", "demote", "drain"]
+Verb = Literal["status", "digest", "facts", "secrets", "switchover", "demote", "drain"]
 
 
 class NotUnderstood(FailoverError):
-    """What was asked is not one of the six requests."""
+    """What was asked is not one of the seven requests."""
 
 
 class AnswerUnreadable(FailoverError):
@@ -62,6 +62,8 @@ class Request:
 STATUS: Final = Request("status")
 DIGEST: Final = Request("digest")
 FACTS: Final = Request("facts")
+SECRETS: Final = Request("secrets")
+"""Its question stands on standard input: see failover.peer.secrets."""
 SWITCHOVER: Final = Request("switchover")
 
 
@@ -74,14 +76,14 @@ def request(text: str) -> Request:
     found = _REQUEST.fullmatch(text)
     if found is None:
         raise NotUnderstood(
-            f"'{printable(text, 80)}' is not a request. There are: status, digest, facts, switchover, and "
+            f"'{printable(text, 80)}' is not a request. There are: status, digest, facts, secrets, switchover, and "
             "demote or drain with a number."
         )
     if found[2] is not None:
         return Request("demote", int(found[2]))
     if found[3] is not None:
         return Request("drain", seconds=int(found[3]))
-    return {"status": STATUS, "digest": DIGEST, "facts": FACTS, "switchover": SWITCHOVER}[found[1]]
+    return next(one for one in (STATUS, DIGEST, FACTS, SECRETS, SWITCHOVER) if one.verb == found[1])
 
 
 def _shown(text: str) -> str:
@@ -122,6 +124,17 @@ class Pbx(Answer):
     """Whether its registrations could be read; no registrations prove nothing otherwise."""
 
 
+class Readiness(Answer):
+    """What the last `failover ready` on a machine came to."""
+
+    at: Annotated[float, Field(ge=0, le=1e11)]
+    """Unix seconds."""
+    exit: Annotated[int, Field(ge=0, le=5)]
+    """Of the command: 0 ready, 5 it would end degraded or need a person, 1 not ready."""
+    names: tuple[Short, ...] = Field(default=(), max_length=200)
+    """What stands in the way, the gravest first."""
+
+
 class Status(Answer):
     """What a machine is."""
 
@@ -147,6 +160,12 @@ class Status(Answer):
     """Epoch of the promotion that runs there at this moment; 0 for none."""
     served: Number = 0
     """Epoch of the last promotion that it completed; one that was taken back counts for nothing."""
+    right_epoch: Number = 0
+    """Epoch of the right that it holds; 0 for none, and for a person's word."""
+    warning: Text = ""
+    """Why the pair.toml that serves there is not the current file; empty where it is."""
+    readiness: Readiness | None = None
+    """None where nobody looked since it started."""
     asterisk: Pbx
 
     @property
@@ -222,6 +241,15 @@ class Facts(Answer):
     wall: Annotated[float, Field(ge=0, le=1e11)]
 
 
+class Compared(Answer):
+    """How the answerer's secrets compare with the asker's: key paths in pair.toml, and nothing of what they name."""
+
+    machine: Short
+    differ: tuple[Text, ...] = Field(default=(), max_length=20_000)
+    unread: tuple[Text, ...] = Field(default=(), max_length=20_000)
+    """Those that cannot be read here, or that this pair.toml does not name."""
+
+
 class Refusal(Answer):
     """Why the peer does not do it."""
 
@@ -234,6 +262,7 @@ KINDS: Final[dict[type[Answer], str]] = {
     Switched: "switched",
     Digest: "digest",
     Facts: "facts",
+    Compared: "compared",
     Refusal: "refused",
 }
 

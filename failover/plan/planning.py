@@ -18,6 +18,7 @@ from failover.plan import sync_age
 from failover.plan.evidence import Evidence
 from failover.plan.plan import Plan, PlannedStep
 from failover.plan.risks import Looked, risks
+from failover.probes.found import Answer, Found
 from failover.standing import standing
 from host.errors import HotstandbyError
 from localized.errors import LocalizedError
@@ -25,6 +26,7 @@ from localized.prepare import Prepared, prepare_or_last
 from localized.problem import Weight
 from localized.role import Role
 from pair import Pair
+from pair.public_role import FAR, Believed, believed
 
 USUAL_S: Final = {"fence": 3.0, "localize": 3.0, "dns": 2.0, "proof": 0.5}
 """Seconds, where no earlier run tells better."""
@@ -71,9 +73,9 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
         meanwhile()
         seen = asking.result()
     known = standing.look(here.places, here.machine)
-    public = public_role.newest([one.said for one in seen.servers])
-    peer_epoch = seen.peer.status.epoch if seen.peer.status is not None else 0
-    epoch = 1 + max(known.epoch, peer_epoch, public.epoch if public is not None else 0)
+    counted = count(here.peer, known.epoch, seen)
+    public = public_role.newest([one.said for one in seen.servers], leaving_out=counted.left_out)
+    epoch = 1 + counted.epoch
     now = datetime.now().astimezone()
     sync, sync_age_s = sync_age.look(here, now)
     looked = Looked(
@@ -95,11 +97,47 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
         pair_digest=here.pair.digest,
         steps=steps(here, took(here), word=word, demotable=seen.peer.status is not None),
         risks=risks(looked, now),
-        evidence=(*seen.of_peer, *(one.found for one in seen.servers), seen.own.found, seen.clock, sync),
+        evidence=(
+            *seen.of_peer,
+            *(one.found for one in seen.servers),
+            *left_out(counted, known.epoch),
+            seen.own.found,
+            seen.clock,
+            sync,
+        ),
     )
     agreed = public is not None and public.machine == here.machine
     serves = known.is_primary and (agreed or here.pair.dns is None)
     return Made(plan, seen, prepared, serves, _degraded(here))
+
+
+def count(peer: str, known: int, seen: Evidence) -> Believed:
+    """The last promotion, as far as it is believed: by our own files, the name servers and the peer.
+
+    Args:
+        known: by our own files.
+    """
+    told = public_role.told([one.said for one in seen.servers])
+    if seen.peer.status is not None:
+        # Its word over ssh, and not that of its name server: the two are one witness.
+        told[peer] = seen.peer.status.epoch
+    return believed(told, known)
+
+
+def left_out(counted: Believed, known: int) -> tuple[Found, ...]:
+    """Evidence about each number that is not believed."""
+    return tuple(
+        Found(
+            "epoch",
+            name,
+            "the number of the last promotion",
+            Answer.ODD,
+            f"{name} tells promotion {epoch}, and {known} is known here: nobody else tells one near it"
+            f" ({FAR} is near), so it is left out",
+            0.0,
+        )
+        for name, epoch in sorted(counted.left_out.items())
+    )
 
 
 def newest_run(here: Here) -> Run | None:

@@ -17,6 +17,7 @@ from host.atomic import own_directory, replace_file
 from host.lock import holders
 from host.places import Places
 from host.reading import MISREAD, read_json
+from pair.public_role import sane
 
 _MOST_PROCESSES: Final = 2**22
 """The highest process id there is (proc(5), pid_max)."""
@@ -84,7 +85,8 @@ def _write(path: Path, epoch: int) -> None:
 
 def _read(path: Path, key: str = "epoch") -> int:
     try:
-        return max(0, int(read_json(path)[key]))
+        found = max(0, int(read_json(path)[key]))
+        return sane(found) if key == "epoch" else found
     except FileNotFoundError:
         return 0
     except (OSError, *MISREAD):

@@ -15,6 +15,7 @@ from host import clock
 from host.atomic import own_directory, replace_file
 from host.places import Places
 from localized.right import Right, read_right, right_file, why_not, withdraw_word, word_file
+from pair.public_role import LARGEST, sane
 
 
 class GaveWay(Refused):
@@ -49,8 +50,14 @@ def grant(places: Places, machine: str, epoch: int, reason: str, *, deadline_boo
 
     Raises:
         GaveWay
+        Refused: the number is one that nobody may ever be given: none would be higher.
         OSError
     """
+    if not 0 <= epoch < LARGEST:
+        raise Refused(
+            f"No right is given for promotion {epoch}: none could follow it. Look where that number comes from with: "
+            "failover plan promote"
+        )
     _still_ours(places, machine, epoch)
     right = Right(machine, epoch, clock.boot_id(), deadline_boottime, reason)
     own_directory(places.run)
@@ -95,6 +102,6 @@ def held(places: Places, machine: str) -> Held:
             continue
         against = why_not(right, machine=machine, boot=clock.boot_id(), now=clock.boottime())
         if against is None:
-            return Held(True, right.epoch, right.reason)
+            return Held(True, sane(right.epoch), right.reason)
         found.append(f"the right in {path} does not hold: {against}")
     return Held(False, 0, "; ".join(found) or "no right was given to this machine since it started")

@@ -16,6 +16,7 @@ from failover.standing import claim, fenced, right
 from host.places import Places
 from localized.generations import Store
 from localized.role import Role
+from pair.public_role import sane
 
 RoleName = Literal["primary", "standby", "unknown"]
 RUNS: Final = 20
@@ -138,10 +139,10 @@ def _runs(places: Places) -> _Told:
             continue
         if run is None:
             continue
-        epoch = max(told.epoch, run.epoch)
+        epoch = max(told.epoch, sane(run.epoch))
         told = replace(told, epoch=epoch, open_run="" if run.closed else f"{run.command} {run.number}")
         if run.command in {"promote", "switchover"} and run.closed.startswith(("done", "degraded")):
-            told = replace(told, served=run.epoch, stood_down=0)
+            told = replace(told, served=sane(run.epoch), stood_down=0)
         elif run.command == "demote":
             told = replace(told, stood_down=epoch)
     return told

@@ -106,6 +106,18 @@ def test_what_a_person_took_off_duty_stays_off_duty_until_a_person_promotes() ->
     assert "failover promote" in found.why
 
 
+def test_a_number_that_nobody_here_knows_of_makes_no_primary_and_is_given_to_nobody() -> None:
+    """Two servers that one attacker holds agree on it: it would stand in the right, and in every journal after it."""
+    lies = (says("ns3", "dallas", 999_999_999_999), says("boston", "dallas", 999_999_999_999))
+    found = decide("dallas", lies, STANDBY, known=7)
+    assert not found.primary
+    assert found.epoch == 0
+    assert "tell promotion 999999999999" in found.why
+    far = (says("ns3", "dallas", 5_000),)
+    assert not decide("dallas", far, STANDBY, known=7).primary
+    assert decide("dallas", far, status(epoch=5_000, served=4_999), known=7).primary  # the peer knows of it
+
+
 @pytest.mark.parametrize(
     ("peer", "kept"),
     [(status(dns_role="secondary"), True), (status(dns_role="primary"), False), (None, False)],

@@ -1,6 +1,9 @@
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from failover.dns.public_role import PublicRole, Said, agreed, newest, parse, text
+from pair.public_role import FAR, FARTHEST, LARGEST, believed
 
 DALLAS = PublicRole(7, "dallas")
 BOSTON = PublicRole(6, "boston")
@@ -51,3 +54,38 @@ def test_name_servers_agree_or_nothing_is_known(answers: list[Said], expected: P
 
 def test_the_newest_epoch_wins_where_servers_lag() -> None:
     assert newest([said("boston", BOSTON), said("ns3", DALLAS), said("dallas", None)]) == DALLAS
+
+
+@pytest.mark.parametrize(
+    ("told", "known", "epoch", "left_out"),
+    [
+        ({"boston": 7, "ns3": 8}, 6, 8, set()),
+        ({"boston": 7, "ns3": 7 + FAR}, 6, 7 + FAR, set()),  # within what may have happened beside its neighbour
+        ({"boston": 7, "ns3": 999_999_999_999}, 7, 7, {"ns3"}),
+        ({"ns3": 2_000}, 7, 7, {"ns3"}),  # one word from outside does not decide
+        ({"boston": 2_000, "ns3": 2_001}, 7, 2_001, set()),  # this machine was away for long
+        ({"boston": 999_999_999, "ns3": 999_999_999}, 7, 7, {"boston", "ns3"}),  # nor do two, that far
+        ({}, 7, 7, set()),
+    ],
+)
+def test_a_number_is_believed_for_what_it_is_near_to(
+    told: dict[str, int], known: int, epoch: int, left_out: set[str]
+) -> None:
+    found = believed(told, known)
+    assert (found.epoch, set(found.left_out)) == (epoch, left_out)
+
+
+@drawn(
+    st.dictionaries(st.sampled_from(["boston", "dallas", "ns3"]), st.integers(0, 7), min_size=1),
+    st.integers(0, 10**13),
+    st.integers(0, 7),
+)
+def test_one_liar_moves_the_count_by_little_and_never_to_its_end(honest: dict[str, int], lie: int, known: int) -> None:
+    found = believed({**honest, "liar": lie}, known)
+    assert max(known, *honest.values()) <= found.epoch <= max(known, *honest.values()) + FAR
+    assert found.epoch < LARGEST
+
+
+@drawn(st.dictionaries(st.text(max_size=3), st.integers(0, 10**13)), st.integers(0, LARGEST))
+def test_however_many_lie_it_stays_within_reach(told: dict[str, int], known: int) -> None:
+    assert known <= believed(told, known).epoch <= min(LARGEST, known + FARTHEST)

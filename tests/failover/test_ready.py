@@ -12,13 +12,15 @@ from failover.dns.public_role import PublicRole, Said
 from failover.facts import codecs, dialplan_digest, expiry_of, modules
 from failover.overview import FollowedName, Overview, Side, agrees, followed, next_step, role, trunk_state
 from failover.peer.remote import Asked
-from failover.peer.words import Pbx, Registration, Status
+from failover.peer.secrets import Secrets
+from failover.peer.words import Pbx, Readiness, Registration, Status
 from failover.plan.evidence import Evidence, OwnAsked, clock
 from failover.plan.risks import Looked, risks
 from failover.probes.found import Answer, Found
 from failover.probes.iax import frame, pong
 from failover.probes.name_server import Asked as ServerAsked
-from failover.ready import Good, Prepared, exit_code, items
+from failover.proof.look import Proven
+from failover.ready import Good, Item, Prepared, exit_code, items
 from host.exits import Exit
 from tests.failover.test_peer_words import status
 from tests.pair.example import example
@@ -33,7 +35,8 @@ def found(probe: str, answer: Answer, words: str = "") -> Found:
 BOSTON = status(machine="boston", role="primary", right_held=True, is_primary=True, pair_digest=PAIR.digest)
 ASKED = Asked(found("ssh", Answer.YES), BOSTON, 0.1, 0.2)
 DEAD = Asked(found("ssh", Answer.SILENT, "boston's ssh hung for 5 s"), None)
-PREPARED = Prepared("3-primary-0123456789ab", 60.0, True, (), (), "", 10**9, "", "", "")
+PREPARED = Prepared("3-primary-0123456789ab", 60.0, True, (), (), "", 10**9, "", "", "", epoch=7)
+TOLD = PublicRole(7, "boston")
 OWN = OwnAsked(found("asterisk", Answer.YES), Pbx(state="answers", words="it answers", listed=True))
 CARRIERS = {"acme": found("sip", Answer.YES), "own": found("iax", Answer.YES)}
 
@@ -41,7 +44,7 @@ CARRIERS = {"acme": found("sip", Answer.YES), "own": found("iax", Answer.YES)}
 def evidence(peer: Asked = ASKED, own: OwnAsked = OWN, dns: Answer = Answer.YES) -> Evidence:
     servers = tuple(
         ServerAsked(
-            Found("dns", name, "", dns if name == "dallas" else Answer.YES, name, 0.0), Said(name, True, None, ""), 1
+            Found("dns", name, "", dns if name == "dallas" else Answer.YES, name, 0.0), Said(name, True, TOLD, ""), 1
         )
         for name in ("boston", "dallas", "ns3")
     )
@@ -55,7 +58,6 @@ SILENT_OWN = OwnAsked(found("asterisk", Answer.SILENT), Pbx(state="silent", word
     ("prepared", "seen", "carriers", "code", "name"),
     [
         (PREPARED, evidence(), CARRIERS, Exit.DONE, ""),
-        (PREPARED, evidence(DEAD), CARRIERS, Exit.DEGRADED, "fence"),
         (replace(PREPARED, generation=""), evidence(), CARRIERS, Exit.DEGRADED, "files"),
         (replace(PREPARED, of_this_pair=False), evidence(), CARRIERS, Exit.DEGRADED, "files"),
         (replace(PREPARED, stops=("sip.conf does not include it",)), evidence(), CARRIERS, Exit.FAILED, "files"),
@@ -78,6 +80,100 @@ def test_what_stands_in_the_way_is_named_alone(
     assert [one.name for one in told if one.good is not Good.YES] == ([name] if name else [])
     assert all(one.mend for one in told if one.good is not Good.YES)
     assert exit_code(told) is code
+
+
+def names(told: tuple[Item, ...]) -> dict[str, Good]:
+    return {one.name: one.good for one in told if one.good is not Good.YES}
+
+
+def test_what_nobody_looked_at_is_not_fine() -> None:
+    told = items(PAIR, "dallas", PREPARED, evidence(DEAD), CARRIERS, primary=False)
+    assert names(told) == {"fence": Good.LATER, "clock": Good.UNSEEN}
+    assert exit_code(told) is Exit.DEGRADED
+    told = items(PAIR, "dallas", PREPARED, evidence(), CARRIERS, primary=False, secrets=Secrets(unknown="ssh hung"))
+    assert names(told)["secrets"] is Good.UNSEEN
+    assert exit_code(told) is Exit.DEGRADED
+
+
+def test_no_advice_of_ready_leads_back_to_status_nor_that_of_status_to_ready() -> None:
+    """Neither knows more than the other when the peer or a name server is silent."""
+    seen = evidence(DEAD)
+    servers = tuple(replace(one, found=found("dns", Answer.SILENT)) for one in seen.servers)
+    told = items(PAIR, "dallas", PREPARED, replace(seen, servers=servers), CARRIERS, primary=False)
+    assert not [one for one in told if "failover status" in one.mend]
+    said = next_step(overview(boston=None, dallas=BOTH), "")
+    assert "boston's ssh hung" in said
+    assert "failover ready" not in said
+
+
+@pytest.mark.parametrize(
+    ("good", "expected"), [(True, {}), (False, {"domino": Good.LATER}), (None, {"domino": Good.UNSEEN})]
+)
+def test_a_dead_domino_is_seen_beforehand(good: bool | None, expected: dict[str, Good]) -> None:
+    site = Proven("domino", good, "domino-local does not answer", 0.1)
+    assert names(items(PAIR, "dallas", PREPARED, evidence(), CARRIERS, primary=False, domino=[site])) == expected
+
+
+SHARED = "trunks.acme.secret_file"
+SERVING = Asked(
+    found("ssh", Answer.YES),
+    BOSTON.model_copy(
+        update={
+            "asterisk": Pbx(
+                state="answers",
+                words="",
+                listed=True,
+                registrations=(Registration(trunk="acme", shared=True, state="Registered", registered=True),),
+            )
+        }
+    ),
+    0.1,
+    0.2,
+)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "seen", "proven", "expected"),
+    [
+        (Secrets(same=(SHARED,)), evidence(SERVING), {}, {}),  # the peer holds it, with the same password
+        (Secrets(same=(SHARED,)), evidence(), {}, {"secrets": Good.UNSEEN}),  # the peer does not: who knows
+        (Secrets(same=(SHARED,)), evidence(), {"acme": 1.0}, {}),  # it registered from here itself
+        (Secrets(differ=(SHARED,)), evidence(SERVING), {"acme": 1.0}, {"secrets": Good.NO}),  # acme is required
+        (Secrets(differ=("dns.key_file",)), evidence(SERVING), {"acme": 1.0}, {"secrets": Good.LATER}),
+        (Secrets(differ=("asterisk.ami.secret_file",)), evidence(SERVING), {"acme": 1.0}, {}),  # each may have its own
+    ],
+)
+def test_a_secret_that_is_another_one_than_the_peers_is_found_before_a_number_is_off_the_air(
+    secrets: Secrets, seen: Evidence, proven: dict[str, float], expected: dict[str, Good]
+) -> None:
+    told = items(PAIR, "dallas", replace(PREPARED, proven=proven), seen, CARRIERS, primary=False, secrets=secrets)
+    assert names(told) == expected
+
+
+def test_a_primary_that_was_overtaken_is_told_so_first_with_the_one_command() -> None:
+    seen = evidence()
+    said = replace(seen.servers[2], said=Said("ns3", True, PublicRole(8, "boston"), ""))
+    seen = replace(seen, servers=(*seen.servers[:2], said))
+    serving = replace(PREPARED, right_epoch=7)
+    first = items(PAIR, "dallas", serving, seen, CARRIERS, primary=True)[0]
+    assert (first.name, first.good, first.mend) == ("OVERTAKEN", Good.NO, "failover demote")
+    assert "ns3 says that boston was promoted with 8, later than its 7" in first.words
+    assert "OVERTAKEN" not in names(items(PAIR, "dallas", serving, seen, CARRIERS, primary=False))
+
+
+def test_a_pair_that_published_nothing_is_told_what_a_reboot_would_do() -> None:
+    seen = evidence()
+    servers = tuple(replace(one, said=replace(one.said, role=None)) for one in seen.servers)
+    told = items(PAIR, "dallas", PREPARED, replace(seen, servers=servers), CARRIERS, primary=False)
+    assert names(told) == {"dns record": Good.LATER}
+
+
+def test_a_number_that_one_server_made_up_is_named_and_left_out() -> None:
+    seen = evidence()
+    liar = replace(seen.servers[2], said=Said("ns3", True, PublicRole(999_999_999_999, "dallas"), ""))
+    told = items(PAIR, "dallas", PREPARED, replace(seen, servers=(*seen.servers[:2], liar)), CARRIERS, primary=False)
+    assert names(told) == {"dns ns3": Good.LATER}
+    assert "not believed" in next(one.words for one in told if one.name == "dns ns3")
 
 
 def test_a_name_server_that_tells_an_older_promotion_is_named() -> None:
@@ -165,18 +261,28 @@ HOLDS = Pbx(
     ),
 )
 PRIMARY = BOSTON.model_copy(update={"asterisk": HOLDS})
-STANDBY = status(machine="dallas", pair_digest=PAIR.digest)
+LOOKED = Readiness(at=1_800_000_000.0 - 180, exit=0)
+STANDBY = status(machine="dallas", pair_digest=PAIR.digest, readiness=LOOKED)
 RIGHT = FollowedName("pbx", (("192.0.2.11", ("boston", "dallas", "ns3")),), ())
 
 
-def overview(boston: Status | None = PRIMARY, dallas: Status | None = STANDBY, dns: FollowedName = RIGHT) -> Overview:
+def overview(
+    boston: Status | None = PRIMARY,
+    dallas: Status | None = STANDBY,
+    dns: FollowedName = RIGHT,
+    said: tuple[Said, ...] = (),
+) -> Overview:
     sides = (
         Side("boston", boston, found("ssh", Answer.SILENT if boston is None else Answer.YES, "boston's ssh hung")),
         Side("dallas", dallas, found("own", Answer.YES)),
     )
-    return Overview(PAIR, "dallas", sides, (dns,), 0.0)
+    return Overview(PAIR, "dallas", sides, (dns,), 0.0, said)
 
 
+OLD = PRIMARY.model_copy(update={"right_epoch": 7})
+LATER = Said("ns3", True, PublicRole(8, "dallas"), "")
+LIAR = Said("ns3", True, PublicRole(10**11, "dallas"), "")
+NOT_READY = Readiness(at=1_800_000_000.0, exit=1, names=("acme",))
 LOST = HOLDS.model_copy(update={"registrations": (HOLDS.registrations[1],)})
 REJECTED = HOLDS.model_copy(
     update={
@@ -187,6 +293,7 @@ REJECTED = HOLDS.model_copy(
     }
 )
 BOTH = STANDBY.model_copy(update={"is_primary": True, "role": "primary", "right_held": True, "asterisk": HOLDS})
+NEWER = BOTH.model_copy(update={"right_epoch": 8})
 
 
 @pytest.mark.parametrize(
@@ -197,7 +304,23 @@ BOTH = STANDBY.model_copy(update={"is_primary": True, "role": "primary", "right_
         (overview(dallas=BOTH), "", "BOTH machines serve; on dallas, type: failover demote"),
         (overview(dallas=BOTH.model_copy(update={"epoch": 8})), "", "on boston, type: failover demote"),
         (overview(boston=None), "", "nobody is known to serve. Here, type: failover plan promote"),
-        (overview(boston=None, dallas=BOTH), "", "boston's ssh hung; see what could be done"),
+        (overview(boston=None, dallas=BOTH), "", "boston's ssh hung; see to boston: its power, its network"),
+        (
+            overview(boston=OLD, dallas=NEWER),
+            "",
+            "On boston, type: failover demote",
+        ),
+        (overview(boston=OLD, said=(LATER,)), "", "boston was overtaken: name server ns3 says"),
+        (overview(boston=OLD, dallas=None, said=(LATER,)), "", "On boston, type: failover demote"),
+        (overview(boston=OLD, said=(replace(LATER, role=PublicRole(7, "boston")),)), "", "nothing to do"),
+        (overview(boston=OLD, said=(LIAR,)), "", "nothing to do"),
+        (
+            overview(dallas=STANDBY.model_copy(update={"readiness": None})),
+            "",
+            "whether dallas could take over; there, type: failover ready",
+        ),
+        (overview(dallas=STANDBY.model_copy(update={"warning": "It is not TOML."})), "", "render-localized --check"),
+        (overview(dallas=STANDBY.model_copy(update={"readiness": NOT_READY})), "", "dallas is NOT ready: acme;"),
         (overview(boston=STANDBY.model_copy(update={"machine": "boston"})), "", "nobody serves; on dallas"),
         (overview(dallas=STANDBY.model_copy(update={"asterisk": HOLDS})), "", "BOTH machines serve"),
         (overview(dallas=STANDBY.model_copy(update={"open_run": "promote 3"})), "", "failover promote --abort"),
@@ -232,7 +355,10 @@ def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
     def told(**changed: object) -> str:
         return role(Side("dallas", STANDBY.model_copy(update=changed), found("own", Answer.YES)))
 
-    assert told() == "standby, ready"
+    assert told() == "standby, ready (3 min ago)"
+    assert told(readiness=None) == "standby, readiness not looked at"
+    assert told(readiness=NOT_READY) == "standby, NOT ready: acme (0 s ago)"
+    assert told(readiness=LOOKED.model_copy(update={"at": 1.0})) == "standby, readiness not looked at"
     assert told(fenced="a test") == "FENCED"
     assert told(asterisk=HOLDS) == "standby, BUT REGISTERED"
     assert told(role="primary") == "primary, without the right"

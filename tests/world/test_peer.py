@@ -151,3 +151,37 @@ def test_status_tells_both_machines_and_what_to_do(world: World) -> None:
     assert "dallas  PRIMARY" in shown, shown
     assert max(map(len, shown.splitlines()[:-1])) <= 100
     assert shown.splitlines()[-1].startswith("next ")
+
+
+SECRETS = """
+from dataclasses import asdict
+from failover.peer.remote import Peer
+print(json.dumps(asdict(Peer(here).secrets())))
+"""
+
+
+def test_a_password_that_was_changed_on_one_machine_alone_is_named_over_ssh(world: World) -> None:
+    found = python(world.dallas, SECRETS)
+    assert (found["differ"], found["unread"], found["unknown"]) == ([], [], "")
+    assert "trunks.acme.secret_file" in found["same"]
+    secret = world.dallas.path("/etc/hotstandby/secrets/acme")
+    kept = secret.read_text()
+    try:
+        secret.write_text("another one")
+        assert python(world.dallas, SECRETS)["differ"] == ["trunks.acme.secret_file"]
+        assert python(world.boston, SECRETS)["differ"] == ["trunks.acme.secret_file"]
+    finally:
+        secret.write_text(kept)
+    log = world.boston.path("/var/lib/hotstandby/peer.log").read_text()
+    assert "192.0.2.12 compares secrets" in log
+    assert "another one" not in log
+
+
+def test_the_key_cannot_move_the_count_of_promotions_to_where_it_ends(world: World) -> None:
+    """One such request, believed, stood in the journals of both machines for good."""
+    before = python(world.boston, LOOK)["status"]
+    for epoch in (999_999_999_999, 999_999_999, before["epoch"] + 1_001):
+        done = raw(world.boston, "root@192.0.2.12", f"demote {epoch}")
+        assert done.returncode == 3, done.stdout
+        assert f"for promotion {epoch}" in json.loads(done.stdout)["body"]["reason"]
+    assert python(world.boston, LOOK)["status"]["epoch"] == before["epoch"]
