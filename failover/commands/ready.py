@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -62,6 +63,9 @@ def command(here: Here, as_json: bool) -> None:
 
 def look(here: Here) -> tuple[Item, ...]:
     """Every item, all looked at at once."""
+    if here.pair.domino.sites:
+        # Two of the looks load it: at once, from its middle, one of them would find half of it.
+        importlib.import_module("requests")
     with ThreadPoolExecutor(5) as pool:
         evidence = pool.submit(gather, here)
         registrars = pool.submit(ask_registrars, here)

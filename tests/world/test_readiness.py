@@ -4,24 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import World
+from lab import __file__ as lab_package
+from lab.accounts import WWW
+from lab.daemon import Daemon
+from lab.errors import LabError
 from lab.machine import Machine
 from tests.world.conftest import Worlds
+from tests.world.cutover import DELEGATION, SERVED, name_servers, names_agree
+from tests.world.failing import await_true
 from tests.world.pairing import become, introduce, mended
 
 pytestmark = pytest.mark.world
+DOMINO: dict[str, Daemon] = {}
+"""The Domino of each machine."""
+
+
+def start_domino(machine: Machine) -> Daemon:
+    argv = ["python", "-m", "lab.domino", "--bind", f"{WWW[machine.name]}:80", "--site", machine.name]
+    started = machine.spawn(argv, env={"PYTHONPATH": str(Path(lab_package).parents[1])}, name="domino")
+    await_true(lambda: listens(machine))
+    return started
+
+
+def listens(machine: Machine) -> bool:
+    try:
+        machine.connect(WWW[machine.name], 80).close()
+    except LabError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
 def world(worlds: Worlds) -> World:
-    made = worlds("16", "22", sshd=True, named=True, trunks=["acme", "metro"])
+    made = worlds("16", "22", sshd=True, named=True, trunks=["acme", "metro"], extra=DELEGATION)
     introduce(made)
-    become(made.boston, "primary")
     become(made.dallas, "standby")
+    become(made.boston, "standby")
+    for machine in (made.boston, made.dallas):
+        DOMINO[machine.name] = start_domino(machine)
+    done = made.boston.run(["failover", "promote"], deadline_s=120)
+    assert done.returncode == SERVED, done.stdout + done.stderr
+    names_agree(made, made.boston, name_servers(made))
     return made
 
 
@@ -33,6 +62,7 @@ def _mended(world: World) -> Iterator[None]:
 
 def told(machine: Machine, command: str) -> tuple[int, dict[str, Any]]:
     done = machine.run(["failover", command, "--json"], deadline_s=60)
+    assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
 
@@ -47,11 +77,44 @@ def errors(findings: dict[str, Any]) -> set[str]:
 def test_a_whole_pair_is_ready_and_has_nothing_to_mend(world: World) -> None:
     for machine in (world.boston, world.dallas):
         code, found = told(machine, "ready")
-        assert code == 0, found
+        assert code == 0, [one for one in found["items"] if one["good"] != "ready"]
         assert {"acme", "metro", "dns ns3", "asterisk", "clock"} <= {one["name"] for one in found["items"]}
         code, found = told(machine, "check")
         assert errors(found) == set(), found
         assert code in (0, 5)
+
+
+def test_status_tells_what_the_standbys_own_ready_found(world: World) -> None:
+    told(world.dallas, "ready")
+    status = told(world.boston, "status")[1]
+    assert status["machines"]["dallas"]["role"].startswith("standby, ready (")
+    secret = world.dallas.path("/etc/hotstandby/secrets/acme")
+    kept = secret.read_text()
+    try:
+        secret.write_text("another password")
+        code, found = told(world.dallas, "ready")
+        assert (code, bad(found)) == (1, {"secrets"})
+        status = told(world.boston, "status")[1]
+        assert status["machines"]["dallas"]["role"].startswith("standby, NOT ready: secrets (")
+        assert status["next"] == "dallas is NOT ready: secrets; there, type: failover ready"
+    finally:
+        secret.write_text(kept)
+    assert told(world.dallas, "ready")[0] == 0
+
+
+def test_a_dead_domino_and_a_peer_that_cannot_be_asked_are_not_fine(world: World) -> None:
+    DOMINO["dallas"].terminate(5)
+    try:
+        code, found = told(world.dallas, "ready")
+        assert code == 5
+        assert [one["name"] for one in found["items"] if one["good"] != "ready"] == ["domino"]
+    finally:
+        DOMINO["dallas"] = start_domino(world.dallas)
+    world.boston.stop_sshd()
+    code, found = told(world.dallas, "ready")
+    said = {one["name"]: one["good"] for one in found["items"] if one["good"] != "ready"}
+    assert (code, said["clock"], said["secrets"]) == (5, "unknown", "unknown")
+    assert not [one for one in found["items"] if "failover status" in one["mend"]]
 
 
 def test_what_differs_between_16_and_22_is_told(world: World) -> None:
