@@ -21,6 +21,7 @@ import requests
 
 from ami_watcher.history import Entry
 from host.hook import run_parts, run_program
+from host.hush import hush
 from host.printable import printable
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ class Webhook:
         """
         self._address = address
         self._deadline_s = deadline_s
+        hush()  # the address may hold a token
         self._session = requests.Session()
         # Neither a proxy nor a password of ~/.netrc is taken from whoever started the daemon.
         self._session.trust_env = False

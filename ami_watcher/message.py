@@ -21,6 +21,8 @@ Value = TypeVar("Value")
 
 MOST_ITEMS: Final = 200_000
 """Items of one list; an Asterisk with more contacts than this is not one that we know of."""
+MOST_BYTES: Final = 128 * 2**20
+"""Of one list, all its items together; 100,000 contacts make about 60 MiB."""
 
 
 class _Once(Generic[Owner, Value]):
@@ -164,6 +166,7 @@ class Action(panoramisk.actions.Action):  # type: ignore[misc]
     def __init__(self, name: str, fields: Iterable[tuple[str, str]] = (), *, as_list: bool | None = None) -> None:
         super().__init__({"Action": name, **dict(fields)}, as_list=as_list)
         self.dropped = 0
+        self._bytes = 0
 
     @property
     def name(self) -> str:
@@ -187,7 +190,8 @@ class Action(panoramisk.actions.Action):  # type: ignore[misc]
         """Takes a message that carries this ActionID; True when it was the last."""
         if message.raw.startswith(b"Event: AuthDetail\r\n"):
             return False
-        if len(self.responses) >= MOST_ITEMS:
+        self._bytes += len(message.raw)
+        if len(self.responses) >= MOST_ITEMS or self._bytes > MOST_BYTES:
             # Its caller's deadline ends it: a list without end is an Asterisk gone mad.
             self.dropped += 1
             return False

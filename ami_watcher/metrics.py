@@ -32,6 +32,11 @@ END: Final = b"# EOF\n"
 """The last line of OpenMetrics."""
 
 
+KINDS: Final = ("application/openmetrics-text", "text/plain")
+MOST_KINDS: Final = 100
+"""In an Accept header; Prometheus names five."""
+
+
 class Metrics:
     """Counts, and writes down what is known when it is asked."""
 
@@ -64,7 +69,9 @@ class Metrics:
     def _written(
         self, glance: Glance, daemon: tuple[Metric, ...], changes: Mapping[tuple[str, str], int], accept: str
     ) -> tuple[bytes, str]:
-        encode, kind = choose_encoder(accept)
+        # The kind alone: the library compares whatever stands behind `version=` with a number.
+        kinds = [one.partition(";")[0].strip() for one in accept.split(",", MOST_KINDS)]
+        encode, kind = choose_encoder(next((one for one in kinds if one in KINDS), ""))
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Families((*daemon, *_moment(glance))))
         registry.register(self._process)

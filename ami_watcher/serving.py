@@ -21,7 +21,12 @@ from host.errors import HotstandbyError
 
 MOST_CONNECTIONS: Final = 128
 FIRST_REQUEST_S: Final = 10.0
-"""How long a client may hold a connection without having asked for anything."""
+"""How long a client may take to ask for anything, from its connection to the last byte of its request's head."""
+NEXT_REQUEST_S: Final = 25.0
+"""The same from one answer to the next request, which may begin within KEEP_ALIVE_S."""
+ANSWER_S: Final = 30.0
+"""For one request in all, from its head to the last byte that its client takes of the answer."""
+KEEP_ALIVE_S: Final = 15
 STALLED_MS: Final = 30_000
 """The kernel ends a connection whose client has taken nothing for so long."""
 BACKLOG: Final = 64
@@ -31,22 +36,64 @@ class CannotListen(HotstandbyError):
     """The address or the port is not to be had."""
 
 
+LASTING: Final = frozenset({"/api/events"})
+"""Answers without an end; their clients are bounded where they are served (stream.py, hub.py)."""
+
+
 class Impatient(H11Protocol):
-    """HTTP/1.1 as uvicorn speaks it, with an end for clients that connect and ask for nothing."""
+    """HTTP/1.1 as uvicorn speaks it, with so much time in all for each request, and a place for whoever comes.
+
+    uvicorn's own limits begin anew with every byte, and refuse newcomers where all places are taken: whoever takes them
+    all and says little closes the page to everybody. Here the oldest gives way, but for those who listen to events.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
-        self._patience = asyncio.get_running_loop().call_later(FIRST_REQUEST_S, self._lose_patience)
+        self._clock = asyncio.get_running_loop()
+        self._patience: asyncio.TimerHandle | None = None
+        self.begun = self._clock.time()
+        self._hurry(FIRST_REQUEST_S)
+        others = [one for one in self.connections if isinstance(one, Impatient) and one.gives_way]
+        if self.limit_concurrency is not None and len(self.connections) * 2 > self.limit_concurrency and others:
+            min(others, key=lambda one: one.begun).end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
-        self._patience.cancel()
+        self._hurry(None)
         super().connection_lost(exc)
 
-    def _lose_patience(self) -> None:
-        if self.cycle is None:
-            self.transport.close()
+    def handle_events(self) -> None:
+        """Bytes have come, or an answer was complete and more of them had come before."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._hurry(None if self.lasting else ANSWER_S)
+
+    def on_response_complete(self) -> None:
+        """The next request has its own time."""
+        self._hurry(NEXT_REQUEST_S)
+        super().on_response_complete()
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is being answered without an end."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and cycle.scope["path"] in LASTING
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether somebody else may have its place."""
+        return not self.lasting and not self.transport.is_closing()
+
+    def end(self) -> None:
+        """Lets go of it at once."""
+        self.transport.abort()
+
+    def _hurry(self, seconds: float | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = None if seconds is None else self._clock.call_later(seconds, self.end)
 
 
 class Server(uvicorn.Server):
@@ -68,9 +115,10 @@ def server(app: ASGIApp, *, most: int = MOST_CONNECTIONS) -> Server:
         "lifespan": "off",
         "ws": "none",
         "http": Impatient,
-        "limit_concurrency": most,
+        # As many again are on their way out.
+        "limit_concurrency": 2 * most,
         "backlog": BACKLOG,
-        "timeout_keep_alive": 15,
+        "timeout_keep_alive": KEEP_ALIVE_S,
         "timeout_graceful_shutdown": 1,
         "h11_max_incomplete_event_size": 16 * 1024,
     }
@@ -137,12 +185,15 @@ EXPECTED: Final = (
     "ASGI callable returned without completing",
     "Exceeded concurrency limit",
     "Invalid HTTP request received",
+    "Unsupported upgrade request",
+    "No supported WebSocket library",
 )
 
 
 class _Expected(logging.Filter):
     """Drops what uvicorn says and nobody can use: that a stalled listener's answer stays unfinished, which we mean, and
-    that somebody, it does not say who, sent what is no HTTP, which every port scanner does."""
+    that somebody, it does not say who, sent what is no HTTP or asks for another protocol, as every port scanner does.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()

@@ -20,6 +20,7 @@ import urllib3
 from agi.domino.deadline import DeadlineAdapter, Exchange, under_way
 from agi.domino.errors import DominoError, Late, NotData, Unreachable
 from agi.domino.wire import Ask, Reply
+from host.hush import hush
 from host.printable import printable
 
 BODY_LIMIT: Final = 256 * 1024
@@ -159,6 +160,7 @@ class Http:
 
 
 def _session(base: str, connections: int, tls_host_name: str | None, tls_ca_file: str | None) -> requests.Session:
+    hush()
     session = requests.Session()
     session.trust_env = False
     session.headers.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import logging
 import queue
 import re
 import threading
@@ -25,6 +24,7 @@ from failover.carrier.preset import (
 )
 from failover.errors import FailoverError
 from failover.journal.mask import Mask
+from host.hush import hush
 from host.printable import printable
 
 _LIMIT: Final = 1024 * 1024
@@ -67,12 +67,6 @@ class CarrierUnclear(CarrierError):
     """No answer, or none that makes sense: whether anything was done is not known. Read before anything else."""
 
 
-def _silence_urllib3() -> None:
-    """urllib3 logs paths with their query and headers that it cannot read: voip.ms wants the password in the query, and
-    an answer's cookies are nobody's business. What matters of it is in our own errors."""
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Account:
     """Who we are at a carrier.
@@ -101,7 +95,7 @@ class CarrierApi:
         self._account = account
         self._mask = mask
         mask.hide_login(account.user, account.secret)
-        _silence_urllib3()
+        hush()
 
     @property
     def title(self) -> str:

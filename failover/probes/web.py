@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from failover.probes.found import Answer, Found
+from host.hush import hush
 from host.printable import printable
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def site(subject: str, alias: str, address: str, marker: str | None, *, port: in
     import requests
     import urllib3
 
+    hush()
     host = f"[{address}]" if ":" in address else address
     url = f"http://{host}{'' if port == 80 else f':{port}'}{marker or '/'}"
     asked = f"{url} as {alias}"
@@ -42,6 +44,9 @@ def site(subject: str, alias: str, address: str, marker: str | None, *, port: in
             session.trust_env = False  # a proxy would answer for a dead machine
             headers = {"Host": alias, "User-Agent": "hotstandby", "Accept-Encoding": "identity"}
             with session.get(url, headers=headers, timeout=DEADLINE_S, stream=True, allow_redirects=False) as response:
+                if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                    # A few bytes of it may stand for as many as memory holds.
+                    return found(Answer.ODD, "compressed its answer although told not to")
                 page = _page(response, started + DEADLINE_S)
     except requests.exceptions.ConnectTimeout:
         return found(Answer.SILENT, f"was silent for {DEADLINE_S:g} s")

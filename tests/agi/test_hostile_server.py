@@ -95,3 +95,11 @@ def test_no_bytes_are_worse_than_an_error(raw: Raw, head: bytes, rest: bytes) ->
     raw.says, raw.flood = head + rest, b""
     with contextlib.suppress(DominoError):
         assert isinstance(raw.ask().text, str)
+
+
+def test_what_a_library_thinks_of_a_header_stands_in_no_log(raw: Raw, caplog: pytest.LogCaptureFixture) -> None:
+    raw.says, raw.flood = OK + b"Set-Cookie: DomAuthSessId=5e55101\r\nno header\r\n: x\r\n\r\n{}", b""
+    with contextlib.suppress(DominoError):
+        raw.http.exchange(Ask("/phones.nsf?Key=4155551212"), time.monotonic() + 5)
+    assert "5e55101" not in caplog.text
+    assert "4155551212" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import time
@@ -13,12 +14,13 @@ from urllib.parse import urlencode
 import pytest
 
 from ami_watcher import hub, stream
+from ami_watcher import serving as web
 from ami_watcher.documents import Contacts, History, Registrations
 from ami_watcher.history import Entry
 from ami_watcher.registration import Registration, State
 from ami_watcher.snapshot import LinkState
 from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
-from tests.ami_watcher.served import TOKEN, serving
+from tests.ami_watcher.served import TOKEN, Events, serving
 from tests.ami_watcher.until import until
 
 
@@ -313,3 +315,77 @@ async def test_what_is_no_http_is_refused_and_fills_no_log(tmp_path: Path, caplo
         writer.close()
         assert (await served.get("/healthz")).status == 200
     assert "Invalid HTTP" not in caplog.text
+
+
+STALLED = {
+    "a request without an end": b"GET /api/registrations HTTP/1.1\r\nHost: local",
+    "a form that never comes": b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n\r\n",
+    "silence": b"",
+}
+
+
+@pytest.mark.parametrize("said", STALLED.values(), ids=STALLED.keys())
+async def test_clients_that_stall_on_all_places_close_the_page_to_nobody(tmp_path: Path, said: bytes) -> None:
+    async with serving(tmp_path, watcher='token_file = "watcher-token"') as served:
+        listening, first = await asyncio.open_connection("127.0.0.1", served.port)
+        who = f"Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        first.write(f"GET /api/events HTTP/1.1\r\n{who}".encode())
+        events = Events(listening, await listening.readuntil(b"\r\n\r\n"))
+        await events.next()
+        stalled = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(web.MOST_CONNECTIONS + 40)]
+        for _, writer in stalled:
+            writer.write(said)
+        await asyncio.sleep(0.2)
+        assert (await served.get("/healthz")).status == 200
+        assert (await served.get("/api/registrations", Authorization=f"Bearer {TOKEN}")).status == 200
+        # Who listens keeps its place, though it came first.
+        served.source.become("acme", State.REJECTED)
+        assert (await events.next())["event"] == "registration"
+        for _, writer in [*stalled, (listening, first)]:
+            writer.close()
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", STALLED["a form that never comes"]],
+    ids=["at once", "after an answer", "in a form"],
+)
+async def test_a_request_has_so_much_time_in_all_however_it_drips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    for name in ("FIRST_REQUEST_S", "NEXT_REQUEST_S", "ANSWER_S"):
+        monkeypatch.setattr(web, name, 1.5)
+    async with serving(tmp_path, watcher='token_file = "watcher-token"') as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(first)
+
+        async def drip() -> None:
+            while True:
+                writer.write(b"G")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.create_task(drip())
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(20):
+                while await reader.read(4096):
+                    pass
+        dripping.cancel()
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            await dripping
+        writer.close()
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text; version=²", "text/plain;version=1.x", ",;=" * 500])
+async def test_metrics_are_given_whatever_is_accepted(tmp_path: Path, accept: str) -> None:
+    async with serving(tmp_path) as served:
+        answer = await served.get("/metrics", Accept=accept)
+        assert (answer.status, b"hotstandby_ami_up" in answer.body) == (200, True)
+
+
+async def test_who_asks_for_another_protocol_fills_no_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(tmp_path) as served:
+        answer = await served.get("/healthz", Connection="upgrade", Upgrade="websocket")
+        assert answer.status == 200
+    assert "upgrade" not in caplog.text.lower()
+    assert "pip install" not in caplog.text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.guard import SESSION_S, Tokens, host_of, is_loopback
+from ami_watcher.guard import SESSION_S, Tokens, host_of, is_loopback, sessions_of
 
 # What a header can hold: bytes, read as Latin-1.
 headers = st.binary(max_size=120).map(lambda data: data.decode("latin-1"))
@@ -28,10 +30,40 @@ def test_the_port_of_a_host_header_does_not_matter(header: str, host: str) -> No
     assert host_of(header) == host
 
 
+@pytest.mark.parametrize(
+    ("header", "sessions"),
+    [
+        ("hotstandby=1.a", ["1.a"]),
+        (' theme=dark;hotstandby="1.a" ; x', ["1.a"]),
+        ("a=\\; =; ;; $Version=1; hotstandby=1.a", ["1.a"]),  # what others set hides nothing
+        ("hotstandby=old; hotstandby=1.a", ["old", "1.a"]),
+        ("hotstandby2=1.a; xhotstandby=1.a; hotstandby", []),
+        ("hotstandby=x;" * 90, ["x"] * 4),
+        ("", []),
+    ],
+)
+def test_a_session_is_found_among_other_cookies(header: str, sessions: list[str]) -> None:
+    assert sessions_of(header) == sessions
+
+
+@pytest.mark.parametrize("piece", ["\\", '"\\', '\\"', ";", "=", "hotstandby=", '"', " "])
+def test_a_cookie_takes_time_by_its_length_alone(piece: str) -> None:
+    def took(length: int) -> float:
+        header = 'hotstandby="' + (piece * length)[:length] + '"'
+        begun = time.process_time()
+        for _ in range(5):
+            sessions_of(header)
+        return time.process_time() - begun
+
+    # Sixteen times as long: by the square it would be 256 times as much.
+    assert min(took(64_000) for _ in range(3)) < 60 * max(min(took(4_000) for _ in range(3)), 0.0005)
+
+
 @given(headers)
 def test_any_header_is_judged_without_breaking(text: str) -> None:
     tokens = Tokens("open-Sesame0")
     host_of(text)
+    assert not any(tokens.holds(session) for session in sessions_of(text))
     assert not tokens.fits(text)
     assert not tokens.holds(text)
 

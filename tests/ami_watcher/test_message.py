@@ -99,3 +99,14 @@ async def test_authentication_details_are_no_part_of_a_list() -> None:
 async def test_the_headers_of_an_action_begin_with_its_name_and_id() -> None:
     names = [name for name, _ in Action("Reload", [("Module", "chan_sip")]).lines]
     assert names == ["Action", "Module", "ActionID"]
+
+
+async def test_a_list_is_bounded_in_bytes_as_well_as_in_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ami_watcher.message.MOST_BYTES", 10_000)
+    action = Action("PJSIPShowContacts", as_list=True)
+    action.add_message(Message(b"Response: Success\r\nEventList: start"))
+    for _ in range(100):
+        assert not action.add_message(Message(b"Event: ContactList\r\nUri: " + b"x" * 1_000))
+    assert sum(len(one.raw) for one in action.responses) <= 10_000
+    assert action.dropped > 80
+    assert not action.future.done()  # its deadline ends it
