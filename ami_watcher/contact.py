@@ -69,7 +69,7 @@ PJSIP_REACH: Final[Mapping[str, Reach]] = {
 }
 """Labels of res_pjsip/pjsip_options.c status_map; "Removed" is in none of the lists."""
 
-PEER_STATUS: Final = re.compile(r"(OK|LAGGED|UNREACHABLE|UNKNOWN|Unmonitored)(?: \((\d+) ms\))?", re.IGNORECASE)
+PEER_STATUS: Final = re.compile(r"(OK|LAGGED|UNREACHABLE|UNKNOWN|Unmonitored)(?: \(([0-9]{1,9}) ms\))?", re.IGNORECASE)
 PEER_REACH: Final[Mapping[str, Reach]] = {
     "ok": Reach.REACHABLE,
     "lagged": Reach.LAGGED,

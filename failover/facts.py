@@ -73,7 +73,7 @@ def modules(text: str) -> dict[str, str]:
 
 def codecs(text: str) -> dict[str, str]:
     """Name -> kind, from `core show codecs`."""
-    lines = re.findall(r"^\s*\d+\s+(audio|video|image|text)\s+(\S+)", text, re.MULTILINE)
+    lines = re.findall(r"^[ \t]*[0-9]+[ \t]+(audio|video|image|text)[ \t]+(\S+)", text, re.MULTILINE)
     return {name: kind for kind, name in lines}
 
 

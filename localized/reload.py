@@ -82,5 +82,5 @@ def reload_module(asterisk: Asterisk, module: str) -> None:
 
 def dialplan_role(asterisk: Asterisk) -> str | None:
     """The value of the global HOTSTANDBY_ROLE; None where the dialplan has none."""
-    found = re.search(r"^\s*HOTSTANDBY_ROLE=(\S+)", rx(asterisk, "dialplan show globals"), re.MULTILINE)
+    found = re.search(r"^[ \t]*HOTSTANDBY_ROLE=(\S+)", rx(asterisk, "dialplan show globals"), re.MULTILINE)
     return found[1] if found else None

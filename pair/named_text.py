@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 _TOKEN: Final = re.compile(
-    r'\s+|//[^\n]*|\#[^\n]*|/\*.*?\*/|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<mark>[{};])|(?P<word>[^\s{};"]+)', re.DOTALL
+    r"\s+|//[^\n]*|\#[^\n]*"
+    # A comment that is not closed ends with the text, so that it is looked at once.
+    r"|/\*.*?(?:\*/|\Z)"
+    r'|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<mark>[{};])|(?P<word>[^\s{};"]+)',
+    re.DOTALL,
 )
 _DEEPEST: Final = 20
 

@@ -7,6 +7,7 @@ that prints JSON may answer with a page. An agent that failed prints an error in
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from xml.etree.ElementTree import Element
@@ -102,25 +103,28 @@ def _from_xml(text: str) -> Rows:
 
 def fields_of(root: Element) -> Rows:
     """One row of all elements that hold text alone; the same name again is another value. None: no row."""
-    columns: dict[str, tuple[str, ...]] = {}
+    columns: dict[str, list[str]] = {}
     for leaf in guarded_xml.leaves(root):
         if text := guarded_xml.words(leaf).strip():
-            name = guarded_xml.local(leaf)
-            columns[name] = (*columns.get(name, ()), text)
-    return (Row(columns),) if columns else ()
+            columns.setdefault(guarded_xml.local(leaf), []).append(text)
+    return _row(columns)
 
 
 def _from_text(printed: str, reply: Reply) -> Rows:
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     if lines == [NOTHING]:
         return ()
-    columns: dict[str, tuple[str, ...]] = {}
+    columns: dict[str, list[str]] = {}
     for line in lines:
         name, equals, text = line.partition("=")
         if not equals or not re.fullmatch(r"[\w$.-]{1,64}", name.strip()):
             raise NotData(f"the agent printed lines that are not Name=value: {first_words(reply)}")
         if text.strip():
-            columns[name.strip()] = (*columns.get(name.strip(), ()), text.strip())
+            columns.setdefault(name.strip(), []).append(text.strip())
     if not lines:
         raise NotData(f"the agent printed nothing; for nothing found it says {NOTHING}")
-    return (Row(columns),) if columns else ()
+    return _row(columns)
+
+
+def _row(columns: Mapping[str, Sequence[str]]) -> Rows:
+    return (Row({name: tuple(values) for name, values in columns.items()}),) if columns else ()

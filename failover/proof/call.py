@@ -198,7 +198,7 @@ def _set(asterisk: Asterisk, key: str, value: str) -> None:
 def _await_end(asterisk: Asterisk, limit: float) -> tuple[str, int]:
     while time.monotonic() < limit:
         time.sleep(_POLL_S)
-        found = re.search(rf"^\s*{_GLOBAL}SAID=([A-Z]+) (\d*)", rx(asterisk, "dialplan show globals"), re.MULTILINE)
+        found = re.search(rf"^[ \t]*{_GLOBAL}SAID=([A-Z]+) (\d*)", rx(asterisk, "dialplan show globals"), re.MULTILINE)
         if found:
             return found[1], int(found[2] or 0)
     return "", 0

@@ -38,7 +38,7 @@ from failover.journal import entry, journal, run
 from failover.lint import bind, dialplan
 from failover.peer import words
 from failover.plan import sync_age
-from failover.probes import iax, sip_message
+from failover.probes import iax, ping, sip_message
 from failover.proof import sound
 from failover.standing import claim, fenced, pause, right, standing
 from host import lock, printable, reading
@@ -592,6 +592,7 @@ READERS: Final[tuple[Reader, ...]] = (
         (b"SIP/2.0 200 OK\r\ni: call\r\n\r\n",),
     ),
     Reader("an IAX frame", iax, whole(lambda data: iax.pong(data, 5)), (iax.frame(1, 5, 0, 0, 3),)),
+    Reader("an echo", ping, whole(lambda data: [ping.is_reply(data, one, 1) for one in (4, 6)]), (ping.echo(4, 1, 1),)),
     Reader("a recording", sound, whole(lambda data: sound.heard(data, 425)), (WAV,)),
     Reader("module show", facts, text(facts.modules), (b"app_dial.so   Dialing   0   Running   core\n",)),
     Reader("core show codecs", facts, text(facts.codecs), (b"      1 audio ulaw    g711 (ulaw)\n",)),

@@ -6,6 +6,7 @@ seed; the input is written beside the test's own files.
 
 from __future__ import annotations
 
+import ast
 import os
 import random
 import shutil
@@ -14,9 +15,11 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+import host
 from tests.fuzz.mutation import altered, growing
 from tests.fuzz.readers import READERS, Reader
 
@@ -138,3 +141,43 @@ def test_only_documented_errors_for_long(reader: Reader, directory: Path) -> Non
     until = time.process_time() + SOAK_S * 0.2
     while time.process_time() < until:
         grow(reader, directory, chance, tries=3, longest=256 * 1024)
+
+
+READS: Final = frozenset(
+    {"from_json", "read_json", "read_file", "read_toml", "loads", "read_text", "read_bytes", "from_wire", "unpack"}
+)
+"""Names of calls with which a module takes apart what somebody else wrote."""
+ELSEWHERE: Final = {
+    "agi.install": "compares a launcher with ours, byte by byte",
+    "agi.one_process": "its own /proc/self/stat",
+    "failover.dns.named": "copies what named-compilezone wrote; named_conf reads",
+    "failover.lint.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
+    "failover.proof.call": "failover.proof.sound reads",
+    "host.clock": "the kernel's boot id",
+    "localized.activate": "our own generation; localized.hosts reads",
+    "localized.elsewhere": "localized.asterisk_conf reads",
+    "localized.prepare": "digests of templates",
+    "localized.render": "templates, which are programs (host.trusted)",
+    "localized.validate": "our own generation, given to named-checkconf",
+}
+"""Modules that call one of them and are read of otherwise, with the reason."""
+
+
+def _calls(path: Path) -> set[str]:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)]
+    return {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
+
+
+def test_no_reader_of_the_house_is_missing() -> None:
+    """A module that reads and is new belongs into the table, or it is said here why not."""
+    root = Path(host.__file__).parent.parent
+    known = {reader.module.__name__ for reader in READERS}
+    reading = {
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for package in ("agi", "ami_watcher", "failover", "host", "localized", "pair")
+        for path in (root / package).rglob("*.py")
+        if _calls(path) & READS
+    }
+    assert sorted(reading - known - set(ELSEWHERE)) == []
+    assert sorted(set(ELSEWHERE) & known) == []
+    assert sorted(set(ELSEWHERE) - reading) == []
