@@ -152,10 +152,10 @@ def listed_from(channel: str, item: Message | Mapping[str, str]) -> Listed | Non
         return _pjsip(item) if item.get("Event") == "OutboundRegistrationDetail" else None
     if item.get("Event") != "RegistryEntry":
         return None
-    host = item.get("Host", "")
+    host = without_brackets(item.get("Host", ""))
     port = _number(item.get("Port", ""))
     if channel == "iax2":
-        host, port = split_address(host)
+        host, port = split_address(item.get("Host", ""))
     return Listed(
         channel=channel,
         name=None,
@@ -181,9 +181,27 @@ def matches(listed: Listed, wanted: Wanted, addresses: Mapping[str, frozenset[st
     if listed.username != wanted.username or (listed.port or wanted.port) != wanted.port:
         return False
     if listed.channel == "sip":
-        return listed.host.lower() == wanted.host.lower()
+        return same_host(listed.host, wanted.host)
     known = addresses_of(wanted.host, addresses)
     return not known or not listed.host or listed.host in known
+
+
+def same_host(one: str, other: str) -> bool:
+    """Whether two spellings are one host: names without case, addresses by value, with brackets or without."""
+    return _comparable(one) == _comparable(other)
+
+
+def without_brackets(host: str) -> str:
+    """An IPv6 address stands in brackets in a register line, and so in chan_sip's list and events."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _comparable(host: str) -> str:
+    bare = without_brackets(host)
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare.lower()
 
 
 def addresses_of(host: str, addresses: Mapping[str, frozenset[str]] | None) -> frozenset[str]:

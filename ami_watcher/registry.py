@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ami_watcher.expected import Wanted
-from ami_watcher.lists import Listed, Lists, matches, split_address
+from ami_watcher.lists import Listed, Lists, matches, same_host, split_address
 from ami_watcher.registration import Registration, State, grace_s, granted_s
 from host.printable import printable
 
@@ -291,5 +291,5 @@ def _spoken_of(listed: Listed, domain: str) -> bool:
     if listed.channel == "pjsip":
         return listed.server_uri == domain
     if listed.channel == "sip":
-        return listed.host.lower() == domain.lower()
+        return same_host(listed.host, domain)
     return (listed.host, listed.port) == split_address(domain)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from ami_watcher.expected import Wanted
@@ -101,8 +101,7 @@ def compare(
         addresses: of host names, for chan_iax2.
     """
     exact: dict[tuple[str, str], list[Listed]] = {}
-    listed = [_without_brackets(one) for one in lists.registrations]
-    for one in listed:
+    for one in lists.registrations:
         exact.setdefault(_key(one), []).append(one)
     taken: set[int] = set()
     rows = []
@@ -111,17 +110,12 @@ def compare(
         found = tuple(one for one in near if matches(one, trunk, addresses))
         taken |= {id(one) for one in found}
         rows.append(Row(trunk, found, trunk.channel in lists.modules))
-    foreign = tuple(one for one in listed if id(one) not in taken)
+    foreign = tuple(one for one in lists.registrations if id(one) not in taken)
     return Comparison(tuple(rows), foreign)
 
 
 def _key(one: Listed) -> tuple[str, str]:
     return one.channel, (one.name or "") if one.channel == "pjsip" else one.username
-
-
-def _without_brackets(one: Listed) -> Listed:
-    """An IPv6 registrar stands in brackets in a register line, and so in chan_sip's list."""
-    return replace(one, host=one.host[1:-1]) if one.host.startswith("[") else one
 
 
 def worth_waiting_for(comparison: Comparison, refused_by_design: frozenset[str]) -> bool:

@@ -71,6 +71,19 @@ class TrunkFacts:
         return self.values.host
 
     @property
+    def domain(self) -> str:
+        """The account's domain: that of its address; validated, so it needs no filter."""
+        return self.values.domain or self.values.host
+
+    @property
+    def server_uri(self) -> str:
+        """The registrar as a SIP URI, written for the right side of `=`; it needs no filter."""
+        port = f":{self.values.port}" if self.values.port is not None else ""
+        parameters = [f"transport={self.values.protocol}"] if self.values.protocol != "udp" else []
+        parameters += [self.values.server_uri_parameters] if self.values.server_uri_parameters else []
+        return syntax.asterisk_value(";".join([f"sip:{syntax.sip_host(self.host)}{port}", *parameters]))
+
+    @property
     def username(self) -> Outside:
         """The account at the carrier."""
         return Outside(self.values.username or "", f"the username of {self.label}")
@@ -123,6 +136,8 @@ class TrunkFacts:
             port=self.values.port,
             contact=str(self.contact),
             expiry_s=self.values.expiry_s,
+            domain=syntax.sip_host(self.values.domain or ""),
+            transport=self.values.protocol,
         )
         return syntax.sip_register(sip, self.label)
 

@@ -30,6 +30,8 @@ class SipAccount:
     port: int | None
     contact: str
     expiry_s: int
+    domain: str = ""
+    transport: str = "udp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,16 @@ def _sip_spellings(account: SipAccount) -> Iterator[str]:
     after = f"@{account.host}{port}{contact}~{account.expiry_s}"
     bare = [account.username, account.secret, *([account.auth_username] if account.auth_username else [])]
     quoted = [f'"{part}"' for part in bare]
+    domain = f"@{account.domain}" if account.domain else ""
     for user in (bare[0], quoted[0]):
         for rest in (bare[1:], quoted[1:], [*quoted[1:2], *bare[2:]], [*bare[1:2], *quoted[2:]]):
-            line = ":".join([user, *rest]) + after
-            yield line
+            line = ":".join([user + domain, *rest]) + after
+            if account.transport == "udp":
+                yield line
+            else:
+                yield f"{account.transport}://{line}"
             # With its first fields written out, a '?' or '/' further on is no separator any more.
-            yield f"?udp://{line}"
+            yield f"?{account.transport}://{line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +103,10 @@ class _Overrun(Exception):
 def read_sip(line: str) -> SipAccount | None:
     """What chan_sip holds after reading this value; None where it refuses the line, or the line asks for more.
 
-    More is: a peer, a transport other than UDP, a domain or its port; or a reading that depends on chance.
+    More is: a peer, or a domain's port; or a reading that depends on chance.
     """
     read = read_sip_line(line)
-    if read is None or read.transport != "udp" or read.peer or read.domain or read.domain_port:
+    if read is None or read.peer or read.domain_port:
         return None
     if (read.port and not _is_number(read.port)) or not _is_number(read.expiry):
         return None
@@ -112,6 +118,8 @@ def read_sip(line: str) -> SipAccount | None:
         port=int(read.port) if read.port else None,
         contact=read.contact,
         expiry_s=int(read.expiry),
+        domain=read.domain,
+        transport=read.transport,
     )
 
 

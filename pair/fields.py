@@ -10,6 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_SECTION = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,78}")
+_SIP_URI = re.compile(r"sips?:[A-Za-z0-9\[\]:._~%+@-]+(;[A-Za-z0-9._~%+-]+(=[A-Za-z0-9._~%+:\[\]-]+)?)*")
+_PARAMETERS = re.compile(
+    r"[A-Za-z0-9._~%+-]+(=[A-Za-z0-9._~%+:\[\]-]+)?(;[A-Za-z0-9._~%+-]+(=[A-Za-z0-9._~%+:\[\]-]+)?)*"
+)
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,126}")
 
 
@@ -67,6 +72,33 @@ def _host(text: str) -> str:
     return text
 
 
+def _section_name(text: str) -> str:
+    if not _SECTION.fullmatch(text):
+        raise ValueError(
+            "the name of a section of Asterisk's, such as 0.0.0.0-udp or +15552000: letters, digits, '+', '.', '_' and "
+            "'-', 1 to 79 of them, no '-' first"
+        )
+    return text
+
+
+def _sip_uri(text: str) -> str:
+    if not _SIP_URI.fullmatch(text):
+        raise ValueError("a SIP URI with its parameters, such as sip:proxy.example;lr")
+    return text
+
+
+def _proxy(text: str) -> str:
+    if "lr" not in {one.partition("=")[0].lower() for one in _sip_uri(text).split(";")[1:]}:
+        raise ValueError(f"a SIP URI with ;lr, without which the proxy takes the registrar's place: {text};lr")
+    return text
+
+
+def _uri_parameters(text: str) -> str:
+    if not _PARAMETERS.fullmatch(text):
+        raise ValueError("parameters of a SIP URI without the first ';', such as user=phone;maddr=192.0.2.5")
+    return text
+
+
 def _secret_file(text: str) -> str:
     if not _FILE.fullmatch(text):
         raise ValueError("the name of a file in secrets/, without directories")
@@ -95,6 +127,12 @@ Domain = Annotated[str, AfterValidator(_domain)]
 Host = Annotated[str, AfterValidator(_host)]
 """A host name or an address."""
 Port = Annotated[int, Field(ge=1, le=65535)]
+SectionName = Annotated[str, AfterValidator(_section_name)]
+"""Of a section in Asterisk's own files."""
+ProxyUri = Annotated[str, AfterValidator(_proxy)]
+"""SIP URI of an outbound proxy, a loose router."""
+UriParameters = Annotated[str, AfterValidator(_uri_parameters)]
+"""Parameters of a SIP URI."""
 SecretFile = Annotated[str, AfterValidator(_secret_file)]
 """Name of a file under secrets/; the secret itself never stands in pair.toml."""
 Line = Annotated[str, AfterValidator(_line)]

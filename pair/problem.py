@@ -16,6 +16,10 @@ from host.printable import printable
 MOST: Final = 100
 """Problems that are told; finding the nearest known key for each of 100,000 would take minutes."""
 
+_OWN_TEMPLATE: Final = (
+    " An option of Asterisk's that has no key here goes into a template of your own, in place of ours: copy "
+    "asterisk/pjsip-registrations.conf.j2 to /etc/hotstandby/templates/asterisk/ and add it there (docs/localized.md)."
+)
 _SECRET = re.compile(r"pass?wor|secret$|passw|token$|credential", re.IGNORECASE)
 
 
@@ -70,7 +74,9 @@ def _problem(detail: Any, model: type[BaseModel], prefix: tuple[str, ...]) -> Pr
                 key,
                 "is not a known key. Secrets never stand here: write it into a file of secrets/ named by secret_file.",
             )
-        return Problem(key, f"is not a known key.{nearest(location[-1], known)}")
+        close = nearest(location[-1], known)
+        template = "" if close or "second_registration" not in known else _OWN_TEMPLATE
+        return Problem(key, f"is not a known key.{close}{template}")
     if kind == "missing":
         return Problem(key, "is missing, and is needed.")
     allowed = str(detail["msg"]).removeprefix("Value error, ")

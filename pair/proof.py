@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pair.fields import AbsolutePath, Name, Section
+from pair.fields import AbsolutePath, Name, Section, SectionName
 
 _DIGITS = re.compile(r"\+?[0-9]{7,20}")
 _EMERGENCY = ("911", "112", "999", "000")
@@ -45,7 +45,7 @@ class Proof(Section):
     """The trunk of [trunks] that the call goes out through."""
     number: TestNumber
     """What is dialled: a number of ours that comes back in, or the carrier's echo test."""
-    through: Name | None = None
+    through: SectionName | None = None
     """What the dialplan calls that trunk: the peer or endpoint in Asterisk's own files. The trunk's endpoint, or its
     name, where it is left out."""
     answer: Literal["comes_back", "echo"] = "comes_back"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from pair.fields import Host, Line, Name, Port, SecretFile, Section
+from pair.fields import Host, Line, Name, Port, ProxyUri, SecretFile, Section, SectionName, UriParameters
 
 _PJSIP_LEAST_S = 12
 """Seconds. PJSIP refreshes 10 s early (REREGISTER_BUFFER_TIME), and a registrar grants a second less than was asked;
@@ -23,7 +23,11 @@ class Trunk(Section):
     host: Host
     """The carrier's registrar, or the address that its calls come from."""
     port: Port | None = None
-    """The protocol's own where it is left out: 5060, or 4569 for iax2."""
+    """The protocol's own where it is left out: 5060, 5061 over TLS, or 4569 for iax2."""
+    domain: Host | None = None
+    """sip, pjsip: the account's domain where it is not the registrar, as with an IMS carrier; host otherwise."""
+    protocol: Literal["udp", "tcp", "tls"] = "udp"
+    """sip, pjsip: how the registrar is reached. Asterisk's own files need a transport for it."""
     register_: bool = Field(default=True, alias="register")
     """False: it reaches us by address and fails over by itself; nothing to register."""
     username: Line | None = None
@@ -48,17 +52,26 @@ class Trunk(Section):
     """Registration expiry that is asked for, in seconds: a dead machine's binding lives that long at the carrier."""
     contact: Line | None = None
     """Extension that its calls arrive at; the username where it is left out."""
-    transport: Name | None = None
+    transport: SectionName | None = None
     """pjsip: the transport that its registration leaves by; Asterisk chooses where it is left out."""
-    endpoint: Name | None = None
+    endpoint: SectionName | None = None
     """pjsip: calls are matched to this endpoint by the line parameter of the registration."""
+    outbound_proxy: ProxyUri | None = None
+    """pjsip: what its registrations pass through, such as sip:proxy.example;lr."""
+    server_uri_parameters: UriParameters | None = None
+    """pjsip: appended to the registrar's URI, such as user=phone."""
+    realm: Line | None = None
+    """pjsip: the only realm that its password is given to; any where it is left out."""
+    support_path: bool = False
+    """pjsip: says that it supports Path (RFC 3327)."""
     machines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Keys that differ on a machine."""
 
     @property
     def server_port(self) -> int:
         """The port that registrations go to."""
-        return self.port if self.port is not None else (4569 if self.channel == "iax2" else 5060)
+        own = 4569 if self.channel == "iax2" else 5061 if self.protocol == "tls" else 5060
+        return self.port if self.port is not None else own
 
     @property
     def refused_again_s(self) -> int:
@@ -85,9 +98,33 @@ class Trunk(Section):
                 f"it would register without a pause. Ask for {_PJSIP_LEAST_S} or more"
             )
         if self.channel != "pjsip":
-            for key in ("transport", "endpoint"):
+            for key in _PJSIP_ALONE:
+                if getattr(self, key):
+                    raise ValueError(
+                        f'{key} is for channel = "pjsip"; this trunk is {self.channel}{_proxy_of(key, self)}'
+                    )
+        if self.channel == "iax2":
+            for key in ("auth_username", "domain"):
                 if getattr(self, key) is not None:
-                    raise ValueError(f'{key} is for channel = "pjsip"; this trunk is {self.channel}')
-        if self.channel == "iax2" and self.auth_username is not None:
-            raise ValueError("iax2 has no auth_username of its own; remove the key")
+                    raise ValueError(f"iax2 has no {key} of its own; remove the key")
+            if self.protocol != "udp":
+                raise ValueError("iax2 goes over UDP alone; remove protocol")
+        user, at, domain = (self.username or "").rpartition("@")
+        if at and self.register_ and self.channel != "iax2" and self.domain is None:
+            raise ValueError(
+                f"its username is '{self.username}', and what follows the '@' is a domain of its own: write "
+                f'username = "{user}" and domain = "{domain}"; auth_username may keep it. '
+                "Where the '@' belongs to the name, say so with domain = the host"
+            )
         return self
+
+
+_PJSIP_ALONE = ("transport", "endpoint", "outbound_proxy", "server_uri_parameters", "realm", "support_path")
+
+
+def _proxy_of(key: str, trunk: Trunk) -> str:
+    if key != "outbound_proxy" or trunk.channel != "sip":
+        return ""
+    return (
+        ". chan_sip registers at host and names the domain: write the proxy as host, and the account's domain as domain"
+    )

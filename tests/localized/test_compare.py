@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ami_watcher.expected import Wanted
-from ami_watcher.lists import Listed, Lists
+from ami_watcher.lists import Listed, Lists, listed_from, matches
 from localized.compare import Comparison, compare, refused_before, worth_waiting_for
 
 ALL = frozenset({"sip", "iax2", "pjsip"})
@@ -51,10 +51,16 @@ def test_the_lists_are_as_expected_or_the_difference_is_named(
     assert len(comparison.foreign) == foreign
 
 
-def test_an_ipv6_registrar_is_listed_in_brackets_and_is_the_same() -> None:
+def test_an_ipv6_registrar_is_listed_in_brackets_and_is_the_same_for_everyone_who_compares() -> None:
     trunk = Wanted("six", "sip", "5551000", "2001:db8::5", 5060, here=True)
-    lists = Lists((Listed("sip", None, "5551000", "[2001:db8::5]", 5060, "Registered"),), ALL)
-    assert compare((trunk,), lists).settled
+    for host in ("[2001:db8::5]", "2001:DB8:0::5"):
+        item = {"Event": "RegistryEntry", "Host": host, "Port": "5060", "Username": "5551000", "State": "Registered"}
+        listed = listed_from("sip", item)
+        assert listed is not None
+        assert matches(listed, trunk)
+        assert compare((trunk,), Lists((listed,), ALL)).settled
+    raw = Listed("sip", None, "5551000", "[2001:db8::5]", 5060, "Registered")
+    assert matches(raw, trunk)
 
 
 def test_a_module_that_is_not_there_is_said() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,16 @@ ANY = st.one_of(ODD, st.text(max_size=300))
 def sip(**changed: str) -> SipAccount:
     fields = {"username": "5551000", "secret": "s", "auth_username": "", "host": "sip.example", "contact": "5551000"}
     return SipAccount(**(fields | changed), port=5070, expiry_s=120)
+
+
+@given(secret=ANY, transport=st.sampled_from(["udp", "tcp", "tls"]), domain=st.sampled_from(["", "ims.example"]))
+def test_a_domain_and_a_transport_read_back_with_any_secret(secret: str, transport: str, domain: str) -> None:
+    account = replace(sip(secret=secret, auth_username="u@ims.example"), transport=transport, domain=domain)
+    try:
+        line = sip_register(account, "trunk ims")
+    except Unwritable:
+        return
+    assert read_sip(through_the_file(line)) == account
 
 
 def through_the_file(line: str) -> str:
@@ -101,8 +113,9 @@ def test_an_iax_secret_is_written_or_refused_with_the_character(secret: str, sai
     ("line", "expected"),
     [
         ("user:se?cret@host~60", None),  # '?' ends a peer's name: chan_sip would register something else
-        ("tcp://user:secret@host~60", None),
-        ("user@domain:secret@host~60", None),
+        ("tcp://user:secret@host~60", SipAccount("user", "secret", "", "host", None, "s", 60, transport="tcp")),
+        ("user@domain:secret@host~60", SipAccount("user", "secret", "", "host", None, "s", 60, domain="domain")),
+        ("peer?user:secret@host~60", None),
         ("user:secret@host", None),  # without an expiry the default is asked for, not ours
         ("user:5080:secret:auth@host~60", None),
         ("user:secret:a\\@host~60", None),  # the scan would run past the end

@@ -220,3 +220,46 @@ def test_a_template_that_others_may_write_is_not_rendered(tmp_path: Path, open_:
     (directory / open_).chmod(0o777)
     with pytest.raises(NotRenderable, match=f"chmod o-w {(directory / open_).resolve()}"):
         made_with(directory)
+
+
+IMS = """[trunks.ims]
+channel = "{channel}"
+host = "198.51.100.25"
+username = "+915551002100"
+auth_username = "+915551002100@ims.example"
+secret_file = "s"
+domain = "ims.example"
+"""
+
+
+def one_trunk(text: str) -> dict[str, str]:
+    made = render(example(HEAD + text), "boston", Role.PRIMARY, {"s": "secret"})
+    return {file.path: file.data.decode() for file in made}
+
+
+def test_an_account_whose_domain_is_not_the_registrar_is_written_with_both() -> None:
+    line = one_trunk(IMS.format(channel="sip"))["asterisk/sip-registrations.conf"]
+    assert "register => +915551002100@ims.example:secret:+915551002100@ims.example@198.51.100.25/+915551002100" in line
+    pjsip = one_trunk(IMS.format(channel="pjsip"))["asterisk/pjsip-registrations.conf"]
+    assert "client_uri = sip:+915551002100@ims.example\n" in pjsip
+    assert "server_uri = sip:198.51.100.25\n" in pjsip
+
+
+def test_every_key_of_a_pjsip_registration_reaches_its_file() -> None:
+    more = """outbound_proxy = "sip:198.51.100.26:5080;lr"
+protocol = "tls"
+port = 5071
+server_uri_parameters = "user=phone"
+realm = "ims.example; more"
+support_path = true
+transport = "0.0.0.0-tls"
+endpoint = "+15552000"
+"""
+    files = one_trunk(IMS.format(channel="pjsip") + more)
+    registration = read_text(files["asterisk/pjsip-registrations.conf"].encode(), section="x").sections[1]
+    told = {one.name: one.value for one in registration.settings}
+    assert told["server_uri"] == "sip:198.51.100.25:5071;transport=tls;user=phone"
+    assert told["outbound_proxy"] == "sip:198.51.100.26:5080;lr"
+    assert (told["support_path"], told["transport"], told["endpoint"]) == ("yes", "0.0.0.0-tls", "+15552000")
+    auth = read_text(files["asterisk/pjsip-auth.conf"].encode(), section="x").sections[1]
+    assert auth.last("realm") == "ims.example; more"

@@ -153,6 +153,45 @@ def test_every_problem_is_told_at_once() -> None:
     assert {told.split(":")[0] for told in found} == {"trunks.acme.channel", "dns.ttl_s", "trunks.better.host", "synk"}
 
 
+TRUNK = """[trunks.ims]
+channel = "pjsip"
+host = "198.51.100.25"
+username = "5551002100"
+secret_file = "x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("5551002100", "+91@ims.example", 'write username = "+91" and domain = "ims.example"'),
+        (
+            '"pjsip"',
+            '"sip"\noutbound_proxy = "sip:h;lr"',
+            "write the proxy as host, and the account's domain as domain",
+        ),
+        ('"pjsip"', '"iax2"\ndomain = "ims.example"', "iax2 has no domain of its own"),
+        ('"pjsip"', '"iax2"\nprotocol = "tls"', "iax2 goes over UDP alone"),
+        ('"pjsip"', '"pjsip"\noutbound_proxy = "sip:proxy.example"', "sip:proxy.example;lr"),
+        ('"pjsip"', '"pjsip"\noutbound_proxy = "sip:h;lr\\nx"', "such as sip:proxy.example;lr"),
+        ('"pjsip"', '"pjsip"\ntransport = "a b"', "such as 0.0.0.0-udp"),
+        ('"pjsip"', '"pjsip"\nendpoint = "a&b"', "such as 0.0.0.0-udp"),
+        ('"pjsip"', '"pjsip"\nmax_retries = 3', "goes into a template of your own"),
+    ],
+)
+def test_a_registration_that_cannot_be_said_so_is_told_how_it_can(old: str, new: str, told: str) -> None:
+    found = problems(EXAMPLE + TRUNK.replace(old, new))
+    assert len(found) == 1
+    assert told in found[0]
+
+
+@pytest.mark.parametrize("name", ["0.0.0.0-udp", "+15552000", "nova.in", "_x", "a" * 79])
+def test_names_are_taken_as_asterisk_allows_them(name: str) -> None:
+    proof = f'[proof]\ntrunk = "ims"\nnumber = "6175550100"\nthrough = "{name}"\n'
+    pair = parse((EXAMPLE + TRUNK + f'transport = "{name}"\nendpoint = "{name}"\n' + proof).encode(), FILE)
+    assert (pair.trunks["ims"].transport, pair.trunks["ims"].endpoint) == (name, name)
+
+
 def test_a_third_machine_is_refused() -> None:
     third = '[machines.chicago]\npublic_address = "192.0.2.14"\n'
     assert problems(EXAMPLE + third) == ["machines: a pair has exactly two machines; here: boston, dallas, chicago."]
