@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from failover.dns.public_role import Said
-from failover.peer.words import Readiness, Registration, Status
+from failover.peer.words import Pbx, Readiness, Registration, Status
 from failover.probes.found import Found
 from failover.standing.overtaken import COMMAND, Overtaken, overtaken
 from failover.words import lasting
@@ -139,7 +139,7 @@ def trunk_state(overview: Overview, trunk: str, side: Side) -> str:
     if not key.register_:
         if status.is_primary or key.when_standby == "answer":
             return "answers"
-        return "refuses (503)"
+        return _gated(status.asterisk, trunk)
     if not status.asterisk.listed:
         return "?"
     one = next((found for found in status.asterisk.registrations if found.trunk == trunk), None)
@@ -147,6 +147,15 @@ def trunk_state(overview: Overview, trunk: str, side: Side) -> str:
         return _registration(one)
     wanted = key.account == "per-machine" or status.is_primary
     return "MISSING" if wanted else "-"
+
+
+def _gated(asterisk: Pbx, trunk: str) -> str:
+    """What a standby does with a call by address, by its running dialplan."""
+    if asterisk.gated is None:
+        return "?"
+    if trunk not in asterisk.gated:
+        return "ANSWERS: no gate"
+    return "refuses (503)" if asterisk.gate == "standby" else "ANSWERS: gate open"
 
 
 def _registration(one: Registration) -> str:

@@ -153,6 +153,40 @@ def proof(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def gate(facts: Facts) -> Iterator[Finding]:
+    """Calls by address are refused by a standby, in the dialplan that runs."""
+    found = facts.gate
+    if found is None:
+        return
+    if found.unseen:
+        yield Finding(
+            "gate",
+            Level.UNSEEN,
+            f"Whether this machine refuses calls by address as standby is not seen: {found.unseen}",
+            "Then look again with: failover check",
+        )
+        return
+    if not found.role:
+        yield Finding(
+            "gate",
+            Level.ERROR,
+            "Asterisk has no context hotstandby-gate loaded: as standby this machine answers every call by address.",
+            "Include role.conf as the last line of [globals] in extensions.conf, then: asterisk -rx 'dialplan reload'",
+        )
+        return
+    for name in facts.pair.trunks:
+        trunk = facts.pair.trunk_on(name, facts.machine)
+        if not trunk.register_ and trunk.when_standby == "refuse" and not found.refuses(name):
+            yield Finding(
+                "gate",
+                Level.ERROR,
+                f"{name} reaches us by address, and no line of the running dialplan asks the gate for it before "
+                "something takes the call: as standby this machine answers, and the carrier never tries the other one.",
+                f"Begin its inbound context with: exten => _X.,1,Gosub(hotstandby-gate,s,1({name})), then: "
+                "asterisk -rx 'dialplan reload'; or say when_standby = \"answer\"",
+            )
+
+
 def both_addresses(facts: Facts) -> Iterator[Finding]:
     """Carriers that go by address know both of ours."""
     wanted = {machine.public_address for machine in facts.pair.machines.values()}
@@ -182,5 +216,6 @@ ASTERISK_RULES: Final[tuple[Rule, ...]] = (
     gives_up,
     manager,
     proof,
+    gate,
     both_addresses,
 )

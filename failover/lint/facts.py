@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from failover.dns.named_conf import ZoneStatement
 from failover.peer.words import Status
+from failover.probes.gate import Gate
 from pair import Pair
 
 Settings = Mapping[str, str]
@@ -111,6 +112,7 @@ class Facts:
         writable: files of ours and programs of the admin's that others may write, a sentence each.
         asterisk: its files.
         proof: what its Asterisk has for the call of [proof]; None where pair.toml has none.
+        gate: what its running dialplan does with calls by address; None where pair.toml has none to refuse.
         named: its BIND; None where pair.toml has no [dns].
         dns_role: of the active DNS generation.
         ttls: seconds that name servers give with the followed names, by name.
@@ -133,6 +135,7 @@ class Facts:
     writable: tuple[str, ...] = ()
     asterisk: AsteriskFiles = AsteriskFiles()
     proof: ProofParts | None = None
+    gate: Gate | None = None
     named: Named | None = None
     dns_role: str = "unknown"
     ttls: Mapping[str, int] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from failover.lint.dialplan import look as look_at_proof
 from failover.lint.facts import AsteriskFiles, Facts, Guards
 from failover.peer.own_status import paused
 from failover.peer.remote import Peer
+from failover.probes.gate import look as look_at_gate
 from failover.standing import fenced, standing
 from host.command import CommandLate, CommandMissing, run
 from host.trusted import open_to_others
@@ -27,7 +28,8 @@ from pair import SecretUnusable, read_secret, secret_problems
 
 def gather(here: Here) -> Facts:
     """The facts of this machine, in about 6 s."""
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(6) as pool:
+        gate = pool.submit(look_at_gate, here)
         asked = pool.submit(Peer(here).look)
         named = pool.submit(look_at_named, here)
         ttls = pool.submit(served_ttls, here)
@@ -45,6 +47,7 @@ def gather(here: Here) -> Facts:
         writable=writable(here),
         asterisk=files.result(),
         proof=proof.result(),
+        gate=gate.result(),
         named=named.result(),
         dns_role=standing.dns_role_of(here.places),
         ttls=ttls.result(),

@@ -122,6 +122,10 @@ class Pbx(Answer):
     registrations: tuple[Registration, ...] = Field(default=(), max_length=20_000)
     listed: bool = False
     """Whether its registrations could be read; no registrations prove nothing otherwise."""
+    gate: Literal["", "primary", "standby"] = ""
+    """As which the gate in its running dialplan behaves; empty where none is loaded, or nobody looked."""
+    gated: tuple[Short, ...] | None = Field(default=None, max_length=20_000)
+    """Trunks by address for which its running dialplan asks the gate; None where nobody looked."""
 
 
 class Readiness(Answer):

@@ -15,6 +15,7 @@ from ami_watcher.lists import Lists, read_registrations
 from failover.demotion.killing import find
 from failover.here import Here
 from failover.peer.words import Pbx, Registration
+from failover.probes import gate
 from failover.probes.found import Answer, Found
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
@@ -30,10 +31,15 @@ LISTS_S: Final = 2.0
 def look(here: Here) -> Pbx:
     """The state of this machine's Asterisk, in about 2 s, at most 6. Never raises for what it finds."""
     # Beside each other: each waits for a hanging Asterisk until its own deadline.
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         asked_calls, asked_lists = pool.submit(_calls, here), pool.submit(registrations, here)
+        asked_gate = pool.submit(gate.look, here, deadline_s=CONSOLE_S)
         calls, silent = asked_calls.result()
         lists, unread = asked_lists.result()
+        shut = asked_gate.result()
+    gated = None
+    if shut is not None and not shut.unseen:
+        gated = tuple(name for name in gate.refusing(here) if shut.refuses(name))
     if lists is None and calls is None:
         running = find(here.asterisk)
         if not running:
@@ -46,7 +52,16 @@ def look(here: Here) -> Pbx:
     told = told_of(here, lists)
     held = [one.trunk for one in told if one.registered]
     words = f"{here.machine}'s Asterisk answers and holds {', '.join(held) or 'no registration'}"
-    return Pbx(state="answers", words=words, version=lists.version, calls=calls, registrations=told, listed=True)
+    return Pbx(
+        state="answers",
+        words=words,
+        version=lists.version,
+        calls=calls,
+        registrations=told,
+        listed=True,
+        gate=shut.role if shut is not None else "",
+        gated=gated,
+    )
 
 
 def calls(here: Here) -> int | None:

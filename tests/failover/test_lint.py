@@ -16,6 +16,7 @@ from failover.lint.dialplan import calls_proof
 from failover.lint.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
 from failover.lint.finding import Level
 from failover.lint.gather import asks_for_the_fence
+from failover.probes.gate import Gate, read_dialplan
 from host.exits import Exit
 from pair import Pair, parse
 from tests.failover.test_peer_words import status
@@ -97,6 +98,52 @@ def named(**changed: Any) -> Facts:
 def in_pair(*changes: tuple[str, str]) -> Facts:
     changed = pair(*changes)
     return replace(GOOD, pair=changed, peer=status(machine="boston", pair_digest=changed.digest))
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        (Gate(role="standby", asked=frozenset({"better"})), []),
+        (Gate(role="primary", asked=None), []),
+        (Gate(role="standby"), [("gate", Level.ERROR)]),
+        (Gate(role="standby", asked=frozenset({"other"})), [("gate", Level.ERROR)]),
+        (Gate(asked=frozenset({"better"})), [("gate", Level.ERROR)]),  # asked for, and not there
+        (Gate(unseen="Asterisk is not running"), []),
+    ],
+)
+def test_calls_by_address_are_refused_in_the_dialplan_that_runs(gate: Gate, expected: list[tuple[str, Level]]) -> None:
+    assert grave(replace(GOOD, gate=gate)) == expected
+
+
+GATE = (
+    "[ Context 'hotstandby-gate' created by 'pbx_config' ]\n  's' =>            1. GotoIf($[0${{{0}}} < 1]?open) [a:1]"
+)
+BEHIND = """
+[ Context 'from-better' created by 'pbx_config' ]
+  '_X.' =>          1. NoOp()                                     [extensions.conf:25]
+                    2. {before}                                   [extensions.conf:26]
+                    3. Gosub(hotstandby-gate,s,1(better))         [extensions.conf:27]
+     [open]         4. Goto(inbound,${{EXTEN}},1)                 [extensions.conf:28]
+"""
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (BEHIND.format(before="Set(A=1)"), Gate(asked=frozenset({"better"}))),
+        (BEHIND.format(before="Answer()"), Gate()),
+        (BEHIND.format(before="Set(A=1)").replace("better", "${TRUNK}"), Gate(asked=None)),
+        (GATE.format("HOTSTANDBY_TAKE_UNTIL"), Gate(role="standby")),
+        (GATE.format("HOTSTANDBY_REFUSE_UNTIL"), Gate(role="primary")),
+        (
+            "  '_X.' => 1. Answer() [x.ael:1]\n  '_Y.' => 1. Gosub(hotstandby-gate,s,1(a)) [x.ael:2]",
+            Gate(asked=frozenset("a")),
+        ),
+        ("There is no existence of 'x' context", Gate()),
+    ],
+)
+def test_the_gate_is_read_from_what_asterisk_runs(shown: str, expected: Gate) -> None:
+    assert read_dialplan(shown.splitlines()) == expected
 
 
 PROVING = '[proof]\ntrunk = "acme"\nnumber = "+16175550142"\n{more}[dns]\n'
@@ -183,6 +230,7 @@ WARN, ERR = Level.WARNING, Level.ERROR
         (replace(GOOD, localized="/srv/shared/asterisk/sounds"), "synced", ERR, "sync.paths.sounds"),
         (replace(GOOD, peer=None, peer_words="boston's ssh hung for 6 s"), "peer", ERR, "ssh hung"),
         (replace(GOOD, clock_s=3600.0), "clock", ERR, "3600 s"),
+        (replace(GOOD, gate=Gate(role="standby")), "gate", ERR, "Gosub(hotstandby-gate,s,1(better))"),
         (replace(GOOD, guards=Guards(True, False, True, False)), "boot-guard", ERR, "not enabled"),
         (replace(GOOD, guards=Guards(True, True, False, False)), "boot-guard", ERR, "does not ask for the fence"),
         (replace(GOOD, guards=Guards(True, True, True, True)), "boot-guard", WARN, "safe_asterisk"),
@@ -201,7 +249,7 @@ def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level:
 
 
 def test_every_rule_finds_something_in_this_table() -> None:
-    assert len(RULES) == 18
+    assert len(RULES) == 19
 
 
 def test_a_pair_without_dns_has_no_rule_about_it() -> None:

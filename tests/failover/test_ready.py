@@ -347,7 +347,15 @@ def test_a_trunk_is_told_as_it_concerns_the_machine() -> None:
     assert trunk_state(seen, "acme", boston) == "MISSING"
     assert trunk_state(seen, "acme", dallas) == "-"
     assert trunk_state(seen, "better", boston) == "answers"
-    assert trunk_state(seen, "better", dallas) == "refuses (503)"
+    assert trunk_state(seen, "better", dallas) == "?"  # nobody looked at its dialplan
+    for gated, gate, told in (
+        (("better",), "standby", "refuses (503)"),
+        (("better",), "primary", "ANSWERS: gate open"),
+        ((), "standby", "ANSWERS: no gate"),
+    ):
+        pbx = Pbx.model_validate({"state": "answers", "words": "", "listed": True, "gate": gate, "gated": gated})
+        shown = overview(dallas=STANDBY.model_copy(update={"asterisk": pbx}))
+        assert trunk_state(shown, "better", shown.sides[1]) == told
     assert trunk_state(overview(boston=None), "acme", overview(boston=None).sides[0]) == "?"
 
 

@@ -113,3 +113,22 @@ def test_a_carriers_answer_is_told_with_its_code(world: World) -> None:
     assert "nova: the carrier refused it with 401" in words(done)
     again = render(world.boston, *AGAIN)
     assert again.returncode in (0, 5), words(again)
+
+
+def test_a_gate_that_the_running_dialplan_does_not_ask_is_an_error_of_check_and_shown_by_status(world: World) -> None:
+    conf = world.boston.path("/etc/asterisk/extensions.conf")
+    before = conf.read_text()
+
+    def told(command: str) -> str:
+        done = world.boston.run(["failover", command], deadline_s=60)
+        return words(done)
+
+    assert "refuses (503)" in told("status")
+    try:
+        conf.write_text(before.replace(" same => n,Gosub(hotstandby-gate,s,1(better))\n", ""))
+        world.boston.asterisk("dialplan reload")
+        assert "no line of the running dialplan asks the gate for it" in told("check")
+        assert "ANSWERS: no gate" in told("status")
+    finally:
+        conf.write_text(before)
+        world.boston.asterisk("dialplan reload")
