@@ -44,7 +44,11 @@ def last(places: Places, pair: Pair, machine: str) -> dict[str, float]:
     return {
         name: at
         for name, (digest, at) in kept.items()
-        if name in pair.trunks and hmac.compare_digest(digest, _digest(places, pair, machine, name, key))
+        # As bytes: of texts it takes ASCII alone, and a file that was damaged may hold anything.
+        if name in pair.trunks
+        and hmac.compare_digest(
+            digest.encode("utf-8", "surrogatepass"), _digest(places, pair, machine, name, key).encode()
+        )
     }
 
 

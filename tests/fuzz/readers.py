@@ -36,11 +36,11 @@ from failover.drill import store as drill_store
 from failover.here import Here
 from failover.journal import entry, journal, run
 from failover.lint import bind, dialplan
-from failover.peer import words
+from failover.peer import own_status, words
 from failover.plan import sync_age
 from failover.probes import iax, ping, sip_message
 from failover.proof import sound
-from failover.standing import claim, fenced, pause, right, standing
+from failover.standing import claim, fenced, pause, proven, right, standing
 from host import lock, printable, reading
 from host.errors import HotstandbyError, UsageError
 from host.places import Places
@@ -52,6 +52,7 @@ from localized import (
     going_back,
     hosts,
     loaded,
+    refusals,
     register_line,
     syntax,
 )
@@ -423,6 +424,10 @@ NAMED_CONF: Final = (
     b'192.0.2.12; };\nview "in" {\n\tzone "acme.example" IN {\n\t\ttype secondary;\n\t\tprimaries '
     b'{ "both"; };\n\t\tfile "x\\"y";\n\t};\n};\nzone "b.example" { type primary; file "b"; };\n'
 )
+LOG: Final = (
+    b"[Nov 26 00:00:00] ERROR[7] res_sorcery_config.c: Could not create an object of type 'auth' with id 'acme' from "
+    b"configuration file 'pjsip.conf'\n[Nov 26 00:00:01] WARNING[7] chan_sip.c: Registration from 'x' refused (403)\n"
+)
 KEY: Final = b'key "hotstandby" {\n\talgorithm hmac-sha256; /* new */\n\tsecret "c2VjcmV0c2VjcmV0"; // here\n};\n'
 CONF: Final = (
     b"[general](!) ; template\nregister => u:p@sip.acme.example:5060/2000~120\n;-- block\n--;\n[acme](general,+)\n"
@@ -531,6 +536,18 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     Reader("a pause's length", pause, text(pause.duration_s), (b"1h30m",), (UsageError,)),
     Reader(
+        "passwords that were proven",
+        proven,
+        filed(proven.FILE, lambda at: proven.last(places(at), PAIR, "dallas")),
+        (b'{"key": "00ff", "trunks": {"acme": ["0123", 1790000000.0]}}',),
+    ),
+    Reader(
+        "what ready came to",
+        own_status,
+        filed("ready.json", lambda at: own_status.readiness(places(at))),
+        (b'{"at": 1790000000.0, "exit": 0, "names": ["a"]}',),
+    ),
+    Reader(
         "the last sync",
         sync_age,
         filed("sync.json", lambda at: sync_age.look(here(at), datetime(2026, 11, 26, tzinfo=UTC))),
@@ -614,6 +631,7 @@ READERS: Final[tuple[Reader, ...]] = (
         text(_registers),
         (b"peer?tls://user@dom:1:pw:auth@host:5061/2000~60", b'"a":"b"@[2001:db8::1]'),
     ),
+    Reader("Asterisk's log", refusals, text(refusals.read_log), (LOG,)),
     Reader("a value to be written", syntax, text(_written), (b"a value; with [things]",)),
     Reader("the hosts file", hosts, _hosts, (b"127.0.0.1 localhost\n# BEGIN hotstandby\n# END hotstandby\n",)),
     Reader("cloud-init's files", hosts, _cloud, (b"manage_etc_hosts: true\n", b'{"manage_etc_hosts": true}')),
