@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 _MODULUS: Final = 2**32
@@ -16,6 +17,10 @@ SAME_DAY_JUMP: Final = 10
 NEAR: Final = 10_000_000
 """How much later than our own server's another one's serial may be to be believed on its word alone: ten years of date
 serials, a hundred take-overs. Zones differ by some changes, not by half of all numbers."""
+
+_WEST: Final = timedelta(hours=12)
+_EAST: Final = timedelta(hours=14)
+"""How far local times lie behind UTC and before it."""
 
 
 def later(one: int, other: int) -> bool:
@@ -86,9 +91,9 @@ def _apart(one: int, other: int) -> int:
 def raised(serial: int, *, takes_over: bool, now: datetime) -> int:
     """A serial that is later: by 1, or by a jump when the zone gets another primary.
 
-    The jump fits what the serial means to whoever writes it. One that is a date (YYYYMMDDnn) or a time (Unix seconds)
-    is raised to just before today, or now: their next one is later then. A jump by TAKEOVER_JUMP would give it the
-    "month" 21, and every date serial of the months that follow would go backwards.
+    The jump fits what the serial means to whoever writes it. One that is a date or a time is raised to one that is over
+    wherever they live: their next one is later then. A jump by TAKEOVER_JUMP would give YYYYMMDDnn the "month" 21, and
+    every date serial of the months that follow would go backwards.
 
     Args:
         now: aware.
@@ -96,19 +101,16 @@ def raised(serial: int, *, takes_over: bool, now: datetime) -> int:
     if not takes_over:
         return plus(serial, 1)
     if _year(serial) is not None:
-        yesterday = _dated(now.date() - timedelta(days=1), 99)
-        if yesterday > serial:
-            return yesterday
         left = 99 - serial % 100
-        return plus(serial, SAME_DAY_JUMP if left > 2 * SAME_DAY_JUMP else 1)
-    if _is_unix_time(serial, now):
-        return max(plus(serial, 1), int(now.timestamp()) - 1)
-    return plus(serial, TAKEOVER_JUMP)
+        least = SAME_DAY_JUMP if left > 2 * SAME_DAY_JUMP else 1
+        return max(_dated(now - _WEST - timedelta(days=1)), plus(serial, least))
+    before = next((before for written, before in _clocks(now) if written(serial)), None)
+    return plus(serial, TAKEOVER_JUMP) if before is None else max(before, plus(serial, 1))
 
 
 def runs_ahead(serial: int, now: datetime) -> str:
     """In words, that date serials are of no use for a while; empty where today's next one is later."""
-    if _year(serial) is None or serial <= _dated(now.date(), 99):
+    if _year(serial) is None or serial <= _dated(now + _EAST):
         return ""
     return (
         f"the serial {serial} is later than any date serial of today: write {serial + 1} and not today's date into the "
@@ -122,10 +124,23 @@ def _year(serial: int) -> int | None:
     return year if 1987 <= year < 2100 else None
 
 
-def _dated(day: date, number: int) -> int:
-    return ((day.year * 100 + day.month) * 100 + day.day) * 100 + number
+def _clocks(now: datetime) -> Iterator[tuple[Callable[[int], bool], int]]:
+    """Other times that tools write as serials: how each is known, and the last one that is surely over."""
+    start = datetime(2001, 9, 9, tzinfo=UTC).timestamp()
+    yield lambda serial: start <= serial <= now.timestamp() + 86_400, int(now.timestamp()) - 1
+    units = {"%Y%m%d": timedelta(days=1), "%y%m%d%H": timedelta(hours=1), "%y%m%d%H%M": timedelta(minutes=1)}
+    for form, unit in units.items():
+        yield partial(_is_written, form, now), int((now - _WEST - unit).strftime(form))
 
 
-def _is_unix_time(serial: int, now: datetime) -> bool:
-    """RFC 1912 §2.2 knows dates; tools write seconds as well. No later than tomorrow, and not before 2001."""
-    return datetime(2001, 9, 9, tzinfo=UTC).timestamp() <= serial <= now.timestamp() + 86_400
+def _is_written(form: str, now: datetime, serial: int) -> bool:
+    try:
+        when = datetime.strptime(str(serial), form).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return len(str(serial)) == len(now.strftime(form)) and abs(when - now) < timedelta(days=3660)
+
+
+def _dated(day: datetime) -> int:
+    """The last date serial of a day."""
+    return int(f"{day:%Y%m%d}99")

@@ -62,46 +62,52 @@ def test_a_serial_is_never_lowered(by: int) -> None:
         plus(1, by)
 
 
-NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+MORNING = datetime(2026, 11, 26, 10, 0, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     ("serial", "expected"),
     [
-        (2026112501, 2026112599),  # yesterday's: today's next one, 00 or 01, is later
-        (2026082301, 2026112599),
-        (2026112598, 2026112599),
+        (2026112501, 2026112511),  # somewhere it is yesterday still: numbers of that day are left
+        (2026112401, 2026112499),
+        (2026082301, 2026112499),
+        (2026112498, 2026112499),
         (2026112599, 2026112600),
         (2026112601, 2026112611),  # today's: numbers of today are left
         (2026112690, 2026112691),
         (2026112701, 2026112711),  # ahead of the calendar already
         (2026212501, 2026212511),  # where a jump has spoilt the month, no further one
-        (1795690000, int(NOON.timestamp()) - 1),  # seconds since 1970
-        (int(NOON.timestamp()), int(NOON.timestamp()) + 1),
+        (1795680000, int(MORNING.timestamp()) - 1),  # seconds since 1970
+        (int(MORNING.timestamp()), int(MORNING.timestamp()) + 1),
+        (20261120, 20261124),  # a day alone
+        (20261126, 20261127),
+        (26112300, 26112521),  # the hour
+        (2611231545, 2611252159),  # the minute
+        (30000000, 30000000 + TAKEOVER_JUMP),  # counts on from a number that is no date
         (4711, 4711 + TAKEOVER_JUMP),
         (2**32 - 1, TAKEOVER_JUMP - 1),
         (3000000000, 3000000000 + TAKEOVER_JUMP),
     ],
 )
 def test_the_jump_of_a_take_over_fits_what_the_serial_means(serial: int, expected: int) -> None:
-    assert raised(serial, takes_over=True, now=NOON) == expected
-    assert raised(serial, takes_over=False, now=NOON) == plus(serial, 1)
+    assert raised(serial, takes_over=True, now=MORNING) == expected
+    assert raised(serial, takes_over=False, now=MORNING) == plus(serial, 1)
 
 
 @given(SERIALS, st.integers(1735689600, 2366841600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)))
 def test_whatever_the_serial_the_raised_one_is_later_and_no_date_is_skipped(serial: int, now: datetime) -> None:
     found = raised(serial, takes_over=True, now=now)
     assert later(found, serial)
-    yesterday = now.date() - timedelta(days=1)
-    if serial < int(f"{yesterday:%Y%m%d}99"):
-        assert found <= int(f"{yesterday:%Y%m%d}99") or not 1987 <= serial // 1_000_000 < 2100
+    over = int(f"{now - timedelta(days=2):%Y%m%d}99")
+    if 1987 <= serial // 1_000_000 < 2100 and serial < over:
+        assert found <= int(f"{now - timedelta(days=1):%Y%m%d}99")
     assert not runs_ahead(int(f"{now:%Y%m%d}99"), now)
 
 
 def test_a_serial_ahead_of_the_calendar_is_said() -> None:
-    assert "write 2026112712" in runs_ahead(2026112711, NOON)
-    assert "write 2026212502" in runs_ahead(2026212501, NOON)
-    assert runs_ahead(4711, NOON) == ""
+    assert "write 2026112812" in runs_ahead(2026112811, MORNING)
+    assert "write 2026212502" in runs_ahead(2026212501, MORNING)
+    assert runs_ahead(4711, MORNING) == ""
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ options {{
     directory "{self.directory}"; pid-file none; session-keyfile none;
     listen-on port {self.port} {{ {self.address}; }}; listen-on-v6 {{ none; }};
     query-source address {self.address}; transfer-source {self.address}; notify-source {self.address};
-    recursion no; dnssec-validation no; notify yes; notify-delay 0; minimal-responses no;
+    allow-transfer {{ any; }}; recursion no; dnssec-validation no; notify yes; notify-delay 0; minimal-responses no;
 }};
 controls {{ inet {self.address} port {self.port + 1} allow {{ any; }} keys {{ "failover"; }}; }};
 {zones}
