@@ -214,7 +214,7 @@ def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep
         epoch,
         named=Named.of(dns),
         store=Store(here.places),
-        key=key(dns.key_file) if dns.method == "update" else None,
+        key=key(dns.key_file) if dns.method == "update" or dns.view else None,
         notify_key=key(dns.notify_key_file),
         dead=() if peer_alive else (here.peer,),
         peer=here.peer,

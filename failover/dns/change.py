@@ -72,6 +72,7 @@ class ZoneChange:
         self._keys = keys
         self._named = named
         self._key = key
+        self._view_key = key if dns.view else None
 
     def own(self) -> Seen:
         """What that server says.
@@ -79,7 +80,7 @@ class ZoneChange:
         Raises:
             NotProven: it cannot be used.
         """
-        own = ask(self._server, self._dns.zone, self._keys, self._line)
+        own = ask(self._server, self._dns.zone, self._keys, self._line, key=self._view_key)
         if own.failure:
             raise NotProven(
                 f"The name server that takes our changes, {self._server}, cannot be used: {own.failure}. "
@@ -103,7 +104,21 @@ class ZoneChange:
         for seen in others:
             if not seen.failure and seen.server.name != self._server.name:
                 told.setdefault(seen.server.name, []).append(seen.serial)
+        self._require_view(self.own())
         return self._edit(want, told) if self._dns.method == "zonefile" else self._update(want, told)
+
+    def _require_view(self, own: Seen) -> None:
+        """Whether the view that is meant is the one that answers us: an UPDATE goes where its sender is let in."""
+        zone = self._dns.zone
+        if self._dns.primary or len(self._named.configuration().of(zone)) < 2:
+            return
+        block, status = self._named.block(zone), self._named.status(zone)
+        if block is not None and status.serial not in (0, own.serial):
+            raise NotProven(
+                f"{zone} has the serial {status.serial} in the view '{block.view}', and our questions are answered "
+                f"with {own.serial}, from another view. Let that view match this machine, or the key of dns.key_file "
+                "where dns.view names it: match-clients { key …; };"
+            )
 
     def _update(self, want: Wanted, told: Mapping[str, Sequence[int]]) -> str:
         if self._key is None:
@@ -133,7 +148,7 @@ class ZoneChange:
         Where that cannot be told from an answer, our server is asked by a prerequisite that changes nothing.
         """
         found = dict(own.records)
-        for key in from_wildcards(own, self._dns.zone, self._line):
+        for key in from_wildcards(own, self._dns.zone, self._line, self._view_key):
             nothing = Change(self._dns.zone, {key: frozenset()}, {}, self._dns.ttl_s, "", 0)
             try:
                 if self._key is not None:

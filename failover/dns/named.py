@@ -47,6 +47,7 @@ class ZoneStatus:
         files: the zone's file first, as named.conf writes it.
         dynamic: it takes UPDATEs; a journal beside a file says less: signing inline and ixfr-from-differences keep one.
         frozen: it takes none until `rndc thaw`.
+        serial: that is served; 0 where it is not known.
         secure: it is signed.
         inline_signing: signatures stand beside the file, not in it.
     """
@@ -56,6 +57,7 @@ class ZoneStatus:
     files: tuple[str, ...] = ()
     dynamic: bool = False
     frozen: bool = False
+    serial: int = 0
     secure: bool = False
     inline_signing: bool = False
 
@@ -111,6 +113,7 @@ class Named:
             files=tuple(told.get("files", "").split(", ")),
             dynamic=told.get("dynamic") == "yes",
             frozen=told.get("frozen") == "yes",
+            serial=int(told.get("signed serial") or told.get("serial") or 0),
             secure=told.get("secure") == "yes",
             inline_signing=told.get("inline signing") == "yes",
         )

@@ -95,6 +95,7 @@ class DnsStep:
         self._tell_from = 0.0
         self._told = ""
         self._until = math.inf
+        self._view_key = key if dns.view else None
 
     def ask_parent(self) -> None:
         """Begins to ask for the delegation, so that the answer is there when it is needed."""
@@ -263,7 +264,11 @@ class DnsStep:
         return self._others
 
     def _ask(self, whom: Sequence[Server]) -> list[Seen]:
-        return ask_all(whom, self._dns.zone, self._want.keys, self._line, until=self._until)
+        return ask_all(whom, self._dns.zone, self._want.keys, self._line, until=self._until, key_for=self._key_for)
+
+    def _key_for(self, server: Server) -> TsigKey | None:
+        """Our own server may have views, and tells them apart by the key."""
+        return self._view_key if server.address == self._own.address else None
 
     def _wait_own(self, want: Wanted) -> Seen:
         limit = time.monotonic() + OWN_SETTLE_S
@@ -287,7 +292,8 @@ class DnsStep:
         while True:
             tries = TRIES_S[:1] if expected_silent else TRIES_S
             until = max(limit, time.monotonic()) + sum(tries)
-            seen = ask(server, self._dns.zone, self._want.keys, self._line, tries_s=tries, until=until)
+            key = self._key_for(server)
+            seen = ask(server, self._dns.zone, self._want.keys, self._line, tries_s=tries, until=until, key=key)
             if judge(seen, self._want, own.serial) is Verdict.AGREES or (seen.silent and time.monotonic() >= hush):
                 return seen
             if time.monotonic() > limit:

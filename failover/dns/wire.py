@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import dns.exception
@@ -67,13 +68,20 @@ def _loopback(address: str) -> bool:
 
 
 def ask_all(
-    servers: Sequence[Server], zone: str, keys: Sequence[RecordKey], line: Line, *, until: float = math.inf
+    servers: Sequence[Server],
+    zone: str,
+    keys: Sequence[RecordKey],
+    line: Line,
+    *,
+    until: float = math.inf,
+    key_for: Callable[[Server], TsigKey | None] = lambda _: None,
 ) -> list[Seen]:
     """What each server says, all asked at the same time; a dead one holds up nobody."""
     if not servers:
         return []
     with ThreadPoolExecutor(min(_AT_ONCE, len(servers))) as pool:
-        return list(pool.map(lambda server: ask(server, zone, keys, line, until=until), servers))
+        asked = (partial(ask, server, zone, keys, line, until=until, key=key_for(server)) for server in servers)
+        return list(pool.map(lambda one: one(), asked))
 
 
 def ask(
@@ -84,15 +92,17 @@ def ask(
     *,
     tries_s: Sequence[float] = TRIES_S,
     until: float = math.inf,
+    key: TsigKey | None = None,
 ) -> Seen:
     """What one server says of some records and the SOA, as an authority (AA set), without recursion. Never raises.
 
     Args:
         tries_s: seconds that each try of each question waits.
         until: on the monotonic clock; whatever is asked after it gets no answer. ASK_S from now at the latest.
+        key: signs the questions; a server with views may choose the view by it.
     """
     origin = dns.name.from_text(zone)
-    asking = _Asking(server, origin, line, tries_s, min(until, time.monotonic() + ASK_S))
+    asking = _Asking(server, origin, line, tries_s, min(until, time.monotonic() + ASK_S), key)
     try:
         soa_set = asking.for_records(origin, "SOA")
         soa = next(iter(soa_set)) if soa_set else None
@@ -110,14 +120,14 @@ def ask(
     return Seen(server, records=found, serial=soa.serial, soa=soa.to_text(), soa_ttl=soa_set.ttl, ttls=ttls)
 
 
-def from_wildcards(seen: Seen, zone: str, line: Line) -> frozenset[RecordKey]:
+def from_wildcards(seen: Seen, zone: str, line: Line, key: TsigKey | None = None) -> frozenset[RecordKey]:
     """Of what a server said, what may come from a "*" above the name (RFC 4592): the same values stand there.
 
     An answer does not tell whether a record is at its name or was made from a wildcard. A prerequisite of an UPDATE and
     the zone's file speak of what is at the name alone.
     """
     origin = dns.name.from_text(zone)
-    asking = _Asking(seen.server, origin, line, TRIES_S, time.monotonic() + ASK_S)
+    asking = _Asking(seen.server, origin, line, TRIES_S, time.monotonic() + ASK_S, key)
     found = set()
     for (name, kind), values in seen.records.items():
         try:
@@ -160,6 +170,7 @@ class _Asking:
     line: Line
     tries_s: Sequence[float]
     until: float
+    key: TsigKey | None
 
     def for_records(self, owner: dns.name.Name, kind: str) -> dns.rrset.RRset | None:
         """What stands at a name. An alias that was made from a wildcard is none: nothing stands there.
@@ -210,6 +221,8 @@ class _Asking:
     def _answer(self, owner: dns.name.Name, kind: str) -> dns.message.Message:
         query = dns.message.make_query(owner, kind)
         query.flags &= ~dns.flags.RD
+        if self.key is not None:
+            query.use_tsig(self.key.keyring)
         why, silent = "no answer", True
         for wait_s in self.tries_s:
             left_s = self.until - time.monotonic()

@@ -62,8 +62,15 @@ def edits(zone: Zone, name: str, want: Records, *, serial: int, ttl_s: int) -> l
         raise ZoneFileUnclear(f"The serial of {name} would go from {serial_of(zone, name)} back to {serial}.")
     require_served(zone, name, want)
     made = [Edit(soa.file, soa.rdata[2].start, soa.rdata[2].end, str(serial).encode("ascii"))]
-    for key, values in want.items():
-        made += _set(zone, name, key, values, ttl_s)
+    changes = [_change(zone, name, key, values) for key, values in want.items()]
+    doomed = [record for change in changes for record in change.doomed]
+    for change in changes:
+        for record, value in change.replaced:
+            made += _replaced(record, change.kind, value)
+        for record in change.doomed:
+            made += _removed(zone, record, doomed)
+        if change.missing:
+            made.append(_added(zone, change.owner, change.kind, change.missing, ttl_s))
     return made
 
 
@@ -76,22 +83,34 @@ def applied(zone: Zone, made: list[Edit]) -> dict[Path, bytes]:
     return changed
 
 
-def _set(zone: Zone, name: str, key: RecordKey, values: frozenset[str], ttl_s: int) -> list[Edit]:
-    owner = _owner(name, key)
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What becomes of the records of one name and type.
+
+    Attributes:
+        replaced: records that get another value.
+        doomed: those that go.
+        missing: values that no record has yet.
+    """
+
+    owner: dns.name.Name
+    kind: str
+    replaced: list[tuple[Record, str]]
+    doomed: list[Record]
+    missing: list[str]
+
+
+def _change(zone: Zone, name: str, key: RecordKey, values: frozenset[str]) -> _Change:
     there = _records(zone, name, key)
-    kept = [record for record in there if _value(record) in values]
     missing = sorted(values - {_value(record) for record in there})
-    changing = [record for record in there if record not in kept]
-    made: list[Edit] = []
-    doomed = changing[len(missing) :]
-    for record in changing:
-        if record in doomed:
-            made += _removed(zone, record, doomed)
-        else:
-            made += _replaced(record, key[1], missing.pop(0))
-    if missing:
-        made.append(_added(zone, owner, key[1], missing, ttl_s))
-    return made
+    changing = [record for record in there if _value(record) not in values]
+    return _Change(
+        _owner(name, key),
+        key[1],
+        list(zip(changing, missing, strict=False)),
+        changing[len(missing) :],
+        missing[len(changing) :],
+    )
 
 
 def require_served(zone: Zone, name: str, keys: Iterable[RecordKey]) -> None:

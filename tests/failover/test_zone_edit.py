@@ -169,3 +169,14 @@ def test_ten_thousand_records_are_read_once() -> None:
     assert edited({MAIN: old}, {A: frozenset({"192.0.2.12"})})[MAIN] == old.replace(b"host 10 1", b"host 20 1").replace(
         b"192.0.2.11", b"192.0.2.12"
     )
+
+
+def test_an_owner_is_not_handed_to_a_record_that_goes_as_well() -> None:
+    """Two addresses become one, and the record that inherits their owner is of a family that goes too."""
+    head = b"$TTL 1h\n@ SOA ns host 10 1 2 3 4\n NS ns\n"
+    old = head + b"pbx A 192.0.2.11\npbx A 192.0.2.13\n AAAA 2001:db8::11\n TXT stays\n"
+    new = edited({MAIN: old}, {A: frozenset({"192.0.2.12"}), ("pbx", "AAAA"): frozenset()})[MAIN]
+    zone = dns.zone.from_text(new.decode(), "acme.example.", check_origin=False)
+    assert addresses(new) == {"192.0.2.12"}
+    assert zone.get_rdataset("pbx", dns.rdatatype.AAAA) is None
+    assert zone.get_rdataset("pbx", dns.rdatatype.TXT) is not None

@@ -60,6 +60,7 @@ NO_TTL = (
     "old A 192.0.2.9\n"
 )
 """Without $TTL: old takes the 300 of the record before it."""
+CHOOSING = KEY.replace("failover", "choosing")
 DYNAMIC = 'update-policy { grant "failover" zonesub ANY; };'
 BY_NAME = 'update-policy {{ grant "failover" name pbx.{0}. A AAAA; grant "failover" name _failover.{0}. TXT; }};'
 
@@ -119,9 +120,14 @@ def server(name_server_addresses: None, tmp_path_factory: pytest.TempPathFactory
         sign(where, f"{name}.example", f"{name}.db")
     for key in where.glob("Kkeyless*"):
         key.unlink()
-    (where / "inner.db").write_text(HEAD.format(serial=7) + "pbx 30 IN A 10.0.0.11\n")
+    for name, serial in (("inner", 70), ("keyed", 700), ("shared", 7)):
+        (where / f"{name}.db").write_text(HEAD.format(serial=serial) + "pbx 30 IN A 192.0.2.11\n")
     inner = 'zone "views.example" { type primary; file "inner.db"; };'
+    inner += f'zone "shared.example" {{ type primary; file "shared.db"; {DYNAMIC} }};'
+    zones.append('zone "shared.example" { in-view "internal"; };')
+    keyed = 'zone "views.example" { type primary; file "keyed.db"; update-policy { grant "choosing" zonesub ANY; }; };'
     bind.write(
+        CHOOSING + 'view "keyed" { match-clients { key "choosing"; }; ' + keyed + " };\n"
         'acl "inside" { 10.0.0.0/8; };\nview "internal" { match-clients { "inside"; }; ' + inner + " };\n"
         'view "external" { match-clients { any; };\n' + "\n".join(zones) + "\n};"
     )
@@ -152,7 +158,9 @@ def section(server: Bind, name: str, **more: object) -> Dns:
     return Dns.model_validate(given)
 
 
-def step(server: Bind, name: str, epoch: int = 7, machine: str = "boston", **more: object) -> DnsStep:
+def step(
+    server: Bind, name: str, epoch: int = 7, machine: str = "boston", *, key: str = KEY, **more: object
+) -> DnsStep:
     dns_section = section(server, name, **more)
     return DnsStep(
         dns_section.model_copy(update={"own": {machine: server.address}}),
@@ -160,7 +168,7 @@ def step(server: Bind, name: str, epoch: int = 7, machine: str = "boston", **mor
         epoch,
         named=Named.of(dns_section),
         store=Store(server.places),
-        key=parse(KEY, "tsig.key"),
+        key=parse(key, "tsig.key"),
         remind=lambda _: None,
     )
 
@@ -225,7 +233,7 @@ def test_a_refusal_is_told_with_the_reason_of_this_zone(server: Bind) -> None:
     ("name", "follow", "words"),
     [
         ("generated", "pbx1", r"generated\.db:5: pbx1\.generated\.example\. may come from this \$GENERATE"),
-        ("delegated", "pbx.office", "is dynamic"),
+        ("policy", "pbx", "is dynamic"),
         ("elsewhere", "pbx", "and dns.zone_file is"),
         ("byhand", "pbx", "signed"),
     ],
@@ -266,7 +274,7 @@ def test_a_file_is_edited_and_nothing_else_changes(server: Bind, name: str) -> N
 
 
 def test_a_zone_in_two_views_is_refused_in_words_or_changed_in_the_one_that_is_named(server: Bind) -> None:
-    with pytest.raises(Views, match=r'several views .*internal, external.*view = "external"'):
+    with pytest.raises(Views, match=r'several views .*keyed, internal, external.*view = "external"'):
         Named(server.directory / "named.conf", server.rndc).status("views.example")
     with pytest.raises(Views, match="does not stand in the view 'lobby'"):
         Named(server.directory / "named.conf", server.rndc, view="lobby").block("views.example")
@@ -274,6 +282,23 @@ def test_a_zone_in_two_views_is_refused_in_words_or_changed_in_the_one_that_is_n
     assert inner.status("views.example").files == ("inner.db",)
     assert inner.role("views.example") == "primary"
     assert "views" in obstacle(section(server, "views"), Named.of(section(server, "views")), server.address, Line())
+
+
+def test_an_update_goes_to_the_view_that_its_key_chooses_and_to_no_other(server: Bind) -> None:
+    name = "views.example"
+    shown = server.answers(f"pbx.{name}", "A"), server.answers(name, "SOA")
+    with pytest.raises(NotProven, match=r"serial 70 in the view 'internal', and our questions are answered with"):
+        step(server, "views", view="internal", method="zonefile", zone_file=str(server.directory / "inner.db")).apply()
+    assert "pbx 192.0.2.12" in carried_out(step(server, "views", view="keyed", key=CHOOSING))
+    assert Named.of(section(server, "views", view="keyed")).status(name).serial == 100_700
+    assert (server.answers(f"pbx.{name}", "A"), server.answers(name, "SOA")) == shown
+    assert Named.of(section(server, "views", view="internal")).status(name).serial == 70
+
+
+def test_a_zone_that_one_view_has_from_another_is_one_zone(server: Bind) -> None:
+    assert Named.of(section(server, "shared")).role("shared.example") == "primary"
+    assert "pbx 192.0.2.12" in carried_out(step(server, "shared"))
+    assert server.answers("pbx.shared.example", "A") == "192.0.2.12"
 
 
 def test_a_serial_that_is_a_date_or_a_time_stays_one(server: Bind) -> None:
