@@ -54,6 +54,8 @@ ZONES = {
     "keyless": PBX,
     "policied": PBX,
     "elsewhere": PBX,
+    "journal": PBX,
+    "days": "$TTL 1D\n\n\tIN\tMX\t10 mail\nmail A 192.0.2.30\n" + PBX,
 }
 NO_TTL = (
     "@ 600 IN SOA ns1 hostmaster ( 7 1d 2h 4w 1h )\n 600 IN NS ns1\nns1 600 A 192.0.2.53\npbx 300 A 192.0.2.11\n"
@@ -76,6 +78,7 @@ def options(name: str, directory: Path) -> str:
         "views": "",
         "closed": "",
         "elsewhere": "",
+        "days": "",
         "inline": f"{signed} inline-signing yes;",
         "differences": "ixfr-from-differences yes;",
         "byhand": "",
@@ -224,6 +227,9 @@ def test_a_refusal_is_told_with_the_reason_of_this_zone(server: Bind) -> None:
         step(server, "frozen").apply()
     subprocess.run([*server.rndc, "thaw", "frozen.example", "IN", "external"], check=True, capture_output=True)
     assert "1 of 1 servers agree" in carried_out(step(server, "frozen"))
+    (server.directory / "journal.db.jnl").mkdir()
+    with pytest.raises(UpdateRefused, match="SERVFAIL, it failed: it cannot write its journal"):
+        step(server, "journal").apply()
     follow: dict[str, Any] = {"follow": {"pbx.office": {"boston": "192.0.2.12", "dallas": "192.0.2.11"}}}
     with pytest.raises(NotProven, match=r"delegates office\.delegated\.example\. to other name servers"):
         step(server, "delegated", **follow).apply()
@@ -248,7 +254,7 @@ def test_a_file_that_cannot_be_edited_is_left_as_it_is(server: Bind, name: str, 
     assert file.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["generated", "unusual", "inherited", "inline", "differences", "views"])
+@pytest.mark.parametrize("name", ["generated", "unusual", "inherited", "inline", "differences", "views", "days"])
 def test_a_file_is_edited_and_nothing_else_changes(server: Bind, name: str) -> None:
     bind, zone = Named.of(section(server, name)), f"{name}.example"
     file = server.directory / f"{name}.db"
