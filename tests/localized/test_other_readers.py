@@ -12,6 +12,7 @@ import pytest
 from localized.render import Rendered, render
 from localized.role import Role
 from localized.validate import named_problems
+from pair import PairInvalid
 from tests.localized.example import EXAMPLE, SECRETS, example
 
 DNS = """
@@ -53,6 +54,41 @@ def test_bind_takes_the_zone_of_either_role(tmp_path: Path, role: Role) -> None:
     zone.write_text(ZONE + "boston IN A 192.0.2.11\n")
     laid_out(tmp_path, role, EXAMPLE + DNS.format(zone_file=zone))
     assert list(named_problems(tmp_path)) == []
+
+
+@needs_bind
+def test_a_zone_that_is_signed_by_policy_is_so_as_primary_alone(tmp_path: Path) -> None:
+    zone, keys = tmp_path / "acme.example.zone", tmp_path / "keys"
+    zone.write_text(ZONE + "boston IN A 192.0.2.11\n")
+    keys.mkdir()
+    signed = f'dnssec_policy = "default"\nkey_directory = "{keys}"\n[dns.follow]'
+    text = EXAMPLE + DNS.format(zone_file=zone).replace("[dns.follow]", signed)
+    laid_out(tmp_path, Role.DNS_PRIMARY, text)
+    assert list(named_problems(tmp_path)) == []
+    said = (tmp_path / "named/zones.conf").read_text()
+    assert 'dnssec-policy "default";' in said
+    assert "inline-signing no;" in said
+    assert f'key-directory "{keys}";' in said
+    laid_out(tmp_path, Role.DNS_SECONDARY, text)
+    assert "dnssec" not in (tmp_path / "named/zones.conf").read_text()
+    with pytest.raises(PairInvalid, match="needs method 'update'"):
+        example(text.replace("key_file", 'method = "zonefile"\nkey_file'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '// key "old" { secret "bm8="; };\nKEY hotstandby { Secret "c2Vj cmV0"; Algorithm HMAC-SHA256; };\n',
+        'key "hotstandby" { /* { */ algorithm "hmac-sha256"; # }\n secret c2VjcmV0; };\n',
+    ],
+)
+def test_a_key_is_rendered_however_its_file_is_written(tmp_path: Path, text: str) -> None:
+    made = render(
+        example(EXAMPLE + DNS.format(zone_file="/z")), "boston", Role.DNS_PRIMARY, {**SECRETS, "tsig.key": text}
+    )
+    shown = next(file.data.decode() for file in made if file.path == "named/key.conf")
+    assert 'key "hotstandby" {' in shown
+    assert 'secret "c2VjcmV0";' in shown
 
 
 @needs_bind
