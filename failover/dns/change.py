@@ -21,6 +21,7 @@ from failover.dns.update import (
     NotAnswered,
     PrerequisiteFailed,
     UpdateRefused,
+    grants,
     send_update,
     with_serial,
 )
@@ -170,25 +171,28 @@ class ZoneChange:
                     alone = replace(change, soa="")
                     send_update(alone, self._server, key, self._line, deadline_s=UPDATE_DEADLINE_S)
                     return f"the key '{key.name}' may not change the SOA, so the serial was raised by one alone"
-            raise NotAllowed(f"{error}{self._reason()}") from None
+            reason = self._reason(change, key)
+            raise NotAllowed(f"{self._server} refuses the UPDATE: {reason}" if reason else str(error)) from None
         return ""
 
-    def _reason(self) -> str:
-        """What our own named and its named.conf say about an update that was refused."""
+    def _reason(self, change: Change, key: TsigKey) -> str:
+        """Why our own named refuses it, and what its zone needs, by what named.conf and named say."""
+        zone = self._dns.zone
         if self._dns.primary:
             return ""
-        zone = self._dns.zone
         try:
             status, block = self._named.status(zone), self._named.block(zone)
-        except FailoverError as error:
-            return f" Besides: {error}"
+        except FailoverError:
+            return ""
+        if status.kind != "primary":
+            return f"it is {status.kind or status.reason} there. See: rndc zonestatus {zone}"
         if status.frozen:
-            return f" The zone is frozen on this machine. Type: rndc thaw {zone}"
-        if not status.kind:
-            return f" Here, {status.reason}."
+            return f"{zone} is frozen. Type: rndc thaw {zone}"
         if block is not None and block.update_policy:
-            return " On this machine the zone has an update-policy: the grants belong there."
-        return "" if status.dynamic else " On this machine the zone takes no updates at all so far."
+            return f"its update-policy does not allow the key '{key.name}' this. Add to it: {grants(change, key)}"
+        if status.dynamic:
+            return f"its allow-update has no word for the key '{key.name}'. Add to it: key \"{key.name}\";"
+        return f"{zone} takes no updates there. Put into its statement: update-policy {{ {grants(change, key)} }};"
 
     def _edit(self, want: Wanted, told: Mapping[str, Sequence[int]]) -> str:
         path = Path(self._dns.zone_file or "")

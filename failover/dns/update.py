@@ -96,15 +96,13 @@ class Change:
         return message
 
 
-def allowing(change: Change, key: TsigKey) -> str:
-    """What named.conf needs for it, in a zone without update-policy and in one that has some; both cannot stand there
-    (BIND ARM, "update-policy")."""
+def grants(change: Change, key: TsigKey) -> str:
+    """What an update-policy needs for it; beside allow-update it cannot stand (BIND ARM, "update-policy")."""
     origin = dns.name.from_text(change.zone)
     kinds: dict[str, list[str]] = {}
     for name, kind in (*change.after, ("@", "SOA")):
         kinds.setdefault(owner_of(name, origin).to_text(), []).append(kind)
-    grants = " ".join(f'grant "{key.name}" name {owner} {" ".join(which)};' for owner, which in kinds.items())
-    return f'update-policy {{ {grants} }}; or, where it has allow-update already, key "{key.name}"; in there'
+    return " ".join(f'grant "{key.name}" name {owner} {" ".join(which)};' for owner, which in kinds.items())
 
 
 def with_serial(soa: str, serial: int) -> str:
@@ -166,8 +164,8 @@ def _believe(answer: dns.message.Message, where: str, change: Change, key: TsigK
         )
     meanings = {
         dns.rcode.REFUSED: f"it is not the primary server of {change.zone} (see: rndc zonestatus {change.zone}), "
-        f"or is frozen (rndc thaw {change.zone}), or does not allow the key '{key.name}' to change it. Put into that "
-        f"zone: {allowing(change, key)}",
+        f"or is frozen (rndc thaw {change.zone}), or does not allow the key '{key.name}' to change it. Put into its "
+        f"update-policy: {grants(change, key)} Where it has allow-update instead, the key belongs there",
         dns.rcode.NOTAUTH: f"it does not serve {change.zone}. See what it serves with: rndc status",
         dns.rcode.NOTZONE: "a followed name lies outside of the zone. Correct [dns.follow]",
         dns.rcode.NOTIMP: 'it takes no updates at all. Use method = "zonefile"',
