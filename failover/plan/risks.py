@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from failover.dns.serial import later
+from failover.dns.serial import believed, later
 from failover.journal.run import Run
 from failover.plan.evidence import Evidence
 from failover.plan.plan import Risk
@@ -116,16 +116,17 @@ def _clock(looked: Looked) -> Sequence[Risk]:
 
 
 def _serial(looked: Looked) -> Sequence[Risk]:
-    """Serials that cannot be brought together by raising ours."""
-    serials = [(one.found.subject, one.serial) for one in looked.evidence.servers if one.serial]
-    for name, one in serials:
-        for other_name, other in serials:
-            if one != other and not later(one, other) and not later(other, one):
-                words = (
-                    f"The serials of {name} ({one}) and {other_name} ({other}) lie 2^31 apart: neither is later "
-                    "(RFC 1982), and a secondary would not follow. Set one of them by hand."
-                )
-                return [Risk("serial", words)]
+    """Serials that cannot be brought together by raising ours. One server alone that tells such a one is left out, as
+    the DNS step does: a single answer must not stop a promotion."""
+    told = {one.said.server: [one.serial] for one in looked.evidence.servers if one.serial}
+    own = told.pop(looked.machine, None)
+    for serial in believed(own[0], told)[0] if own is not None else ():
+        if own is not None and serial != own[0] and not later(serial, own[0]) and not later(own[0], serial):
+            words = (
+                f"The serial of {looked.machine} ({own[0]}) and that of others ({serial}) lie 2^31 apart: neither is "
+                "later (RFC 1982), and a secondary would not follow. Set one of them by hand."
+            )
+            return [Risk("serial", words)]
     return []
 
 

@@ -92,19 +92,20 @@ def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]
     import dns.exception
     import dns.flags
     import dns.message
-    import dns.query
     import dns.rcode
     import dns.rdataclass
     import dns.rdatatype
 
+    from failover.dns.wire import Line, OddAnswer, exchange
+
     query = dns.message.make_query(name, kind)
     query.flags |= dns.flags.RD
     try:
-        answer = dns.query.udp(query, address, timeout=RESOLVER_S, ignore_unexpected=True)
+        answer = exchange(query, address, Line(), wait_s=RESOLVER_S)
     except dns.exception.Timeout:
         return [], 0, "no answer"
-    except (OSError, dns.exception.DNSException, ValueError) as error:
-        return [], 0, f"no answer that makes sense ({type(error).__name__})"
+    except (OSError, OddAnswer) as error:
+        return [], 0, f"no answer that makes sense ({error})"
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         return [], 0, f"it answers {dns.rcode.to_text(answer.rcode())}"
     wanted_type = dns.rdatatype.from_text(kind)

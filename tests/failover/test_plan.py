@@ -97,6 +97,11 @@ ALIVE = replace(DEAD, peer=Asked(replace(SILENT, answer=Answer.YES), status(PAIR
 LOOKED = Looked(PAIR, "dallas", "promote", DEAD, "the plug is out", (), None, 2026)
 
 
+def with_serials(**serials: int) -> Looked:
+    servers = tuple(server(name, serial) for name, serial in serials.items())
+    return replace(LOOKED, evidence=replace(DEAD, servers=servers))
+
+
 def carriers(**more: object) -> Pair:
     raw = PAIR.model_dump(by_alias=True, exclude_unset=True)
     raw["carriers"]["acme"].update(more)
@@ -127,7 +132,8 @@ def carriers(**more: object) -> Pair:
             ["clock"],
         ),
         (replace(LOOKED, evidence=replace(DEAD, servers=(server("ns1", 5), server("ns2", 6)))), []),
-        (replace(LOOKED, evidence=replace(DEAD, servers=(server("ns1", 1), server("ns2", 1 + 2**31)))), ["serial"]),
+        (with_serials(dallas=1, ns2=1 + 2**31, ns3=1 + 2**31), ["serial"]),
+        (with_serials(dallas=1, ns2=1 + 2**31), []),  # one server alone stops nobody
         (replace(LOOKED, pair=carriers(allowed=["192.0.2.11"])), ["carrier-acme"]),
         (replace(LOOKED, pair=carriers(allowed=["192.0.2.11", "192.0.2.12"])), []),
     ],

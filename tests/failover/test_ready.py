@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from failover.commands.status import _ttl, _ttls
 from failover.compare import differences
+from failover.dns.facts import Seen, Server
 from failover.dns.public_role import PublicRole, Said
 from failover.facts import codecs, dialplan_digest, expiry_of, modules
 from failover.overview import FollowedName, Overview, Side, agrees, followed, next_step, role, trunk_state
@@ -371,6 +373,20 @@ def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
     assert told(asterisk=HOLDS) == "standby, BUT REGISTERED"
     assert told(role="primary") == "primary, without the right"
     assert role(Side("dallas", None, found("ssh", Answer.SILENT))) == "UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("served", "said"),
+    [(30, "ttl 30 s"), (3600, "ttl 3600 s, 30 s in pair.toml"), (None, "ttl ?")],
+)
+def test_the_ttl_that_is_served_is_told_and_not_what_pair_toml_wants(served: int | None, said: str) -> None:
+    assert _ttl(overview(), replace(RIGHT, ttl_s=served)) == said
+
+
+def test_the_longest_ttl_of_any_server_counts() -> None:
+    one = Seen(Server("ns1", "192.0.2.1"), ttls={("pbx", "A"): 30, ("www", "A"): 60})
+    other = Seen(Server("ns2", "192.0.2.2"), ttls={("pbx", "A"): 3600})
+    assert _ttls([one, other]) == {"pbx": 3600, "www": 60}
 
 
 def test_servers_are_grouped_by_what_they_tell() -> None:
