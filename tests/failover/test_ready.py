@@ -68,6 +68,7 @@ SILENT_OWN = OwnAsked(found("asterisk", Answer.SILENT), Pbx(state="silent", word
         (replace(PREPARED, free_bytes=1000), evidence(), CARRIERS, Exit.FAILED, "journal"),
         (replace(PREPARED, open_run="promote 3"), evidence(), CARRIERS, Exit.FAILED, "journal"),
         (replace(PREPARED, fenced="a test"), evidence(), CARRIERS, Exit.FAILED, "fence"),
+        (replace(PREPARED, zone="acme.example is signed (DNSSEC)"), evidence(), CARRIERS, Exit.DEGRADED, "dns zone"),
         (replace(PREPARED, paused="new switch"), evidence(), CARRIERS, Exit.DEGRADED, "pause"),
         (PREPARED, evidence(own=SILENT_OWN), CARRIERS, Exit.FAILED, "asterisk"),
         (PREPARED, evidence(dns=Answer.SILENT), CARRIERS, Exit.FAILED, "dns dallas"),
