@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 from ami_watcher.backoff import Backoff
 from ami_watcher.connecting import Where
 from ami_watcher.contact import CONTACT_LISTS, contacts_from
-from ami_watcher.errors import ActionRefused, PrivilegeMissing
+from ami_watcher.errors import ActionRefused, ListIncomplete, PrivilegeMissing
 from ami_watcher.kick import Kicks
 from ami_watcher.knowledge import Knowledge
 from ami_watcher.message import Message
@@ -114,6 +114,8 @@ class Errands:
                 items += await session.listing(action, deadline_s=max(self.settings.answer_s, 10.0))
             except PrivilegeMissing as error:
                 denied = error
+            except ListIncomplete:
+                raise
             except ActionRefused:
                 # Not loaded, or "No Contacts found".
                 continue

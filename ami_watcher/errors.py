@@ -39,6 +39,10 @@ class ActionRefused(AmiError):
         self.said = said
 
 
+class ListIncomplete(ActionRefused):
+    """Asterisk answered a list action, and not with the whole list: nothing may be concluded from it."""
+
+
 class ActionLate(AmiError):
     """Asterisk took an action and did not answer before its deadline; whether it did it is not known."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ami_watcher.connecting import Where
-from ami_watcher.errors import ActionRefused, PrivilegeMissing
+from ami_watcher.errors import ActionRefused, ListIncomplete, PrivilegeMissing
 from ami_watcher.expected import Wanted
 from ami_watcher.message import Message
 from ami_watcher.session import Session
@@ -111,7 +111,7 @@ async def read_registrations(ami: Where, secret: str, *, deadline_s: float) -> L
         deadline_s: seconds for each step: the login, and each list.
 
     Raises:
-        AmiError: AmiUnreachable, NotAmi, LoginRefused, PrivilegeMissing, ActionLate, LinkLost.
+        AmiError: AmiUnreachable, NotAmi, LoginRefused, PrivilegeMissing, ListIncomplete, ActionLate, LinkLost.
     """
     session = Session(ami, secret, wanted=(), events="off")
     await session.open(deadline_s=deadline_s)
@@ -125,7 +125,8 @@ async def lists_of(session: Session, *, deadline_s: float) -> Lists:
     """Reads every list of outbound registrations over a session that is logged in.
 
     Raises:
-        PrivilegeMissing, ActionLate, LinkLost, MessageTooLong
+        PrivilegeMissing, ListIncomplete, ActionLate, LinkLost, MessageTooLong
+        ActionRefused: Asterisk is shutting down.
     """
     # Every privilege that allows the lists allows this, so a refusal here is a missing privilege and nothing else.
     settings = await session.action("CoreSettings", deadline_s=deadline_s)
@@ -134,8 +135,12 @@ async def lists_of(session: Session, *, deadline_s: float) -> Lists:
     for channel, action in LIST_ACTIONS.items():
         try:
             items = await session.listing(action, deadline_s=deadline_s)
-        except (ActionRefused, PrivilegeMissing):
+        except ListIncomplete:
+            raise
+        except (ActionRefused, PrivilegeMissing) as error:
             # "Invalid/unknown command": not loaded. "Permission denied", with the privilege held: being unloaded.
+            if isinstance(error, ActionRefused) and "shutting down" in error.said:
+                raise
             continue
         modules.add(channel)
         for start in range(0, len(items), AT_ONCE):

@@ -32,6 +32,7 @@ from ami_watcher.errors import (
     AmiError,
     AmiUnreachable,
     LinkLost,
+    ListIncomplete,
     LoginRefused,
     NotAmi,
     PrivilegeMissing,
@@ -174,15 +175,12 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
         """The items of one list action, in order; without the reply before them and the completion after them.
 
         Raises:
-            ActionRefused, PrivilegeMissing, ActionLate, LinkLost, MessageTooLong, Unsendable
+            ListIncomplete, ActionRefused, PrivilegeMissing, ActionLate, LinkLost, MessageTooLong, Unsendable
         """
         answer = await self._answered(Action(name, fields, as_list=True), deadline_s)
         if isinstance(answer, Message):
             self._accepted(name, answer)
-            raise LinkLost(f"{name} was answered without a list.")
-        last = answer[-1]
-        if last.get("EventList", "Complete").lower() != "complete":
-            raise ActionRefused(name, last.get("EventList", ""), f"Asterisk broke off the list of {name}.")
+            raise ListIncomplete(name, "", f"{name} was answered without a list.")
         return tuple(answer[1:-1])
 
     def _accepted(self, name: str, reply: Message) -> Message:

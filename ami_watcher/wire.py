@@ -2,11 +2,14 @@
 
 Rules only: no socket, no clock. What a message ends at, what a line may hold and how long it may be is from
 main/manager.c (get_input, process_message, astman_append): a message of Asterisk ends at an empty line, CR LF CR LF,
-and at nothing else, for some of its values hold a bare line feed; a line to Asterisk has at most 1,024 bytes.
+and not at a bare line feed, for some of its values hold one; a line to Asterisk has at most 1,024 bytes. One message
+ends wrongly, with CR LF LF (CoreShowChannelMap of 18.19, 20.4 and later): what follows it is a message of its own
+where it begins as one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +18,7 @@ from ami_watcher.message import Message, Oversize
 from host.printable import printable
 
 END: Final = b"\r\n\r\n"
+WRONG_END: Final = re.compile(rb"\r\n\n(?=(?:Event|Response): )")
 GREETING: Final = b"Asterisk Call Manager/"
 LONGEST_GREETING: Final = 256
 """Bytes. Asterisk's is 29; more without a line end is not AMI."""
@@ -103,8 +107,14 @@ class Wire:
             self._held = bytearray()
         parts = data.split(END)
         rest = parts.pop()
-        found: list[Message | Oversize] = []
+        if b"\r\n\n" in data:
+            parts = [piece for part in parts for piece in WRONG_END.split(part)]
         wanted = self._wanted
+        if wanted is None and len(data) <= self._longest:
+            if rest:
+                self._keep(rest)
+            return [Message(part) for part in parts if part]
+        found: list[Message | Oversize] = []
         for part in parts:
             if len(part) > self._longest:
                 found.append(Oversize(Message(part[: self._head]), len(part)))

@@ -3,12 +3,17 @@
 Every reader gets the same bytes over a socket from a process of its own, and for every event a callback that reads one
 header, so that nobody is measured without parsing. Readers alternate. Events are counted against the processor time
 that the reader used, which on an idle machine is the time on the clock, and on a busy one still means something.
+
+Messages read whole are compared with wazo-amid's parser where WAZO_AMID names a checkout of it, which is in no package
+registry: both are given the same bytes in pieces of 64 KiB, and both end with a plain dict of each message.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
+import os
 import resource
 import statistics
 import subprocess
@@ -25,12 +30,17 @@ from ami_watcher.contact import contacts_from
 from ami_watcher.follow import WANTED_EVENTS
 from ami_watcher.message import Message
 from ami_watcher.session import Session
+from ami_watcher.wire import Wire
+from bench.ami_feeder import busy_hour
 from bench.result import NotHere, Result
 from pair.machine import Ami
 
 EVENTS: Final = 40_000
 CONTACTS: Final = 10_000
 MILLION: Final = 1_000_000
+MESSAGES: Final = 24_000
+PIECE: Final = 65_536
+"""Bytes of one read of a socket."""
 DEADLINE_S: Final = 60.0
 HEADERS: Final = {"ContactStatus": "ContactStatus", "PeerStatus": "PeerStatus", "Registry": "Status", "VarSet": "Value"}
 
@@ -52,8 +62,18 @@ def measure(*, runs: int) -> Result:
     hints: list[float] = []
     polls: list[float] = []
     their_polls: list[float] = []
+    whole: list[float] = []
+    four: list[float] = []
+    framed: list[float] = []
+    wazo: list[float] = []
+    wazo_parser = _wazo_parser()
     with _feeder() as port:
         for _ in range(runs):
+            whole.append(_read(_whole))
+            four.append(_read(_four))
+            framed.append(_read(_framed))
+            if wazo_parser is not None:
+                wazo.append(_wazo(wazo_parser))
             ours.append(asyncio.run(_ours(port, "mixed", EVENTS, parse=True)))
             theirs.append(asyncio.run(_panoramisk(port, "mixed", EVENTS)))
             pystrix_runs.append(_pystrix(port, "mixed", EVENTS // 4))
@@ -76,11 +96,73 @@ def measure(*, runs: int) -> Result:
             "ours over pystrix": statistics.median(ours) / pystrix_median,
             "ours, as hints (name read, not parsed), events/s": statistics.median(hints),
             "ours, events nobody wants (dropped unparsed), events/s": statistics.median(unwanted),
+            "ours, a message of some 500 bytes read whole by dict(), messages/s": statistics.median(whole),
+            **(
+                {
+                    "wazo-amid's parser, the same, messages/s": statistics.median(wazo),
+                    "ours over wazo-amid (target: at least 1)": statistics.median(whole) / statistics.median(wazo),
+                }
+                if wazo
+                else {}
+            ),
+            "ours, four headers of it, one of them absent, messages/s": statistics.median(four),
+            "ours, the same messages framed alone, messages/s": statistics.median(framed),
             f"ours, a poll of {CONTACTS:,} contacts, s (target: under 1)": statistics.median(polls),
             "panoramisk, the same list, values not read, s": statistics.median(their_polls),
             f"memory grown from event 100,000 to event {MILLION:,}, KiB (target: flat)": grown,
         },
     )
+
+
+def _read(look: Callable[[Message], object]) -> float:
+    """Messages a second, framed and looked at."""
+    wire = Wire()
+    wire.feed(b"Asterisk Call Manager/5.0.4\r\n")
+    stream = b"".join(busy_hour(MESSAGES))
+    begun = time.process_time()
+    for at in range(0, len(stream), PIECE):
+        for message in wire.feed(stream[at : at + PIECE]):
+            assert isinstance(message, Message)
+            look(message)
+    return MESSAGES / (time.process_time() - begun)
+
+
+def _whole(message: Message) -> object:
+    return dict(message)
+
+
+def _four(message: Message) -> object:
+    return message.get("Event"), message.get("Channel"), message.get("Uniqueid"), message.get("Absent")
+
+
+def _framed(message: Message) -> object:
+    return message.raw
+
+
+def _wazo(parser: Any) -> float:
+    """The same bytes through wazo-amid's parse_buffer, whose callbacks get a dict."""
+    stream = b"".join(busy_hour(MESSAGES))
+
+    def taken(*_: object) -> None:
+        """Nothing more is done with it here either."""
+
+    rest = b""
+    begun = time.process_time()
+    for at in range(0, len(stream), PIECE):
+        rest = parser.parse_buffer(rest + stream[at : at + PIECE], taken, taken)
+    return MESSAGES / (time.process_time() - begun)
+
+
+def _wazo_parser() -> Any:
+    """The module wazo_amid/ami/parser.py of the checkout that WAZO_AMID names; None without one."""
+    where = os.environ.get("WAZO_AMID")
+    path = Path(where, "wazo_amid", "ami", "parser.py") if where else None
+    spec = importlib.util.spec_from_file_location("wazo_amid_parser", path) if path and path.is_file() else None
+    if spec is None or spec.loader is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 async def _ours(port: int, kind: str, count: int, *, parse: bool) -> float:

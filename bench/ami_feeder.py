@@ -76,6 +76,43 @@ def event(kind: str, number: int) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+def busy_hour(count: int) -> list[bytes]:
+    """`count` messages as a PBX with channel variables in its events sends them during calls, no two alike.
+
+    Three of four are VarSet of some 500 bytes, the others device states, new states, call detail events and the like,
+    as on the wire of a Wazo; a channel variable comes three times in each that belongs to a channel.
+    """
+    made = []
+    for number in range(count):
+        channel = [
+            f"Channel: PJSIP/{number % 400}-{number // 3:08x}",
+            "ChannelState: 6",
+            "ChannelStateDesc: Up",
+            f"CallerIDNum: {number % 400}",
+            "CallerIDName: Ann of the workshop",
+            "ConnectedLineNum: <unknown>",
+            "ConnectedLineName: <unknown>",
+            "Language: en",
+            "AccountCode:",
+            "Context: from-inside",
+            "Exten: 103",
+            f"Priority: {number % 17}",
+            f"Uniqueid: 1795351306.{number // 20}",
+            f"Linkedid: 1795351306.{number // 20}",
+            f"ChanVariable: USER_ID=4f{number % 400:06x}-7c1e",
+            "ChanVariable: DIALLED=103",
+            "ChanVariable: CAME_FROM=",
+        ]
+        if number % 16 == 0:
+            lines = ["Event: DeviceStateChange", "Privilege: call,all", f"Device: PJSIP/{number % 400}", "State: INUSE"]
+        elif number % 4:
+            lines = ["Event: VarSet", "Privilege: dialplan,all", *channel, f"Variable: STEP_{number % 40}", "Value: 1"]
+        else:
+            lines = ["Event: Newstate", "Privilege: call,all", *channel]
+        made.append("\r\n".join(lines).encode() + b"\r\n\r\n")
+    return made
+
+
 def contacts(identity: str, count: int) -> Iterator[bytes]:
     """The list of PJSIPShowContacts with `count` items."""
     yield f"Response: Success\r\nActionID: {identity}\r\nEventList: start\r\nMessage: A list follows\r\n\r\n".encode()

@@ -10,7 +10,7 @@ from typing import Final
 
 from ami_watcher.connecting import Where
 from ami_watcher.contact import CONTACT_LISTS, Contact, contacts_from
-from ami_watcher.errors import ActionRefused, PrivilegeMissing
+from ami_watcher.errors import ActionRefused, ListIncomplete, PrivilegeMissing
 from ami_watcher.exchange import Exchange
 from ami_watcher.inventory import FRESH_S, Missing, missing
 from ami_watcher.session import Session
@@ -103,6 +103,8 @@ async def _present(ami: Where, secret: str) -> tuple[Contact, ...]:
         for action in CONTACT_LISTS:
             try:
                 found += contacts_from(await session.listing(action, deadline_s=LISTS_S))
+            except ListIncomplete:
+                raise
             except (ActionRefused, PrivilegeMissing):
                 continue  # that driver is not loaded
     finally:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ami_watcher import message as message_module
+from ami_watcher.errors import ListIncomplete
 from ami_watcher.message import Action, Message
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-", min_size=1, max_size=12)
@@ -24,6 +26,35 @@ def test_headers_keep_their_order_and_the_first_of_each_name_answers(fields: lis
         other = name.swapcase()
         if other not in dict(fields):
             assert message[other] == message.get(other) == same[0]
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=12), st.booleans())
+def test_a_message_read_whole_has_the_first_of_each_name_in_order(fields: list[tuple[str, str]], long: bool) -> None:
+    lines = [f"{name}: {value}" for name, value in fields] + ["no header"] + ["Filler: " + "x" * 3000] * long
+    message = Message("\r\n".join(lines).encode())
+    expected: dict[str, str] = {}
+    for name, value in message.fields:
+        expected.setdefault(name, value)
+    whole: dict[str, str] = dict(message)
+    assert whole == expected
+    in_order = [name for at, (name, _) in enumerate(message.fields) if name not in dict(message.fields[at + 1 :])]
+    assert list(whole) == list(message) == in_order
+    assert [*message.items()] == [(name, expected[name]) for name in in_order]
+    assert [*message.values()] == [expected[name] for name in in_order]
+    assert len(message) == len(expected)
+    assert {**Message(message.raw)} == expected
+    for name in expected:
+        assert name in message
+        assert message.get(name) == expected[name]
+
+
+def test_lines_that_are_remembered_stay_few_and_short() -> None:
+    for number in range(5000):
+        dict(Message(f"Event: X\r\nNumber: {number}\r\nLong: {'x' * 4000}".encode()))
+        dict(Message(f"Event: X\r\nNumber: {number}".encode()))
+    lines = message_module._remembered.__self__  # type: ignore[attr-defined]
+    assert len(lines) <= 2048
+    assert max(map(len, lines)) <= 2048
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
@@ -83,6 +114,44 @@ async def test_an_action_ends_with_its_last_message(
     ended = [action.add_message(message) for message in messages(*came)]
     assert (ended.index(True) + 1 if True in ended else None) == ends_with
     assert action.future.done() is (ends_with is not None)
+
+
+LIST = b"Response: Success\r\nEventList: start"
+
+
+@pytest.mark.parametrize(
+    ("came", "says"),
+    [
+        # An end of the message before the reply that swallowed it.
+        ([b"Event: A", b"Event: AComplete\r\nEventList: Complete\r\nListItems: 1"], "its reply did not come"),
+        ([b"Event: A", LIST, b"Event: AComplete\r\nEventList: Complete\r\nListItems: 1"], "1 items, and 0 came"),
+        ([LIST, b"Event: AComplete\r\nEventList: Complete\r\nListItems: 1"], "1 items, and 0 came"),
+        ([LIST, b"Event: A", b"Event: AComplete\r\nEventList: Complete\r\nListItems: 999999999999"], "and 1 came"),
+        ([LIST, b"Event: A", b"Event: AComplete\r\nEventList: Cancelled\r\nListItems: 1"], "broke off"),
+    ],
+)
+async def test_a_list_that_is_not_whole_is_an_error_and_never_an_empty_one(came: list[bytes], says: str) -> None:
+    action = Action("SIPshowregistry", as_list=True)
+    ended = [action.add_message(message) for message in messages(*came)]
+    assert ended == [False] * (len(came) - 1) + [True]
+    with pytest.raises(ListIncomplete, match=says):
+        action.future.result()
+
+
+async def test_a_phone_that_calls_itself_the_end_of_a_list_ends_none() -> None:
+    action = Action("PJSIPShowContacts", as_list=True)
+    item = b"Event: ContactList\r\nUserAgent: EventList: Complete"
+    came = [LIST, item, item, b"Event: ContactListComplete\r\nEventList: Complete\r\nListItems: 2"]
+    assert [action.add_message(message) for message in messages(*came)] == [False, False, False, True]
+    assert len(action.future.result()) == 4
+
+
+async def test_a_list_that_counts_less_than_it_shows_is_whole() -> None:
+    """PJSIP's list of registrations counts those alone that have a state."""
+    action = Action("PJSIPShowRegistrationsOutbound", as_list=True)
+    came = [LIST, b"Event: OutboundRegistrationDetail", b"Event: XComplete\r\nEventList: Complete\r\nListItems: 0"]
+    assert [action.add_message(message) for message in messages(*came)] == [False, False, True]
+    assert len(action.future.result()) == 3
 
 
 async def test_authentication_details_are_no_part_of_a_list() -> None:

@@ -205,3 +205,17 @@ def test_whatever_is_written_is_one_action_with_as_many_headers(fields: list[tup
     lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
     assert len(lines) == len(fields)
     assert all(len(line) + 2 <= 1024 and b"\n" not in line and b"\r" not in line for line in lines)
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 7, 1000])
+def test_a_message_that_ends_with_cr_lf_lf_swallows_none(pieces: int) -> None:
+    """CoreShowChannelMap of 18.19, 20.4 and later; the reply behind it is a message of its own."""
+    wrong = b"Event: CoreShowChannelMapComplete\r\nEventList: Complete\r\nListItems: 0\r\n\n"
+    reply = b"Response: Success\r\nActionID: 7\r\n\r\n"
+    held = b"Event: X\r\nMessage: a line feed\n\r\nNext: \n\nEvent: no end\r\n\r\n"
+    stream = b"Asterisk Call Manager/5.0.4\r\n" + wrong + reply + held + wrong + wrong + reply
+    wire = Wire()
+    found = [one for at in range(0, len(stream), pieces) for one in wire.feed(stream[at : at + pieces])]
+    names = [one.event_name or one.get("Response") for one in found if isinstance(one, Message)]
+    complete = "CoreShowChannelMapComplete"
+    assert names == [complete, "Success", "X", complete, complete, "Success"]
