@@ -85,7 +85,7 @@ def generated_by_gui(facts: Facts, disk: Disk) -> Iterator[Problem]:
 def _switched_on(conf: Conf | None, keys: Mapping[str, str], *, needs: str) -> Iterator[Problem]:
     for section in conf.sections if conf is not None else ():
         for key, driver in keys.items():
-            if (section.last(key) or "no").lower() in TRUE and section.last(needs):
+            if not section.template and (section.last(key) or "no").lower() in TRUE and section.last(needs):
                 yield Problem(
                     Weight.MENDS,
                     f"{section.file}:{section.line}: [{section.name}] makes {driver} register ({key}), in either role. "

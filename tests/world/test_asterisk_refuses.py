@@ -4,10 +4,17 @@ registered."""
 from __future__ import annotations
 
 import json
+import re
+import time
+from typing import Final
 
 import pytest
 
 from lab import Machine, Release, World
+from localized.asterisk_conf import LocalDisk, read_conf
+from localized.refusals import read_log
+from localized.register_line import read_sip_line
+from localized.sorcery import TYPES, duplicates, sources
 from tests.world.activating import AGAIN, TRUNKS, primary, render, standby, words
 from tests.world.conftest import Worlds
 
@@ -132,3 +139,112 @@ def test_a_gate_that_the_running_dialplan_does_not_ask_is_an_error_of_check_and_
     finally:
         conf.write_text(before)
         world.boston.asterisk("dialplan reload")
+
+
+PJSIP: Final = {
+    "two auths": 2 * "[a]\ntype=auth\nusername=a\npassword=b\n",
+    "told apart by case": "[a]\ntype=auth\nusername=a\npassword=b\n[A]\ntype=auth\nusername=a\npassword=b\n",
+    "one of each type": "[a]\ntype=auth\n[a]\ntype=aor\n[a]\ntype=identify\nendpoint=carrier\nmatch=192.0.2.9\n",
+    "from one template": "[t](!)\ntype=aor\n[a](t)\n[a](t)\n",
+    "the template is no object": "[a](!)\ntype=aor\n[a](a)\n",
+    "added to": "[a]\ntype=aor\n[a](+type=aor)\nmax_contacts=1\n",
+    "added to what is no aor": "[a]\ntype=auth\n[a](+type=aor)\nmax_contacts=1\n",
+    "the first type counts": "[t](!)\ntype=aor\n[a](t)\ntype=auth\n[a]\ntype=aor\n",
+    "the type in its very spelling": "[a]\ntype=AOR\n[a]\ntype=aor\n",
+    "the option in any spelling": "[a]\nType=aor\n[a]\ntype=aor\n",
+    "two registrations": 2 * "[a]\ntype=registration\nclient_uri=sip:a@192.0.2.9\nserver_uri=sip:192.0.2.9\n",
+    # What people reported: see docs/field-cases.md.
+    "the same customer twice in a custom file": "[karin]\ntype=endpoint\n"
+    + 2 * "[karin]\ntype=auth\nusername=karin\npassword=b\n",
+    "a custom file that is not there": "#include pjsip_custom.conf\n",
+    "a template behind its use": "[blah](sometemplate)\ntype=aor\n[sometemplate](!)\nmax_contacts=1\n",
+    "a custom file that may be absent": "#tryinclude pjsip.d/*.conf\n",
+    "a wildcard that finds nothing": "#include pjsip.d/*.conf\n",
+    "a transport of the GUI": "[0.0.0.0-udp](+type=transport)\nallow_reload=yes\n",
+    "a colon for a semicolon": "[x]\n: a comment that is none\n",
+    "a program's output": "#exec /usr/local/bin/pjsip-trunks\n[a]\ntype=aor\n[a]\ntype=aor\n",
+    "a comment that ends nothing": "[a]\ntype=aor\npassword = x--;\n[a]\ntype=aor\n",
+}
+
+
+def test_what_sorcery_refuses_is_what_we_say_it_would(world: World) -> None:
+    machine = world.boston
+    conf, log = machine.path("/etc/asterisk/pjsip.conf"), machine.path("/var/log/asterisk/messages")
+    before = conf.read_text()
+    wrong = []
+    try:
+        for name, text in PJSIP.items():
+            size = log.stat().st_size
+            conf.write_text(before + text)
+            machine.asterisk("module reload res_pjsip.so")
+            theirs = set()
+            until = time.monotonic() + 10
+            while "is not reloadable" not in (said := log.read_text()[size:]) and time.monotonic() < until:
+                time.sleep(0.05)
+            time.sleep(0.2)
+            for one in read_log(log.read_text()[size:]).refusals:
+                if one.whole:
+                    theirs.add(one.type or "everything")
+            read = read_conf("pjsip.conf", "/etc/asterisk", LocalDisk(lambda path: str(machine.path(path))))
+            assert read is not None
+            ours = {"everything"} if read.refused is not None else set()
+            ours |= {type_ for type_ in TYPES for _ in duplicates(read, *sources(None, type_))}
+            if ours != theirs:
+                wrong.append((name, ours, theirs, said[-600:]))
+    finally:
+        conf.write_text(before)
+        machine.asterisk("module reload res_pjsip.so")
+    assert [one[:3] for one in wrong] == [], wrong
+
+
+LINES: Final = [
+    "5551:pw@192.0.2.9",
+    "5551:pw@192.0.2.9",
+    "5551:other@192.0.2.9",
+    "tls://5552:pw@192.0.2.9:5061",
+    "peer?tcp://5553:pw@192.0.2.9",
+    "5554@ims.example:pw:auth@192.0.2.9/100~60",
+    "nobody",
+    "a/b:c@192.0.2.9",
+    "5555:5060:pw:auth@192.0.2.9",
+    '"5556":pw@192.0.2.9',
+    "5557@192.0.2.9",
+]
+
+
+def test_the_drivers_register_with_what_we_read_of_each_line(world: World) -> None:
+    """chan_sip takes the same line once; chan_iax2 takes every line for a registration of its own."""
+    machine = world.boston
+    text = "\n[general](+)\n" + "".join(f"register => {line}\n" for line in LINES) + "[general]\nregister => lost:x@h\n"
+    for file, command, shown in (
+        ("sip.conf", "sip reload", "sip show registry"),
+        ("iax.conf", "iax2 reload", "iax2 show registry"),
+    ):
+        if file == "sip.conf" and world.releases["boston"] != "16":
+            continue
+        conf = machine.path(f"/etc/asterisk/{file}")
+        before = conf.read_text()
+        if file == "sip.conf":
+            taken = [read.username for line in dict.fromkeys(LINES) if (read := read_sip_line(line)) is not None]
+        else:
+            # One whose server it cannot look up it drops.
+            known = [line for line in LINES if line.partition("@")[2].startswith("192.0.2.9")]
+            taken = [line.partition("@")[0].partition(":")[0] for line in known]
+        expected = sorted(name[:12] for name in taken)
+        try:
+            conf.write_text(before + text)
+            machine.asterisk(command)
+            until = time.monotonic() + 10
+            while (found := _users(machine.asterisk(shown))) != expected and time.monotonic() < until:
+                time.sleep(0.2)
+            assert found == expected, machine.asterisk(shown)
+        finally:
+            conf.write_text(before)
+            machine.asterisk(command)
+
+
+def _users(shown: str) -> list[str]:
+    """The user names of a driver's list, but that of the machine's own account."""
+    rows = [re.split(r"\s+", line) for line in shown.splitlines() if "192.0.2.9" in line]
+    # chan_sip shows the domain, or its port, behind the name.
+    return sorted(re.split("[@:]", row[2])[0] for row in rows)

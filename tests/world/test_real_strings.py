@@ -254,6 +254,64 @@ def test_accounts_with_odd_secrets_authenticate_at_the_carrier(world: World) -> 
     assert done.stdout.count("Registered") >= 2 * (len(sip) + len(iax))
 
 
+KEYS: Final = """
+[trunks.ims]
+channel = "{channel}"
+host = "2001:db8::5"
+domain = "ims.example"
+protocol = "{protocol}"
+username = "+915551002100"
+auth_username = "+915551002100@ims.example"
+secret_file = "nova"
+"""
+PJSIP_KEYS: Final = """outbound_proxy = "sip:192.0.2.5:5070;lr"
+server_uri_parameters = "user=phone"
+realm = "ims.example"
+support_path = true
+transport = "0.0.0.0-tcp"
+endpoint = "+15552000"
+"""
+
+
+def test_asterisk_takes_every_key_of_a_registration(world: World) -> None:
+    machine = world.boston
+    toml, conf = machine.path("/etc/hotstandby/pair.toml"), machine.path("/etc/asterisk/pjsip.conf")
+    before, own = toml.read_text(), conf.read_text()
+    patient = before.replace("[asterisk]\n", "[asterisk]\nregister_deadline_s = 2.0\n")
+    machine.write("/etc/hotstandby/secrets/nova", "nova-Secret3\n", mode=0o600)
+    try:
+        conf.write_text(
+            own.replace("[carrier](trunk)\n", "[+15552000](trunk)\n[carrier](trunk)\n", 1).replace(
+                "[trunk](!)", "[0.0.0.0-tcp]\ntype=transport\nprotocol=tcp\nbind=0.0.0.0:5090\n[trunk](!)", 1
+            )
+        )
+        toml.write_text(patient + KEYS.format(channel="pjsip", protocol="tcp") + PJSIP_KEYS)
+        done = primary(machine)
+        assert done.returncode in (0, 5), words(done)
+        assert "did not take" not in words(done)
+        shown = machine.asterisk("pjsip show registration ims")
+        for line in (
+            "client_uri               : sip:+915551002100@ims.example",
+            "server_uri               : sip:[2001:db8::5];transport=tcp;user=phone",
+            "outbound_proxy           : sip:192.0.2.5:5070;lr",
+            "endpoint                 : +15552000",
+            "support_path             : true",
+        ):
+            assert line in shown, shown
+        shown = machine.asterisk("pjsip show auth ims").splitlines()
+        assert any(line.split() == ["realm", ":", "ims.example"] for line in shown)
+        if world.releases["boston"] == "16":
+            toml.write_text(patient + KEYS.format(channel="sip", protocol="tls"))
+            done = primary(machine)
+            assert "ims: Asterisk" not in words(done), words(done)  # it is listed, and found to be ours
+            entry = machine.asterisk("sip show registry")
+            assert "+91555100210" in entry
+            assert "5061" in entry
+    finally:
+        toml.write_text(before)
+        conf.write_text(own)
+
+
 def _fits(channel: str, secret: str) -> bool:
     """chan_iax2 splits at these; a ';' in a peer's secret separates two of them at the carrier's own chan_iax2."""
     return channel != "iax2" or not (set(":@;") & set(secret) or secret.startswith("["))
