@@ -248,3 +248,45 @@ def test_registrations_that_sorcery_takes_from_another_file_are_looked_for_there
     texts = [one.text for one in here.problems()]
     assert any("trunks.conf:1 registers nova user itself" in text for text in texts), texts
     assert not any("does not include" in text for text in texts)
+
+
+WIZARD = "type=wizard\nsends_registrations=yes\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        # Each as somebody reported it: docs/field-cases.md has the sources.
+        (
+            "sorcery.conf",
+            "[res_pjsip]\nregistration = realtime,ps_registrations\n",
+            "takes objects of type registration from realtime alone",
+        ),
+        ("pjsip.conf", "[karin]\ntype=auth\n[karin]\ntype=auth\n", "second object of type auth"),
+        ("pjsip.conf", "#include pjsip_custom.conf\n", "Asterisk refuses the whole of pjsip.conf"),
+        ("sip.conf", "[blah](sometemplate)\n[sometemplate](!)\n", "inherits from 'sometemplate', which does not exist"),
+        ("pjsip_wizard.conf", f"[2Node2]\n{WIZARD}remote_hosts=h\n", "[2Node2] makes PJSIP register"),
+        ("pjsip_wizard.conf", f"[t](!)\n{WIZARD}[a](t)\nremote_hosts=h\n", "[a] makes PJSIP register"),
+        ("pjsip_wizard.conf", f"[t](!)\n{WIZARD}remote_hosts=h\n", None),
+        ("sip.conf", "[general](+)\nregister => 5551000:pw@sip.acme.example/5551000\n", "registers 5551000 itself"),
+        ("pjsip.conf", "#tryinclude pjsip.d/*.conf\n", None),
+        ("pjsip.conf", "#include pjsip.d/*.conf\n", "is included and is missing"),
+        ("pjsip.conf", "[transport-udp](+type=transport)\nallow_reload=yes\n", None),
+        ("pjsip.conf", "#exec /usr/local/bin/trunks\n", "needs execincludes"),
+        ("pjsip.conf", "[x]\n: a comment that is none\n", "no '=' in the line"),
+        ("sip.conf", "[phone1]\nhost=h\ncallbackextension=1\n", "[phone1] makes chan_sip register"),
+        (
+            "pjsip.conf",
+            "[t](!)\ntype=registration\n[other](t)\nclient_uri=sip:nova%20user@sip.nova.example\n",
+            "registers nova user itself",
+        ),
+    ],
+)
+def test_what_people_reported_is_found_or_left_alone(here: Here, name: str, text: str, said: str | None) -> None:
+    path = here.asterisk / name
+    path.write_text((path.read_text() if path.exists() else "") + text)
+    found = here.problems()
+    if said is None:
+        assert found == []
+        return
+    assert any(said in problem.text for problem in found), found

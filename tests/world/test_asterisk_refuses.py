@@ -162,6 +162,7 @@ PJSIP: Final = {
     "a wildcard that finds nothing": "#include pjsip.d/*.conf\n",
     "a transport of the GUI": "[0.0.0.0-udp](+type=transport)\nallow_reload=yes\n",
     "a colon for a semicolon": "[x]\n: a comment that is none\n",
+    "an option that no endpoint has": "[general]\ntransport=udp\n[1001]\ntype=endpoint\naor=1001\n",
     "a program's output": "#exec /usr/local/bin/pjsip-trunks\n[a]\ntype=aor\n[a]\ntype=aor\n",
     "a comment that ends nothing": "[a]\ntype=aor\npassword = x--;\n[a]\ntype=aor\n",
 }

@@ -298,8 +298,8 @@ def test_asterisk_takes_every_key_of_a_registration(world: World) -> None:
             "support_path             : true",
         ):
             assert line in shown, shown
-        shown = machine.asterisk("pjsip show auth ims").splitlines()
-        assert any(line.split() == ["realm", ":", "ims.example"] for line in shown)
+        credentials = machine.asterisk("pjsip show auth ims").splitlines()
+        assert any(line.split() == ["realm", ":", "ims.example"] for line in credentials)
         if world.releases["boston"] == "16":
             toml.write_text(patient + KEYS.format(channel="sip", protocol="tls"))
             done = primary(machine)
