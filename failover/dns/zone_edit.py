@@ -6,8 +6,9 @@ loses its words and keeps its comment; a record too few is put after the last on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import dns.exception
@@ -63,12 +64,14 @@ def edits(zone: Zone, name: str, want: Records, *, serial: int, ttl_s: int) -> l
     require_served(zone, name, want)
     made = [Edit(soa.file, soa.rdata[2].start, soa.rdata[2].end, str(serial).encode("ascii"))]
     changes = [_change(zone, name, key, values) for key, values in want.items()]
-    doomed = [record for change in changes for record in change.doomed]
+    # By identity: to compare thousands of records with each other would take minutes.
+    going = {id(record) for change in changes for record in change.doomed}
+    places = {id(record): place for place, record in enumerate(zone.records)} if going else {}
     for change in changes:
         for record, value in change.replaced:
             made += _replaced(record, change.kind, value)
         for record in change.doomed:
-            made += _removed(zone, record, doomed)
+            made += _removed(zone, record, places[id(record)], going)
         if change.missing:
             made.append(_added(zone, change.owner, change.kind, change.missing, ttl_s))
     return made
@@ -146,12 +149,16 @@ def _raise_if_hidden(zone: Zone, origin: dns.name.Name, owner: dns.name.Name) ->
 
 
 def _replaced(record: Record, kind: str, value: str) -> list[Edit]:
+    if not record.rdata:
+        raise ZoneFileUnclear(
+            f"{record.file}:{record.entry.line}: this {kind} record has no data. Write it, or remove it."
+        )
     first, *others = record.rdata
     made = [Edit(record.file, first.start, first.end, _written(kind, value))]
     return made + [Edit(record.file, token.start, token.end, b"") for token in others]
 
 
-def _removed(zone: Zone, record: Record, doomed: list[Record]) -> list[Edit]:
+def _removed(zone: Zone, record: Record, place: int, going: Collection[int]) -> list[Edit]:
     """Takes the record's words out; who inherited its owner gets it spelled out."""
     if record.entry.grouped:
         raise ZoneFileUnclear(
@@ -159,20 +166,20 @@ def _removed(zone: Zone, record: Record, doomed: list[Record]) -> list[Edit]:
         )
     tokens = record.entry.tokens
     made = [Edit(record.file, tokens[0].start, tokens[-1].end, b"")]
-    heir = None if record.inherits else _heir(zone, record, doomed)
+    heir = None if record.inherits else _heir(zone, record, place, going)
     if heir is not None:
         made.append(Edit(heir.file, heir.entry.start, heir.entry.start, tokens[0].text))
     return made
 
 
-def _heir(zone: Zone, record: Record, doomed: list[Record]) -> Record | None:
+def _heir(zone: Zone, record: Record, place: int, going: Collection[int]) -> Record | None:
     """The first record that takes its owner from this one, and stays."""
-    for after in zone.records[zone.records.index(record) + 1 :]:
+    for after in islice(zone.records, place + 1, None):
         if not after.inherits:
             return None
         if after.file != record.file:
             raise ZoneFileUnclear(f"{after.file}:{after.entry.line}: give this record its owner's name.")
-        if after not in doomed:
+        if id(after) not in going:
             return after
     return None
 

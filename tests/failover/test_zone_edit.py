@@ -180,3 +180,17 @@ def test_an_owner_is_not_handed_to_a_record_that_goes_as_well() -> None:
     assert addresses(new) == {"192.0.2.12"}
     assert zone.get_rdataset("pbx", dns.rdatatype.AAAA) is None
     assert zone.get_rdataset("pbx", dns.rdatatype.TXT) is not None
+
+
+def test_a_record_without_data_is_named_by_its_line() -> None:
+    head = b"@ 30 IN SOA ns1 host 10 1d 2h 4w 1h\n"
+    with pytest.raises(ZoneFileUnclear, match=r":2: this A record has no data\."):
+        edited({Path("/etc/bind/acme.db"): head + b"pbx 30 IN A\n"}, {("pbx", "A"): frozenset({"192.0.2.12"})})
+
+
+def test_thousands_of_records_of_one_name_become_one() -> None:
+    """Compared with each other, they would take minutes."""
+    head = b"@ 30 IN SOA ns1 host 10 1d 2h 4w 1h\n"
+    data = head + b"".join(b"pbx 30 IN A 192.0.2.%d\n" % (20 + count % 200) for count in range(3_000))
+    done = edited({Path("/etc/bind/acme.db"): data}, {("pbx", "A"): frozenset({"192.0.2.12"})})
+    assert addresses(b"$TTL 30\n" + done[Path("/etc/bind/acme.db")]) == {"192.0.2.12"}
