@@ -12,6 +12,7 @@ import failover.commands
 from host.brief import brief
 from host.errors import HotstandbyError
 from host.exits import Exit
+from host.printable import harmless
 
 
 class Subcommands(click.Group):
@@ -63,12 +64,15 @@ def main() -> None:
         group(standalone_mode=True)
     except HotstandbyError as error:
         word = "REFUSED: " if error.exit_code is Exit.REFUSED and not str(error).startswith("REFUSED") else ""
-        print(f"{word}{error}", file=sys.stderr)
+        print(harmless(f"{word}{error}"), file=sys.stderr)
         sys.exit(int(error.exit_code))
     except PermissionError as error:
-        print(f"{error.filename or 'A file'} may not be read or written by this user. Try as root.", file=sys.stderr)
+        print(
+            harmless(f"{error.filename or 'A file'} may not be read or written by this user. Try as root."),
+            file=sys.stderr,
+        )
         sys.exit(int(Exit.FAILED))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"{where}{error.strerror or error}.", file=sys.stderr)
+        print(harmless(f"{where}{error.strerror or error}."), file=sys.stderr)
         sys.exit(int(Exit.FAILED))

@@ -13,6 +13,7 @@ import click
 
 import pair as pairs
 from host.places import Places
+from host.printable import harmless
 from pair import Asterisk, Machine, Pair
 
 HOSTS: Final = Path("/etc/hosts")
@@ -83,7 +84,7 @@ def stands_here(function: Callable[..., Result]) -> Callable[..., Result]:
     def placed(config: Path | None, **given: Any) -> Result:
         here = look(config)
         if here.warning:
-            print(f"WARNING: {here.warning}", file=sys.stderr)
+            print(harmless(f"WARNING: {here.warning}"), file=sys.stderr)
         return function(here, **given)
 
     return placed

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from host.printable import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,8 +17,16 @@ def console(*, stderr: bool = False) -> Console:
 
     Markup and emoji codes are off: text from outside that holds "[red]" or ":smile:" prints as it is.
     """
-    from rich.console import Console  # for whoever shows something; many commands only end with a code
+    from rich.console import Console, ConsoleOptions, RenderableType  # many commands only end with a code
+    from rich.segment import Segment
+
+    class Plain(Console):
+        """What is shown commands nothing: rich strips BEL and its like from texts, and lets ESC through."""
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(harmless(segment.text), segment.style)
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 100
-    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return Plain(stderr=stderr, width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)

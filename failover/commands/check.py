@@ -14,6 +14,7 @@ from failover.lint import RULES, check
 from failover.lint.finding import Finding, Level
 from failover.lint.gather import gather
 from host.exits import Exit
+from host.printable import harmless
 
 
 @click.command("check", epilog="Example: failover check --json | jq '.findings[].rule'")
@@ -48,8 +49,8 @@ def exit_code(found: list[Finding]) -> Exit:
 def _print(machine: str, found: list[Finding]) -> None:
     for one in found:
         head = f"{one.level.name:<8} {one.rule:<12} "
-        click.echo(textwrap.fill(one.text, 100, initial_indent=head, subsequent_indent=" " * 22))
-        click.echo(textwrap.fill(one.mend, 100, initial_indent=" " * 20 + "> ", subsequent_indent=" " * 22))
+        click.echo(textwrap.fill(harmless(one.text), 100, initial_indent=head, subsequent_indent=" " * 22))
+        click.echo(textwrap.fill(harmless(one.mend), 100, initial_indent=" " * 20 + "> ", subsequent_indent=" " * 22))
     counts = {level: sum(one.level is level for one in found) for level in Level}
     click.echo(
         f"{machine}: {counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, "

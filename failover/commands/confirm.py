@@ -6,6 +6,7 @@ import click
 
 from failover import promotion
 from failover.here import Here, stands_here
+from host.printable import harmless
 
 
 @click.command("confirm", epilog='Example: failover confirm carrier-acme "Mia at acme, 09:20"')
@@ -14,4 +15,4 @@ from failover.here import Here, stands_here
 @stands_here
 def command(here: Here, step: str, words: str) -> None:
     """Say that a step which waits for a person is done, and by whom."""
-    click.echo(promotion.confirm(here, step, words))
+    click.echo(harmless(promotion.confirm(here, step, words)))

@@ -19,6 +19,7 @@ from failover.standing.pause import duration_s
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.lock import Lock, LockHeld
+from host.printable import harmless
 from host.terminal import console
 
 
@@ -36,10 +37,10 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     del abort  # the runner names it for every command; going back from standby is a promotion
     if drains:
         drain.drain_here(here, duration_s(drains), plain(console(stderr=True)))
-    done = demotion.demote(here, reason, progress=lambda words: click.echo(f"  {words}", err=True))
-    click.echo(done.words)
+    done = demotion.demote(here, reason, progress=lambda words: click.echo(harmless(f"  {words}"), err=True))
+    click.echo(harmless(done.words))
     for note in done.notes:
-        click.echo(f"  {note}", err=True)
+        click.echo(harmless(f"  {note}"), err=True)
     code = Exit.DONE if done.proven else Exit.HALFWAY
     if not done.proven:
         click.echo("Type the same again; if that does not help, take its network or its power away.", err=True)
@@ -62,7 +63,7 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
         said = f"its BIND was not made secondary: {error}"
         code = Exit.DEGRADED if code is Exit.DONE else code
     if said:
-        click.echo(said)
+        click.echo(harmless(said))
     sys.exit(int(code))
 
 

@@ -15,7 +15,7 @@ from failover.drill import store as drill_store
 from failover.drill.report import Report
 from failover.here import Here, stands_here
 from failover.runner.progress_view import view
-from host.printable import printable
+from host.printable import harmless, printable
 from host.terminal import console
 
 
@@ -57,7 +57,7 @@ def command(
     else:
         _print(report, before, file)
     if trouble:
-        click.echo(f"WARNING: {trouble}", err=True)
+        click.echo(harmless(f"WARNING: {trouble}"), err=True)
     sys.exit(int(report.exit))
 
 

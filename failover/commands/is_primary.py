@@ -13,6 +13,7 @@ from failover.here import look
 from failover.standing import standing
 from host.errors import HotstandbyError
 from host.exits import Exit
+from host.printable import harmless
 
 
 @click.command("is-primary", epilog="Example: failover is-primary && /usr/local/sbin/send-the-daily-report")
@@ -33,5 +34,5 @@ def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"primary": found.is_primary, "why": found.why, **asdict(found)}, indent=2))
     elif not quiet:
-        click.echo(f"{found.why}.")
+        click.echo(harmless(f"{found.why}."))
     sys.exit(int(Exit.DONE if found.is_primary else Exit.FAILED))

@@ -12,6 +12,7 @@ from failover.here import Here, stands_here
 from failover.promotion import Asked
 from failover.runner.progress import Tell, with_the_first
 from host.exits import Exit
+from host.printable import harmless
 
 
 @click.command("promote", epilog='Example: failover promote --peer-is-down "the rack has no power, Bob stands there"')
@@ -30,7 +31,7 @@ def command(here: Here, word: str, force: str, reviewed: str, abort: bool, as_js
     asked = Asked("promote", word=word, force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
     ended = promotion.promote(here, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
-        click.echo(ended.words, err=True)
+        click.echo(harmless(ended.words), err=True)
     sys.exit(int(ended.exit))
 
 

@@ -13,6 +13,7 @@ from failover.promotion import Asked
 from failover.runner.progress import Tell, with_the_first
 from failover.standing.pause import duration_s
 from host.exits import Exit
+from host.printable import harmless
 
 
 @click.command("switchover", epilog="Example: failover switchover --plan 3f2a90c1d4e5")
@@ -33,7 +34,7 @@ def command(here: Here, force: str, reviewed: str, drains: str, abort: bool, as_
     asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s)
     ended = promotion.promote(here, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
-        click.echo(ended.words, err=True)
+        click.echo(harmless(ended.words), err=True)
     sys.exit(int(ended.exit))
 
 
