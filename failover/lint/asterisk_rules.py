@@ -103,6 +103,42 @@ def manager(facts: Facts) -> Iterator[Finding]:
             f"Write [{ami.username}] with: secret, read = system, write = system,reporting, writetimeout = 5000",
         )
         return
+    general = facts.asterisk.manager_general or {}
+    if facts.asterisk.manager_general is not None and general.get("enabled", "no").lower() in _NO:
+        yield Finding(
+            "ami",
+            Level.ERROR,
+            f"manager.conf, [general]: enabled = {general.get('enabled', 'no (the default)')}: nobody gets in.",
+            "Write: enabled = yes, then: asterisk -rx 'manager reload'",
+        )
+    # A user's own setting counts before that of [general] (main/manager.c, __init_manager).
+    several = user.get("allowmultiplelogin", general.get("allowmultiplelogin", "yes"))
+    if several.lower() in _NO:
+        yield Finding(
+            "ami",
+            Level.ERROR,
+            f"manager.conf: allowmultiplelogin = {several}: ami-watcher holds the one login of [{ami.username}], and a "
+            "promotion, which needs another, is refused.",
+            f"Write allowmultiplelogin = yes in [{ami.username}], or in [general] where this Asterisk does not know it "
+            "there; then: asterisk -rx 'manager reload'",
+        )
+    for key, needed in (("read", {"system"}), ("write", {"system", "reporting"})):
+        classes = {one.strip().lower() for one in user.get(key, "").split(",")}
+        if missing := sorted(needed - classes) if "all" not in classes else []:
+            yield Finding(
+                "ami",
+                Level.ERROR,
+                f"manager.conf, [{ami.username}]: {key} = {user.get(key, 'nothing')} lacks {', '.join(missing)}: "
+                f"{'changes are not told' if key == 'read' else 'lists and reloads are refused'}.",
+                f"Write: {key} = {','.join(sorted(needed))}, then: asterisk -rx 'manager reload'",
+            )
+    if facts.asterisk.manager_refused:
+        yield Finding(
+            "ami",
+            Level.ERROR,
+            f"A login beside those that are running is refused: {facts.asterisk.manager_refused}",
+            "Mend manager.conf, then: asterisk -rx 'manager reload'; and look again with: failover check",
+        )
     if _number(user.get("writetimeout", "100")) < WRITE_TIMEOUT_MS:
         yield Finding(
             "ami",

@@ -52,6 +52,8 @@ class AsteriskFiles:
     Attributes:
         sip_general: [general] of sip.conf; None where there is no such file.
         manager_user: our section of manager.conf; None where it cannot be read or has none.
+        manager_general: [general] of manager.conf; None where there is no such file.
+        manager_refused: why a login beside those that are running is refused; empty where it is not, or was not tried.
         registrations: PJSIP registrations of the newest primary generation, by name.
         swapped_types: types of objects in that file that both roles should load.
         wiring: what render-localized --check finds that stops an activation.
@@ -60,6 +62,8 @@ class AsteriskFiles:
 
     sip_general: Settings | None = None
     manager_user: Settings | None = None
+    manager_general: Settings | None = None
+    manager_refused: str = ""
     registrations: Mapping[str, Settings] = field(default_factory=dict)
     swapped_types: tuple[str, ...] = ()
     wiring: tuple[str, ...] = ()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
+from ami_watcher.errors import AmiError, LoginRefused, PrivilegeMissing
+from ami_watcher.lists import read_registrations
 from failover.dns.tsig_key import KeyUnusable, parse
 from failover.fence import untrusted
 from failover.here import Here
@@ -24,6 +29,9 @@ from localized.generations import Store
 from localized.problem import Weight
 from localized.role import Role
 from pair import SecretUnusable, read_secret, secret_problems
+
+LOGIN_S: Final = 3.0
+"""Seconds for a login to the manager interface that is only tried."""
 
 
 def gather(here: Here) -> Facts:
@@ -89,6 +97,8 @@ def asterisk_files(here: Here) -> AsteriskFiles:
     return AsteriskFiles(
         sip_general=_settings(general) if sip is not None else None,
         manager_user=_settings(user) if user is not None else None,
+        manager_general=_merged(manager.named("general")) if manager is not None else None,
+        manager_refused=_login_refused(here),
         registrations=registrations,
         swapped_types=types,
         wiring=tuple(str(one) for one in problems if one.weight is not Weight.TELLS),
@@ -111,6 +121,23 @@ def _registrations(here: Here) -> tuple[dict[str, dict[str, str]], tuple[str, ..
     named = zip([section.name for section in sections if not section.template], told, strict=True)
     found = {name: settings for name, settings in named if settings.get("type") == "registration"}
     return found, tuple(sorted({settings.get("type", "") for settings in told} - {""}))
+
+
+def _login_refused(here: Here) -> str:
+    """Why Asterisk refuses a login now, beside those of our own daemons; empty where it does not, or is down."""
+    try:
+        secret = read_secret(here.places, here.asterisk.ami.secret_file)
+        asyncio.run(read_registrations(here.asterisk.ami, secret, deadline_s=LOGIN_S))
+    except (LoginRefused, PrivilegeMissing) as error:
+        return str(error)
+    except (AmiError, SecretUnusable):
+        return ""  # what else may be wrong has rules of its own
+    return ""
+
+
+def _merged(sections: Iterable[Section]) -> dict[str, str]:
+    """manager.c looks a setting up in every section of the name; the last one counts."""
+    return {name: value for section in sections for name, value in _settings(section).items()}
 
 
 def _settings(section: Section | None) -> dict[str, str]:

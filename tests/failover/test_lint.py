@@ -56,10 +56,12 @@ NEVER = {
     "fatal_retry_interval": "30",
     "auth_rejection_permanent": "no",
 }
+USER = {"writetimeout": "5000", "read": "system", "write": "system,reporting"}
 NAMED = Named(block=zone("192.0.2.11"), running_type="secondary", user="bind")
 FILES = AsteriskFiles(
     sip_general={"register_retry_403": "yes"},
-    manager_user={"writetimeout": "5000"},
+    manager_user=USER,
+    manager_general={"enabled": "yes"},
     registrations={"acme": NEVER},
     swapped_types=("registration",),
 )
@@ -207,7 +209,14 @@ WARN, ERR = Level.WARNING, Level.ERROR
         (asterisk(sip_general={}), "gives-up", WARN, "403"),
         (asterisk(sip_general={"register_retry_403": "1", "registerattempts": "10"}), "gives-up", ERR, "= 10"),
         (asterisk(manager_user=None), "ami", ERR, "no user [hotstandby]"),
-        (asterisk(manager_user={}), "ami", WARN, "100 (the default)"),
+        (asterisk(manager_user={"read": "all", "write": "all"}), "ami", WARN, "100 (the default)"),
+        (asterisk(manager_general={}), "ami", ERR, "enabled = no (the default)"),
+        (asterisk(manager_general={"enabled": "off"}), "ami", ERR, "enabled = off"),
+        (asterisk(manager_general={"enabled": "yes", "allowmultiplelogin": "no"}), "ami", ERR, "the one login"),
+        (asterisk(manager_user={**USER, "allowmultiplelogin": "No"}), "ami", ERR, "the one login"),
+        (asterisk(manager_user={**USER, "read": "call, command"}), "ami", ERR, "read = call, command lacks system"),
+        (asterisk(manager_user={**USER, "write": "command"}), "ami", ERR, "lacks reporting, system"),
+        (asterisk(manager_refused="Login Already In Use"), "ami", ERR, "beside those that are running"),
         (proving(context=False, called=False), "proof", WARN, "no context hotstandby-proof"),
         (proving(called=False), "proof", WARN, "no context of the dialplan leads to"),
         (proving(missing=("app_record",)), "proof", WARN, "has not loaded app_record"),
