@@ -207,6 +207,9 @@ def next_step(overview: Overview, paused: str) -> str:
     down = [name for name, status in statuses.items() if status is not None and status.asterisk.state != "answers"]
     if down:
         return f"Asterisk on {down[0]} does not answer; there, type: systemctl status asterisk"
+    for side in overview.sides:
+        if answering := [one for one in pair.trunks if trunk_state(overview, one, side).startswith("ANSWERS")]:
+            return f"{side.name} answers the calls of {', '.join(answering)} as standby; there, type: failover check"
     for name, status in statuses.items():
         if status is None or status.role != "standby":
             continue

@@ -21,8 +21,9 @@ _PEERS: Final = {"sippeers": ("sip", "chan_sip"), "iaxpeers": ("iax2", "chan_iax
 _OURS: Final = ("registration", "auth")
 
 
-def instead_of_files(facts: Facts, extconfig: Conf | None) -> Iterator[Problem]:
-    """Configuration files that Asterisk takes from a database."""
+def instead_of_files(facts: Facts, confs: Mapping[str, Conf | None]) -> Iterator[Problem]:
+    """Configuration files that Asterisk takes from a database, by themselves or where another one includes them."""
+    extconfig = confs["extconfig.conf"]
     if extconfig is None or extconfig.refused is not None:
         return
     channels = {trunk.channel for trunk in facts.trunks} | {"the dialplan"}
@@ -38,12 +39,24 @@ def instead_of_files(facts: Facts, extconfig: Conf | None) -> Iterator[Problem]:
                 "neither that file nor what is included in it; what stands in the database is not looked at. "
                 "Remove the line, or keep the registrations of pair.toml in files.",
             )
+        elif included := _included(f"{facts.asterisk.config_dir}/{setting.name}", confs):
+            yield Problem(
+                Weight.TELLS,
+                f"{where}: where its {driver} engine is loaded, Asterisk takes {setting.name}, which {included} "
+                "includes, from a database; what stands there is not looked at.",
+            )
         elif family == "sippeers" and "sip" in channels:
             yield Problem(
                 Weight.TELLS,
                 f"{where}: chan_sip takes peers from {driver}, which is not looked at. One with a callbackextension "
                 "registers in either role; asterisk -rx 'sip show registry' shows it.",
             )
+
+
+def _included(path: str, confs: Mapping[str, Conf | None]) -> str:
+    """Where a file is included; empty where it is not."""
+    all_of = (one for conf in confs.values() if conf is not None for one in conf.includes)
+    return next((f"{one.file}:{one.line}" for one in all_of if one.path == path), "")
 
 
 def from_sorcery(

@@ -69,7 +69,7 @@ def check(facts: Facts, localized: Path, generation: Path | None) -> list[Proble
     found = list(closed_directories(localized, facts.asterisk.user, facts.asterisk.group))
     found += _wires(facts, current, confs, pjsip)
     found += registrations_elsewhere(facts, confs, current, pjsip["registration"])
-    found += instead_of_files(facts, confs["extconfig.conf"])
+    found += instead_of_files(facts, confs)
     found += from_sorcery(facts, confs, pjsip, current)
     found += _swallowed(confs, facts)
     if facts.asterisk.freepbx:

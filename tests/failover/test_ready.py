@@ -356,9 +356,10 @@ def test_a_trunk_is_told_as_it_concerns_the_machine() -> None:
         (("better",), "primary", "ANSWERS: gate open"),
         ((), "standby", "ANSWERS: no gate"),
     ):
-        pbx = Pbx.model_validate({"state": "answers", "words": "", "listed": True, "gate": gate, "gated": gated})
+        pbx = STANDBY.asterisk.model_copy(update={"gate": gate, "gated": gated})
         shown = overview(dallas=STANDBY.model_copy(update={"asterisk": pbx}))
         assert trunk_state(shown, "better", shown.sides[1]) == told
+        assert next_step(shown, "").startswith("dallas answers the calls of better") is told.startswith("ANSWERS")
     assert trunk_state(overview(boston=None), "acme", overview(boston=None).sides[0]) == "?"
 
 

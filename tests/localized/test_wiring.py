@@ -198,6 +198,7 @@ def test_a_register_line_is_read_as_chan_sip_reads_it_whatever_it_begins_with(he
         ("extconfig.conf", "", "[settings]\nqueues.conf => odbc,asterisk\n", None, ""),
         ("extconfig.conf", "", "[settings]\nsippeers => odbc,asterisk\n", Weight.TELLS, "callbackextension"),
         ("extconfig.conf", "", "[x]\nsip.conf => odbc,asterisk\n", None, ""),
+        ("extconfig.conf", "", "[settings]\nphones.conf => odbc,asterisk\n", Weight.TELLS, "takes phones.conf, which"),
         (
             "sorcery.conf",
             "",
@@ -228,6 +229,9 @@ def test_what_asterisk_reads_otherwise_than_it_looks_is_found(
     here: Here, name: str, old: str, new: str, weight: Weight | None, said: str
 ) -> None:
     (here.asterisk / "more.conf").write_text("[general]\nexternhost = pbx.example\n")
+    if "phones.conf" in new:
+        (here.asterisk / "phones.conf").write_text("")
+        here.change("sip.conf", "[phones]\n", "[phones]\n#include phones.conf\n")
     here.change(name, old, new)
     found = here.problems()
     if weight is None:
