@@ -15,9 +15,12 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
+from failover.dns.facts import wanted
 from failover.dns.named import Named, NamedRefuses, NamedSilent, Views, ZoneStatus
 from failover.dns.named_conf import ZoneStatement
+from failover.dns.proofread import read
 from failover.dns.wire import Line, OddAnswer, exchange
+from failover.dns.zone_text import ZoneFileUnclear
 from pair.dns import Dns
 
 _ASK_S: Final = 1.5
@@ -31,7 +34,24 @@ def obstacle_here(dns_section: Dns, machine: str) -> str:
         NamedSilent
     """
     line = Line(dns_section.port, dns_section.own.get(machine) or dns_section.servers.get(machine, ""))
-    return obstacle(dns_section, Named.of(dns_section), dns_section.own_address(machine), line)
+    named = Named.of(dns_section)
+    return obstacle(dns_section, named, dns_section.own_address(machine), line) or _file(dns_section, named, machine)
+
+
+def _file(dns_section: Dns, named: Named, machine: str) -> str:
+    """Why the zone's file could not be edited, for method zonefile; a raw one is converted at a take-over."""
+    path = Path(dns_section.zone_file or "")
+    if dns_section.primary is not None or dns_section.method != "zonefile":
+        return ""
+    try:
+        block = named.block(dns_section.zone)
+        if block is not None and block.kind == "secondary" and block.raw:
+            return ""
+        keys = wanted(dns_section, machine, 0).keys
+        read(dns_section.zone, path, named, keys)
+    except (ZoneFileUnclear, NamedRefuses) as error:
+        return str(error)
+    return ""
 
 
 def obstacle(dns_section: Dns, named: Named, own: str, line: Line) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from failover.dns.facts import RecordKey, Seen, Server, Verdict, Wanted, judge
 from failover.dns.named import Named, rewrite
-from failover.dns.proofread import canonical, checked, require_same, require_unsigned
+from failover.dns.proofread import checked, read
 from failover.dns.public_role import NAME, PublicRole, parse
 from failover.dns.serial import believed, later, latest, raised
 from failover.dns.tsig_key import TsigKey
@@ -26,8 +26,8 @@ from failover.dns.update import (
     with_serial,
 )
 from failover.dns.wire import Line, ask, from_wildcards
-from failover.dns.zone_edit import edits, require_served, serial_of, values_of
-from failover.dns.zone_text import ZoneFileUnclear, read_zone
+from failover.dns.zone_edit import edits, serial_of, values_of
+from failover.dns.zone_text import ZoneFileUnclear
 from failover.errors import FailoverError, NotProven
 from host.errors import UsageError
 from pair.dns import Dns
@@ -197,11 +197,7 @@ class ZoneChange:
     def _edit(self, want: Wanted, told: Mapping[str, Sequence[int]]) -> str:
         path = Path(self._dns.zone_file or "")
         self._require_ours(path)
-        before = canonical(self._named.canonical(self._dns.zone, path))
-        require_unsigned(before, path)
-        zone = read_zone(path, self._dns.zone, Path.read_bytes, self._named.directory())
-        require_served(zone, self._dns.zone, want.records)
-        require_same(zone, self._dns.zone, before, want.records)
+        zone, before = read(self._dns.zone, path, self._named, want.keys)
         own = self.own()
         present = serial_of(zone, self._dns.zone)
         serials, outliers = believed(own.serial, {**told, "the file": [present]})

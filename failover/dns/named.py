@@ -287,7 +287,8 @@ class Named:
 
 
 def rewrite(path: Path, data: bytes) -> None:
-    """Replaces a file's bytes, for the same owner with the same mode."""
+    """Replaces a file's bytes, for the same owner with the same mode; where a link leads to it, the file itself."""
+    path = path.resolve()
     before = path.stat()
     owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
     replace_file(path, data, mode=before.st_mode & 0o7777, owner=owner)

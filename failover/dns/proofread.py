@@ -7,7 +7,7 @@ and types in any spelling. So both readings are compared, record by record, befo
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,8 +18,8 @@ import dns.rdata
 from failover.dns.facts import RecordKey, Records
 from failover.dns.named import Named
 from failover.dns.wire import owner_of, text_of
-from failover.dns.zone_edit import Edit, applied, values_of
-from failover.dns.zone_text import Zone, ZoneFileUnclear
+from failover.dns.zone_edit import Edit, applied, require_served, values_of
+from failover.dns.zone_text import Zone, ZoneFileUnclear, read_zone
 from host.printable import printable
 
 Canonical: TypeAlias = Mapping[tuple[str, str], tuple[str, frozenset[str]]]
@@ -39,6 +39,21 @@ def canonical(printed: str) -> Canonical:
     return {key: (ttl, frozenset(data)) for key, (ttl, data) in found.items()}
 
 
+def read(name: str, path: Path, named: Named, keys: Iterable[RecordKey]) -> tuple[Zone, Canonical]:
+    """A zone's file as we read it and as BIND does, where both say the same at these names and an edit would be served.
+
+    Raises:
+        ZoneFileUnclear, NamedRefuses
+    """
+    keys = tuple(keys)
+    records = canonical(named.canonical(name, path))
+    require_unsigned(records, path)
+    zone = read_zone(path, name, Path.read_bytes, named.directory())
+    require_served(zone, name, keys)
+    require_same(zone, name, records, keys)
+    return zone, records
+
+
 def require_unsigned(records: Canonical, path: Path) -> None:
     """Refuses a file with signatures in it: an edit makes them wrong, and validating resolvers drop the whole zone.
 
@@ -53,7 +68,7 @@ def require_unsigned(records: Canonical, path: Path) -> None:
         )
 
 
-def require_same(zone: Zone, name: str, records: Canonical, keys: Mapping[RecordKey, object] | Records) -> None:
+def require_same(zone: Zone, name: str, records: Canonical, keys: Iterable[RecordKey]) -> None:
     """Refuses where BIND finds other values at these names than we do.
 
     Raises:

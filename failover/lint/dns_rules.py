@@ -96,10 +96,15 @@ def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> 
     if block is None:
         if facts.machine in dns.servers:
             path = f"{facts.localized}/current-dns/named"
+            known = facts.named is not None and facts.named.running_type
+            besides = (
+                " The running one has it by rndc addzone or a catalog zone, which no role can change." if known else ""
+            )
             yield Finding(
                 "primaries",
                 Level.ERROR,
-                f"named on {facts.machine} has no zone {dns.zone}: nothing would answer here after a promotion.",
+                f"named on {facts.machine} has no zone {dns.zone}: nothing would answer here after a promotion."
+                + besides,
                 f'In named.conf.local, write: include "{path}/key.conf"; include "{path}/zones.conf";',
             )
         return

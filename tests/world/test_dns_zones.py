@@ -13,7 +13,7 @@ import dns.message
 import dns.query
 import pytest
 
-from failover.dns.beforehand import obstacle
+from failover.dns.beforehand import obstacle, obstacle_here
 from failover.dns.facts import Server
 from failover.dns.named import Named, Views
 from failover.dns.step import DnsStep
@@ -254,6 +254,9 @@ def test_a_file_that_cannot_be_edited_is_left_as_it_is(server: Bind, name: str, 
     more: dict[str, Any] = {"follow": {follow: {"boston": "192.0.2.12", "dallas": "192.0.2.11"}}, "zone_file": where}
     with pytest.raises((ZoneFileUnclear, NotProven), match=words):
         step(server, name, method="zonefile", **more).apply()
+    if name in ("generated", "byhand"):
+        section_of = section(server, name, method="zonefile", **more)
+        assert re.search(words, obstacle_here(section_of, "boston"))
     assert file.read_bytes() == before
 
 
@@ -272,11 +275,16 @@ def test_a_file_is_edited_and_nothing_else_changes(server: Bind, name: str) -> N
         subprocess.run([*server.rndc, "reload", zone, "IN", "external"], check=True, capture_output=True)
         server.wait_for(f"www.{zone}", "A", "192.0.2.80")
         assert (server.directory / f"{name}.db.jnl").exists()
+    if name == "days":
+        # A link: what it leads to is written, and the link stays.
+        file.rename(server.directory / "days.real")
+        file.symlink_to("days.real")
     before = others()
     assert "1 of 1 servers agree: pbx 192.0.2.12" in carried_out(step(server, name, method="zonefile"))
     assert others() == before
     assert server.answers(f"pbx.{zone}", "A") == "192.0.2.12"
     assert step(server, name, method="zonefile").check()
+    assert file.is_symlink() is (name == "days")
     text = file.read_bytes()
     step(server, name, method="zonefile").apply()
     assert file.read_bytes() == text
