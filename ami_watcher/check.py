@@ -40,7 +40,8 @@ def judged(registrations: Registrations, contacts: Contacts, *, missing_warning:
 
     A link that is lost is critical: Asterisk does not answer. One that is refused, or not made yet, says nothing about
     Asterisk, and is unknown. A trunk that does not hold is critical where pair.toml requires it, where no other holds,
-    or where it holds and must not; else a warning.
+    or where it holds and must not; else a warning. Before all of it, a machine that was overtaken is critical; and
+    a standby whose other machine nobody looked at is unknown.
 
     Args:
         registrations: what the daemon says.
@@ -49,6 +50,8 @@ def judged(registrations: Registrations, contacts: Contacts, *, missing_warning:
     """
     numbers = _numbers(registrations, contacts, missing_warning)
     sentence = f"{registrations.machine}: {registrations.sentence} {registrations.detail or ''}".rstrip()
+    if registrations.overtaken:
+        return Result(Verdict.CRITICAL, sentence, numbers)
     if registrations.link.state != "synced":
         lost = registrations.link.state == "lost"
         return Result(Verdict.CRITICAL if lost else Verdict.UNKNOWN, sentence, numbers)

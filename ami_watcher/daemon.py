@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import signal
 import time
@@ -28,6 +29,7 @@ from ami_watcher.hooks import Courier, Notice, Programs, Webhook
 from ami_watcher.hub import Hub
 from ami_watcher.keeper import Keeper
 from ami_watcher.metrics import Metrics
+from ami_watcher.neighbour import ask_roles, on_disk
 from ami_watcher.role import role_now
 from ami_watcher.serving import Server, quieten, server, tcp_socket, unix_socket
 from ami_watcher.settling import Settling
@@ -37,6 +39,7 @@ from host.errors import HotstandbyError, UsageError
 from host.notify import notify, watchdog_interval_s
 from host.places import Places
 from host.printable import printable
+from host.reading import read_file
 from pair import Pair, read, read_secret
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,10 @@ log = logging.getLogger(__name__)
 ROUND_S: Final = 0.5
 FLUSH_S: Final = 2.0
 EXPORT_S: Final = 30.0
+ROLES_S: Final = 20.0
+"""How often the name servers are asked who is primary."""
+FILE_S: Final = 2.0
+"""How often pair.toml is looked at."""
 OTHER_S: Final = 5.0
 END_S: Final = 0.9
 """For clients to be let go, and again for the file: the daemon is gone within 2 s of SIGTERM."""
@@ -87,6 +94,8 @@ class Daemon:
         self._couriers: list[Courier] = []
         self._contacts_at = 0.0
         self._heard: set[tuple[str, str]] = set()
+        self._overtaken = ""
+        self._stamp: tuple[int, int, int] | None = None
         self._stop = asyncio.Event()
         self._app, self._login = application(self.desk, self._metrics)
         self._login.tokens = self._token
@@ -189,7 +198,8 @@ class Daemon:
     # Every half second.
 
     async def _rounds(self) -> None:
-        flushed = exported = looked = told = float("-inf")
+        flushed = exported = looked = told = asked = read_at = float("-inf")
+        roles: asyncio.Task[None] | None = None
         every = watchdog_interval_s()
         while not self._stop.is_set():
             now = time.monotonic()
@@ -203,6 +213,13 @@ class Daemon:
             if now - looked >= OTHER_S:
                 looked = now
                 self.desk.other = await asyncio.to_thread(self.desk.exchange.other)
+                await self._look_at_the_other()
+            if now - asked >= ROLES_S and (roles is None or roles.done()):
+                asked = now
+                roles = asyncio.create_task(self._ask_roles())
+            if now - read_at >= FILE_S:
+                read_at = now
+                await self._follow_the_file()
             if now - exported >= EXPORT_S and self._contacts_are_fresh():
                 exported = now
                 await self._export()
@@ -216,6 +233,46 @@ class Daemon:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROUND_S):
                     await self._stop.wait()
+
+    async def _look_at_the_other(self) -> None:
+        """What failover left of the other machine, and whether this one was overtaken."""
+        pair = self.desk.pair
+        other = pair.peer_of(self._machine)
+        before = self.desk.neighbour
+        found = await asyncio.to_thread(on_disk, self._places, self._machine, other, before)
+        if found != self.desk.neighbour:
+            # The name servers may have answered meanwhile.
+            self.desk.neighbour = replace(found, roles=self.desk.neighbour.roles)
+        words = self.desk.neighbour.overtaken(self._machine, other, time.time()) if self._role == "primary" else ""
+        if words and not self._overtaken:
+            self._take(Change(time.time(), "role", self._machine, "primary", "overtaken", words))
+        elif self._overtaken and not words and self._role == "primary":
+            self._take(Change(time.time(), "role", self._machine, "overtaken", "primary"))
+        self._overtaken = words
+
+    async def _ask_roles(self) -> None:
+        try:
+            found = await asyncio.to_thread(ask_roles, self.desk.pair, self._machine)
+        except RuntimeError:
+            return  # the process ends, and starts no thread any more
+        if found != self.desk.neighbour.roles:
+            self.desk.neighbour = replace(self.desk.neighbour, roles=found)
+
+    async def _follow_the_file(self) -> None:
+        """Takes pair.toml over when it is another one; an invalid one is told, and the old one stays in force."""
+        try:
+            state = self._places.pair_toml.stat()
+            stamp = (state.st_ino, state.st_mtime_ns, state.st_size)
+            if stamp == self._stamp:
+                return
+            digest = await asyncio.to_thread(digest_of, self._places)
+        except OSError:
+            return
+        self._stamp = stamp
+        if digest != self.desk.pair.digest:
+            self._reload()
+        else:
+            self.desk.warnings.pop("pair.toml", None)
 
     async def _say_how_it_is(self) -> None:
         # Whoever looks at the page may have kept the thread busy: this can wait for the next time.
@@ -343,6 +400,15 @@ class Daemon:
     def _exchange(self, pair: Pair) -> Exchange:
         directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else self._places.state / "contacts"
         return Exchange(directory, machine=self._machine, other=pair.peer_of(self._machine))
+
+
+def digest_of(places: Places) -> str:
+    """SHA-256 of pair.toml as it stands there.
+
+    Raises:
+        OSError
+    """
+    return hashlib.sha256(read_file(places.pair_toml)).hexdigest()
 
 
 def _bracketed(host: str) -> str:

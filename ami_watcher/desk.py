@@ -19,6 +19,7 @@ from ami_watcher.hooks import Courier
 from ami_watcher.hub import Hub
 from ami_watcher.inventory import Export
 from ami_watcher.keeper import Keeper
+from ami_watcher.neighbour import NOBODY_SEEN
 from ami_watcher.snapshot import LinkState, Snapshot
 from ami_watcher.source import Source
 from pair.model import Pair
@@ -62,6 +63,8 @@ class Desk:
         self.couriers: Sequence[Courier] = ()
         self.other: tuple[Export | None, str] = (None, "")
         """The other machine's list as last read, and why there is none."""
+        self.neighbour = NOBODY_SEEN
+        """The other machine as last seen, and the name servers' word."""
         self.warnings: dict[str, str] = {}
         """What is wrong and is no registration: by what it is about, in sentences."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
@@ -89,6 +92,7 @@ class Desk:
             self.keeper.memory.told,
             known,
             self.other,
+            self.neighbour,
             health,
         )
         shared = self._shared
@@ -102,6 +106,8 @@ class Desk:
                 known=known,
                 other=self.other,
                 health=health,
+                neighbour=self.neighbour,
+                problem=self.warnings.get("pair.toml", ""),
             )
             self._stamp = stamp
         return shared

@@ -73,6 +73,9 @@ class Registrations(Document):
     detail: str | None = Field(description="why, or what to do; null where there is nothing to add")
     link: Link
     registrations: tuple[Registration, ...]
+    overtaken: bool = Field(
+        default=False, description="this machine serves although the other one was promoted later, as others tell"
+    )
 
 
 class Contact(Document):

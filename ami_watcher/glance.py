@@ -15,6 +15,7 @@ from ami_watcher import documents
 from ami_watcher.expected import Role, Wanted, wanted
 from ami_watcher.history import Entry, Watched
 from ami_watcher.inventory import Export, Known
+from ami_watcher.neighbour import NOBODY_SEEN, Neighbour
 from ami_watcher.snapshot import Snapshot
 from ami_watcher.view import contacts_document, registrations_document
 from pair.model import Pair
@@ -33,6 +34,8 @@ class Glance:
         known: every phone.
         other: the other machine's list, and why there is none.
         health: what /readyz says.
+        neighbour: what is known of the other machine.
+        problem: what is wrong with pair.toml.
     """
 
     at: float
@@ -43,6 +46,8 @@ class Glance:
     known: Sequence[Known]
     other: tuple[Export | None, str]
     health: documents.Health
+    neighbour: Neighbour = NOBODY_SEEN
+    problem: str = ""
 
     @property
     def machine(self) -> str:
@@ -63,7 +68,16 @@ class Glance:
     def registrations(self) -> documents.Registrations:
         """All registrations."""
         entries = [entry for entry in self.history if entry.kind == "registration"]
-        return registrations_document(self.snapshot, self.pair, self.wanted, entries, self.watched, self.at)
+        return registrations_document(
+            self.snapshot,
+            self.pair,
+            self.wanted,
+            entries,
+            self.watched,
+            self.at,
+            self.neighbour,
+            self.problem,
+        )
 
     @cached_property
     def registrations_json(self) -> bytes:

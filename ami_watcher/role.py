@@ -9,6 +9,7 @@ from ami_watcher.expected import Role
 from host.clock import boot_id, boottime
 from host.places import Places
 from host.reading import MISREAD, read_json
+from pair.public_role import sane
 
 
 def role_now(places: Places) -> Role | None:
@@ -52,3 +53,14 @@ def may_not_register(places: Places, machine: str) -> str | None:
         except (OSError, *MISREAD):
             refused = f"{name} does not hold a right"
     return refused
+
+
+def right_epoch(places: Places, machine: str) -> int:
+    """Epoch of the promotion by which `machine` is primary; 0 where it is not, or is so by a person's word."""
+    if may_not_register(places, machine) is not None:
+        return 0
+    try:
+        found = read_json(places.run / "right.json")
+        return sane(int(found["epoch"])) if found["machine"] == machine and found["boot_id"] == boot_id() else 0
+    except (OSError, *MISREAD):
+        return 0

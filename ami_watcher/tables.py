@@ -166,9 +166,13 @@ def _due(at: float | None, now: float) -> str:
 
 
 def _next(document: Registrations) -> str:
+    if document.overtaken:
+        return "failover demote"
     if document.link.state in ("lost", "refused"):
         return "systemctl status asterisk" if document.link.state == "lost" else "journalctl -u ami-watcher -n 20"
     bad = next((row for row in document.registrations if row.level == "bad"), None)
+    if bad is None and any(row.state == "standby" and row.level == "unknown" for row in document.registrations):
+        return "failover ready"
     if bad is None:
         return "nothing to do" if document.level == "good" else "ami-watcher registrations --watch"
     if bad.state in ("gone", "unexpected"):

@@ -14,6 +14,7 @@ from ami_watcher.documents import Level, StateWord
 from ami_watcher.expected import Wanted
 from ami_watcher.history import Entry, Stretch, Watched, held_since, outages, strip
 from ami_watcher.inventory import FRESH_S, Export, Known, missing
+from ami_watcher.neighbour import NOBODY_SEEN, Neighbour
 from ami_watcher.registration import Registration, State
 from ami_watcher.snapshot import LinkState, Snapshot
 from pair.model import Pair
@@ -72,6 +73,8 @@ def registrations_document(
     entries: Sequence[Entry],
     watched: Sequence[Watched],
     now: float,
+    neighbour: Neighbour = NOBODY_SEEN,
+    problem: str = "",
 ) -> documents.Registrations:
     """All registrations, with those that another machine holds for us.
 
@@ -82,7 +85,10 @@ def registrations_document(
         entries: of registrations, in order of time, from before the last day on.
         watched: when watchers ran.
         now: unix seconds.
+        neighbour: what is known of the other machine.
+        problem: what is wrong with pair.toml; "" where it is in force as it stands there.
     """
+    peer = pair.peer_of(snapshot.machine)
     named = {item.trunk: item for item in trunks}
     by_subject: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -109,12 +115,12 @@ def registrations_document(
                 channel=trunk.channel,
                 host=trunk.host,
                 state="standby",
-                level="good",
+                level="good" if neighbour.seen(now) and trunk.trunk in neighbour.held else "unknown",
                 word="standing by",
                 since=None,
                 proof=snapshot.registrations_at,
                 expiry_s=None,
-                cause=f"{pair.peer_of(snapshot.machine)} holds it",
+                cause=_held(peer, trunk.trunk, neighbour, now),
                 required=trunk.required,
                 strip=(),
                 outages=0,
@@ -123,7 +129,13 @@ def registrations_document(
         )
     rows.sort(key=lambda row: row.trunk)
     link = link_document(snapshot)
-    level, sentence, detail = _judged(snapshot, link, rows, pair.peer_of(snapshot.machine))
+    level, sentence, detail = _judged(snapshot, link, rows, peer, neighbour, now)
+    if problem and level == "good":
+        level, detail = "warning", problem
+    overtaken = neighbour.overtaken(snapshot.machine, peer, now) if snapshot.role == "primary" else ""
+    if overtaken:
+        detail = f"Both take calls and registrations from each other. On {snapshot.machine}, type: failover demote"
+        level, sentence = "bad", overtaken
     return documents.Registrations(
         machine=snapshot.machine,
         pair=pair.name,
@@ -134,6 +146,7 @@ def registrations_document(
         detail=detail,
         link=link,
         registrations=tuple(rows),
+        overtaken=bool(overtaken),
     )
 
 
@@ -248,8 +261,43 @@ def _row(registration: Registration, trunk: Wanted | None, stretches: tuple[Stre
     )
 
 
+def _held(peer: str, trunk: str, neighbour: Neighbour, now: float) -> str:
+    """Who holds a trunk that this machine must not have, as far as anybody looked."""
+    if not neighbour.seen(now) or neighbour.seen_at is None:
+        return f"whether {peer} holds it was not looked at"
+    verb = "held it" if trunk in neighbour.held else "did not hold it"
+    return f"{peer} {verb} {lasted(now - neighbour.seen_at)} ago"
+
+
+def _standing_by(
+    rows: Sequence[documents.Registration], peer: str, neighbour: Neighbour, now: float
+) -> tuple[Level, str, str | None]:
+    """What a standby that holds nothing can say of the machine that should: what was seen, never what should be."""
+    look = "Look with: failover ready, which leaves here what it saw; run it every few minutes (docs/readiness.md)"
+    if not neighbour.seen(now) or neighbour.seen_at is None:
+        known = f"the name servers call {peer} primary, and" if neighbour.named_primary(peer) else ""
+        sentence = f"Nothing registers here; {known} nobody looked whether {peer} holds the trunks."
+        return "unknown", sentence.replace("  ", " "), look
+    ago = lasted(now - neighbour.seen_at)
+    if not neighbour.is_primary:
+        return (
+            "bad",
+            f"Nothing registers here, and {peer} is not primary either, as of {ago} ago.",
+            "See: failover status",
+        )
+    missing = [row for row in rows if row.state == "standby" and row.level != "good"]
+    if missing:
+        return "warning", f"Nothing registers here, and {peer} did not hold {_named(missing)} {ago} ago.", None
+    return "good", f"Nothing registers here, as it should be: {peer} held the trunks {ago} ago.", None
+
+
 def _judged(
-    snapshot: Snapshot, link: documents.Link, rows: Sequence[documents.Registration], peer: str
+    snapshot: Snapshot,
+    link: documents.Link,
+    rows: Sequence[documents.Registration],
+    peer: str,
+    neighbour: Neighbour,
+    now: float,
 ) -> tuple[Level, str, str | None]:
     """How all of it is, the one sentence that says so, the worst thing first, and what there is to add."""
     if snapshot.link is not LinkState.SYNCED:
@@ -281,7 +329,7 @@ def _judged(
     if own:
         return "good", _all(len(own)), snapshot.link_reason or None
     if rows:
-        return "good", f"Nothing registers here, as it should be: {peer} holds the trunks.", None
+        return _standing_by(rows, peer, neighbour, now)
     return "good", "Connected to Asterisk. pair.toml names no trunk that registers.", None
 
 

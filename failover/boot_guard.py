@@ -25,7 +25,7 @@ from host.errors import HotstandbyError
 from localized.generations import Generation, Store
 from localized.prepare import prepare
 from localized.role import Role
-from pair.public_role import FAR, LARGEST
+from pair.public_role import FAR, LARGEST, later
 
 GATHER_S: Final = 12.0
 """Seconds for the others to answer; the machine waits with its phones down, and the other one serves meanwhile."""
@@ -133,7 +133,7 @@ def guard(here: Here) -> Verdict:
         if too_much and not _swapped(here, Role.DNS_SECONDARY):
             why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
             verdict = replace(verdict, why=why)
-        elif too_much and peer is not None and peer.dns_role == "primary":
+        elif too_much and (_zone_is_old(here, said, own.served) or (peer is not None and peer.dns_role == "primary")):
             _distrust_own_zone(here)
         fenced.lift(here.places)
     except OSError as error:
@@ -148,6 +148,13 @@ def _may_be_dns_primary(here: Here) -> bool:
     """Before the first promotion what the admin wrote by hand is active, and says primary on one machine."""
     role, dns = standing.dns_role_of(here.places), here.pair.dns
     return role == "primary" or (role == "unknown" and dns is not None and dns.primary is None)
+
+
+def _zone_is_old(here: Here, said: Sequence[Said], served: int) -> bool:
+    """Whether another name server tells a later promotion than the one that our zone dates from: then there is a newer
+    one to have, also where the peer itself cannot be asked."""
+    told = {one.server: one.role for one in said if one.role is not None}
+    return later(here.machine, served, told) is not None
 
 
 def _distrust_own_zone(here: Here) -> None:

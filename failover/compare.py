@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from failover.facts import UNKNOWN, expiry_of
+from failover.peer.secrets import Secrets
 from failover.plan.evidence import CLOCK_S
 from failover.words import lasting
 
@@ -43,6 +44,17 @@ def differences(
         now: unix seconds, for certificates.
     """
     return (*_single(here, there), *_groups(here, there), *_clock(clock_s), *_certificates(here, there, now))
+
+
+def of_secrets(found: Secrets) -> tuple[Difference, ...]:
+    """Secrets that differ, and what could not be compared; never what they are."""
+    differ = [
+        Difference(f"secret: {path}", "another one", "another one", matters=path in found.grave)
+        for path in found.differ
+    ]
+    unread = [Difference(f"secret: {path}", "not readable on", "one of the two") for path in found.unread]
+    unknown = [Difference("secrets", found.unknown, "not compared", matters=False)] if found.unknown else []
+    return (*differ, *unread, *unknown)
 
 
 def _single(here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[Difference]:

@@ -11,11 +11,13 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 from failover.here import Here
 from host.command import CommandLate, CommandMissing, run
+from host.printable import printable
 from localized.errors import AsteriskUnreachable
 from localized.reload import rx
 
@@ -35,6 +37,7 @@ def facts(here: Here, *, etc: Path = Path("/etc")) -> dict[str, str]:
         "asterisk version": lambda: rx(asterisk, "core show version").strip().partition(" built ")[0],
         "dialplan": lambda: dialplan_digest(rx(asterisk, "dialplan show")),
         "sounds": lambda: tree_digest(_SOUNDS),
+        "hotstandby version": lambda: version("hotstandby"),
         "python": lambda: platform.python_version(),
         "named version": lambda: _first(["named", "-v"]),
         "unison version": lambda: _first(["unison", "-version"]),
@@ -44,6 +47,11 @@ def facts(here: Here, *, etc: Path = Path("/etc")) -> dict[str, str]:
     grouped: Mapping[str, Callable[[], dict[str, str]]] = {
         "module": lambda: modules(rx(asterisk, "module show")),
         "codec": lambda: codecs(rx(asterisk, "core show codecs")),
+        "endpoint": lambda: endpoints(rx(asterisk, "pjsip show endpoints"), rx(asterisk, "sip show peers")),
+        "queue": lambda: queues(rx(asterisk, "queue show"))[0],
+        "queue member": lambda: queues(rx(asterisk, "queue show"))[1],
+        "mailbox": lambda: mailboxes(rx(asterisk, "voicemail show users")),
+        "call forward": lambda: forwards(rx(asterisk, "database show")),
         "certificate": lambda: certificates(Path(here.asterisk.config_dir) / "keys"),
     }
     for group, gather_all in grouped.items():
@@ -77,9 +85,56 @@ def codecs(text: str) -> dict[str, str]:
     return {name: kind for kind, name in lines}
 
 
+def endpoints(pjsip: str, sip: str) -> dict[str, str]:
+    """Name -> its channel, from `pjsip show endpoints` and `sip show peers`; states come and go, and are left out."""
+    found = dict.fromkeys(re.findall(r"^ Endpoint:\s+([^\s/<]+)", pjsip, re.MULTILINE), "pjsip")
+    _, listed, rows = sip.partition("Name/username")
+    for line in rows.splitlines()[1:] if listed else ():
+        word = line.split(" ")[0].partition("/")[0]
+        if word and not re.match(r"\d+ sip peers", line):
+            found[word] = "sip"
+    return found
+
+
+def queues(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Queue -> its strategy; and "queue member" -> nothing, from `queue show`. Members that are logged in by a phone
+    live in that machine's own database."""
+    found: dict[str, str] = {}
+    members: dict[str, str] = {}
+    queue, inside = "", False
+    for line in text.splitlines():
+        if head := re.match(r"(\S+) has \d+ calls.* in '(\w+)' strategy", line):
+            queue, inside = head[1], False
+            found[queue] = head[2]
+        elif line.strip() in ("Members:", "Members: "):
+            inside = True
+        elif line.strip().startswith(("Callers:", "No Callers", "No Members")) or not line.strip():
+            inside = False
+        elif inside and queue:
+            members[f"{queue} {line.strip().partition(' (')[0].partition(' with penalty')[0]}"] = "there"
+    return found, members
+
+
+def mailboxes(text: str) -> dict[str, str]:
+    """Mailbox@context -> nothing, from `voicemail show users`."""
+    return {f"{box}@{context}": "there" for context, box in re.findall(r"^(\S+)\s+(\d\S*)\s", text, re.MULTILINE)}
+
+
+def forwards(text: str) -> dict[str, str]:
+    """Extension's call forward or do-not-disturb in Asterisk's own database -> where to, from `database show`."""
+    lines = re.findall(r"^/((?:CF\w*|DND)/\S+)\s*: (.*?)\s*$", text, re.MULTILINE)
+    return {printable(name, 80): printable(value, 80) for name, value in lines[:2000]}
+
+
 def dialplan_digest(text: str) -> str:
-    """A digest of the loaded dialplan, and its size: what differs by role is left out."""
-    kept = [line for line in text.splitlines() if "hotstandby" not in line.lower()]
+    """A digest of the loaded dialplan, and its size. Contexts of ours, which differ by role, are left out whole, and so
+    are the file and the line that each comes from."""
+    kept, ours = [], False
+    for line in text.splitlines():
+        if head := re.match(r"\[ Context '([^']*)' created by", line):
+            ours = head[1].startswith("hotstandby-")
+        if not ours and line.strip() and not line.startswith("-= "):
+            kept.append(re.sub(r"\s*\[[^\]\[]*\]\s*$", "", line) if not head else line)
     return f"{len(kept)} lines, {hashlib.sha256(chr(10).join(kept).encode()).hexdigest()[:12]}"
 
 
@@ -125,5 +180,7 @@ def _first(argv: list[str]) -> str:
 def _told(gather: Callable[[], str]) -> str:
     try:
         return gather()
+    except PackageNotFoundError:
+        return f"{UNKNOWN}it is not installed as a package"
     except (AsteriskUnreachable, CommandLate, CommandMissing, OSError) as error:
         return f"{UNKNOWN}{error}"

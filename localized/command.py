@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,7 @@ from host.exits import Exit
 from host.places import Places
 from localized import activate as activation
 from localized import check, debris, report, right
-from localized.errors import NotActivatable
+from localized.errors import NoRight, NotActivatable
 from localized.generations import Store
 from localized.going_back import GoingBack
 from localized.prepare import Prepared, prepare
@@ -159,6 +161,7 @@ class _Work:
         def work() -> int:
             pair, machine = self._begin()
             self._prove_right(role, machine)
+            self._refuse_if_overtaken(role, pair, machine)
             prepared = self._on_disk(role) if last_valid else prepare(self.places, pair, machine, role)
             return self._swap(pair, machine, prepared)
 
@@ -172,6 +175,7 @@ class _Work:
             back = GoingBack(self.places)
             before = back.target()
             self._prove_right(before.role, machine)
+            self._refuse_if_overtaken(before.role, pair, machine)
             back.begin(before)
             return self._swap(pair, machine, Prepared(before, ()))
 
@@ -199,6 +203,27 @@ class _Work:
             right.give_word(self.places, machine, self.word)
             return
         right.prove(self.places, machine)
+
+    def _refuse_if_overtaken(self, role: Role, pair: Pair, machine: str) -> None:
+        """A right that a promotion gave ends, for whoever asks anew, when the other machine was promoted later.
+
+        Raises:
+            NoRight
+        """
+        if role is not Role.PRIMARY or self.word is not None:
+            return
+        from ami_watcher.neighbour import NOBODY_SEEN, ask_roles, on_disk  # dnspython
+
+        other = pair.peer_of(machine)
+        seen = on_disk(self.places, machine, other, NOBODY_SEEN)
+        if seen.own_epoch:
+            seen = replace(seen, roles=ask_roles(pair, machine))
+        if words := seen.overtaken(machine, other, time.time()):
+            raise NoRight(
+                f"REFUSED: {words} Two machines that register on one account take each other's calls.\nType one of:\n"
+                "  failover demote\n"
+                f'  render-localized --role primary --activate --peer-is-down "what you know of {other}"'
+            )
 
     def _on_disk(self, role: Role) -> Prepared:
         found = Store(self.places).newest(role)

@@ -91,3 +91,24 @@ def believed(told: Mapping[str, int], known: int) -> Believed:
         )
     }
     return Believed(max((known, *(epoch for name, epoch in told.items() if name not in left_out))), left_out)
+
+
+def later(machine: str, epoch: int, told: Mapping[str, PublicRole]) -> tuple[PublicRole, tuple[str, ...]] | None:
+    """A promotion of another machine that is later than `machine`'s, with who tells it; None where nobody does.
+
+    One witness is enough, where its number is one to believe: to say so costs a look, and takes nothing from anybody.
+
+    Args:
+        epoch: of the promotion that `machine` serves by.
+        told: witness -> whom it calls primary.
+    """
+    left_out = believed({name: role.epoch for name, role in told.items()}, epoch).left_out
+    found = {
+        name: role
+        for name, role in told.items()
+        if name not in left_out and role.machine != machine and role.epoch > epoch
+    }
+    if not found:
+        return None
+    newest = max(found.values())
+    return newest, tuple(name for name, role in found.items() if role == newest)

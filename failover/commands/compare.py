@@ -11,7 +11,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from failover.compare import Difference, differences
+from failover.compare import Difference, differences, of_secrets
 from failover.facts import facts
 from failover.here import Here, as_json, stands_here
 from failover.peer.remote import FACTS_S, Peer
@@ -23,18 +23,23 @@ from host.terminal import console
 @as_json
 @stands_here
 def command(here: Here, as_json: bool) -> None:
-    """Show what differs between the machines and should not: versions, modules, codecs, dialplan, time zone, clock.
+    """Show what differs between the machines and should not: versions, modules, codecs, dialplan, endpoints, queues and
+    their members, mailboxes, call forwards, secrets (told apart, never told), time zone, clock.
 
     Exit 0: nothing; 5: something differs; 1: the peer could not be asked.
     """
     peer = Peer(here)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         ours = pool.submit(facts, here)
         asked = pool.submit(peer.look)
+        compared = pool.submit(peer.secrets)
         theirs = peer.facts(deadline_s=FACTS_S)
     apart = asked.result()
     clock_s = max(0.0, abs(apart.clock_s) - apart.unsure_s)
-    found = differences(ours.result(), theirs.facts, clock_s=clock_s, now=time.time())
+    found = (
+        *differences(ours.result(), theirs.facts, clock_s=clock_s, now=time.time()),
+        *of_secrets(compared.result()),
+    )
     if as_json:
         document = {"here": here.machine, "there": here.peer, "compared": len({*ours.result(), *theirs.facts})}
         click.echo(json.dumps({**document, "differences": [asdict(one) for one in found]}, indent=2))

@@ -21,6 +21,7 @@ from host.exits import Exit
 from host.lock import Lock, LockHeld
 from host.printable import harmless
 from host.terminal import console
+from pair.public_role import later
 
 
 @click.command("demote", epilog='Example: failover demote "maintenance of the rack"')
@@ -37,6 +38,7 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     del abort  # the runner names it for every command; going back from standby is a promotion
     if drains:
         drain.drain_here(here, duration_s(drains), plain(console(stderr=True)))
+    before = standing.look(here.places, here.machine)
     done = demotion.demote(here, reason, progress=lambda words: click.echo(harmless(f"  {words}"), err=True))
     click.echo(harmless(done.words))
     for note in done.notes:
@@ -58,13 +60,21 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
         click.echo(f"  an open promotion was not taken back: {error}", err=True)
         code = Exit.DEGRADED if code is Exit.DONE else code
     try:
-        said = dns_role.stand_down(here.places, here.pair.dns)
+        said = dns_role.stand_down(here.places, here.pair.dns, distrust=_overtaken(here, before))
     except (HotstandbyError, OSError) as error:
         said = f"its BIND was not made secondary: {error}"
         code = Exit.DEGRADED if code is Exit.DONE else code
     if said:
         click.echo(harmless(said))
     sys.exit(int(code))
+
+
+def _overtaken(here: Here, before: standing.Standing) -> bool:
+    """Whether name servers tell a later promotion of the other machine: then what our zone says is old."""
+    from ami_watcher.neighbour import ask_roles
+
+    told = ask_roles(here.pair, here.machine)
+    return later(here.machine, before.right.epoch or before.served or before.epoch, told) is not None
 
 
 def _note(here: Here, reason: str, done: demotion.Outcome) -> None:

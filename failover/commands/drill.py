@@ -63,6 +63,9 @@ def command(
 
 def _print(report: Report, before: dict[tuple[str, str], drill_report.Usual], file: Path | None) -> None:
     out = console()
+    if report.alarm:
+        out.print(printable(report.alarm, 600), style="bold red", soft_wrap=True)
+        out.print(f"         {printable(report.mend, 600)}", style="bold red", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("", "step", "seconds", "usually", "result"):
         table.add_column(name, justify="right" if name in ("seconds", "usually") else "left")

@@ -22,11 +22,15 @@ class NothingRendered(FailoverError):
     """There is no generation for this DNS role."""
 
 
-def take_role(named: Named, store: Store, role: Role, zone: str) -> str:
+def take_role(named: Named, store: Store, role: Role, zone: str, *, distrust: bool = False) -> str:
     """Moves `current-dns`, checks with `named-checkconf -z`, and only then lets named read it.
 
     A secondary's file is raw by default, a primary's is text: where they differ the file is converted first, because
     named would drop the zone, and plain named-checkconf does not notice. Doing it again after a kill completes it.
+
+    Args:
+        distrust: what the zone says here is old, for the other machine was promoted meanwhile: as secondary, our BIND
+            takes its copy for expired and answers nothing from it before it has a new one.
 
     Returns: what was seen, for the journal.
 
@@ -52,13 +56,15 @@ def take_role(named: Named, store: Store, role: Role, zone: str) -> str:
             )
         converted = named.fit_format(zone, block)
         named.check()
+        if distrust:
+            named.expire_copy(zone)
     except BaseException:
         if moved and before:
             swap_symlink(link, before)
         raise
     named.reconfig()
     limit = time.monotonic() + _SETTLE_S
-    while named.role(zone) != _WORD[role]:
+    while _kind(named, zone, nothing_loaded=distrust) != _WORD[role]:
         if time.monotonic() > limit:
             raise NotProven(
                 f"named read its configuration and is not {_WORD[role]} of {zone}. See: journalctl -u named"
@@ -68,11 +74,24 @@ def take_role(named: Named, store: Store, role: Role, zone: str) -> str:
     return f"our BIND is {_WORD[role]} of {zone}{how}"
 
 
-def stand_down(places: Places, dns: Dns | None) -> str:
+def _kind(named: Named, zone: str, *, nothing_loaded: bool) -> str:
+    """What named is for the zone. Of a secondary whose copy has expired it tells nothing but that none is loaded."""
+    try:
+        return named.role(zone)
+    except NamedRefuses:
+        if nothing_loaded:
+            return _WORD[Role.DNS_SECONDARY]
+        raise
+
+
+def stand_down(places: Places, dns: Dns | None, *, distrust: bool = False) -> str:
     """Makes our BIND secondary where it is primary of the zone; says what was seen, or nothing.
 
     After the PBX is standby: two primaries of one zone part ways without anybody seeing it, so the old one gives the
     zone up before the new one takes it.
+
+    Args:
+        distrust: as in take_role.
 
     Raises:
         as take_role
@@ -88,5 +107,7 @@ def stand_down(places: Places, dns: Dns | None) -> str:
         if generation is None or not (store.root / Role.DNS_SECONDARY.link).is_symlink():
             raise
         store.activate(generation)
+        if distrust:
+            named.expire_copy(dns.zone)
         return f"our BIND starts as secondary of {dns.zone} ({error})"
-    return take_role(named, store, Role.DNS_SECONDARY, dns.zone)
+    return take_role(named, store, Role.DNS_SECONDARY, dns.zone, distrust=distrust)

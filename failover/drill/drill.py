@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from failover import clients, promotion
 from failover.drill import store as drill_store
 from failover.drill.leg import Leg, last_leg, told_by_peer
-from failover.drill.report import Report, document, markdown, usual
+from failover.drill.report import Report, aftermath, document, markdown, usual
 from failover.errors import FailoverError, Refused
 from failover.here import HOSTS, Here
 from failover.peer.own_status import status
@@ -22,17 +23,20 @@ from host.errors import HotstandbyError
 from host.exits import Exit
 
 
-def objections(pair_digest: str, one: Status, other: Status | None, why_not: str) -> list[str]:
+def objections(
+    pair_digest: str, one: Status, other: Status | None, why_not: str, secrets: Sequence[str] = ()
+) -> list[str]:
     """What speaks against a drill between two machines; empty when both are healthy and exactly one is primary.
 
     Args:
         pair_digest: of the pair.toml here.
         one, other: this machine and its peer; None where the peer could not be asked.
         why_not: why it could not.
+        secrets: key paths of those that differ between the machines.
     """
     if other is None:
         return [why_not]
-    found = []
+    found = [f"{path} is not the same on both machines; one of the two is wrong" for path in secrets]
     if other.pair_digest != pair_digest:
         found.append("pair.toml differs between the machines; look with: failover compare")
     primaries = [each.machine for each in (one, other) if each.is_primary]
@@ -64,8 +68,10 @@ def drill(here: Here, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -
     Raises:
         Refused: one of the machines is not fit for it; nothing was changed.
     """
-    mine, asked = status(here), Peer(here).look()
-    against = objections(here.pair.digest, mine, asked.status, asked.found.words)
+    peer = Peer(here)
+    mine, asked = status(here), peer.look()
+    differ = peer.secrets().grave if asked.status is not None else ()
+    against = objections(here.pair.digest, mine, asked.status, asked.found.words, differ)
     if against or asked.status is None:
         raise Refused("No drill now, nothing was changed:\n" + "\n".join(f"  {one}" for one in against))
     home = here.machine if mine.is_primary else here.peer
@@ -81,14 +87,34 @@ def drill(here: Here, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -
         notes += _seen_between(here, home, away)
         legs.append(_leg(here, home, hosts, tell))
     notes += _clients(here)
+    ended = code(legs)
+    alarm, mend = ("", "") if ended is Exit.DONE else _aftermath(here, home, away, away_served=legs[0].moved)
     report = Report(
-        number, began, here.pair.name, here.pair.digest, home, away, tuple(legs), stayed_s, tuple(notes), code(legs)
+        number,
+        began,
+        here.pair.name,
+        here.pair.digest,
+        home,
+        away,
+        tuple(legs),
+        stayed_s,
+        tuple(notes),
+        ended,
+        alarm,
+        mend,
     )
     before = usual(earlier)
     try:
         return report, drill_store.keep(here.places, number, document(report, before), markdown(report, before)), ""
     except FailoverError as error:
         return report, None, str(error)
+
+
+def _aftermath(here: Here, home: str, away: str, *, away_served: bool) -> tuple[str, str]:
+    """What is off the air now. Looked at anew: a leg that failed may have left nobody serving."""
+    from failover.commands.status import gather
+
+    return aftermath(gather(here), home, away, away_served=away_served)
 
 
 def code(legs: list[Leg]) -> Exit:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from failover.drill.leg import Leg, Took
+from failover.overview import Overview, missing_trunks, next_step
 from failover.words import lasting
 from host.exits import Exit
 from host.printable import printable
@@ -36,6 +37,8 @@ class Report:
         stayed_s: seconds that the service was left at `away`.
         notes: what was seen besides, one sentence each.
         exit: of the command.
+        alarm: what is off the air now that it is over; empty where nothing is known to be.
+        mend: the one command for that, with the machine that it is typed on.
     """
 
     number: int
@@ -48,6 +51,8 @@ class Report:
     stayed_s: float
     notes: tuple[str, ...]
     exit: Exit
+    alarm: str = ""
+    mend: str = ""
 
     @property
     def seconds(self) -> float:
@@ -75,6 +80,8 @@ class Report:
     @property
     def next(self) -> str:
         """What to type next."""
+        if self.mend:
+            return self.mend
         if self.serves != self.home:
             return f"on {self.home}: failover switchover"
         if self.exit is Exit.DONE:
@@ -82,6 +89,29 @@ class Report:
         if self.exit is Exit.DEGRADED:
             return "see what is missing, above; then: failover drill"
         return "failover status, then: failover history"
+
+
+def aftermath(found: Overview, home: str, away: str, *, away_served: bool) -> tuple[str, str]:
+    """What is off the air when a drill did not end as it should, and the one command; empty where nothing is.
+
+    Args:
+        found: both machines and the zone, looked at afterwards.
+        home: who was primary before it.
+        away: the other one.
+        away_served: it had taken over, and home could not take back: then it is the one that can.
+    """
+    if not found.primaries:
+        asked = [side.asked.words for side in found.sides if side.status is None]
+        who = away if away_served else home
+        words = "NOBODY SERVES" if not asked else f"NOBODY IS KNOWN TO SERVE ({'; '.join(asked)})"
+        return f"{words}: no number of {found.pair.name} can be reached.", f"on {who}, type: failover promote"
+    off = missing_trunks(found)
+    if not off:
+        return "", ""
+    words = f"OFF THE AIR: {', '.join(off)}; no machine has registered what belongs to {found.primaries[0]}."
+    if found.primaries == (away,):
+        return words, f"on {home}, type: failover switchover"
+    return words, next_step(found, "")
 
 
 def missing(legs: Sequence[Leg]) -> list[str]:
@@ -138,6 +168,7 @@ def document(report: Report, before: Mapping[tuple[str, str], Usual]) -> dict[st
         "away": report.away,
         "serves": report.serves,
         "exit": int(report.exit),
+        "alarm": report.alarm,
         "sentence": report.sentence,
         "seconds": round(report.seconds, 3),
         "stayed_s": round(report.stayed_s, 3),
@@ -175,6 +206,7 @@ def markdown(report: Report, before: Mapping[tuple[str, str], Usual]) -> str:
     lines = [
         f"# Drill {report.number} of {report.pair}",
         "",
+        *([f"**{_cell(report.alarm)}** {_cell(report.mend)}", ""] if report.alarm else []),
         f"{report.began}, from {report.home} to {report.away} and back, {compared}.",
         "",
         f"**{_cell(report.sentence)}.**",

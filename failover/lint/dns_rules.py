@@ -8,6 +8,8 @@ from typing import Final
 from failover.dns.named_conf import ZoneStatement
 from failover.lint.facts import Facts
 from failover.lint.finding import Finding, Level, Rule
+from failover.lint.servers import NO_KEY, OTHER_KEY
+from pair.public_role import NAME
 
 LONGEST_TTL_S: Final = 60
 """A resolver may keep the old address for so long after everybody else has moved."""
@@ -176,4 +178,35 @@ def running_named(facts: Facts) -> Iterator[Finding]:
         )
 
 
-DNS_RULES: Final[tuple[Rule, ...]] = (ttl, tsig, primaries, running_named)
+def record(facts: Facts) -> Iterator[Finding]:
+    """Somebody tells who is primary: a machine that starts is standby where nobody does."""
+    if facts.pair.dns is not None and facts.pair.dns.servers and not facts.published:
+        yield Finding(
+            "record",
+            Level.WARNING,
+            f"No name server has a record {NAME}.{facts.pair.dns.zone} that says who is primary: after a reboot of the "
+            "machine that serves, nobody would.",
+            "On the machine that serves, type: failover promote, which writes it and changes nothing else there",
+        )
+
+
+def other_keys(facts: Facts) -> Iterator[Finding]:
+    """Name servers that know our key know the same one."""
+    for server, said in sorted(facts.keys.items()):
+        if said == OTHER_KEY:
+            yield Finding(
+                "tsig",
+                Level.ERROR,
+                f"{server} {said}: it refuses what we sign.",
+                f"Copy dns.key_file to {server}; then: rndc reconfig",
+            )
+        elif said == NO_KEY and server not in facts.pair.machines:
+            yield Finding(
+                "tsig",
+                Level.UNSEEN,
+                f"{server} {said}. That is well where it goes by our addresses, in NOTIFY and in transfers.",
+                f"Look in named.conf of {server}: allow-notify, primaries",
+            )
+
+
+DNS_RULES: Final[tuple[Rule, ...]] = (ttl, tsig, record, other_keys, primaries, running_named)

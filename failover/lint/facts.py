@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from failover.dns.named_conf import ZoneStatement
+from failover.peer.secrets import Secrets
 from failover.peer.words import Status
 from failover.probes.gate import Gate
 from pair import Pair
@@ -124,6 +125,9 @@ class Facts:
         tsig_problem: why.
         peer: its status; None where it could not be asked.
         peer_words: how asking went.
+        compared: how its secrets compare with ours.
+        published: name servers that tell who is primary.
+        keys: name server -> what it says to our key; see lint.servers.
         clock_s: seconds by which the clocks surely differ.
         guards: see there.
         paused: the pause that holds, in words.
@@ -147,6 +151,9 @@ class Facts:
     tsig_problem: str = ""
     peer: Status | None = None
     peer_words: str = ""
+    compared: Secrets = field(default_factory=Secrets)
+    published: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
     clock_s: float = 0.0
     guards: Guards = Guards(True, True, True, False)
     paused: str = ""

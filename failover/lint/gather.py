@@ -13,6 +13,7 @@ from ami_watcher.lists import read_registrations
 from failover.dns.tsig_key import KeyUnusable, parse
 from failover.fence import untrusted
 from failover.here import Here
+from failover.lint import servers
 from failover.lint.bind import look as look_at_named
 from failover.lint.bind import served_ttls
 from failover.lint.dialplan import look as look_at_proof
@@ -36,9 +37,12 @@ LOGIN_S: Final = 3.0
 
 def gather(here: Here) -> Facts:
     """The facts of this machine, in about 6 s."""
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(9) as pool:
         gate = pool.submit(look_at_gate, here)
         asked = pool.submit(Peer(here).look)
+        compared = pool.submit(Peer(here).secrets)
+        published = pool.submit(servers.published, here)
+        keys = pool.submit(servers.keys, here)
         named = pool.submit(look_at_named, here)
         ttls = pool.submit(served_ttls, here)
         files = pool.submit(asterisk_files, here)
@@ -63,6 +67,9 @@ def gather(here: Here) -> Facts:
         tsig_problem=problem,
         peer=answer.status,
         peer_words=answer.found.words,
+        compared=compared.result(),
+        published=published.result(),
+        keys=keys.result(),
         clock_s=max(0.0, abs(answer.clock_s) - answer.unsure_s),
         guards=guards(),
         paused=paused(here),

@@ -36,6 +36,44 @@ def writable(facts: Facts) -> Iterator[Finding]:
         yield Finding("writable", Level.ERROR, f"{text}.", "Then look again with: failover check")
 
 
+def same_secrets(facts: Facts) -> Iterator[Finding]:
+    """Both machines have the same secrets."""
+    peer = facts.pair.peer_of(facts.machine)
+    for path in facts.compared.grave:
+        yield Finding(
+            "secret",
+            Level.ERROR,
+            f"{path} names another secret here than on {peer}: one of the two is wrong, and a promotion to the machine "
+            "that has it takes what it is for off the air.",
+            "Write the right one on both; then look again with: failover check",
+        )
+    if facts.compared.unknown and facts.peer is not None:
+        yield Finding(
+            "secret",
+            Level.UNSEEN,
+            f"Whether {peer} has the same secrets cannot be seen: {facts.compared.unknown}",
+            "Have the same hotstandby on both; then: failover compare",
+        )
+
+
+def not_in_files(facts: Facts) -> Iterator[Finding]:
+    """What lives on one machine, and in no file that is synced."""
+    yield Finding(
+        "live-state",
+        Level.UNSEEN,
+        "Queue members who logged in by phone, call forwards and do-not-disturb live in the database of the machine "
+        "that serves: after a promotion they are as they were here.",
+        "What differs at this moment shows: failover compare",
+    )
+    yield Finding(
+        "firewall",
+        Level.UNSEEN,
+        f"Whether the firewall of {facts.machine}, and what bans attackers there, lets in the offices, phones and "
+        f"carriers that reach {facts.pair.peer_of(facts.machine)} cannot be seen from here.",
+        "Compare the rules of both machines, and try a phone in a drill: failover drill --stay 300",
+    )
+
+
 def synced(facts: Facts) -> Iterator[Finding]:
     """What differs between the machines is never copied between them."""
     root = PurePosixPath(facts.pair.sync.root)
@@ -138,4 +176,14 @@ def left_over(facts: Facts) -> Iterator[Finding]:
         yield Finding("paused", Level.WARNING, f"Paused: {facts.paused}", "End it with: failover unpause")
 
 
-MACHINE_RULES: Final[tuple[Rule, ...]] = (pair_toml, secrets, writable, synced, peer, guards, left_over)
+MACHINE_RULES: Final[tuple[Rule, ...]] = (
+    pair_toml,
+    secrets,
+    same_secrets,
+    not_in_files,
+    writable,
+    synced,
+    peer,
+    guards,
+    left_over,
+)

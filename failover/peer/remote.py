@@ -6,11 +6,13 @@ the host key pinned under the machine's name, a key that may run one forced comm
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ami_watcher.neighbour import FILE, noted
 from failover.errors import FailoverError
 from failover.here import Here
 from failover.peer.secrets import Secrets, question, told
@@ -34,6 +36,7 @@ from failover.peer.words import (
     read,
 )
 from failover.probes.found import Answer, Found
+from host.atomic import replace_file
 from host.command import CommandLate, CommandMissing, CommandTalkative, run
 from host.printable import printable
 
@@ -179,11 +182,21 @@ class Peer:
         except (PeerRefused, AnswerUnreadable) as error:
             words = f"{self.name}'s ssh answers, and not as it should: {error}"
             return Asked(Found("ssh", self.name, asked, Answer.ODD, words, time.monotonic() - started), None)
+        self._note(status)
         # It looked at its clock somewhere between our question and its answer.
         unsure = (time.time() - before) / 2
         words = f"{self.name} answers ssh: {status.why}"
         found = Found("ssh", self.name, asked, Answer.YES, words, time.monotonic() - started)
         return Asked(found, status, status.wall - (before + unsure), unsure)
+
+    def _note(self, status: Status) -> None:
+        """Leaves what was seen for the watcher, which has no key to ask; where that cannot be, it sees nothing."""
+        epoch = status.right_epoch or status.served
+        seen = noted(
+            self.name, at=time.time(), is_primary=status.is_primary, epoch=epoch, held=status.registered[:5000]
+        )
+        with contextlib.suppress(OSError):
+            replace_file(self._here.places.run / FILE, seen, mode=0o644)
 
     def late(self, seconds: float) -> Asked:
         """What counts when it was not back in time."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failover.dns.public_role import Said, told
+from failover.dns.public_role import Said
 from failover.peer.words import Status
-from pair.public_role import believed
+from pair.public_role import PublicRole, later
 
 COMMAND: Final = "failover demote"
 """The one command, on the machine that was overtaken."""
@@ -61,21 +61,11 @@ def overtaken(
     if not serves:
         return None
     own = epoch or known
-    counts = believed(told(said), max(own, known))
-    found = [
-        (one.role.epoch, one.role.machine, f"name server {one.server}")
-        for one in said
-        if one.role is not None
-        and one.server not in counts.left_out
-        and one.role.machine != machine
-        and one.role.epoch > own
-    ]
+    told = {f"name server {one.server}": one.role for one in said if one.role is not None}
     if other is not None and other.machine != machine and other.is_primary:
-        held = other.right_epoch or other.served
-        if held > own and other.machine not in believed({**told(said), other.machine: held}, max(own, known)).left_out:
-            found.append((held, other.machine, f"{other.machine} itself"))
-    if not found:
+        told[f"{other.machine} itself"] = PublicRole(other.right_epoch or other.served, other.machine)
+    found = later(machine, own, told)
+    if found is None:
         return None
-    later, by, _ = max(found)
-    witnesses = tuple(who for epoch_, machine_, who in found if (epoch_, machine_) == (later, by))
-    return Overtaken(machine, own, by, later, witnesses)
+    role, witnesses = found
+    return Overtaken(machine, own, role.machine, role.epoch, witnesses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from rich.console import Console, RenderableType
@@ -15,17 +15,27 @@ from ami_watcher.check import Result, Verdict, judged
 from ami_watcher.documents import Contacts, Registrations
 from ami_watcher.expected import Role, wanted
 from ami_watcher.inventory import Export, Known
+from ami_watcher.neighbour import Neighbour
 from ami_watcher.registration import State
 from ami_watcher.snapshot import LinkState, Snapshot
 from ami_watcher.view import contacts_document, lasted, registrations_document
+from pair.public_role import PublicRole
 from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapshot
 
 PAIR = a_pair()
 
 
-def registrations(snapshot: Snapshot) -> Registrations:
+def registrations(snapshot: Snapshot, neighbour: Neighbour | None = None, problem: str = "") -> Registrations:
+    """As shown beside a dallas that was seen a minute ago and holds everything, where no other is given."""
+    now = time.time()
     trunks = wanted(PAIR, snapshot.machine, cast("Role | None", snapshot.role))
-    return registrations_document(snapshot, PAIR, trunks, (), (), time.time())
+    return registrations_document(snapshot, PAIR, trunks, (), (), now, neighbour or seen(now - 60), problem)
+
+
+def seen(at: float, **changed: Any) -> Neighbour:
+    """Dallas, which is primary and holds all."""
+    held = frozenset(("acme", "metro", "nova"))
+    return replace(Neighbour(seen_at=at, is_primary=True, epoch=4, held=held), **changed)
 
 
 def contacts(snapshot: Snapshot, *missing: str, age_s: float = 400.0) -> Contacts:
@@ -61,7 +71,7 @@ SITUATIONS = [
     ),
     (some(nova=State.REGISTERING), Verdict.WARNING, "warning", "nova is registering. 2 of 3 hold."),
     (some(nova=State.UNKNOWN), Verdict.UNKNOWN, "unknown", "Nobody can say how nova is now."),
-    (STANDBY, Verdict.OK, "good", "Nothing registers here, as it should be: dallas holds the trunks."),
+    (STANDBY, Verdict.OK, "good", "Nothing registers here, as it should be: dallas held the trunks 60 s ago."),
     (BETRAYED, Verdict.CRITICAL, "bad", "acme is registered here and must not be."),
     (
         a_snapshot(registrations=(*a_snapshot().registrations, STRAY)),
@@ -94,6 +104,62 @@ def test_each_situation_has_its_sentence_level_and_exit_code(
     result = judged(document, contacts(snapshot))
     assert result.verdict is verdict
     assert result.line.startswith(f"AMI-WATCHER {verdict.name} - boston: {sentence}")
+
+
+NS3 = {"ns3": PublicRole(4, "dallas")}
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "verdict", "words"),
+    [
+        (Neighbour(), Verdict.UNKNOWN, "nobody looked whether dallas holds the trunks"),  # there may be no dallas
+        (Neighbour(roles=NS3), Verdict.UNKNOWN, "the name servers call dallas primary, and nobody looked"),
+        (seen(time.time() - 3600), Verdict.UNKNOWN, "nobody looked"),  # an hour ago proves nothing of now
+        (seen(time.time() - 60, held=frozenset(("acme",))), Verdict.WARNING, "dallas did not hold metro and nova"),
+        (seen(time.time() - 60, is_primary=False), Verdict.CRITICAL, "dallas is not primary either"),
+        (None, Verdict.OK, "as it should be: dallas held the trunks 60 s ago"),
+    ],
+)
+def test_a_standby_says_of_the_other_machine_what_was_seen_and_when(
+    neighbour: Neighbour | None, verdict: Verdict, words: str
+) -> None:
+    document = registrations(STANDBY, neighbour)
+    assert words in document.sentence
+    assert judged(document, contacts(STANDBY)).verdict is verdict
+    text = printed(tables.registrations(document))
+    assert ("nothing to do" in text) is (verdict is Verdict.OK)
+    assert "holds it" not in " ".join(text.split()).replace("whether dallas holds it", "")
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "overtaken"),
+    [
+        (Neighbour(own_epoch=3, roles=NS3), True),  # one name server that says so is enough to say so
+        (seen(time.time() - 60, own_epoch=3), True),  # or dallas itself
+        (Neighbour(own_epoch=4, roles=NS3), False),
+        (Neighbour(own_epoch=3, roles={"ns3": PublicRole(999_999_999_999, "dallas")}), False),  # made up
+        (Neighbour(own_epoch=3, roles={"ns3": PublicRole(4, "boston")}), False),  # its own, which it has yet to hear of
+        (Neighbour(own_epoch=0, roles=NS3), False),  # by a person's word: there is no number to be later than
+        (seen(time.time() - 3600, own_epoch=3), False),
+    ],
+)
+def test_a_primary_that_was_overtaken_says_so_before_anything_else(neighbour: Neighbour, overtaken: bool) -> None:
+    for snapshot in (a_snapshot(), a_snapshot(link=LinkState.LOST, link_reason="Nothing listens there.")):
+        document = registrations(snapshot, neighbour)
+        assert document.overtaken is overtaken
+        if overtaken:
+            assert document.sentence.startswith("boston was overtaken: ")
+            assert "dallas was promoted with 4, later than its 3" in document.sentence
+            assert document.detail is not None
+            assert "type: failover demote" in document.detail
+            assert judged(document, contacts(snapshot)).verdict is Verdict.CRITICAL
+            assert printed(tables.registrations(document)).rstrip().endswith("next     failover demote")
+    assert not registrations(STANDBY, neighbour).overtaken
+
+
+def test_a_pair_toml_that_is_not_in_force_is_no_green_page() -> None:
+    document = registrations(a_snapshot(), problem="The configuration was not taken over: it is not TOML.")
+    assert (document.level, document.detail) == ("warning", "The configuration was not taken over: it is not TOML.")
 
 
 def test_why_is_said_beside_the_sentence() -> None:

@@ -16,6 +16,7 @@ from ami_watcher.exchange import Exchange
 from ami_watcher.hub import Hub
 from ami_watcher.keeper import Keeper
 from ami_watcher.metrics import Metrics
+from ami_watcher.neighbour import Neighbour
 from ami_watcher.registration import State
 from tests.ami_watcher.scripted import Scripted, a_pair, a_phone
 from tests.ami_watcher.served import serving
@@ -73,6 +74,7 @@ LEARNED: dict[str, Callable[[Desk, Scripted], object]] = {
     "a warning": lambda desk, _: desk.warnings.update(export="The list cannot be written."),
     "history": lambda desk, _: desk.keeper.see([a_phone("100")], 1.0),
     "pair.toml": lambda desk, _: setattr(desk, "pair", a_pair(port=8161)),
+    "who was promoted": lambda desk, _: setattr(desk, "neighbour", Neighbour(own_epoch=3)),
     "the other machine": lambda desk, _: setattr(desk, "other", (None, "It cannot be read.")),
 }
 

@@ -164,6 +164,35 @@ async def test_sighup_takes_over_a_good_pair_and_keeps_the_old_one_before_a_bad_
         await asyncio.to_thread(visit)
 
 
+async def test_a_pair_toml_that_changes_is_followed_without_being_told(tmp_path: Path) -> None:
+    """Whoever syncs it sends no signal: the new trunk was called unexpected, and a bad edit left the page green."""
+    async with asterisk() as standin:
+        port = free_port()
+        places = machine_at(tmp_path, port=port, ami_port=standin.port)
+
+        def document(running: Running) -> dict[str, Any]:
+            return dict(json.loads(running.get("/api/registrations")[1]))
+
+        def trunks(running: Running) -> set[str]:
+            return {row["trunk"] for row in document(running)["registrations"]}
+
+        def visit() -> None:
+            with watcher(places, port) as running:
+                wait_for(lambda: trunks(running) == {"acme", "metro", "nova"}, "three trunks")
+                text = places.pair_toml.read_text()
+                places.pair_toml.write_text(text[: text.index("[trunks.nova]")])
+                wait_for(lambda: trunks(running) == {"acme", "metro"}, "two trunks")
+                places.pair_toml.write_text("[pair]\nname = \n")
+                wait_for(lambda: json.loads(running.get("/readyz")[1])["problems"], "the bad edit is told")
+                assert trunks(running) == {"acme", "metro"}
+                assert document(running)["level"] != "good"
+                places.pair_toml.write_text(text)
+                wait_for(lambda: not json.loads(running.get("/readyz")[1])["problems"], "the good one is in force")
+                assert trunks(running) == {"acme", "metro", "nova"}
+
+        await asyncio.to_thread(visit)
+
+
 async def test_a_new_role_is_seen_without_being_told(tmp_path: Path) -> None:
     async with asterisk() as standin:
         port = free_port()

@@ -11,13 +11,14 @@ import pytest
 from failover.drill import store as drill_store
 from failover.drill.drill import code, objections
 from failover.drill.leg import Leg, Took, moved_of, steps_of
-from failover.drill.report import Report, Usual, document, is_slower, markdown, usual
+from failover.drill.report import Report, Usual, aftermath, document, is_slower, markdown, usual
 from failover.drill.store import ReportUnwritable
 from failover.journal.entry import Entry, Kind, Stamp
 from failover.journal.run import fold
 from failover.peer.words import Pbx, Status
 from host.exits import Exit
 from host.places import Places
+from tests.failover.test_ready import BOTH, LOST, PRIMARY, STANDBY, overview
 
 DIGEST = "0" * 64
 QUIET = Pbx(state="answers", words="it answers", listed=True)
@@ -47,6 +48,36 @@ def status(machine: str, **changed: object) -> Status:
 def test_two_healthy_machines_of_which_one_is_primary_may_drill() -> None:
     assert objections(DIGEST, status("boston"), status("dallas"), "") == []
     assert objections(DIGEST, status("dallas"), status("boston"), "") == []
+
+
+def test_a_drill_is_refused_where_a_secret_differs() -> None:
+    against = objections(DIGEST, status("boston"), status("dallas"), "", ["trunks.acme.secret_file"])
+    assert against == ["trunks.acme.secret_file is not the same on both machines; one of the two is wrong"]
+
+
+def test_what_a_drill_left_off_the_air_is_said_with_the_one_command() -> None:
+    home = STANDBY.model_copy(update={"machine": "boston"})
+    neither = overview(boston=home)
+    assert aftermath(neither, "boston", "dallas", away_served=True) == (
+        "NOBODY SERVES: no number of secondsignal can be reached.",
+        "on dallas, type: failover promote",
+    )
+    assert aftermath(neither, "boston", "dallas", away_served=False)[1] == "on boston, type: failover promote"
+    lost = overview(boston=PRIMARY.model_copy(update={"asterisk": LOST}))
+    words, mend = aftermath(lost, "boston", "dallas", away_served=True)
+    assert words.startswith("OFF THE AIR: acme;")
+    assert "render-localized --role primary --activate" in mend
+    stayed = overview(boston=home, dallas=BOTH.model_copy(update={"asterisk": LOST}))
+    assert aftermath(stayed, "boston", "dallas", away_served=True)[1] == "on boston, type: failover switchover"
+    assert aftermath(overview(), "boston", "dallas", away_served=True) == ("", "")
+
+
+def test_a_report_says_first_what_is_off_the_air() -> None:
+    alarm, mend = "NOBODY SERVES: no number can be reached.", "on dallas, type: failover promote"
+    made = replace(report(OVER, replace(BACK, exit=Exit.FAILED)), alarm=alarm, mend=mend)
+    assert made.next == mend
+    assert document(made, {})["alarm"] == alarm
+    assert alarm in markdown(made, {}).splitlines()[2]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from failover.lint.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
 from failover.lint.finding import Level
 from failover.lint.gather import asks_for_the_fence
 from failover.probes.gate import Gate, read_dialplan
+from failover.lint.servers import NO_KEY, OTHER_KEY
+from failover.peer.secrets import Secrets
 from host.exits import Exit
 from pair import Pair, parse
 from tests.failover.test_peer_words import status
@@ -76,6 +78,7 @@ GOOD = Facts(
     tsig_algorithm="hmac-sha256",
     peer=status(machine="boston", pair_digest=PAIR.digest, role="primary", right_held=True, is_primary=True),
     peer_words="boston answers",
+    published=("boston", "dallas", "ns3"),
 )
 
 
@@ -85,7 +88,7 @@ def grave(facts: Facts) -> list[tuple[str, Level]]:
 
 def test_a_good_set_up_has_nothing_to_mend_and_says_what_it_cannot_see() -> None:
     assert grave(GOOD) == []
-    assert {one.rule for one in check(GOOD)} == {"addresses", "primaries"}
+    assert {one.rule for one in check(GOOD)} == {"addresses", "primaries", "live-state", "firewall"}
     assert exit_code(check(GOOD)) is Exit.DONE
 
 
@@ -177,6 +180,7 @@ def test_a_line_of_the_dialplan_that_leads_to_the_proof(line: str, leads: bool) 
     assert calls_proof([line]) is leads
 
 
+DIFFERENT = Secrets(differ=("trunks.acme.secret_file", "asterisk.ami.secret_file"))
 WARN, ERR = Level.WARNING, Level.ERROR
 
 
@@ -198,6 +202,8 @@ WARN, ERR = Level.WARNING, Level.ERROR
         (named(running_type="primary"), "named", ERR, "has not read them"),
         (named(unreadable=("/etc/hotstandby/localized/x",)), "named", ERR, "runs as bind, which may not read"),
         (named(apparmor="enforce", apparmor_allows=False), "named", ERR, "AppArmor"),
+        (replace(GOOD, published=()), "record", WARN, "On the machine that serves, type: failover promote"),
+        (replace(GOOD, keys={"ns3": OTHER_KEY}), "tsig", ERR, "ns3 knows a key by our key's name"),
         # Asterisk
         (in_pair(("required = true", "required = true\nexpiry_s = 3600")), "expiry", WARN, "3600 s"),
         (asterisk(wiring=("sip.conf does not include it.",)), "wiring", ERR, "does not include"),
@@ -238,6 +244,7 @@ WARN, ERR = Level.WARNING, Level.ERROR
         ),
         (replace(GOOD, localized="/srv/shared/asterisk/sounds"), "synced", ERR, "sync.paths.sounds"),
         (replace(GOOD, peer=None, peer_words="boston's ssh hung for 6 s"), "peer", ERR, "ssh hung"),
+        (replace(GOOD, compared=DIFFERENT), "secret", ERR, "trunks.acme.secret_file names another secret here"),
         (replace(GOOD, clock_s=3600.0), "clock", ERR, "3600 s"),
         (replace(GOOD, gate=Gate(role="standby")), "gate", ERR, "Gosub(hotstandby-gate,s,1(better))"),
         (replace(GOOD, guards=Guards(True, False, True, False)), "boot-guard", ERR, "not enabled"),
@@ -257,8 +264,16 @@ def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level:
     assert exit_code(check(facts)) is (Exit.FAILED if level is ERR else Exit.DEGRADED)
 
 
+def test_what_cannot_be_seen_is_said_to_be_so() -> None:
+    facts = replace(GOOD, keys={"ns3": NO_KEY, "boston": ""}, compared=Secrets(unknown="it knows no such request"))
+    unseen = [one.text for one in check(facts) if one.level is Level.UNSEEN]
+    for words in ("ns3 does not know our key", "has the same secrets cannot be seen", "Queue members", "firewall"):
+        assert [text for text in unseen if words in text], words
+    assert exit_code(check(facts)) is Exit.DONE
+
+
 def test_every_rule_finds_something_in_this_table() -> None:
-    assert len(RULES) == 19
+    assert len(RULES) == 23
 
 
 def test_a_pair_without_dns_has_no_rule_about_it() -> None:

@@ -11,7 +11,7 @@ from failover.commands.status import _ttl, _ttls
 from failover.compare import differences
 from failover.dns.facts import Seen, Server
 from failover.dns.public_role import PublicRole, Said
-from failover.facts import codecs, dialplan_digest, expiry_of, modules
+from failover.facts import codecs, dialplan_digest, endpoints, expiry_of, forwards, mailboxes, modules, queues
 from failover.overview import FollowedName, Overview, Side, agrees, followed, next_step, role, trunk_state
 from failover.peer.remote import Asked
 from failover.peer.secrets import Secrets
@@ -239,8 +239,45 @@ def test_asterisk_lists_are_read_as_it_prints_them() -> None:
     assert codecs("      ID TYPE   NAME         FORMAT\n       1 audio codec2       codec2  (Codec 2)\n") == {
         "codec2": "audio"
     }
-    with_role = "[ Context 'hotstandby-gate' created ]\n[ Context 'a' created ]"
-    assert dialplan_digest(with_role) == dialplan_digest("[ Context 'a' created ]")
+    own = "[ Context 'a' created by 'pbx_config' ]\n  's' =>  1. Answer()  [{where}]\n"
+    role = "[ Context 'hotstandby-gate' created by 'pbx_config' ]\n  's' =>  1. GotoIf(1?2)  [role.conf:7]\n"
+    first = dialplan_digest(role + own.format(where="extensions.conf:3") + "-= 2 extensions in 2 contexts. =-")
+    assert first == dialplan_digest(own.format(where="extensions.conf:9") + "-= 1 extension in 1 context. =-")
+    assert first != dialplan_digest(own.replace("Answer", "Hangup").format(where="extensions.conf:3"))
+
+
+def test_what_lives_in_the_running_asterisk_is_read_as_it_prints_it() -> None:
+    pjsip = (
+        " Endpoint:  <Endpoint/CID.....................................>  <State.....>  <Channels.>\n"
+        "    I/OAuth:  <AuthId/UserName...........................................................>\n"
+        " Endpoint:  201/201                                              Not in use    0 of inf\n"
+    )
+    sip = (
+        "Name/username             Host                 Dyn Forcerport Comedia    ACL Port     Status\n"
+        "300/300                   10.0.0.9             D  Auto (No)  No             5060     OK (3 ms)\n"
+        "1 sip peers [Monitored: 1 online, 0 offline Unmonitored: 0 online, 0 offline]\n"
+    )
+    assert endpoints(pjsip, sip) == {"201": "pjsip", "300": "sip"}
+    assert endpoints("No such command", "No such command") == {}
+    said = (
+        "sales has 0 calls (max unlimited) in 'ringall' strategy (0s holdtime, 0s talktime), W:0, C:0\n"
+        "   Members: \n"
+        "      SIP/201 (ringinuse enabled) (dynamic) (Not in use) has taken no calls yet\n"
+        "      Ann (PJSIP/202) with penalty 1 (ringinuse enabled) has taken no calls yet\n"
+        "   No Callers\n\n"
+        "night has 0 calls (max unlimited) in 'linear' strategy (0s holdtime, 0s talktime), W:0\n"
+        "   No Members\n   No Callers\n"
+    )
+    assert queues(said) == ({"sales": "ringall", "night": "linear"}, {"sales SIP/201": "there", "sales Ann": "there"})
+    boxes = "Context    Mbox  User  Zone  NewMsg\ndefault    1234  Ann     0\n1 voicemail users\n"
+    assert mailboxes(boxes) == {"1234@default": "there"}
+    assert forwards("/CFIM/201   : 5552222   \n/DND/202 : YES\n/registrar/x : y\n2 results found.\n") == {
+        "CFIM/201": "5552222",
+        "DND/202": "YES",
+    }
+
+
+def test_a_certificates_end_is_read_as_openssl_prints_it() -> None:
     assert expiry_of("expires Jun  1 00:00:00 2030 GMT") == 1906502400.0
     assert expiry_of("expires soon") is None
 
