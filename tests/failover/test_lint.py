@@ -16,9 +16,9 @@ from failover.lint.dialplan import calls_proof
 from failover.lint.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
 from failover.lint.finding import Level
 from failover.lint.gather import asks_for_the_fence
-from failover.probes.gate import Gate, read_dialplan
 from failover.lint.servers import NO_KEY, OTHER_KEY
 from failover.peer.secrets import Secrets
+from failover.probes.gate import Gate, read_dialplan
 from host.exits import Exit
 from pair import Pair, parse
 from tests.failover.test_peer_words import status

@@ -26,7 +26,7 @@ from agi.domino import access_services, agents, charset, guarded_xml, login, men
 from agi.domino.errors import DominoError
 from agi.domino.wire import Reply
 from agi.handover import HandoverRefused, receive
-from ami_watcher import ask, contact, inventory, lists, message, role, store, wire
+from ami_watcher import ask, contact, inventory, lists, message, neighbour, role, store, wire
 from ami_watcher.errors import AmiError
 from failover import facts
 from failover.carrier import http, number, preset
@@ -664,6 +664,15 @@ READERS: Final[tuple[Reader, ...]] = (
         whole(lambda data: inventory.read(data, machine="boston")),
         (EXPORT,),
         (inventory.ExportInvalid,),
+    ),
+    Reader(
+        "what failover saw of the other machine",
+        neighbour,
+        filed(
+            neighbour.FILE,
+            lambda at: neighbour.on_disk(places(at), "dallas", "boston", neighbour.NOBODY_SEEN),
+        ),
+        (neighbour.noted("boston", at=1_800_000_000.0, is_primary=True, epoch=4, held=("acme", "metro")),),
     ),
     Reader("the watcher's error", ask, whole(ask._error), (b'{"error": "not now"}',)),
     Reader("the history", store, _store, (_database(_history),), (store.StoreUnwell,)),
