@@ -105,15 +105,15 @@ class ZoneChange:
         for seen in others:
             if not seen.failure and seen.server.name != self._server.name:
                 told.setdefault(seen.server.name, []).append(seen.serial)
-        self._require_view(self.own())
+        self._require_view()
         return self._edit(want, told) if self._dns.method == "zonefile" else self._update(want, told)
 
-    def _require_view(self, own: Seen) -> None:
+    def _require_view(self) -> None:
         """Whether the view that is meant is the one that answers us: an UPDATE goes where its sender is let in."""
         zone = self._dns.zone
-        if self._dns.primary or len(self._named.configuration().of(zone)) < 2:
+        if self._dns.primary or not self._named.in_views:
             return
-        block, status = self._named.block(zone), self._named.status(zone)
+        own, block, status = self.own(), self._named.block(zone), self._named.status(zone)
         if block is not None and status.serial not in (0, own.serial):
             raise NotProven(
                 f"{zone} has the serial {status.serial} in the view '{block.view}', and our questions are answered "

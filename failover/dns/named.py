@@ -77,6 +77,8 @@ class Named:
         self._rndc = list(rndc)
         self._view = view
         self._zone_file = zone_file
+        self.in_views = bool(view)
+        """Whether the zone is known to stand in several views; known once it was asked for."""
 
     @classmethod
     def of(cls, dns: Dns) -> Named:
@@ -262,6 +264,7 @@ class Named:
     def _of_zone(self, word: str, zone: str) -> Finished:
         said = self._control(word, zone, *(["IN", self._view] if self._view else []))
         if said.returncode != 0 and "multiple" in said.stdout + said.stderr:
+            self.in_views = True
             block = self.block(zone)
             if block is not None and block.view:
                 return self._control(word, zone, "IN", block.view)
