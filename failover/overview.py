@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -162,8 +162,13 @@ def _registration(one: Registration) -> str:
     return f"registered, {one.expiry_s} s" if one.registered else one.state.upper()
 
 
-def next_step(overview: Overview, paused: str) -> str:
-    """What to type next, or that there is nothing to do. The most urgent first."""
+def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) -> str:
+    """What to type next, or that there is nothing to do. The most urgent first.
+
+    Args:
+        paused: the pause that holds, in words.
+        waiting: steps of the newest run that wait for a person or a retry.
+    """
     pair, here = overview.pair, overview.here
     statuses = {side.name: side.status for side in overview.sides}
     unknown = [side for side in overview.sides if side.status is None]
@@ -210,6 +215,8 @@ def next_step(overview: Overview, paused: str) -> str:
     for side in overview.sides:
         if answering := [one for one in pair.trunks if trunk_state(overview, one, side).startswith("ANSWERS")]:
             return f"{side.name} answers the calls of {', '.join(answering)} as standby; there, type: failover check"
+    if waiting:
+        return f"see to what waits: {', '.join(waiting)}; the same promote again looks anew at all but a person's word"
     for name, status in statuses.items():
         if status is None or status.role != "standby":
             continue

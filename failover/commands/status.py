@@ -135,7 +135,7 @@ def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
     out.print(table)
     for step, words in waits.items():
         out.print(f"waiting  {step}: {printable(words, 400)}", soft_wrap=True)
-    out.print(f"next     {_next(found, pause, waits)}", soft_wrap=True)
+    out.print(f"next     {rules.next_step(found, pause, tuple(waits))}", soft_wrap=True)
 
 
 def _headline(side: Side) -> str:
@@ -188,13 +188,6 @@ def _waiting(here: Here, found: Overview) -> dict[str, str]:
     return told
 
 
-def _next(found: Overview, pause: str, waits: dict[str, str]) -> str:
-    said = rules.next_step(found, pause)
-    if waits and said == rules.NOTHING:
-        return f"see to what waits: {', '.join(waits)}; the same promote again looks anew at all but a person's word"
-    return said
-
-
 def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str, object]:
     return {
         "pair": found.pair.name,
@@ -212,5 +205,5 @@ def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str,
         "dns": [asdict(name) for name in found.names],
         "paused": pause,
         "waiting": waiting,
-        "next": _next(found, pause, waiting),
+        "next": rules.next_step(found, pause, tuple(waiting)),
     }

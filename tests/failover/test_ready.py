@@ -381,6 +381,12 @@ def test_the_last_line_says_what_is_most_urgent(seen: Overview, paused: str, wor
     assert words in next_step(seen, paused)
 
 
+def test_what_waits_is_more_urgent_than_a_look_that_nobody_took() -> None:
+    unseen = STANDBY.model_copy(update={"readiness": None})
+    assert next_step(overview(dallas=unseen), "", ("carrier-acme",)).startswith("see to what waits: carrier-acme;")
+    assert "failover ready" in next_step(overview(dallas=unseen), "")
+
+
 def test_a_trunk_is_told_as_it_concerns_the_machine() -> None:
     seen = overview(boston=PRIMARY.model_copy(update={"asterisk": LOST}))
     boston, dallas = seen.sides
