@@ -25,8 +25,9 @@ Reader: TypeAlias = Callable[[Path], bytes]
 _CLASSES: Final = frozenset({b"IN", b"CH", b"HS", b"CLASS1", b"CLASS3", b"CLASS4"})
 """RFC 3597 §5: CLASS1 is IN."""
 _TTL: Final = re.compile(rb"(?=\d)(?:\d+[smhdw])*\d*", re.IGNORECASE)
-_MADE: Final = re.compile(r"\$(?:\{[^}]*\})?")
+_MADE: Final = re.compile(r"\$(?:\{[^}]{0,64}\})?")
 """Where $GENERATE puts its number (BIND ARM, "BIND Primary File Extension: the $GENERATE Directive")."""
+_MOST_NUMBERS: Final = 4
 _DEEPEST: Final = 20
 """$INCLUDE in $INCLUDE; deeper is a circle."""
 
@@ -109,8 +110,11 @@ class Generated:
 
     def makes(self, owner: dns.name.Name) -> bool:
         """Whether a name may be one of its own."""
-        pattern = re.escape(self.names.to_text().lower()).replace(r"\*", r"[0-9a-f.]+")
-        return re.fullmatch(pattern, owner.to_text().lower()) is not None
+        parts, name = self.names.to_text().lower().split("*"), owner.to_text().lower()
+        if len(parts) > _MOST_NUMBERS:
+            # More than anybody writes, and a pattern that could take for ever.
+            return name.startswith(parts[0]) and name.endswith(parts[-1])
+        return re.fullmatch("[0-9a-f.]+".join(map(re.escape, parts)), name) is not None
 
 
 @dataclass(frozen=True, slots=True)

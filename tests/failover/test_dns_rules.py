@@ -263,6 +263,7 @@ def test_a_key_is_read_as_bind_writes_it(text: str) -> None:
         (KEY.replace("c2VjcmV0", ""), "no secret"),
         (KEY + KEY.replace("failover", "two"), "2 keys"),
         ("", "0 keys"),
+        ("/* " * 20_000 + KEY, "0 keys"),  # a comment that never ends
         (KEY.replace("failover", "a..b"), "name of a key"),
     ],
 )

@@ -194,3 +194,10 @@ def test_thousands_of_records_of_one_name_become_one() -> None:
     data = head + b"".join(b"pbx 30 IN A 192.0.2.%d\n" % (20 + count % 200) for count in range(3_000))
     done = edited({Path("/etc/bind/acme.db"): data}, {("pbx", "A"): frozenset({"192.0.2.12"})})
     assert addresses(b"$TTL 30\n" + done[Path("/etc/bind/acme.db")]) == {"192.0.2.12"}
+
+
+def test_a_generate_with_any_number_of_numbers_is_compared_in_no_time() -> None:
+    head = b"$TTL 1h\n@ SOA ns host 10 1 2 3 4\n NS ns\n"
+    many = b"$GENERATE 1-2 a" + b"$a" * 25 + b" A 192.0.2.1\n$GENERATE 1-2 x" + b"${" * 5000 + b" A 192.0.2.1\n"
+    with pytest.raises(ZoneFileUnclear, match=r"GENERATE|is not a name"):
+        edited({MAIN: head + many}, {("a" * 60, "A"): frozenset({"192.0.2.12"})})
