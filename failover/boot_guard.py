@@ -49,21 +49,41 @@ class Verdict:
 
 
 def decide(
-    machine: str, said: Sequence[Said], peer: Status | None, *, promised: int = 0, stood_down: int = 0, known: int = 0
+    machine: str,
+    said: Sequence[Said],
+    peer: Status | None,
+    *,
+    promised: int = 0,
+    stood_down: int = 0,
+    known: int = 0,
+    served: int = 0,
+    preferred: bool = False,
 ) -> Verdict:
     """What a machine that starts is.
 
     Primary alone when every other name server that answers names it, at least one does, and the peer answers, is
     standby, and completed no later promotion. In DNS it stays what it was only when the peer says that it is not
-    primary there itself: two primaries of one zone part ways without anybody seeing it.
+    primary there itself: two primaries of one zone part ways without anybody seeing it. Where both say that they are,
+    the one that completed the later promotion stays: whichever of them is asked first, one of them gives the zone up,
+    and never both.
 
     Args:
         promised: the peer's promotion that this machine gave way to since it started; 0 for none.
         stood_down: the promotion that a person's `failover demote` ended here, where none followed; 0 for none. What a
             person took off duty stays off duty: nobody else serves, and only a person knows why.
         known: the highest promotion that this machine's own files tell.
+        served: the last promotion that this machine completed; 0 for none.
+        preferred: whether it is the preferred one, which counts where neither completed a later one.
     """
-    dns_primary = peer is not None and peer.dns_role == "secondary"
+    dns_primary = peer is not None and (
+        peer.dns_role == "secondary"
+        or (
+            peer.dns_role == "primary"
+            and peer.role == "standby"
+            and not (peer.is_primary or peer.right_held or peer.claim)
+            and (served, preferred) > (peer.served, not preferred)
+        )
+    )
 
     def standby(why: str) -> Verdict:
         return Verdict(False, 0, dns_primary, f"{machine} starts as standby: {why}")
@@ -75,6 +95,11 @@ def decide(
         return standby(f"{peer.machine} is primary")
     if peer.registered:
         return standby(f"{peer.machine} holds {', '.join(peer.registered)}")
+    if not said:
+        return standby(
+            "without name servers elsewhere others do not say who is primary ([dns] in pair.toml); to serve again, "
+            "after each start of this machine, type: failover promote"
+        )
     if public is None:
         return standby("the other name servers do not say, or do not agree on, who is primary")
     if public.machine != machine:
@@ -115,7 +140,16 @@ def guard(here: Here) -> Verdict:
         said, peer = gather(here)
         own = standing.look(here.places, here.machine)
         promised = claim.promised(here.places)
-        verdict = decide(here.machine, said, peer, promised=promised, stood_down=own.stood_down, known=own.epoch)
+        verdict = decide(
+            here.machine,
+            said,
+            peer,
+            promised=promised,
+            stood_down=own.stood_down,
+            known=own.epoch,
+            served=own.served,
+            preferred=here.own.preferred,
+        )
         if verdict.primary and not _swapped(here, Role.PRIMARY):
             why = f"{here.machine} starts as standby: no primary generation can be made active"
             verdict = Verdict(False, 0, verdict.dns_primary, why)

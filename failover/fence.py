@@ -39,6 +39,7 @@ has is looked at afterwards. A question over ssh takes half a second, and nobody
 AGAIN_S: Final = 0.5
 SETTLED_S: Final = DEMOTE_S + 10.0
 """Seconds after a demotion was asked for: by then it has ended over there, or was never begun."""
+START: Final = "systemctl start asterisk"
 ONCE_MORE_S: Final = 15.0
 """Seconds of looking when an earlier command of the same run had asked."""
 
@@ -139,6 +140,9 @@ class FenceStep:
         seen: Asked | None = None,
         more: tuple[Found, ...] = (),
         asked_before: bool = False,
+        handed_back: bool = False,
+        able: Callable[[], Sequence[str]] = tuple,
+        gives_back: Callable[[], bool] = lambda: False,
         command: str = "promote",
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
@@ -149,6 +153,11 @@ class FenceStep:
             seen: the peer as the plan's evidence has just found it.
             more: further evidence about it, for a refusal.
             asked_before: an earlier command of this run may have asked the peer to demote itself.
+            handed_back: the peer itself asks for this promotion, having taken its own back: it is looked at, and not
+                asked to demote.
+            able: why this machine could not serve, looked at anew; asked just before the peer loses anything, where
+                what the plan has seen is no longer fresh.
+            gives_back: whether this machine provably serves nothing, so that the peer may be asked to serve again.
             command: that was typed, for who shall type it again.
         """
         self._here = here
@@ -158,13 +167,17 @@ class FenceStep:
         self._more = more
         self._now = now
         self._seen = seen
+        self._planned = seen
         self._seen_at = clock.boottime()
         self._failed = ""
         self._command = command
+        self._handed_back = handed_back
+        self._able = able
+        self._gives_back = gives_back
         self._reply = Reply.LOST if asked_before else Reply.NOT_ASKED
         self._shown = ""
         self.parting = ""
-        """After `undo`: who serves now, and what to type where."""
+        """What is left to do at the peer: after `undo` who serves now; else what its demotion has ended."""
         self._until = time.monotonic() + (ONCE_MORE_S if asked_before else 0.0)
 
     def check(self) -> bool:
@@ -183,11 +196,21 @@ class FenceStep:
         last = self._seen.status if self._seen is not None and self._seen_within(ANSWERED_S) else None
         if last is not None and last.serves and not last.claim:
             return False
-        found = judge(self._look(), verified(self._here, self._epoch), "")
-        if found.proof is not Proof.PROVEN:
+        looked = self._look()
+        found = judge(looked, verified(self._here, self._epoch), "")
+        if found.proof is not Proof.PROVEN and self._handed_back:
+            found = judge(looked, None, self._word)
+        if found.proof is not Proof.PROVEN or self._keeps_zone(looked):
             return False
         self._reply, self._shown = Reply.PROVEN, found.words
         return True
+
+    def _keeps_zone(self, looked: Asked) -> bool:
+        """Whether the peer, standby or not, is primary of the zone that this machine is about to change."""
+        dns = self._here.pair.dns
+        if dns is None or dns.primary is not None or self._handed_back:
+            return False
+        return looked.status is not None and looked.status.dns_role == "primary"
 
     def saved(self) -> Mapping[str, Json]:
         """Nothing of ours changes."""
@@ -200,6 +223,7 @@ class FenceStep:
             Refused: neither is possible, and nobody gave their word.
         """
         section = self._here.pair.fence
+        self._prove_able()
         if self._answers():
             self._until = time.monotonic() + SETTLED_S
             self._reply = self._ask()
@@ -212,6 +236,27 @@ class FenceStep:
             return
         if not self._word and self._reply in (Reply.NOT_ASKED, Reply.REFUSED):
             raise self._refused()
+
+    def _prove_able(self) -> None:
+        """Before the peer loses anything: this machine can still do what it did when the plan was made.
+
+        Raises:
+            Refused: it cannot, and the peer serves, or may.
+        """
+        seen = self._seen if self._seen is not None and self._seen_within(ANSWERED_S) else None
+        if seen is not None and seen is self._planned:
+            return  # the plan has just looked, and refused
+        last = self._look()
+        serves = last.status is not None and last.status.serves
+        at_risk = last.status is None and self._here.pair.fence is not None and last.found.answer.alive
+        if not serves and (self._word or not at_risk):
+            return
+        if lacks := self._able():
+            name = self._here.peer
+            raise Refused(
+                f"REFUSED: {self._here.machine} could not serve: {'; '.join(lacks)}. {name} was left as it is. Mend "
+                f"that, then type again: failover {self._command}"
+            )
 
     def _ask(self) -> Reply:
         """Has the peer demote itself; what came of it."""
@@ -227,6 +272,9 @@ class FenceStep:
         except FailoverError as error:
             self._failed = f"{self._peer.name} was asked to demote itself, and whether it did is not known: {error}."
             return Reply.LOST
+        if done.killed:
+            name = self._peer.name
+            self.parting = f"{name}'s Asterisk had to be killed; to have a standby again, type there: {START}"
         if done.proven:
             self._shown = f"{self._peer.name} demoted itself: {done.words}"
             return Reply.PROVEN
@@ -254,7 +302,12 @@ class FenceStep:
             now = seen(looked.status, proven=found.proof is Proof.PROVEN)
             match verdict(self._reply, now, settled=time.monotonic() > self._until):
                 case Verdict.GO_ON:
-                    return found.words if now is Seen.STANDBY else f"{self._shown} (since then: {found.words})"
+                    kept = ""
+                    if self._keeps_zone(looked):
+                        name = self._here.peer
+                        kept = f"; {name}'s BIND has not given the zone up: {self._shown or self._failed.strip()}"
+                    words = found.words if now is Seen.STANDBY else f"{self._shown} (since then: {found.words})"
+                    return words + kept
                 case Verdict.REFUSE:
                     raise self._refused(found.words)
                 case Verdict.STOP:
@@ -266,14 +319,17 @@ class FenceStep:
                         self._seen = None
 
     def undo(self, saved: Mapping[str, Json]) -> str:  # noqa: ARG002 - the step contract
-        """A fenced peer is not woken: two machines that both think they should serve are worse than none. It is looked
-        at, and who gives it the calls back is told what to type there."""
+        """A peer that gave way for this promotion is asked to serve again, where this machine provably serves nothing.
+        Where it cannot be, or does not, whoever gives it the calls back is told what to type there."""
         looked = self._peer.look()
         name = self._here.peer
+        if self._gives_back() and judge(looked, None, "").proof is Proof.PROVEN:
+            looked = self._served_again() or looked
         match seen(looked.status, proven=judge(looked, None, "").proof is Proof.PROVEN):
             case Seen.STANDBY:
+                why = f" {self._failed.strip()}" if self._failed else ""
                 self.parting = (
-                    f"NOBODY SERVES: {name} is standby. To give it the calls back, type there: failover promote"
+                    f"NOBODY SERVES: {name} is standby.{why} To give it the calls back, type there: failover promote"
                 )
             case Seen.PRIMARY:
                 self.parting = f"{name} serves"
@@ -283,6 +339,21 @@ class FenceStep:
                     "it is standby, type there: failover promote"
                 )
         return f"{name} stays as it is: {looked.found.words}"
+
+    def _served_again(self) -> Asked | None:
+        """Asks it to; what it is afterwards, None where it was not reached."""
+        self._failed = ""
+        try:
+            claim.withdraw(self._here.places)
+            self._peer.serve(self._epoch)
+        except PeerRefused as error:
+            self._failed = f"It was asked to serve again: {error}."
+        except FailoverError as error:
+            self._failed = f"It was asked to serve again, and whether it does is not known: {error}."
+        except OSError as error:
+            self._failed = f"It was not asked to serve again: {error.strerror}."
+            return None
+        return self._peer.look()
 
     def _look(self) -> Asked:
         seen = self._seen

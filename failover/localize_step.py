@@ -10,12 +10,14 @@ from failover.demotion import demotion
 from failover.errors import LeftOpen, NotProven
 from failover.here import HOSTS, Here
 from failover.journal.entry import Json
-from failover.standing import fenced, proven, right
+from failover.standing import fenced, proven, right, standing
 from host.exits import Exit
-from localized.activate import Outcome, activate
+from localized.activate import Outcome, activate, activate_unseen
+from localized.errors import AsteriskUnreachable
 from localized.generations import Store
 from localized.prepare import Prepared, prepare_or_last
 from localized.role import Role
+from pair import SecretUnusable
 
 
 class TrunkMissing(LeftOpen):
@@ -28,13 +30,35 @@ class RequiredTrunkMissing(TrunkMissing):
     exit_code = Exit.HALFWAY
 
 
+class NoTrunk(TrunkMissing):
+    """None of the trunks registers: whatever else was done, nobody who calls one of their numbers is answered."""
+
+    exit_code = Exit.HALFWAY
+    headline = "NOBODY ANSWERS: no trunk is registered"
+
+
+class NotSeen(LeftOpen):
+    """This machine was made primary, and nothing can be seen of what its Asterisk registers."""
+
+    exit_code = Exit.HALFWAY
+    headline = "WHETHER ANYBODY ANSWERS IS NOT KNOWN"
+
+
 class LocalizeStep:
     """As `render-localized --role primary --activate`, with the right handed over."""
 
     name = "localize"
 
     def __init__(
-        self, here: Here, epoch: int, reason: str, *, prepared: Prepared | None = None, hosts: Path | None = HOSTS
+        self,
+        here: Here,
+        epoch: int,
+        reason: str,
+        *,
+        prepared: Prepared | None = None,
+        hosts: Path | None = HOSTS,
+        begun_before: bool = False,
+        alone: bool = False,
     ) -> None:
         """
         Args:
@@ -42,13 +66,19 @@ class LocalizeStep:
             reason: why, for the right.
             prepared: the primary generation as the plan has just prepared it.
             hosts: the file that takes the hosts block.
+            begun_before: an earlier command of this run came as far as this step.
+            alone: the peer cannot serve in this machine's place.
         """
         self._here = here
+        self._alone = alone
+        self.serves_nothing = not begun_before
+        """Whether this machine provably registers nothing because of this run: not begun, or taken back."""
         self._epoch = epoch
         self._reason = reason
         self._prepared = prepared
         self._hosts = hosts
         self._outcome: Outcome | None = None
+        self._unseen = ""
 
     @property
     def deadline_s(self) -> float:
@@ -60,9 +90,15 @@ class LocalizeStep:
         return False
 
     def saved(self) -> Mapping[str, Json]:
-        """What is active now, for people; going back means standby, not this."""
-        active = Store(self._here.places).pointed_to("current")
-        return {"generation": active.name if active is not None else ""}
+        """What is active now: an undo that finds it untouched has nothing to undo; else going back means standby."""
+        places = self._here.places
+        active = Store(places).pointed_to("current")
+        before = fenced.look(places)
+        return {
+            "generation": active.name if active is not None else "",
+            "link": standing.mark_of_swap(places),
+            "fenced": before.reason if before is not None else "",
+        }
 
     def apply(self) -> None:
         """Grants the right, lets Asterisk start, swaps, reloads, and waits for the registrations.
@@ -71,46 +107,70 @@ class LocalizeStep:
             NotActivatable, NotWritable, AsteriskUnreachable, Halfway
         """
         here = self._here
+        self.serves_nothing = False
         prepared = self._prepared or prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
         right.grant(here.places, here.machine, self._epoch, self._reason)
         fenced.lift(here.places)
-        self._outcome = activate(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)
+        try:
+            self._outcome = activate(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)
+        except (AsteriskUnreachable, SecretUnusable) as unseen:
+            if not self._alone:
+                raise
+            # Nobody else can serve: Asterisk is told what to do all the same, where it takes commands, and what comes
+            # of it is said to be unseen.
+            self._outcome = activate_unseen(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)
+            self._unseen = str(unseen)
 
     def verify(self) -> str:
         """What Asterisk's own lists showed.
 
         Raises:
             NotProven: it registers what it must not.
-            TrunkMissing, RequiredTrunkMissing
+            TrunkMissing, RequiredTrunkMissing, NoTrunk, NotSeen
         """
         outcome = self._outcome
         holds = right.held(self._here.places, self._here.machine)
         if not holds.held:
             # The peer had this machine demote itself between the grant and the swap.
             raise NotProven(f"{self._here.machine} no longer holds the right: {holds.words}")
+        if outcome is not None and self._unseen:
+            told = f"generation {outcome.generation} is active, {', '.join(outcome.reloaded)} reloaded by asterisk -rx"
+            raise NotSeen(f"{told}; its registrations cannot be seen: {self._unseen}")
         if outcome is None or outcome.comparison is None:
             raise NotProven("Asterisk's registrations were not read. Type the same command again.")
         found = outcome.comparison
         if found.unwanted:
             raise NotProven("; ".join(outcome.notes))
-        good = [row.wanted.trunk for row in found.rows if row.as_expected]
-        registered = [row.wanted.trunk for row in found.rows if row.as_expected and row.wanted.here]
+        good = [row for row in found.rows if row.as_expected]
+        registered = [row.wanted.trunk for row in good if row.wanted.here]
         proven.note(self._here.places, self._here.pair, self._here.machine, registered, time.time())
         words = f"{len(good)} of {len(found.rows)} trunks as expected, generation {outcome.generation}"
         if found.missing:
             told = "; ".join([words, *outcome.notes])
+            if not any(row.wanted.here for row in good):
+                raise NoTrunk(told)
             if any(row.wanted.required for row in found.missing):
                 raise RequiredTrunkMissing(told)
             raise TrunkMissing(told)
         return "; ".join([words, *outcome.notes])
 
-    def undo(self, saved: Mapping[str, Json]) -> str:  # noqa: ARG002 - going back always means standby
-        """Standby, proven, or Asterisk killed.
+    def undo(self, saved: Mapping[str, Json]) -> str:
+        """The right is taken back. Where the files of a primary were made active: standby, proven, or Asterisk killed.
 
         Raises:
             NotProven
+            OSError: the right may still be there.
         """
+        places = self._here.places
+        if saved.get("link") == standing.mark_of_swap(places) and standing.role_of(places)[0] == "standby":
+            # Asterisk was told nothing: whatever it does, a call included, is what it did before.
+            if reason := str(saved.get("fenced", "")):
+                fenced.fence(places, reason)
+            right.revoke(places)
+            self.serves_nothing = True
+            return f"{self._here.machine} had not been swapped to primary; the right was taken back, nothing else"
         done = demotion.demote(self._here, "a promotion was taken back")
         if not done.proven:
             raise NotProven(done.words)
+        self.serves_nothing = True
         return done.words

@@ -16,6 +16,7 @@ from pair import Pair
 NOTHING: Final = "nothing to do"
 LOOKED_S: Final = 3600.0
 """What `failover ready` found an hour ago says nothing of now."""
+START: Final = "systemctl start asterisk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +188,10 @@ def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) ->
     if not overview.primaries:
         if unknown:
             return f"{unknown[0].asked.words}; nobody is known to serve. Here, type: failover plan promote"
-        who = here if (own := statuses.get(here)) and own.asterisk.state == "answers" else pair.preferred
-        return f"nobody serves; on {who}, type: failover promote"
+        able = [name for name, one in statuses.items() if one is not None and one.asterisk.state == "answers"]
+        who = here if here in able else pair.preferred if pair.preferred in able else next(iter(able), pair.preferred)
+        start = "" if able else f"{START}; then: "
+        return f"nobody serves; on {who}, type: {start}failover promote"
     if unknown:
         name = unknown[0].name
         return f"{unknown[0].asked.words}; see to {name}: its power, its network, its ssh (docs/peer-ssh.md)"
@@ -209,9 +212,11 @@ def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) ->
         return f"{', '.join(lagging)} not right in DNS; type: failover plan promote, on {overview.primaries[0]}"
     if paused:
         return "when the work is done, type: failover unpause"
-    down = [name for name, status in statuses.items() if status is not None and status.asterisk.state != "answers"]
-    if down:
-        return f"Asterisk on {down[0]} does not answer; there, type: systemctl status asterisk"
+    for name, status in statuses.items():
+        if status is not None and status.asterisk.state == "down":
+            return f"Asterisk on {name} is not running, as after a demotion that had to kill it; there, type: {START}"
+        if status is not None and status.asterisk.state != "answers":
+            return f"Asterisk on {name} does not answer; there, type: systemctl status asterisk"
     for side in overview.sides:
         if answering := [one for one in pair.trunks if trunk_state(overview, one, side).startswith("ANSWERS")]:
             return f"{side.name} answers the calls of {', '.join(answering)} as standby; there, type: failover check"
@@ -253,6 +258,12 @@ def agrees(overview: Overview, name: FollowedName) -> bool:
         return False
     wanted = overview.pair.dns.follow[name.name][overview.primaries[0]]
     return all(value == wanted for value, _ in name.values)
+
+
+def lagging(overview: Overview, name: FollowedName) -> tuple[str, ...]:
+    """Servers that may yet tell something else: silent now, and not on a machine that is silent altogether."""
+    dead = {side.name for side in overview.sides if side.status is None}
+    return tuple(server for server in name.silent if server not in dead)
 
 
 def followed(

@@ -1,4 +1,4 @@
-"""What the peer may have this machine do: seven requests, answered; anything else refused and logged.
+"""What the peer may have this machine do: eight requests, answered; anything else refused and logged.
 
 It runs as the forced command of the peer's key, so its input is the environment variable SSH_ORIGINAL_COMMAND and
 its output goes back over ssh. A demotion is carried to its end even when the connection breaks meanwhile; one whose
@@ -16,7 +16,7 @@ import syslog
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from failover.here import Here
 from failover.peer.own_status import status
@@ -42,6 +42,9 @@ from localized.generations import Store
 from localized.role import Role
 from pair.public_role import FAR, believed
 
+if TYPE_CHECKING:
+    from failover import promotion
+
 GIVE_WAY_S: Final = 5.0
 """Seconds for a promotion here to end between two of its steps; the demotion does not wait for it longer."""
 GIVEN_S: Final = 3.0
@@ -64,6 +67,8 @@ def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
     if wanted.verb == "switchover":
         log(here.places, f"{who} asks for: switchover to {here.machine}")
         return switched(here)
+    if wanted.verb == "serve":
+        return _serve(here, wanted, who)
     if wanted.verb == "drain":
         return _drain(here, wanted)
     if wanted.verb == "digest":
@@ -110,16 +115,45 @@ def digest(here: Here) -> Digest:
 
 def switched(here: Here) -> tuple[Answer, bool]:
     """Makes this machine primary, as `failover switchover` typed here would; the peer is asked to demote itself."""
+    from failover.promotion import Asked
+
+    return _promoted(here, Asked("switchover"))
+
+
+def _serve(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
+    """Makes this machine primary again, which gave way to a promotion that its peer has taken back.
+
+    The peer says of itself that it serves nothing, over its own key, and has no reason to say so otherwise; a look that
+    shows the contrary is believed first. Only the promotion that this machine gave way to last can be taken back so.
+    """
+    from failover.promotion import Asked
+
+    known = standing.look(here.places, here.machine)
+    promised = claim.promised(here.places)
+    words = ""
+    if known.is_primary:
+        words = f"{here.machine} is primary already: {known.why}"
+    elif promised == 0 or promised != wanted.epoch:
+        words = f"{here.machine} did not give way to promotion {wanted.epoch} last, and serves for nobody's asking"
+    if words:
+        log(here.places, f"refused {who}: {words}")
+        return Refusal(reason=words), False
+    log(here.places, f"{who} asks for: serve {wanted.epoch}")
+    word = f"{here.peer} says that it took its promotion {wanted.epoch} back and serves nothing"
+    return _promoted(here, Asked("promote", word=word, handed_back=True))
+
+
+def _promoted(here: Here, asked: promotion.Asked) -> tuple[Answer, bool]:
     from failover import promotion
     from failover.drill.leg import last_leg
 
     try:
-        ended = promotion.promote(here, promotion.Asked("switchover"))
+        ended = promotion.promote(here, asked)
     except HotstandbyError as error:
-        log(here.places, f"no switchover: {error}")
+        log(here.places, f"no {asked.command}: {error}")
         return Refusal(reason=str(error)), False
     leg = last_leg(here)
-    log(here.places, f"switchover: {ended.words}")
+    log(here.places, f"{asked.command}: {ended.words}")
     return (
         Switched(
             machine=here.machine,

@@ -6,7 +6,7 @@ What its steps are made of is loaded while the peer gets its time to answer: see
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ class Asked:
         abort: undo what is open.
         hosts: the file that takes the hosts block.
         drain_s: how long to wait for the peer's calls to end before anything is begun; 0 for not at all.
+        handed_back: the peer asks for it, having taken its own promotion back; `word` says so.
     """
 
     command: str = "promote"
@@ -61,6 +62,7 @@ class Asked:
     abort: bool = False
     hosts: Path = HOSTS
     drain_s: float = 0.0
+    handed_back: bool = False
 
 
 def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
@@ -117,31 +119,54 @@ def take_back_open(here: Here, why: str, *, tell: Tell = silent) -> Ended | None
 
 
 def steps(
-    here: Here, asked: Asked, epoch: int, mask: Mask, *, made: Made | None = None, run: Run | None = None
+    here: Here,
+    asked: Asked,
+    epoch: int,
+    mask: Mask,
+    *,
+    made: Made | None = None,
+    run: Run | None = None,
+    before: Run | None = None,
 ) -> list[Planned]:
     """The steps of a promotion: fence; localized files and registrations; DNS and the carriers side by side; proof.
 
     The peer is dead or demoted when the later ones come, so nothing that fails in DNS or at a carrier takes this
     machine's registrations back: somebody has to answer. Nor does anything that they lack keep the others from theirs:
     each of them is made when its turn comes.
+
+    Args:
+        made: the plan, where the run is begun now.
+        run: the run, where an earlier command began it.
+        before: an earlier run of the same promotion, which this one completes.
     """
     from failover.localize_step import LocalizeStep
+    from failover.probes import able
     from failover.proof.step import ProofStep
 
     evidence = made.evidence if made is not None else None
     alive = evidence.peer_may_live if evidence is not None else bool(run is not None and run.facts.get("peer_answers"))
+    touched = {told.name for told in run.touched} if run is not None else set()
+    reason = f"{asked.command} {epoch}" + (f", {asked.word}" if asked.word else "")
+    localize = LocalizeStep(
+        here,
+        epoch,
+        reason,
+        prepared=made.prepared if made is not None else None,
+        hosts=asked.hosts,
+        begun_before=LocalizeStep.name in touched,
+        alone=not alive or bool(asked.word),
+    )
     fence = FenceStep(
         here,
         epoch,
         word=asked.word,
         seen=evidence.peer if evidence is not None else None,
         more=evidence.of_peer if evidence is not None else (),
-        asked_before=run is not None and any(told.name == FenceStep.name for told in run.touched),
+        asked_before=FenceStep.name in touched,
+        handed_back=asked.handed_back,
+        able=lambda: able.unable(here),
+        gives_back=lambda: localize.serves_nothing,
         command=asked.command,
-    )
-    reason = f"{asked.command} {epoch}" + (f", {asked.word}" if asked.word else "")
-    localize = LocalizeStep(
-        here, epoch, reason, prepared=made.prepared if made is not None else None, hosts=asked.hosts
     )
     found = [Planned(fence, OnFailure.UNDO), Planned(localize, OnFailure.UNDO)]
     if here.pair.dns is not None:
@@ -150,7 +175,7 @@ def steps(
             early.ask_parent()
         found.append(Planned(dns, OnFailure.GO_ON, beside=True))
     for name in here.pair.carriers:
-        found.append(Planned(carrier_in_turn(here, name, mask, run), OnFailure.GO_ON, beside=True))
+        found.append(Planned(carrier_in_turn(here, name, mask, run or before), OnFailure.GO_ON, beside=True))
     found.append(Planned(ProofStep(here), OnFailure.GO_ON))
     return found
 
@@ -164,12 +189,12 @@ def carrier_in_turn(here: Here, name: str, mask: Mask, run: Run | None = None) -
     """The step of one carrier, which may lack its secret, or whose preset may be of no use.
 
     Args:
-        run: what an earlier command left, with a person's word where they gave one.
+        run: what an earlier command of this promotion left, with a person's word where they gave one.
     """
     from failover.carrier.step import carrier_step, step_name
 
     told = run.step(step_name(name)) if run is not None else None
-    confirmed = told is not None and told.progress is Progress.CONFIRMED
+    confirmed = told is not None and told.progress in (Progress.CONFIRMED, Progress.VERIFIED)
 
     def make() -> Step:
         return carrier_step(here.places, here.pair, name, here.machine, mask, confirmed=confirmed)
@@ -234,7 +259,12 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "
         return _nothing(f"{known.why}. Nothing to do.", tell)
     _raise_if_unsafe(made, asked)
     mask = Mask()
-    planned = steps(here, asked, plan.epoch, mask, made=made)
+    word, before = asked.word, None
+    if made.serves_already:
+        # What an earlier command left is completed: the same promotion, fenced then, and what people did since holds.
+        word = word or f"{known.why}, and its peer gave way or was down then"
+        before = next((run for _, run in _runs(here) if run.epoch == plan.epoch), None)
+    planned = steps(here, replace(asked, word=word), plan.epoch, mask, made=made, before=before)
     written = journal.create(
         journal.directory(here.places), asked.command, machine=here.machine, epoch=plan.epoch, mask=mask
     )
@@ -242,7 +272,7 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "
         "pair_digest": here.pair.digest,
         "peer": here.peer,
         "plan": plan.digest,
-        "word": asked.word,
+        "word": word,
         "force": asked.force,
         "forced": [risk.name for risk in plan.risks] if asked.force else [],
         "peer_answers": made.evidence.peer_may_live,
@@ -278,8 +308,14 @@ def _take_back(here: Here, asked: Asked, file: RunFile, run: Run, decision: Deci
 def _decide(here: Here, asked: Asked, run: Run) -> Decision:
     """The fence is asked for anew only where the answer counts: it takes seconds when the peer is dead."""
 
+    known = standing.look(here.places, here.machine)
+    localized = run.step("localize")
+    served = localized is not None and localized.progress in (Progress.OPEN, Progress.VERIFIED)
+    holds = served and known.is_primary and known.right.epoch == run.epoch
+
     def now(fence: Fence) -> Now:
-        return Now(clock.boot_id(), clock.boottime(), here.pair.digest, fence, asked.command, abort=asked.abort)
+        boot, at, digest = clock.boot_id(), clock.boottime(), here.pair.digest
+        return Now(boot, at, digest, fence, asked.command, abort=asked.abort, holds=holds)
 
     decision = decide(run, now(Fence.PROVEN))
     if decision.action is not Action.CONTINUE or run.command == "demote":
@@ -313,11 +349,14 @@ def _runner(here: Here, written: journal.Journal, mask: Mask, tell: Tell, planne
 
 def _newest(here: Here) -> tuple[RunFile, Run] | None:
     """The newest run that was more than an empty file."""
+    return next(_runs(here), None)
+
+
+def _runs(here: Here) -> Iterator[tuple[RunFile, Run]]:
+    """The runs that were more than an empty file, the newest first."""
     for file in reversed(journal.files(journal.directory(here.places))):
-        run = load(file)
-        if run is not None:
-            return file, run
-    return None
+        if (run := load(file)) is not None:
+            yield file, run
 
 
 def _close(here: Here, file: RunFile, run: Run, why: str) -> None:

@@ -45,7 +45,16 @@ from pair import Pair
 
 RESTART_FILE: Final = "asterisk/pjsip-address.conf"
 
-__all__ = ["MODULES", "Halfway", "Outcome", "activate", "forget_loaded", "needs_restart", "reload_active"]
+__all__ = [
+    "MODULES",
+    "Halfway",
+    "Outcome",
+    "activate",
+    "activate_unseen",
+    "forget_loaded",
+    "needs_restart",
+    "reload_active",
+]
 
 
 class Halfway(LocalizedError):
@@ -78,6 +87,37 @@ def activate(
     """
     with working(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
         return _activate(places, pair, machine, prepared, asterisk, hosts_file, progress)
+
+
+def activate_unseen(
+    places: Places, pair: Pair, machine: str, prepared: Prepared, *, hosts_file: Path | None = None
+) -> Outcome:
+    """As `activate`, where Asterisk takes commands and its lists cannot be read: swapped and reloaded, nothing seen.
+
+    Raises:
+        AsteriskUnreachable: it takes no commands either; the active generation is untouched.
+        NoRight, NotActivatable, NotWritable, Halfway, LockHeld
+    """
+    settings = pair.asterisk_on(machine)
+    reload.wait_until_booted(settings)
+    with working(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
+        outcome = _activate(places, pair, machine, prepared, False, hosts_file, lambda _: None)
+        store = Store(places)
+        modules = {module for file in prepared.generation.files().values() if (module := file["reload"])}
+        touch(store, prepared.generation, modules)
+        first, beside = in_order(sorted(modules), frozenset(CHANNEL_OF.values()))
+        for module in (*first, *beside):
+            try:
+                reload.reload_module(settings, module)
+            except AsteriskUnreachable as error:
+                outcome.notes.append(str(error))
+            else:
+                outcome.reloaded.append(module)
+    if not outcome.reloaded:
+        raise Halfway(
+            f"{prepared.generation.name} is active on disk, and Asterisk did not follow: {'; '.join(outcome.notes)}"
+        )
+    return outcome
 
 
 def _activate(

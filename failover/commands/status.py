@@ -183,7 +183,7 @@ def _waiting(here: Here, found: Overview) -> dict[str, str]:
         return {}
     if side.status is not None and side.status.asterisk.listed and not rules.missing_on(found, side):
         told.pop("localize", None)
-    if found.names and all(rules.agrees(found, name) and not name.silent for name in found.names):
+    if found.names and all(rules.agrees(found, name) and not rules.lagging(found, name) for name in found.names):
         told.pop("dns", None)
     return told
 

@@ -65,12 +65,17 @@ class Leg:
 def steps_of(run: Run) -> tuple[Took, ...]:
     """Each step with its duration, from the lines of its journal."""
     found: dict[str, Took] = {}
-    before = run.opened.boottime
+    begun: dict[str, float] = {}
+    ended = [run.opened.boottime]
     for entry in run.entries:
-        if entry.kind in ENDS and entry.step:
-            took = max(0.0, entry.stamp.boottime - before)
-            found[entry.step] = Took(entry.step, entry.kind.value, round(took, 3), entry.words)
-            before = entry.stamp.boottime
+        at = entry.stamp.boottime
+        if entry.kind is Kind.BEGUN:
+            begun[entry.step] = at
+        elif entry.kind in ENDS and entry.step:
+            # Of steps side by side none waited for the other: what counts is what had ended when this one began.
+            before = max(one for one in ended if one <= begun.get(entry.step, at))
+            found[entry.step] = Took(entry.step, entry.kind.value, round(max(0.0, at - before), 3), entry.words)
+            ended.append(at)
     return tuple(found.values())
 
 

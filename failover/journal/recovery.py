@@ -46,6 +46,8 @@ class Now:
         fence: what is proven of the peer.
         abort: a person said --abort.
         wants: the command that was typed, or "boot".
+        holds: this machine came to serve by this very run and holds its right: what is missing is completed, and going
+            back to standby would take away what answers.
     """
 
     boot_id: str
@@ -54,6 +56,7 @@ class Now:
     fence: Fence
     wants: str
     abort: bool = False
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,9 @@ def decide(run: Run | None, now: Now) -> Decision:
     if not run.touched:
         return Decision(Action.NOTHING, f"run {run.number} stopped before it touched anything")
     against = _against(run, now)
+    if against and now.holds and not (run.undoing or now.abort or now.fence is Fence.DISPROVEN):
+        why = f"degraded: run {run.number} is not gone on with, because {against}; a run of its own completes it"
+        return Decision(Action.NOTHING, why)
     if against:
         return Decision(Action.UNDO, f"run {run.number} goes back to standby: {against}")
     return Decision(Action.CONTINUE, f"run {run.number} goes on: same boot, same pair.toml, the peer is fenced")

@@ -115,6 +115,14 @@ def peer(facts: Facts) -> Iterator[Finding]:
 
 def guards(facts: Facts) -> Iterator[Finding]:
     """A machine that starts, starts as standby; a fenced one does not start its Asterisk."""
+    if facts.pair.dns is None:
+        yield Finding(
+            "boot-without-dns",
+            Level.WARNING,
+            "pair.toml has no [dns], so no name server tells who is primary: the machine that serves starts as standby "
+            "after an ordinary reboot too, and nobody serves until somebody types it.",
+            "After each start of the machine that shall serve, type: failover promote; or add [dns]",
+        )
     if not facts.guards.systemd:
         yield Finding(
             "boot-guard",

@@ -48,6 +48,8 @@ ASK_S: Final = 6.0
 FACTS_S: Final = 20.0
 SWITCH_S: Final = 300.0
 """Seconds for a whole switchover there, carriers and proof included."""
+SERVE_S: Final = 120.0
+"""Seconds for it to serve again: its registrations come first, and what comes later may be looked at there."""
 DEMOTE_S: Final = 40.0
 """Seconds for a demotion: reload, wait for the lists, kill, look again."""
 
@@ -127,6 +129,15 @@ class Peer:
             PeerRefused, AnswerUnreadable
         """
         return self._ask(Request("demote", epoch), Demoted, deadline_s)
+
+    def serve(self, epoch: int, *, deadline_s: float = SERVE_S) -> Switched:
+        """Asks it to serve again, which gave way to the promotion `epoch` here, and that was taken back.
+
+        Raises:
+            PeerSilent: whether it did is not known.
+            PeerRefused, AnswerUnreadable
+        """
+        return self._ask(Request("serve", epoch), Switched, deadline_s)
 
     def drain(self, seconds: int, *, deadline_s: float = ASK_S) -> Status:
         """Has its gate refuse calls by address for so many seconds (0: no longer); what it is, with its live calls.

@@ -1,4 +1,4 @@
-"""What the machines say to each other over ssh: seven requests, their answers, and how each is read. No I/O.
+"""What the machines say to each other over ssh: eight requests, their answers, and how each is read. No I/O.
 
 A request is one of a few words. An answer is one line of JSON that says which it is; lines before it, such as a
 login's greeting, are no answer and are passed over. Everything that comes is taken for hostile: bounded in size,
@@ -22,13 +22,15 @@ LONGEST: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read: the status of a machine with 20,000 registrations takes about half."""
 
 _MARK: Final = b'{"hotstandby":'
-_REQUEST: Final = re.compile(r"(status|digest|facts|secrets|switchover)|demote ([0-9]{1,12})|drain ([0-9]{1,2})")
+_REQUEST: Final = re.compile(
+    r"(status|digest|facts|secrets|switchover)|(demote|serve) ([0-9]{1,12})|drain ([0-9]{1,2})"
+)
 
-Verb = Literal["status", "digest", "facts", "secrets", "switchover", "demote", "drain"]
+Verb = Literal["status", "digest", "facts", "secrets", "switchover", "demote", "serve", "drain"]
 
 
 class NotUnderstood(FailoverError):
-    """What was asked is not one of the seven requests."""
+    """What was asked is not one of the eight requests."""
 
 
 class AnswerUnreadable(FailoverError):
@@ -45,7 +47,8 @@ class Request:
 
     Attributes:
         verb: which.
-        epoch: of the promotion for which the peer shall demote; 0 for the others.
+        epoch: of the promotion for which the peer shall demote, or which was taken back and for which it gave way, so
+            that it shall serve again; 0 for the others.
         seconds: for which its gate shall refuse calls by address, below 100; 0 for the others, and to end it.
     """
 
@@ -56,7 +59,7 @@ class Request:
     def __str__(self) -> str:
         if self.verb == "drain":
             return f"drain {self.seconds}"
-        return f"demote {self.epoch}" if self.verb == "demote" else self.verb
+        return f"{self.verb} {self.epoch}" if self.verb in ("demote", "serve") else self.verb
 
 
 STATUS: Final = Request("status")
@@ -77,12 +80,12 @@ def request(text: str) -> Request:
     if found is None:
         raise NotUnderstood(
             f"'{printable(text, 80)}' is not a request. There are: status, digest, facts, secrets, switchover, and "
-            "demote or drain with a number."
+            "demote, serve or drain with a number."
         )
     if found[2] is not None:
-        return Request("demote", int(found[2]))
-    if found[3] is not None:
-        return Request("drain", seconds=int(found[3]))
+        return Request("demote" if found[2] == "demote" else "serve", int(found[3]))
+    if found[4] is not None:
+        return Request("drain", seconds=int(found[4]))
     return next(one for one in (STATUS, DIGEST, FACTS, SECRETS, SWITCHOVER) if one.verb == found[1])
 
 

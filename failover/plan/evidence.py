@@ -35,10 +35,17 @@ CLOCK_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class OwnAsked:
-    """This machine's Asterisk."""
+    """This machine's Asterisk.
+
+    Attributes:
+        found: as evidence.
+        pbx: what it says.
+        lacks: why this machine could not serve, one sentence each.
+    """
 
     found: Found
     pbx: peer_words.Pbx
+    lacks: tuple[str, ...] = ()
 
 
 AnyFound: TypeAlias = Found | PeerAsked | ServerAsked | OwnAsked
@@ -187,14 +194,14 @@ def _server(server: str, address: str, dns: Dns, machines: tuple[str, ...]) -> L
 
 
 def _own(here: Here) -> OwnAsked:
-    from failover.probes import own_asterisk  # asyncio and AMI: loaded while the peer is waited for
+    from failover.probes import able, own_asterisk  # asyncio and AMI: loaded while the peer is waited for
 
-    pbx = own_asterisk.look(here)
-    return OwnAsked(own_asterisk.found(here, pbx, 0.0), pbx)
+    pbx, lists = own_asterisk.looked(here)
+    return OwnAsked(own_asterisk.found(here, pbx, 0.0), pbx, able.lacking(here, pbx, lists))
 
 
 def _own_late(here: Here, seconds: float) -> OwnAsked:
     from failover.probes import own_asterisk
 
     pbx = peer_words.Pbx(state="silent", words=f"{here.machine}'s Asterisk did not answer in {seconds:.0f} s")
-    return OwnAsked(own_asterisk.found(here, pbx, seconds), pbx)
+    return OwnAsked(own_asterisk.found(here, pbx, seconds), pbx, (pbx.words,))

@@ -43,7 +43,7 @@ class Made:
         plan: the value.
         evidence: as gathered.
         prepared: the primary generation; None where it could not be rendered.
-        serves_already: the public record and our own standing say that this machine is primary.
+        serves_already: our own standing says that this machine is primary, and no public record says otherwise.
     """
 
     plan: Plan
@@ -75,7 +75,13 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
     known = standing.look(here.places, here.machine)
     counted = count(here.peer, known.epoch, seen)
     public = public_role.newest([one.said for one in seen.servers], leaving_out=counted.left_out)
-    epoch = 1 + counted.epoch
+    serves = known.is_primary and (
+        here.pair.dns is None
+        or (public is not None and public.machine == here.machine)
+        # The zone tells of an earlier promotion: what is missing of this one is the zone.
+        or known.right.epoch > (public.epoch if public is not None else 0)
+    )
+    epoch = known.right.epoch if serves and known.right.epoch else 1 + counted.epoch
     now = datetime.now().astimezone()
     sync, sync_age_s = sync_age.look(here, now)
     looked = Looked(
@@ -86,6 +92,7 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
         word=word,
         generation_problems=tuple(problems),
         open_run=_open_run(here),
+        serves=serves,
         wall_year=datetime.now(UTC).year,
         sync_age_s=sync_age_s,
     )
@@ -106,8 +113,6 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
             sync,
         ),
     )
-    agreed = public is not None and public.machine == here.machine
-    serves = known.is_primary and (agreed or here.pair.dns is None)
     return Made(plan, seen, prepared, serves, _degraded(here))
 
 

@@ -34,6 +34,7 @@ class Looked:
         generation_problems: what would keep the primary generation from being activated.
         open_run: the newest run, where it is open and not continued.
         wall_year: of this machine's clock.
+        serves: this machine is primary already; what is missing is completed.
         sync_age_s: since the last sync ended; None where it is not known, which speaks against nothing.
     """
 
@@ -45,6 +46,7 @@ class Looked:
     generation_problems: tuple[str, ...]
     open_run: Run | None
     wall_year: int
+    serves: bool = False
     sync_age_s: float | None = None
 
 
@@ -53,6 +55,7 @@ def risks(looked: Looked, now: datetime) -> tuple[Risk, ...]:
     found = [
         *_peer(looked, now),
         *_open_run(looked),
+        *_able(looked),
         *_generation(looked),
         *_clock(looked),
         *_serial(looked),
@@ -65,6 +68,8 @@ def risks(looked: Looked, now: datetime) -> tuple[Risk, ...]:
 def _peer(looked: Looked, now: datetime) -> Sequence[Risk]:
     """The fence step asks the peer, or runs the admin's program; without either, only a person can know."""
     seen, peer = looked.evidence, looked.pair.peer_of(looked.machine)
+    if looked.serves:
+        return []
     if seen.peer.status is not None:
         if seen.peer.status.pair_digest != looked.pair.digest:
             words = (
@@ -95,6 +100,21 @@ def _open_run(looked: Looked) -> Sequence[Risk]:
         return []
     words = f"Run {run.number} ({run.command}) is open. Look at it with: failover history {run.number}"
     return [Risk("run-open", words, can_be_forced=False)]
+
+
+def _able(looked: Looked) -> Sequence[Risk]:
+    """What serves now is not taken down for a machine that cannot; where nothing serves there is nothing to lose."""
+    seen, machine, peer = looked.evidence, looked.machine, looked.pair.peer_of(looked.machine)
+    lacks = seen.own.lacks
+    if not lacks or looked.serves:
+        return []
+    listed = "\n".join(f"  {one}" for one in lacks)
+    words = f"{machine} could not serve, and {{}}:\n{listed}\nMend that, then type the same again"
+    if seen.peer.status is not None and seen.peer.status.serves:
+        return [Risk("cannot-serve", words.format(f"{peer} does"), can_be_forced=False)]
+    if seen.peer.status is None and looked.pair.fence is not None and not looked.word and seen.peer_may_live:
+        return [Risk("cannot-serve", words.format(f"{peer}, which may, would be cut off"))]
+    return []
 
 
 def _generation(looked: Looked) -> Sequence[Risk]:

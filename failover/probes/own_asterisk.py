@@ -30,6 +30,11 @@ LISTS_S: Final = 2.0
 
 def look(here: Here) -> Pbx:
     """The state of this machine's Asterisk, in about 2 s, at most 6. Never raises for what it finds."""
+    return looked(here)[0]
+
+
+def looked(here: Here) -> tuple[Pbx, Lists | None]:
+    """The same, and the lists as they were read; None where they could not be."""
     # Beside each other: each waits for a hanging Asterisk until its own deadline.
     with ThreadPoolExecutor(3) as pool:
         asked_calls, asked_lists = pool.submit(_calls, here), pool.submit(registrations, here)
@@ -43,16 +48,16 @@ def look(here: Here) -> Pbx:
     if lists is None and calls is None:
         running = find(here.asterisk)
         if not running:
-            return Pbx(state="down", words=f"{here.machine}'s Asterisk is not running")
+            return Pbx(state="down", words=f"{here.machine}'s Asterisk is not running"), None
         words = silent or f"it runs and does not answer: {unread}"
-        return Pbx(state="silent", words=f"{here.machine}'s Asterisk (process {running[0].pid}) {words}")
+        return Pbx(state="silent", words=f"{here.machine}'s Asterisk (process {running[0].pid}) {words}"), None
     if lists is None:
         words = f"{here.machine}'s Asterisk answers, and its lists cannot be read: {unread}"
-        return Pbx(state="answers", words=words, calls=calls)
+        return Pbx(state="answers", words=words, calls=calls), None
     told = told_of(here, lists)
     held = [one.trunk for one in told if one.registered]
     words = f"{here.machine}'s Asterisk answers and holds {', '.join(held) or 'no registration'}"
-    return Pbx(
+    pbx = Pbx(
         state="answers",
         words=words,
         version=lists.version,
@@ -62,6 +67,7 @@ def look(here: Here) -> Pbx:
         gate=shut.role if shut is not None else "",
         gated=gated,
     )
+    return pbx, lists
 
 
 def calls(here: Here) -> int | None:

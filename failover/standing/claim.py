@@ -34,6 +34,15 @@ def claim(places: Places, epoch: int) -> None:
     _write(_claim_file(places), epoch)
 
 
+def withdraw(places: Places) -> None:
+    """This machine is after no promotion any more.
+
+    Raises:
+        OSError
+    """
+    _claim_file(places).unlink(missing_ok=True)
+
+
 def promise(places: Places, epoch: int) -> None:
     """Notes that this machine gave way to the peer's promotion `epoch`.
 

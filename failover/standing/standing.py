@@ -87,6 +87,15 @@ def swapped_at(places: Places) -> float:
         return 0.0
 
 
+def mark_of_swap(places: Places) -> str:
+    """What tells one swap of `current` from every other: each makes a link of its own. Empty where there is none."""
+    try:
+        link = (places.localized / "current").lstat()
+    except OSError:
+        return ""
+    return f"{link.st_ino} {link.st_mtime_ns}"
+
+
 def dns_role_of(places: Places) -> DnsRoleName:
     """The role in DNS of the generation that `current-dns` points to; another fact than the role of the PBX."""
     found = Store(places).pointed_to("current-dns")

@@ -126,6 +126,20 @@ def test_it_stays_primary_in_dns_only_where_the_peer_says_that_it_is_not(peer: S
     assert decide("dallas", AGREED, peer).dns_primary is kept
 
 
+@pytest.mark.parametrize(("served", "peer_served"), [(8, 7), (7, 8), (7, 7), (0, 0)])
+def test_of_two_primaries_of_the_zone_that_start_at_once_exactly_one_gives_it_up(served: int, peer_served: int) -> None:
+    boston = status(machine="boston", dns_role="primary", served=peer_served)
+    dallas = status(machine="dallas", dns_role="primary", served=served)
+    kept = {
+        "dallas": decide("dallas", (), boston, served=served).dns_primary,
+        "boston": decide("boston", (), dallas, served=peer_served, preferred=True).dns_primary,
+    }
+    assert [name for name, keeps in kept.items() if keeps] == (["dallas"] if served > peer_served else ["boston"])
+    # One that serves keeps its zone whatever the other one's history is.
+    serving = status(machine="boston", dns_role="primary", role="primary", is_primary=True, right_held=True)
+    assert not decide("dallas", (), serving, served=9).dns_primary
+
+
 def test_a_refusal_shows_evidence_the_moment_and_what_to_type() -> None:
     seen = [
         Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1),

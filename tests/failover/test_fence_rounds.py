@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from failover.errors import Refused
 from failover.fence import FenceStep
 from failover.here import Here
 from failover.peer.remote import Asked
-from failover.peer.words import Demoted, Pbx, Status, line
+from failover.peer.words import Demoted, Pbx, Status, Switched, line
 from failover.probes.found import Answer, Found
+from failover.standing import claim
 from host.places import Places
 from pair import parse
 from tests.failover.test_peer_words import status
@@ -33,6 +35,9 @@ STANDS_BY = status(
 )
 DEMOTED = Demoted(machine="boston", epoch=7, proven=True, words="boston is standby", seconds=0.4, killed=False)
 
+SERVES_AGAIN = Switched(machine="boston", run=3, epoch=8, exit=0, words="Done", seconds=1.0, moved_s=0.5)
+UNABLE = ("dallas's lists cannot be read",)
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
@@ -42,7 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
         directory.mkdir(parents=True)
     places.machine_file.write_text("dallas\n")
     (places.localized / "ssh" / "peer_key").touch()
-    for word, said in (("status", STANDS_BY), ("demote", DEMOTED)):
+    for word, said in (("status", STANDS_BY), ("demote", DEMOTED), ("serve", SERVES_AGAIN)):
         (tmp_path / word).write_text(line(said) + "\n")
     ssh = tmp_path / "bin" / "ssh"
     ssh.write_text(
@@ -83,3 +88,50 @@ def test_a_peer_that_is_after_the_same_is_looked_at_again_before_it_is_asked(her
     claims = SERVES.model_copy(update={"claim": 7})
     carried_out(FenceStep(here, 7, seen=looked_at(claims)))
     assert asked(tmp_path)[0] == "status"
+
+
+def test_a_standby_that_is_primary_of_the_zone_is_asked_to_give_it_up(here: Here, tmp_path: Path) -> None:
+    """As after a power cut of both: nobody serves, and the other one's BIND is what changes would have to go to."""
+    keeps = STANDS_BY.model_copy(update={"dns_role": "primary"})
+    (tmp_path / "status").write_text(line(keeps) + "\n")
+    words = carried_out(FenceStep(here, 7, seen=looked_at(keeps)))
+    assert "demote 7" in asked(tmp_path)
+    assert "boston's BIND has not given the zone up" in words
+    (tmp_path / "status").write_text(line(STANDS_BY) + "\n")
+    assert "BIND" not in carried_out(FenceStep(here, 8))
+
+
+def test_a_machine_that_could_not_serve_any_more_asks_nobody_to_give_way(here: Here, tmp_path: Path) -> None:
+    """What the plan saw is old by now, as after waiting for calls to end."""
+    (tmp_path / "status").write_text(line(SERVES) + "\n")
+    step = FenceStep(here, 7, able=lambda: UNABLE)
+    with pytest.raises(Refused, match=r"dallas could not serve: dallas's lists cannot be read\. boston was left as it"):
+        carried_out(step)
+    assert "demote 7" not in asked(tmp_path)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_peer_that_gave_way_for_nothing_is_asked_to_serve_again_where_this_machine_surely_does_not(
+    here: Here, tmp_path: Path, clean: bool
+) -> None:
+    step = FenceStep(here, 7, seen=looked_at(SERVES), gives_back=lambda: clean)
+    carried_out(step)
+    claim.claim(here.places, 7)
+    step.undo({})
+    assert ("serve 7" in asked(tmp_path)) is clean
+    assert step.parting.startswith("NOBODY SERVES: boston is standby.")  # it goes on saying that it is
+    (tmp_path / "status").write_text(line(SERVES) + "\n")
+    step.undo({})
+    assert step.parting == "boston serves"
+
+
+def test_what_the_peer_hands_back_is_taken_without_asking_it_to_demote(here: Here, tmp_path: Path) -> None:
+    """Its lists cannot be read, which is why it cannot serve: asked to prove itself standby, it would end its calls."""
+    blind = STANDS_BY.model_copy(update={"asterisk": Pbx(state="answers", words="its lists cannot be read")})
+    (tmp_path / "status").write_text(line(blind) + "\n")
+    words = carried_out(FenceStep(here, 8, word="boston took its promotion 7 back", handed_back=True))
+    assert "boston took its promotion 7 back" in words
+    assert set(asked(tmp_path)) == {"status"}
+    (tmp_path / "status").write_text(line(SERVES) + "\n")
+    with pytest.raises(Refused):
+        carried_out(FenceStep(here, 8, word="boston took its promotion 7 back", handed_back=True))

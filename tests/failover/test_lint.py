@@ -276,11 +276,11 @@ def test_every_rule_finds_something_in_this_table() -> None:
     assert len(RULES) == 23
 
 
-def test_a_pair_without_dns_has_no_rule_about_it() -> None:
+def test_a_pair_without_dns_is_told_what_a_reboot_does_and_nothing_else() -> None:
     text = EXAMPLE[: EXAMPLE.index("[dns]")] + EXAMPLE[EXAMPLE.index("[domino") :]
     bare = parse(text.encode(), Path("pair.toml"))
     facts = replace(GOOD, pair=bare, named=None, peer=status(pair_digest=bare.digest), ttls={})
-    assert grave(facts) == []
+    assert grave(facts) == [("boot-without-dns", Level.WARNING)]
 
 
 @pytest.mark.parametrize(

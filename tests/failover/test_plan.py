@@ -64,6 +64,7 @@ PAIR = example()
 SILENT = Found("ssh", "boston", "", Answer.SILENT, "boston does not answer ssh", 3.0)
 PING = Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1)
 OWN = OwnAsked(Found("asterisk", "dallas", "", Answer.YES, "answers", 0.1), Pbx(state="answers", words="answers"))
+UNABLE = replace(OWN, lacks=("dallas's Asterisk answers, and its lists cannot be read",))
 CLOCK = Found("clock", "boston", "", Answer.UNKNOWN, "boston's clock is not known", 0.0)
 
 
@@ -108,6 +109,11 @@ def carriers(**more: object) -> Pair:
     return Pair.model_validate(raw)
 
 
+FENCED = Pair.model_validate(
+    {**PAIR.model_dump(by_alias=True, exclude_unset=True), "fence": {"command": ["/bin/off"], "verify": ["/bin/off"]}}
+)
+
+
 @pytest.mark.parametrize(
     ("looked", "names"),
     [
@@ -116,6 +122,12 @@ def carriers(**more: object) -> Pair:
         (replace(LOOKED, word="", evidence=ALIVE), []),  # it can be asked to demote itself
         (replace(LOOKED, evidence=replace(ALIVE, peer=Asked(SILENT, status("another")))), ["pair-differs"]),
         (replace(LOOKED, command="switchover"), ["peer-not-reached"]),
+        # What serves is not taken down for a machine that cannot; where nothing serves there is nothing to lose.
+        (replace(LOOKED, word="", evidence=replace(ALIVE, own=UNABLE)), ["cannot-serve"]),
+        (replace(LOOKED, evidence=replace(DEAD, own=UNABLE)), []),
+        (replace(LOOKED, word="", pair=FENCED, evidence=replace(DEAD, own=UNABLE)), ["cannot-serve"]),
+        # It is primary already: completing what is missing takes nothing from anybody.
+        (replace(LOOKED, word="", serves=True, evidence=replace(DEAD, own=UNABLE)), []),
         (replace(LOOKED, generation_problems=("sip.conf lacks the include",)), ["generation"]),
         (replace(LOOKED, wall_year=1970), ["clock"]),
         (replace(LOOKED, sync_age_s=86400.0), []),
@@ -140,6 +152,12 @@ def carriers(**more: object) -> Pair:
 )
 def test_what_speaks_against_a_promotion(looked: Looked, names: list[str]) -> None:
     assert [risk.name for risk in risks(looked, NOW)] == names
+
+
+def test_nobody_can_take_it_on_themselves_to_fence_what_serves_for_what_cannot() -> None:
+    (risk,) = risks(replace(LOOKED, word="", evidence=replace(ALIVE, own=UNABLE)), NOW)
+    assert not risk.can_be_forced
+    assert "dallas could not serve, and boston does:\n  dallas's Asterisk answers, and its lists" in risk.words
 
 
 def test_a_refusal_says_what_was_seen_and_what_to_type() -> None:

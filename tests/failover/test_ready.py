@@ -12,7 +12,7 @@ from failover.compare import differences
 from failover.dns.facts import Seen, Server
 from failover.dns.public_role import PublicRole, Said
 from failover.facts import codecs, dialplan_digest, endpoints, expiry_of, forwards, mailboxes, modules, queues
-from failover.overview import FollowedName, Overview, Side, agrees, followed, next_step, role, trunk_state
+from failover.overview import FollowedName, Overview, Side, agrees, followed, lagging, next_step, role, trunk_state
 from failover.peer.remote import Asked
 from failover.peer.secrets import Secrets
 from failover.peer.words import Pbx, Readiness, Registration, Status
@@ -332,6 +332,7 @@ REJECTED = HOLDS.model_copy(
         )
     }
 )
+KILLED = STANDBY.model_copy(update={"machine": "boston", "asterisk": Pbx(state="down", words="")})
 BOTH = STANDBY.model_copy(update={"is_primary": True, "role": "primary", "right_held": True, "asterisk": HOLDS})
 NEWER = BOTH.model_copy(update={"right_epoch": 8})
 
@@ -373,7 +374,18 @@ NEWER = BOTH.model_copy(update={"right_epoch": 8})
         (
             overview(dallas=STANDBY.model_copy(update={"asterisk": Pbx(state="down", words="")})),
             "",
-            "on dallas does not",
+            "Asterisk on dallas is not running, as after a demotion that had to kill it; there, type: systemctl start",
+        ),
+        (
+            overview(dallas=STANDBY.model_copy(update={"asterisk": Pbx(state="silent", words="")})),
+            "",
+            "on dallas does not answer; there, type: systemctl status asterisk",
+        ),
+        (overview(boston=KILLED, dallas=STANDBY), "", "nobody serves; on dallas, type: failover promote"),
+        (
+            overview(boston=KILLED, dallas=STANDBY.model_copy(update={"asterisk": Pbx(state="down", words="")})),
+            "",
+            "nobody serves; on boston, type: systemctl start asterisk; then: failover promote",
         ),
     ],
 )
@@ -440,6 +452,9 @@ def test_servers_are_grouped_by_what_they_tell() -> None:
     )
     assert told == (FollowedName("pbx", (("2", ("b", "c")), ("1", ("a",)), ("", ("e",))), ("d",), 3600),)
     assert not agrees(overview(), told[0])
+    silent = FollowedName("pbx", (("192.0.2.11", ("dallas",)),), ("boston", "ns3"))
+    assert lagging(overview(boston=None), silent) == ("ns3",)  # of a dead machine nothing is waited for
+    assert lagging(overview(), silent) == ("boston", "ns3")
     assert agrees(overview(), RIGHT)
 
 

@@ -53,6 +53,28 @@ def test_an_open_promotion_goes_on_only_while_all_that_made_it_safe_is_so(now: N
     assert word in decision.why
 
 
+HOLDS = replace(NOW, holds=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "action"),
+    [
+        (HOLDS, Action.CONTINUE),
+        (replace(HOLDS, boottime=1000.0 + FRESH_S + 1), Action.NOTHING),
+        (replace(HOLDS, pair_digest="mended"), Action.NOTHING),
+        (replace(HOLDS, fence=Fence.UNKNOWN), Action.NOTHING),
+        (replace(HOLDS, wants="switchover"), Action.NOTHING),
+        (replace(HOLDS, fence=Fence.DISPROVEN), Action.UNDO),
+        (replace(HOLDS, abort=True), Action.UNDO),
+    ],
+)
+def test_what_answers_by_this_run_is_not_taken_down_to_complete_what_is_missing(now: Now, action: Action) -> None:
+    decision = decide(run_of(*LINES), now)
+    assert decision.action is action
+    # Closed so, the next command sees that something is missing, and completes it.
+    assert decision.why.startswith("degraded: ") is (action is Action.NOTHING)
+
+
 @pytest.mark.parametrize(
     ("run", "action"),
     [

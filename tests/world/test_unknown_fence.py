@@ -55,13 +55,28 @@ def test_what_is_not_known_stays_open_and_the_same_again_goes_on(world: World) -
     is_primary(world, "dallas")
 
 
-def test_giving_up_says_how_the_peer_gets_the_calls_back(world: World) -> None:
+def test_giving_up_gives_the_calls_back_to_the_peer_that_gave_way(world: World) -> None:
     unknown(world)
     trouble(world, "")
     done = failover(world.dallas, "switchover", "--abort")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert "NOBODY SERVES: boston is standby. To give it the calls back, type there: failover promote" in said
+    assert "total" in said
+    assert "boston serves. Taken back" in said, said
+    is_primary(world, "boston")
+
+
+def test_giving_up_says_first_that_nobody_serves_where_the_peer_cannot_be_asked_to(world: World) -> None:
+    boston_serves(world)
+    unknown(world)
+    trouble(world, "")
+    world.boston.stop_asterisk()
+    done = failover(world.dallas, "switchover", "--abort")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "NOBODY SERVES: boston is standby." in said
+    assert "type there: failover promote" in said
+    world.boston.start_asterisk()
     served(world.boston, "promote")
     is_primary(world, "boston")
 

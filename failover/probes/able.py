@@ -1,0 +1,74 @@
+"""Whether this machine could serve: what a promotion needs of it, tried before the peer is asked to give way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ami_watcher.expected import wanted
+from ami_watcher.lists import Lists
+from failover.here import Here
+from failover.journal import journal
+from failover.peer.words import Pbx
+from failover.probes import own_asterisk
+from host.atomic import replace_file, swap_symlink
+
+JOURNAL_BYTES: Final = 64 * 1024
+"""A run writes some 20 KiB: a disk that takes the first line alone would stop it when the peer has given way."""
+
+
+def unable(here: Here) -> tuple[str, ...]:
+    """Why this machine could not serve, one sentence each; empty where everything that was tried worked."""
+    pbx, lists = own_asterisk.looked(here)
+    return lacking(here, pbx, lists)
+
+
+def lacking(here: Here, pbx: Pbx, lists: Lists | None) -> tuple[str, ...]:
+    """The same, of an Asterisk that has just been looked at."""
+    return (*_of_asterisk(here, pbx, lists), *_of_disk(here))
+
+
+def _of_asterisk(here: Here, pbx: Pbx, lists: Lists | None) -> Iterator[str]:
+    if pbx.state != "answers":
+        yield f"{pbx.words}. There, type: systemctl {'start' if pbx.state == 'down' else 'status'} asterisk"
+        return
+    if lists is None:
+        yield pbx.words
+        return
+    if pbx.calls is None:
+        yield f"{here.machine}'s Asterisk does not answer asterisk -rx, by which it is reloaded"
+    needed = {trunk.channel for trunk in wanted(here.pair, here.machine, "primary") if trunk.here}
+    if absent := sorted(needed - lists.modules):
+        yield f"{here.machine}'s Asterisk has not loaded what registers {', '.join(absent)}"
+
+
+def _of_disk(here: Here) -> Iterator[str]:
+    """One write of each kind that a promotion does: a line of the journal, the right, a swap."""
+    places = here.places
+    trial = f".able-{os.getpid()}"
+
+    def journalled(path: Path) -> None:
+        replace_file(path, b"\0" * JOURNAL_BYTES, mode=0o600)
+
+    def granted(path: Path) -> None:
+        replace_file(path, b"\0" * 1024, mode=0o600)
+
+    def swapped(path: Path) -> None:
+        swap_symlink(path, "generations")
+
+    for directory, write in (
+        (journal.directory(places), journalled),
+        (places.run, granted),
+        (places.localized, swapped),
+    ):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            write(directory / trial)
+        except OSError as error:
+            yield f"{here.machine} cannot write to {directory}: {error.strerror}"
+        finally:
+            with contextlib.suppress(OSError):
+                (directory / trial).unlink(missing_ok=True)

@@ -1,0 +1,277 @@
+"""A promotion with one thing missing at a time, the peer alive, dead and half dead: docs/what-is-missing.md, for real.
+
+With an outside eye: who the carrier has, where its calls land, and which processes are still the same. Either all that
+can be served is served, or nothing was touched; and no outage begins that was not there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from lab import World, carrier_api
+from tests.world.conftest import Worlds
+from tests.world.cutover import comes_back_as_standby, failover, name_servers_rest
+from tests.world.failing import Scene, changed, full_disk
+from tests.world.mortal import role_on_disk
+from tests.world.pairing import become, introduce
+from tests.world.test_promote import DELEGATION, VOIP
+
+pytestmark = pytest.mark.world
+
+TRUNKS = ("acme", "nova")
+WORD = ("--peer-is-down", "it is dead")
+SECRETS = "/etc/hotstandby/secrets"
+MANAGER = "/etc/asterisk/manager.conf"
+
+Fault = Callable[[Scene], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="module")
+def scene(worlds: Worlds) -> Scene:
+    """boston serves, dallas is ready; in DNS and at a carrier with an API as well."""
+    extra = DELEGATION + VOIP.replace("plain_http = true", "plain_http = true\ndeadline_s = 3.0")
+    world = worlds("16", "22", sshd=True, named=True, expiry_s=20, trunks=TRUNKS, extra=extra)
+    quick = "[asterisk]\nregister_deadline_s = 4.0\nreload_deadline_s = 3.0\n"
+    for machine in (world.boston, world.dallas):
+        text = machine.path("/etc/hotstandby/pair.toml").read_text()
+        text = text.replace("[asterisk]\n", quick).replace("ttl_s", "agree_within_s = 2.0\nttl_s")
+        machine.write("/etc/hotstandby/pair.toml", text)
+        machine.write(f"{SECRETS}/voip", carrier_api.SECRET, mode=0o600)
+    introduce(world)
+    become(world.dallas, "standby")
+    become(world.boston, "standby")
+    made = Scene(world)
+    made.carrier()
+    boston_serves(made)
+    return made
+
+
+def boston_serves(scene: Scene) -> None:
+    """As it is before each row: everything whole, nothing open."""
+    world = scene.world
+    if not world.boston.on:
+        comes_back(world)
+    if failover(world.boston, "is-primary").returncode or world.carrier.holder("acme") != ["boston"]:
+        failover(world.dallas, "promote", "--abort")
+        if failover(world.boston, "is-primary").returncode:
+            done = failover(world.boston, "promote")
+            assert done.returncode == 5, done.stdout + done.stderr
+    for trunk in TRUNKS:
+        world.carrier.await_holder(trunk, ["boston"])
+
+
+def comes_back(world: World) -> None:
+    if failover(world.dallas, "is-primary").returncode == 0 and world.dallas.asterisk_running:
+        comes_back_as_standby(world, world.boston)
+        return
+    world.boston.power_on(services=["sshd"])
+    assert failover(world.boston, "boot-guard").returncode == 0
+    world.boston.start_asterisk()
+    world.boston.start_named()
+
+
+# What is missing
+
+
+def secret(name: str, text: str | None = None) -> Fault:
+    """A secret that is gone, or another one."""
+
+    @contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        path = scene.dallas.path(f"{SECRETS}/{name}")
+        kept, mode = path.read_text(), path.stat().st_mode & 0o777
+        path.unlink()
+        if text is not None:
+            scene.dallas.write(f"{SECRETS}/{name}", text, mode=mode)
+        try:
+            yield
+        finally:
+            scene.dallas.write(f"{SECRETS}/{name}", kept, mode=mode)
+
+    return fault
+
+
+def manager(old: str, new: str) -> Fault:
+    """Asterisk's manager.conf gives our user something else."""
+
+    @contextmanager
+    def fault(scene: Scene) -> Iterator[None]:
+        path = scene.dallas.path(MANAGER)
+        kept = path.read_text()
+        assert old in kept
+        path.write_text(kept.replace(old, new))
+        scene.dallas.asterisk("manager reload")
+        try:
+            yield
+        finally:
+            path.write_text(kept)
+            scene.dallas.asterisk("manager reload")
+
+    return fault
+
+
+@contextmanager
+def frozen(scene: Scene) -> Iterator[None]:
+    scene.dallas.freeze()
+    try:
+        yield
+    finally:
+        scene.dallas.thaw()
+
+
+@contextmanager
+def down(scene: Scene) -> Iterator[None]:
+    scene.dallas.stop_asterisk()
+    try:
+        yield
+    finally:
+        scene.dallas.start_asterisk()
+
+
+@contextmanager
+def no_named(scene: Scene) -> Iterator[None]:
+    scene.dallas.stop_named()
+    try:
+        yield
+    finally:
+        scene.dallas.start_named()
+
+
+@contextmanager
+def no_third_server(scene: Scene) -> Iterator[None]:
+    scene.world.ns3.stop_named()
+    try:
+        yield
+    finally:
+        scene.world.ns3.start_named()
+
+
+@contextmanager
+def no_carrier(scene: Scene) -> Iterator[None]:
+    scene.carrier(serves=False)
+    try:
+        yield
+    finally:
+        scene.carrier()
+
+
+@contextmanager
+def no_room(scene: Scene) -> Iterator[None]:
+    with full_disk(scene.dallas, "/var/lib/hotstandby"):
+        yield
+
+
+@contextmanager
+def broken_pair(scene: Scene) -> Iterator[None]:
+    with changed(scene.dallas, "/etc/hotstandby/pair.toml", "[pair\n", 0o644):
+        yield
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One thing, and what comes of it.
+
+    Attributes:
+        fault: what is missing meanwhile.
+        alive: exit code where the peer serves; 3: nothing was touched.
+        dead: exit code where it does not; 1: nothing was touched.
+        words: that name it, or say what to do.
+        same: dallas's Asterisk is the same process afterwards.
+    """
+
+    fault: Fault
+    alive: int
+    dead: int
+    words: str
+    same: bool = True
+
+
+UNSEEN = "WHETHER ANYBODY ANSWERS IS NOT KNOWN"
+MISSING = {
+    "AMI secret gone": Missing(secret("ami"), 3, 4, "secrets/ami cannot be read"),
+    "AMI secret another": Missing(secret("ami", "another"), 3, 4, "refused the login"),
+    "AMI rights gone": Missing(manager("write = system,reporting", "write = none"), 3, 4, "manager.conf"),
+    "trunk secret gone": Missing(secret("acme"), 5, 5, "rendered earlier, is used"),
+    "carrier secret gone": Missing(secret("voip"), 5, 5, "secrets/voip cannot be read"),
+    "DNS key gone": Missing(secret("tsig.key"), 5, 5, "secrets/tsig.key cannot be read"),
+    "DNS key another": Missing(
+        secret("tsig.key", 'key "hotstandby" { algorithm hmac-sha256; secret "AAAAAAAAAAAAAAAAAAAAAA=="; };\n'),
+        5,
+        5,
+        "dns",
+    ),
+    "Asterisk frozen": Missing(frozen, 3, 1, "systemctl status asterisk"),
+    "Asterisk down": Missing(down, 3, 1, "Asterisk is not running"),
+    "named down": Missing(no_named, 5, 5, "rndc"),
+    "third name server down": Missing(no_third_server, 5, 5, "ns3"),
+    "carrier's API down": Missing(no_carrier, 5, 5, "voip"),
+    "state disk full": Missing(no_room, 3, 1, "/var/lib/hotstandby"),
+    "pair.toml broken": Missing(broken_pair, 5, 5, "pair.toml"),
+}
+QUICK = {
+    ("AMI secret another", "alive"),
+    ("AMI secret another", "dead"),
+    ("carrier secret gone", "dead"),
+    ("Asterisk frozen", "alive"),
+    ("named down", "alive"),
+    ("state disk full", "alive"),
+}
+"""The rows that run each time; the others are the soak's."""
+ROWS = [
+    pytest.param(what, peer, id=f"{what}, peer {peer}", marks=() if (what, peer) in QUICK else pytest.mark.soak)
+    for what in MISSING
+    for peer in ("alive", "dead", "half dead")
+]
+
+
+@pytest.mark.parametrize(("what", "peer"), ROWS)
+def test_all_that_can_be_served_is_served_or_nothing_was_touched(scene: Scene, what: str, peer: str) -> None:
+    boston_serves(scene)
+    world, one = scene.world, MISSING[what]
+    name_servers_rest(world)
+    if peer == "dead":
+        world.boston.power_off()
+    elif peer == "half dead":
+        world.boston.stop_sshd()
+        world.boston.freeze()
+    before = world.dallas.processes("asterisk")
+    try:
+        with one.fault(scene):
+            running = world.dallas.processes("asterisk")
+            done = failover(world.dallas, "promote", *(() if peer == "alive" else WORD))
+            said = done.stdout + done.stderr
+            code = one.alive if peer == "alive" else one.dead
+            assert done.returncode == code, said
+            assert one.words in said, said
+            assert "Traceback" not in said
+            assert "a defect in hotstandby" not in said
+            assert world.dallas.processes("asterisk") == running, said  # nothing was killed that was not started
+            if code in (1, 3):
+                assert role_on_disk(world.dallas) == "standby", said
+                assert failover(world.dallas, "is-primary").returncode == 1
+            if code == 3:
+                serve(scene, "boston", said)
+            elif code in (4, 5):
+                assert (UNSEEN in said) is (code == 4), said
+                serve(scene, "dallas", said)
+        if code in (1, 4):
+            # Mended, the same command serves, and the process is still the one that it was.
+            again = failover(world.dallas, "promote", *WORD)
+            assert again.returncode == 5, again.stdout + again.stderr
+            serve(scene, "dallas", again.stdout + again.stderr)
+    finally:
+        if peer == "half dead":
+            world.boston.power_off()
+    if what != "Asterisk down":
+        assert world.dallas.processes("asterisk") == before
+
+
+def serve(scene: Scene, machine: str, said: str) -> None:
+    for trunk in TRUNKS:
+        scene.world.carrier.await_holder(trunk, [machine])
+        call = scene.world.carrier.call(trunk)
+        assert call.machine == machine, (trunk, call, said)
