@@ -25,6 +25,7 @@ from host.errors import HotstandbyError
 from localized.generations import Generation, Store
 from localized.prepare import prepare
 from localized.role import Role
+from localized.working import working_or_late
 from pair.public_role import FAR, LARGEST, later
 
 GATHER_S: Final = 12.0
@@ -243,7 +244,8 @@ def _swapped(here: Here, role: Role) -> bool:
     if target is None:
         return False
     try:
-        store.activate(target)
+        with working_or_late(here.places, f"boot-guard, {role.value}", must=role is Role.PRIMARY):
+            store.activate(target)
     except HotstandbyError:
         return False
     return True

@@ -83,6 +83,7 @@ class Store:
     """The generations of this machine."""
 
     def __init__(self, places: Places) -> None:
+        self.places = places
         self.root = places.localized
         self.directory = places.localized / "generations"
 

@@ -46,3 +46,26 @@ def working(places: Places, purpose: str, *, wait_s: float = 0.0) -> Iterator[No
             yield
         finally:
             _here.held = None
+
+
+LATE_S: Final = 5.0
+"""How long whoever goes on without the lock waits for it: a swap takes less, what waits for a carrier takes more."""
+
+
+@contextlib.contextmanager
+def working_or_late(places: Places, purpose: str, *, must: bool) -> Iterator[None]:
+    """As `working`, for who gives something up, and must not be kept from it by another process.
+
+    Args:
+        must: the lock is needed: for who takes something.
+
+    Raises:
+        LockHeld: it is needed, and held for longer than LATE_S.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(working(places, purpose, wait_s=LATE_S))
+        except (LockHeld, OSError):
+            if must:
+                raise
+        yield

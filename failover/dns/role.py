@@ -9,8 +9,9 @@ from failover.dns.named import Named, NamedRefuses, NamedSilent
 from failover.errors import FailoverError, NotProven
 from host.atomic import swap_symlink
 from host.places import Places
-from localized.generations import Store
+from localized.generations import Generation, Store
 from localized.role import Role
+from localized.working import working_or_late
 from pair.dns import Dns
 
 _SETTLE_S: Final = 5.0
@@ -37,12 +38,18 @@ def take_role(named: Named, store: Store, role: Role, zone: str, *, distrust: bo
     Raises:
         NothingRendered, NamedRefuses: `current-dns` is back where it was, and named runs on as before.
         NamedSilent, NotProven
+        LockHeld: another process swaps; a zone is given up all the same.
     """
     generation = store.newest(role)
     if generation is None:
         raise NothingRendered(
             f"Nothing is rendered for BIND as {_WORD[role]} of {zone}. Render it with: render-localized"
         )
+    with working_or_late(store.places, f"BIND {_WORD[role]} of {zone}", must=role is Role.DNS_PRIMARY):
+        return _take_role(named, store, role, zone, generation, distrust=distrust)
+
+
+def _take_role(named: Named, store: Store, role: Role, zone: str, generation: Generation, *, distrust: bool) -> str:
     link = store.root / role.link
     before = str(link.readlink()) if link.is_symlink() else ""
     moved = store.activate(generation)

@@ -204,4 +204,6 @@ def _own_late(here: Here, seconds: float) -> OwnAsked:
     from failover.probes import own_asterisk
 
     pbx = peer_words.Pbx(state="silent", words=f"{here.machine}'s Asterisk did not answer in {seconds:.0f} s")
-    return OwnAsked(own_asterisk.found(here, pbx, seconds), pbx, (pbx.words,))
+    return OwnAsked(
+        own_asterisk.found(here, pbx, seconds), pbx, (f"{pbx.words}. There, type: systemctl status asterisk",)
+    )

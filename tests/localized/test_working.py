@@ -10,7 +10,8 @@ import pytest
 
 from host.lock import LockHeld
 from host.places import Places
-from localized.working import working
+from localized import working as module
+from localized.working import working, working_or_late
 
 
 @pytest.fixture
@@ -42,3 +43,27 @@ def test_another_one_is_told_who_it_is_or_waits(places: Places) -> None:
     with working(places, "rendering", wait_s=10):
         assert release.is_set()
     other.join()
+
+
+def test_giving_up_waits_a_while_and_goes_on_and_taking_does_not(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LATE_S", 0.1)
+    release, held = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with working(places, "promoting"):
+            held.set()
+            release.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    with working_or_late(places, "giving the zone up", must=False):
+        pass
+    with pytest.raises(LockHeld), working_or_late(places, "taking the zone over", must=True):
+        pass
+    release.set()
+    other.join()
+    with working_or_late(places, "giving the zone up", must=False), working(places, "again"):
+        pass  # it holds the lock where nobody else does
