@@ -17,6 +17,7 @@ from failover.errors import Refused
 from failover.fence import verified
 from failover.here import Here
 from failover.journal.mask import Mask
+from failover.peer.remote import Peer
 from failover.plan import planning
 from failover.plan.plan import Plan
 from failover.plan.planning import Made
@@ -135,8 +136,12 @@ def _localize(here: Here, made: Made, registrars: dict[str, Found]) -> Rehearsed
     silent = [found.words for name, found in registrars.items() if not found.answer.alive]
     asked = len(registrars)
     proved += f"; {asked - len(silent)} of {asked} carriers answer this machine"
-    good = Good.LATER if silent else Good.YES
-    return Rehearsed("localize", good, "; ".join([proved, *dict.fromkeys(silent), *told]), unproven)
+    secrets = Peer(here).secrets()
+    differ = [f"{path} is another one than {here.peer}'s" for path in secrets.grave if path.startswith("trunks.")]
+    if secrets.unknown:
+        differ.append(f"whether {here.peer} has the same secrets is not known: {secrets.unknown}")
+    good = Good.LATER if silent or differ else Good.YES
+    return Rehearsed("localize", good, "; ".join([proved, *dict.fromkeys(silent), *differ, *told]), unproven)
 
 
 def _dns(here: Here, made: Made) -> Iterator[Rehearsed]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,8 @@ from failover.plan.evidence import Evidence
 from failover.plan.plan import Plan, PlannedStep
 from failover.plan.risks import Looked, risks
 from failover.probes.found import Answer, Found
-from failover.standing import standing
+from failover.standing import proven, standing
+from failover.words import lasting
 from host.errors import HotstandbyError
 from localized.errors import LocalizedError
 from localized.prepare import Prepared, prepare_or_last
@@ -70,6 +72,7 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
             problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
         except (LocalizedError, HotstandbyError) as error:
             problems.append(str(error))
+        passwords = taken_passwords(here)
         meanwhile()
         seen = asking.result()
     known = standing.look(here.places, here.machine)
@@ -110,6 +113,7 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
             *left_out(counted, known.epoch),
             seen.own.found,
             seen.clock,
+            passwords,
             sync,
         ),
     )
@@ -127,6 +131,22 @@ def count(peer: str, known: int, seen: Evidence) -> Believed:
         # Its word over ssh, and not that of its name server: the two are one witness.
         told[peer] = seen.peer.status.epoch
     return believed(told, known)
+
+
+def taken_passwords(here: Here) -> Found:
+    """Which shared accounts' present passwords a carrier was seen to take from here, as evidence."""
+    kept = proven.last(here.places, here.pair, here.machine)
+    trunks = {name: here.pair.trunk_on(name, here.machine) for name in here.pair.trunks}
+    new = sorted(name for name, one in trunks.items() if one.register_ and one.account == "shared" and name not in kept)
+    more = f" and {len(new) - 5} more" if len(new) > 5 else ""
+    words = f"no carrier was seen to take, from here, the present password of {', '.join(new[:5])}{more}"
+    if not new:
+        words = f"carriers took every present password from here, the oldest {_ago(kept)}"
+    return Found("secrets", here.machine, proven.FILE, Answer.UNKNOWN if new else Answer.YES, words, 0.0)
+
+
+def _ago(kept: Mapping[str, float]) -> str:
+    return f"{lasting(max(0.0, time.time() - min(kept.values())))} ago" if kept else "none is used"
 
 
 def left_out(counted: Believed, known: int) -> tuple[Found, ...]:

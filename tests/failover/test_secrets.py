@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from failover.here import Here
 from failover.peer.secrets import Secrets, answered, question, told
+from failover.plan.planning import taken_passwords
+from failover.probes.found import Answer
 from failover.standing import proven
 from host.command import run
 from host.places import Places
@@ -80,6 +83,19 @@ def test_a_password_has_proved_nothing_once_it_is_another_one(tmp_path: Path) ->
     assert "the secret of" not in kept.read_text()
     (dallas.places.secrets / "acme").write_text("another password")
     assert proven.last(dallas.places, PAIR, "dallas") == {}
+
+
+def test_a_plan_says_which_passwords_no_carrier_was_seen_to_take_from_here(tmp_path: Path) -> None:
+    dallas = machine(tmp_path, "dallas")
+    found = taken_passwords(dallas)
+    assert (found.answer, found.words) == (
+        Answer.UNKNOWN,
+        "no carrier was seen to take, from here, the present password of acme",
+    )
+    proven.note(dallas.places, PAIR, "dallas", ["acme"], time.time() - 9 * 86400)
+    found = taken_passwords(dallas)
+    assert found.answer is Answer.YES
+    assert found.words.endswith("the oldest 9 days ago")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 1, "trunks": {}}', '{"key": "", "trunks": {"acme": 3}}'])
