@@ -21,6 +21,10 @@ class LoginRefused(AmiError):
     """Asterisk does not know the user, or the secret is wrong, or the address is not allowed."""
 
 
+class LoginInUse(LoginRefused):
+    """The user is logged in already, and manager.conf allows no second login (allowmultiplelogin = no)."""
+
+
 class PrivilegeMissing(AmiError):
     """The user is logged in and may not do what we need; the message names the line of manager.conf."""
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Final
+from typing import Final, NoReturn
 
 from ami_watcher.backoff import Backoff
 from ami_watcher.connecting import Where
@@ -21,6 +21,7 @@ from ami_watcher.errors import (
     AmiError,
     AmiUnreachable,
     LinkLost,
+    LoginInUse,
     MessageTooLong,
     NotAmi,
 )
@@ -28,6 +29,7 @@ from ami_watcher.expected import Wanted, resolved, to_resolve
 from ami_watcher.knowledge import Knowledge
 from ami_watcher.lists import lists_of
 from ami_watcher.message import Message
+from ami_watcher.one_login import PAUSE_S
 from ami_watcher.session import Session
 from ami_watcher.settings import Settings
 from ami_watcher.sight import blindness
@@ -59,6 +61,7 @@ class Follower:
         settings: durations.
         may_register: why this machine may not register on shared accounts now, or None when it may; asked before
             each kick.
+        give_way: whether another program of ours needs the only login that manager.conf allows.
         wall: unix seconds.
         clock: seconds that never step back.
     """
@@ -73,6 +76,7 @@ class Follower:
         role: str | None = None,
         settings: Settings | None = None,
         may_register: Callable[[], str | None] = lambda: "nobody said that this machine may register",
+        give_way: Callable[[], bool] = lambda: False,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,6 +84,7 @@ class Follower:
         self._secret = secret
         self._settings = settings or Settings()
         self._clock = clock
+        self._give_way = give_way
         self._knowledge = Knowledge(machine, wanted, role=role, timing=self._settings.timing, wall=wall, clock=clock)
         self._errands = Errands(
             ami,
@@ -141,10 +146,15 @@ class Follower:
             retry.reset()
             refused.reset()
 
+        giving = asyncio.create_task(self._give_way_when_asked())
         while not stop.is_set():
             self._reopen.clear()
             self._wake.clear()
             pause = 0.0
+            if self._give_way():
+                self._knowledge.to(LinkState.LOST, "another program of ours has the only AMI login that is allowed")
+                await first_of(stop, timeout_s=PAUSE_S)
+                continue
             connection = asyncio.create_task(self._connected(synced))
             try:
                 await first_of(stop, connection, timeout_s=None)
@@ -157,6 +167,10 @@ class Follower:
             except NotAmi as error:
                 self._knowledge.to(LinkState.LOST, str(error))
                 pause = refused.pause_s()
+            except LoginInUse as error:
+                # Whoever borrowed it gives it back in a moment.
+                self._knowledge.to(LinkState.LOST, str(error))
+                pause = retry.pause_s()
             except HotstandbyError as error:
                 # Login refused, no privilege, no secret: somebody has to change something first.
                 self._knowledge.to(LinkState.REFUSED, str(error))
@@ -165,7 +179,14 @@ class Follower:
                 await ended(connection)
                 await self._errands.end()
             await first_of(stop, self._reopen, self._wake, timeout_s=pause)
+        await ended(giving)
         self._knowledge.to(LinkState.LOST, "the watcher has ended")
+
+    async def _give_way_when_asked(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(PAUSE_S)
+            if self._give_way():
+                self._reopen.set()
 
     # One connection, from login to its end.
 

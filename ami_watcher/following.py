@@ -5,6 +5,7 @@ from __future__ import annotations
 from ami_watcher.connecting import Where
 from ami_watcher.expected import wanted
 from ami_watcher.follow import Follower
+from ami_watcher.one_login import wanted_now
 from ami_watcher.role import may_not_register, role_now
 from ami_watcher.settings import Settings
 from host.places import Places
@@ -42,4 +43,5 @@ def follower(places: Places, pair: Pair, machine: str) -> Follower:
         role=role,
         settings=settings_of(pair),
         may_register=lambda: may_not_register(places, machine),
+        give_way=lambda: wanted_now(places),
     )

@@ -16,7 +16,9 @@ from ami_watcher.connecting import Where
 from ami_watcher.errors import ActionRefused, ListIncomplete, PrivilegeMissing
 from ami_watcher.expected import Wanted
 from ami_watcher.message import Message
+from ami_watcher.one_login import opened
 from ami_watcher.session import Session
+from host.places import Places
 
 LIST_ACTIONS: Final[Mapping[str, str]] = {
     "sip": "SIPshowregistry",
@@ -102,19 +104,27 @@ class Lists:
     version: str = field(default="")
 
 
-async def read_registrations(ami: Where, secret: str, *, deadline_s: float) -> Lists:
+async def read_registrations(ami: Where, secret: str, *, deadline_s: float, places: Places | None = None) -> Lists:
     """Logs in, reads every list of outbound registrations once, logs off.
 
     Args:
         ami: pair.asterisk_on(machine).ami.
         secret: pair.read_secret(places, ami.secret_file).
         deadline_s: seconds for each step: the login, and each list.
+        places: of this machine, to borrow the watcher's login where no second one is allowed; None: it is not borrowed.
 
     Raises:
         AmiError: AmiUnreachable, NotAmi, LoginRefused, PrivilegeMissing, ListIncomplete, ActionLate, LinkLost.
     """
-    session = Session(ami, secret, wanted=(), events="off")
-    await session.open(deadline_s=deadline_s)
+
+    def made() -> Session:
+        return Session(ami, secret, wanted=(), events="off")
+
+    if places is None:
+        session = made()
+        await session.open(deadline_s=deadline_s)
+    else:
+        session = await opened(made, places, deadline_s=deadline_s)
     try:
         return await lists_of(session, deadline_s=deadline_s)
     finally:

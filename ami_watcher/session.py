@@ -33,6 +33,7 @@ from ami_watcher.errors import (
     AmiUnreachable,
     LinkLost,
     ListIncomplete,
+    LoginInUse,
     LoginRefused,
     NotAmi,
     PrivilegeMissing,
@@ -150,6 +151,11 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             )
         except (ActionRefused, PrivilegeMissing) as error:
             said = getattr(error, "said", "Permission denied")
+            if said == "Login Already In Use":
+                raise LoginInUse(
+                    f"'{printable(username)}' is logged in at {self.address} already, and manager.conf allows no "
+                    "second login. Write allowmultiplelogin = yes, then: asterisk -rx 'manager reload'"
+                ) from error
             raise LoginRefused(
                 f"Asterisk at {self.address} refused the login of '{printable(username)}' ({printable(said)}). "
                 f"Compare its secret with [{printable(username)}] in manager.conf, and permit, deny and acl there with "

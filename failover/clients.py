@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.connecting import Where
 from ami_watcher.contact import CONTACT_LISTS, Contact, contacts_from
 from ami_watcher.errors import ActionRefused, ListIncomplete, PrivilegeMissing
 from ami_watcher.exchange import Exchange
 from ami_watcher.inventory import FRESH_S, Missing, missing
+from ami_watcher.one_login import opened
 from ami_watcher.session import Session
 from failover.errors import FailoverError
 from failover.here import Here
@@ -85,7 +85,7 @@ def look(here: Here) -> Clients:
     if export is None:
         raise NoInventory(why)
     secret = read_secret(here.places, here.asterisk.ami.secret_file)
-    present = asyncio.run(_present(here.asterisk.ami, secret))
+    present = asyncio.run(_present(here, secret))
     now = time.time()
     # While this machine is primary nobody is served there, however fresh that list is.
     serves = standing.look(here.places, here.machine).is_primary
@@ -95,9 +95,11 @@ def look(here: Here) -> Clients:
     return Clients(here.machine, here.peer, export.at, len(names), back, still_there, gone, now)
 
 
-async def _present(ami: Where, secret: str) -> tuple[Contact, ...]:
-    session = Session(ami, secret, wanted=(), events="off")
-    await session.open(deadline_s=LISTS_S)
+async def _present(here: Here, secret: str) -> tuple[Contact, ...]:
+    def made() -> Session:
+        return Session(here.asterisk.ami, secret, wanted=(), events="off")
+
+    session = await opened(made, here.places, deadline_s=LISTS_S)
     found: list[Contact] = []
     try:
         for action in CONTACT_LISTS:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from ami_watcher.errors import AmiError
 from ami_watcher.expected import Wanted, resolved, to_resolve, wanted
 from ami_watcher.lists import Lists, lists_of
+from ami_watcher.one_login import opened
 from ami_watcher.session import Session
 from host.places import Places
 from localized import reload
@@ -41,6 +42,7 @@ class Watch:
         Raises:
             SecretUnusable: that of the AMI user.
         """
+        self._places = places
         self._machine = machine
         self.asterisk: Asterisk = pair.asterisk_on(machine)
         side: Literal["primary", "standby"] = "primary" if role is Role.PRIMARY else "standby"
@@ -107,11 +109,14 @@ class Watch:
             told: set at each change of a registration; Asterisk tells nobody without `read = system`.
         """
         events, names = ("off", ()) if told is None else ("system", ("Registry",))
-        session = Session(self.asterisk.ami, self._secret, wanted=names, events=events)
-        if told is not None:
-            session.register_event("Registry", lambda *_: told.set())
-        await session.open(deadline_s=self.asterisk.reload_deadline_s)
-        return session
+
+        def made() -> Session:
+            session = Session(self.asterisk.ami, self._secret, wanted=names, events=events)
+            if told is not None:
+                session.register_event("Registry", lambda *_: told.set())
+            return session
+
+        return await opened(made, self._places, deadline_s=self.asterisk.reload_deadline_s)
 
     async def until_settled(
         self, store: Store, generation: Generation, progress: Progress, *, reloaded: Iterable[str] = ()

@@ -85,7 +85,7 @@ def registrations(here: Here, *, deadline_s: float = LISTS_S) -> tuple[Lists | N
     """The lists of outbound registrations; or None, and why they cannot be read."""
     try:
         secret = read_secret(here.places, here.asterisk.ami.secret_file)
-        return asyncio.run(read_registrations(here.asterisk.ami, secret, deadline_s=deadline_s)), ""
+        return asyncio.run(read_registrations(here.asterisk.ami, secret, deadline_s=deadline_s, places=here.places)), ""
     except (AmiError, SecretUnusable) as error:
         return None, str(error)
 

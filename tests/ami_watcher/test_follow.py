@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from ami_watcher.errors import LoginInUse
 from ami_watcher.expected import Wanted
 from ami_watcher.follow import Follower
+from ami_watcher.lists import read_registrations
+from ami_watcher.one_login import wanted_now
 from ami_watcher.settings import Settings
 from ami_watcher.snapshot import Change, LinkState, Snapshot
 from host.errors import UsageError
+from host.places import Places
 from lab.ami_standin import Action, AmiStandin, Connection
 from pair.machine import Ami
 from tests.ami_watcher.until import until
@@ -65,6 +71,7 @@ async def following(
     settings: Settings = QUICK,
     username: str = "hotstandby",
     may: str | None = None,
+    give_way: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Followed]:
     follower = Follower(
         "boston",
@@ -74,6 +81,7 @@ async def following(
         role="primary",
         settings=settings,
         may_register=lambda: may,
+        give_way=give_way,
     )
     followed = Followed(follower)
     stop = asyncio.Event()
@@ -107,6 +115,42 @@ async def test_it_reads_everything_and_says_that_it_is_synced() -> None:
         assert followed.changes("link") == [("boston", "connecting", "logged in"), ("boston", "logged in", "synced")]
         await until(lambda: followed.snapshot.contacts)
         assert {contact.name for contact in followed.snapshot.contacts} == {"better", "carrier", "metro"}
+
+
+async def test_the_only_login_that_is_allowed_is_lent_to_whoever_needs_it(tmp_path: Path) -> None:
+    """allowmultiplelogin = no: a promotion must read its lists while the watcher runs, and the watcher comes back."""
+    places = Places(tmp_path, tmp_path, tmp_path)
+
+    async def one_login(connection: Connection, action: Action) -> None:
+        lines: tuple[str, ...] = ("Response: Success", "ActionID: recorded", "Message: Authentication accepted")
+        if any(other.user for other in asterisk.connections if other is not connection):
+            connection.send([("Response: Error", "ActionID: recorded", "Message: Login Already In Use")], action)
+            connection.cut()
+            return
+        connection.user = action["Username"]
+        connection.send([lines], action)
+
+    async with AmiStandin("16") as asterisk:
+        asterisk.handlers["Login"] = one_login
+        ami = Ami(port=asterisk.port)
+        async with following(asterisk, give_way=lambda: wanted_now(places)) as followed:
+            await until(lambda: followed.link_is(LinkState.SYNCED))
+            with pytest.raises(LoginInUse, match="allowmultiplelogin"):
+                await read_registrations(ami, asterisk.secret, deadline_s=2.0)
+            lists = await read_registrations(ami, asterisk.secret, deadline_s=5.0, places=places)
+            assert {one.username for one in lists.registrations} >= {"5551000"}
+            await until(lambda: followed.link_is(LinkState.SYNCED), deadline_s=20.0)
+            assert not wanted_now(places)
+
+
+def test_a_wish_for_the_login_ends_by_itself(tmp_path: Path) -> None:
+    places = Places(tmp_path, tmp_path, tmp_path)
+    assert not wanted_now(places)
+    wish = tmp_path / "ami-login-wanted"
+    for after_s, wanted in ((5.0, True), (-1.0, False), (3600.0, False)):  # the last one: a clock that was set
+        wish.touch()
+        os.utime(wish, (time.time() + after_s,) * 2)
+        assert wanted_now(places) is wanted
 
 
 async def test_what_is_shown_is_on_the_clock_of_the_wall() -> None:
