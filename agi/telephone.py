@@ -20,6 +20,8 @@ SPELLINGS: Final[tuple[Spelling, ...]] = get_args(Spelling)
 _LOOKS: Final = re.compile(r"[+(]{0,2}[0-9][0-9 ()./-]{1,30}")
 """A number and nothing else: no letters (phonenumbers would read 1-800-FLOWERS), no control characters."""
 _CONTEXT: Final = re.compile(r"\+[0-9][0-9 ()./-]{0,20}")
+_SHORTEST: Final = 7
+"""Digits, without a +, below which a number of the region has to be one that exists."""
 _LONGEST: Final = 300
 """Characters of a number with its parameters."""
 
@@ -94,6 +96,9 @@ def _parsed(text: str, region: str | None) -> PhoneNumber | None:
     except phonenumbers.NumberParseException:
         return None
     possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    # Where a country's numbers may be of any length, an extension would pass for one of them: 12345 for +49 12345.
+    if possible and "+" not in text and sum(map(str.isdigit, text)) < _SHORTEST:
+        possible = phonenumbers.is_valid_number(number)
     return number if possible else None  # a number without its area code is not one of a country's
 
 

@@ -19,6 +19,7 @@ from host.printable import printable
 
 END: Final = b"\r\n\r\n"
 WRONG_END: Final = re.compile(rb"\r\n\n(?=(?:Event|Response): )")
+LATE_BEGINNINGS: Final = (b"\r\nEvent: ", b"\r\nResponse: ")
 GREETING: Final = b"Asterisk Call Manager/"
 LONGEST_GREETING: Final = 256
 """Bytes. Asterisk's is 29; more without a line end is not AMI."""
@@ -107,6 +108,9 @@ class Wire:
             self._held = bytearray()
         parts = data.split(END)
         rest = parts.pop()
+        if data[:2] == b"\r\n" or END + b"\r\n" in data:
+            # Some modules send an empty line too many behind an event.
+            parts = [part[2:] if part.startswith(LATE_BEGINNINGS) else part for part in parts]
         if b"\r\n\n" in data:
             parts = [piece for part in parts for piece in WRONG_END.split(part)]
         wanted = self._wanted

@@ -23,6 +23,12 @@ from agi.telephone import SPELLINGS, Spelling, canonical, spellings
         ("089/12345678", "DE", "+498912345678"),
         ("5551212", "US", "5551212"),  # no area code: nobody's number but ours
         ("201", "US", "201"),  # an extension
+        ("201", "DE", "201"),  # there too, where numbers have any length
+        ("12345", "DE", "12345"),
+        ("+4912345", "DE", "+4912345"),
+        ("888", "FR", "888"),
+        ("020-88888888", "CN", "+862088888888"),
+        ("004933435884444", "DE", "+4933435884444"),
         ("4155551212", None, "4155551212"),
         ("+14155551212", None, "+14155551212"),
         ("", "US", None),
@@ -134,6 +140,10 @@ def test_a_number_with_its_country_code_is_found_from_everywhere(caller: str, re
         ("+39 06 1234 5678", "DE", ("local",), ()),
         ("+14155551212", None, ("e164", "digits"), ("+14155551212", "14155551212")),
         ("5559000;npdi", "US", ("e164", "local"), ("5559000",)),
+        ("12345", "DE", ("e164", "local"), ("12345",)),  # an extension, and nobody's +49 12345
+        ("+1 866 539 1234", "CN", ("e164", "local"), ("+18665391234",)),  # not the mobile 186 6539 1234
+        ("06 12341234", "NL", ("e164",), ("+31612341234",)),
+        ("+31 6 12341234", "NL", ("national",), ("06 12341234",)),
     ],
 )
 def test_a_spelling_without_a_country_is_for_numbers_of_the_region(

@@ -219,3 +219,24 @@ def test_a_message_that_ends_with_cr_lf_lf_swallows_none(pieces: int) -> None:
     names = [one.event_name or one.get("Response") for one in found if isinstance(one, Message)]
     complete = "CoreShowChannelMapComplete"
     assert names == [complete, "Success", "X", complete, complete, "Success"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        # One empty line too many, or two, behind a message: no message of its own.
+        (b"Event: TestEvent\r\nChannel: x\r\n\r\n\r\nEvent: VarSet\r\nValue: 0\r\n\r\n", ["x", "0"]),
+        (b"Event: DongleNewSMS\r\nMessage: x\r\n\r\n\r\n\r\nEvent: VarSet\r\nValue: 0\r\n\r\n", ["x", "0"]),
+        # A header without a blank, and without a value.
+        (b"Event: RTCPSent\r\nReportBlock:\r\nDLSR: 0.0\r\n\r\n", ["0.0"]),
+        # A line that is no header.
+        (b"Event: ReceivedSMS\r\nContent: x\r\n--END SMS EVENT--\r\n\r\n", ["x"]),
+        # A line that ends with LF alone: what follows is part of its value, and no header of what comes after is lost.
+        (b"Event: Agents\r\nCallStarted: 14\nLoggedInTime: 13\r\nChannel: x\r\n\r\n", ["x"]),
+    ],
+)
+def test_what_modules_send_against_the_protocol_is_read_as_far_as_it_goes(stream: bytes, expected: list[str]) -> None:
+    wire = Wire()
+    found = wire.feed(b"Asterisk Call Manager/5.0.4\r\n" + stream)
+    whole: list[dict[str, str]] = [dict(one) for one in found if isinstance(one, Message) and one.event_name]
+    assert [list(one.values())[-1] for one in whole] == expected

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 import ami_watcher.kick
-from ami_watcher.errors import AmiUnreachable, PrivilegeMissing
+from ami_watcher.errors import AmiUnreachable, LoginInUse, PrivilegeMissing
 from ami_watcher.lists import read_registrations
+from ami_watcher.one_login import wanted_now
 from ami_watcher.session import Session
 from ami_watcher.snapshot import LinkState
+from host.places import Places
 from lab import Release, World
 from lab.ami_recording import write_registrations
 from lab.ami_relay import AmiRelay
@@ -221,6 +223,32 @@ async def test_the_least_privileges_are_enough_to_kick_and_no_more(world: World,
         with pytest.raises(PrivilegeMissing, match="may not do Command"):
             await session.action("Command", ("Command", "core show version"), deadline_s=5.0)
         await session.close()
+
+
+async def test_where_one_login_is_allowed_a_promotion_borrows_the_watchers(
+    world: World, release: Release, tmp_path: Path
+) -> None:
+    places = Places(tmp_path, tmp_path, tmp_path)
+    await do(write_registrations, world.boston, release)
+    config = world.boston.path("/etc/asterisk/manager.conf").read_text()
+    # A user that is loaded keeps what [general] said when it came; its own setting is read at each reload.
+    for_user = "writetimeout = 5000\nallowmultiplelogin = {}\n".format
+    config = config.replace("writetimeout = 5000\n", for_user("yes"), 1)
+    one = config.replace(for_user("yes"), for_user("no"), 1)
+    world.boston.write("/etc/asterisk/manager.conf", one, mode=0o640, group="asterisk")
+    await do(world.boston.asterisk, "manager reload")
+    try:
+        async with watching(world, world.boston, release, give_way=lambda: wanted_now(places)) as watched:
+            await until(lambda: watched.link is LinkState.SYNCED, deadline_s=20.0)
+            ami = Ami(port=watched.relay.port)
+            with pytest.raises(LoginInUse, match="allowmultiplelogin = yes"):
+                await read_registrations(ami, AMI_SECRET, deadline_s=5.0)
+            lists = await read_registrations(ami, AMI_SECRET, deadline_s=5.0, places=places)
+            assert lists.version.startswith(release)
+            await until(lambda: watched.link is LinkState.SYNCED, deadline_s=40.0)
+    finally:
+        world.boston.write("/etc/asterisk/manager.conf", config, mode=0o640, group="asterisk")
+        await do(world.boston.asterisk, "manager reload")
 
 
 async def test_a_real_asterisk_is_reached_over_tls_and_by_its_name_alone(

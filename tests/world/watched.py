@@ -121,7 +121,13 @@ def own_words(machine: Machine) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def watching(
-    world: World, machine: Machine, release: Release, *, trunks: Iterable[str] = TRUNKS, **settings: Any
+    world: World,
+    machine: Machine,
+    release: Release,
+    *,
+    trunks: Iterable[str] = TRUNKS,
+    give_way: Callable[[], bool] = lambda: False,
+    **settings: Any,
 ) -> AsyncIterator[Watched]:
     """Follows a machine, which has `release`, until the block ends; then it must end within two seconds."""
     async with AmiRelay(machine) as relay:
@@ -133,6 +139,7 @@ async def watching(
             role="primary",
             settings=replace(SETTINGS, **settings),
             may_register=lambda: None,
+            give_way=give_way,
         )
         watched = Watched(follower, world, machine, relay)
         stop = asyncio.Event()
