@@ -220,16 +220,16 @@ def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) ->
     for side in overview.sides:
         if answering := [one for one in pair.trunks if trunk_state(overview, one, side).startswith("ANSWERS")]:
             return f"{side.name} answers the calls of {', '.join(answering)} as standby; there, type: failover check"
+    standbys = [(name, status) for name, status in statuses.items() if status is not None and status.role == "standby"]
+    for name, status in standbys:
+        looked = _looked(status)
+        if looked is not None and looked.exit not in (0, 5):
+            return f"{name} is NOT ready: {', '.join(looked.names[:4])}; there, type: failover ready"
     if waiting:
         return f"see to what waits: {', '.join(waiting)}; the same promote again looks anew at all but a person's word"
-    for name, status in statuses.items():
-        if status is None or status.role != "standby":
-            continue
-        looked = _looked(status)
-        if looked is None:
+    for name, status in standbys:
+        if _looked(status) is None:
             return f"nobody looked whether {name} could take over; there, type: failover ready"
-        if looked.exit not in (0, 5):
-            return f"{name} is NOT ready: {', '.join(looked.names[:4])}; there, type: failover ready"
     return NOTHING
 
 

@@ -101,7 +101,9 @@ def test_there_and_back_with_a_stay_in_which_the_calls_land_there(world: World) 
     assert report["sentence"].startswith("boston to dallas and back")
     assert [leg["machine"] for leg in report["legs"]] == ["dallas", "boston"]
     for leg in report["legs"]:
-        assert [one["step"] for one in leg["steps"]] == ["fence", "localize", "dns", "carrier-acme", "proof"]
+        steps = [one["step"] for one in leg["steps"]]
+        assert (steps[:2], steps[-1]) == (["fence", "localize"], "proof")
+        assert sorted(steps[2:-1]) == ["carrier-acme", "dns"]  # side by side
         assert [one["progress"] for one in leg["steps"] if one["step"] in ("fence", "dns")] == ["verified"] * 2
         assert 0 < leg["moved_s"] <= leg["seconds"]
         assert all(one["usual_s"] is None for one in leg["steps"])
