@@ -24,13 +24,15 @@ class Difference:
     Attributes:
         name: of the fact, or of a group of them.
         here, there: what each machine has.
-        matters: False where it is only not known.
+        matters: False where it is only not known, or may differ.
+        unknown: it could not be compared, which is never as good as the same.
     """
 
     name: str
     here: str
     there: str
     matters: bool = True
+    unknown: bool = False
 
 
 def differences(
@@ -53,7 +55,9 @@ def of_secrets(found: Secrets) -> tuple[Difference, ...]:
         for path in found.differ
     ]
     unread = [Difference(f"secret: {path}", "not readable on", "one of the two") for path in found.unread]
-    unknown = [Difference("secrets", found.unknown, "not compared", matters=False)] if found.unknown else []
+    unknown = (
+        [Difference("secrets", found.unknown, "not compared", matters=False, unknown=True)] if found.unknown else []
+    )
     return (*differ, *unread, *unknown)
 
 
@@ -63,7 +67,7 @@ def _single(here: Mapping[str, str], there: Mapping[str, str]) -> Iterator[Diffe
         if ": " in name or one == other:
             continue
         if one.startswith(UNKNOWN) or other.startswith(UNKNOWN):
-            yield Difference(name, one, other, matters=False)
+            yield Difference(name, one, other, matters=False, unknown=True)
         else:
             yield Difference(name, one or "none", other or "none")
 

@@ -56,7 +56,7 @@ def _print(machine: str, found: list[Finding]) -> None:
         f"{machine}: {counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, "
         f"{counts[Level.UNSEEN]} to look at yourself, {len(RULES)} rules"
     )
-    mend = any(one.level is not Level.UNSEEN for one in found)
-    click.echo(
-        "next     mend what is listed, from the top; then again: failover check" if mend else "next     nothing to do"
-    )
+    if any(one.level is not Level.UNSEEN for one in found):
+        click.echo("next     mend what is listed, from the top; then again: failover check")
+    else:
+        click.echo("next     look yourself at what is UNSEEN" if found else "next     nothing to do")

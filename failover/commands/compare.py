@@ -26,7 +26,7 @@ def command(here: Here, as_json: bool) -> None:
     """Show what differs between the machines and should not: versions, modules, codecs, dialplan, endpoints, queues and
     their members, mailboxes, call forwards, secrets (told apart, never told), time zone, clock.
 
-    Exit 0: nothing; 5: something differs; 1: the peer could not be asked.
+    Exit 0: nothing; 5: something differs, or could not be compared; 1: the peer could not be asked.
     """
     peer = Peer(here)
     with ThreadPoolExecutor(3) as pool:
@@ -45,7 +45,7 @@ def command(here: Here, as_json: bool) -> None:
         click.echo(json.dumps({**document, "differences": [asdict(one) for one in found]}, indent=2))
     else:
         _print(here, found, len({*ours.result(), *theirs.facts}))
-    sys.exit(int(Exit.DEGRADED if any(one.matters for one in found) else Exit.DONE))
+    sys.exit(int(Exit.DEGRADED if any(one.matters or one.unknown for one in found) else Exit.DONE))
 
 
 def _print(here: Here, found: tuple[Difference, ...], compared: int) -> None:
@@ -59,7 +59,7 @@ def _print(here: Here, found: tuple[Difference, ...], compared: int) -> None:
         out.print(table)
     count = "nothing differs" if not found else f"{len(found)} differ"
     out.print(f"{compared} facts compared, {count}")
-    mend = any(one.matters for one in found)
+    mend = any(one.matters or one.unknown for one in found)
     out.print(
         "next     make them the same, or be sure that it does not matter; then again: failover compare"
         if mend

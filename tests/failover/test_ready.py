@@ -225,7 +225,7 @@ def test_what_differs_is_told_once(there: dict[str, str], clock_s: float, names:
 
 def test_what_is_not_known_is_no_difference_that_matters() -> None:
     told = differences({"time zone": "UTC"}, {"time zone": "unknown: no answer"}, clock_s=0.0, now=0.0)
-    assert [one.matters for one in told] == [False]
+    assert [(one.matters, one.unknown) for one in told] == [(False, True)]
 
 
 def test_asterisk_lists_are_read_as_it_prints_them() -> None:
