@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -201,15 +200,13 @@ def _remember(loaded: Loaded, generation: Generation, found: Comparison, said: S
 
 
 def _look(watch: Watch) -> AsteriskLog:
-    """Asks Asterisk whether it answers, and meanwhile where it writes its log.
+    """Asks Asterisk whether it answers, and where it writes its log.
 
     Raises:
         AsteriskUnreachable
     """
-    with ThreadPoolExecutor(1) as beside:
-        log = beside.submit(AsteriskLog, watch.asterisk)
-        watch.look_before()
-        return log.result()
+    watch.look_before()
+    return AsteriskLog(watch.asterisk)
 
 
 def _stays(places: Places, role: Role) -> str:
