@@ -304,7 +304,7 @@ def _record(path: Path, entry: Entry, place: _Place) -> Record:
 
 
 def _kind(word: bytes) -> str:
-    text = word.decode("latin-1").upper()
+    text = word.upper().decode("latin-1")  # letters of ASCII alone
     try:
         return dns.rdatatype.to_text(dns.rdatatype.from_text(text)) if text.startswith("TYPE") else text
     except (dns.exception.DNSException, ValueError):
@@ -313,12 +313,11 @@ def _kind(word: bytes) -> str:
 
 def _generated(path: Path, entry: Entry, origin: dns.name.Name) -> Generated:
     """$GENERATE range lhs [ttl] [class] type rhs; what it makes is known to BIND alone."""
-    words = [token.text.decode("latin-1") for token in entry.tokens]
-    left = _MADE.sub("*", words[2]) if len(words) > 2 else "*"
-    kinds = [_kind(word.encode("latin-1")) for word in words[3:-1]]
-    kinds = [kind for kind in kinds if kind.encode("latin-1") not in _CLASSES and not _TTL.fullmatch(kind.encode())]
+    words = [token.text for token in entry.tokens]
+    left = _MADE.sub("*", words[2].decode("latin-1")) if len(words) > 2 else "*"
+    kinds = [word for word in words[3:-1] if word.upper() not in _CLASSES and not _TTL.fullmatch(word)]
     names = _name(Token(left.encode("latin-1"), 0, 0), origin, path, entry)
-    return Generated(path, entry.line, names, kinds[0] if kinds else "")
+    return Generated(path, entry.line, names, _kind(kinds[0]) if kinds else "")
 
 
 def _name(token: Token, origin: dns.name.Name, path: Path, entry: Entry) -> dns.name.Name:

@@ -201,3 +201,9 @@ def test_a_generate_with_any_number_of_numbers_is_compared_in_no_time() -> None:
     many = b"$GENERATE 1-2 a" + b"$a" * 25 + b" A 192.0.2.1\n$GENERATE 1-2 x" + b"${" * 5000 + b" A 192.0.2.1\n"
     with pytest.raises(ZoneFileUnclear, match=r"GENERATE|is not a name"):
         edited({MAIN: head + many}, {("a" * 60, "A"): frozenset({"192.0.2.12"})})
+
+
+def test_letters_that_are_not_ascii_are_no_type_and_no_class() -> None:
+    head = b"$TTL 1h\n@ SOA ns host 10 1 2 3 4\n NS ns\n"
+    zone = read_zone(MAIN, "acme.example", lambda _: head + b"$GENERATE 1-2 a$ \xff\xb5 A x\nb \xff\xb5 A x\n")
+    assert zone.generated[0].kind == zone.records[-1].kind == "\xff\xb5"
