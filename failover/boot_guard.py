@@ -168,7 +168,9 @@ def guard(here: Here) -> Verdict:
         if too_much and not _swapped(here, Role.DNS_SECONDARY):
             why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
             verdict = replace(verdict, why=why)
-        elif too_much and (_zone_is_old(here, said, own.served) or (peer is not None and peer.dns_role == "primary")):
+        elif too_much and (
+            zone_is_old(here.machine, said, own.served) or (peer is not None and peer.dns_role == "primary")
+        ):
             _distrust_own_zone(here)
         fenced.lift(here.places)
     except OSError as error:
@@ -185,11 +187,11 @@ def _may_be_dns_primary(here: Here) -> bool:
     return role == "primary" or (role == "unknown" and dns is not None and dns.primary is None)
 
 
-def _zone_is_old(here: Here, said: Sequence[Said], served: int) -> bool:
+def zone_is_old(machine: str, said: Sequence[Said], served: int) -> bool:
     """Whether another name server tells a later promotion than the one that our zone dates from: then there is a newer
     one to have, also where the peer itself cannot be asked."""
     told = {one.server: one.role for one in said if one.role is not None}
-    return later(here.machine, served, told) is not None
+    return later(machine, served, told) is not None
 
 
 def _distrust_own_zone(here: Here) -> None:

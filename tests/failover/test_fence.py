@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from failover.boot_guard import decide
+from failover.boot_guard import decide, zone_is_old
 from failover.dns.public_role import PublicRole, Said
 from failover.fence import CutOff, judge
 from failover.journal.recovery import Fence as Proof
@@ -116,6 +116,22 @@ def test_a_number_that_nobody_here_knows_of_makes_no_primary_and_is_given_to_nob
     far = (says("ns3", "dallas", 5_000),)
     assert not decide("dallas", far, STANDBY, known=7).primary
     assert decide("dallas", far, status(epoch=5_000, served=4_999), known=7).primary  # the peer knows of it
+
+
+@pytest.mark.parametrize(
+    ("said", "old"),
+    [
+        ((says("ns3", "boston", 8),), True),  # the peer itself need not be reached
+        ((says("ns3", "boston", 7),), False),  # the promotion that its zone dates from, or an earlier one
+        ((says("ns3", "dallas", 8),), False),  # its own
+        ((says("ns3", None, answered=False),), False),
+        ((says("ns3", "boston", 999_999_999_999),), False),  # made up
+    ],
+)
+def test_a_machine_that_starts_distrusts_its_zone_where_another_server_has_a_newer_one(
+    said: tuple[Said, ...], old: bool
+) -> None:
+    assert zone_is_old("dallas", said, 7) is old
 
 
 @pytest.mark.parametrize(
