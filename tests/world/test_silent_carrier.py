@@ -67,7 +67,7 @@ def until_all_held(world: World, deadline_s: float = WITHIN_S) -> float:
     while not all_held(world):
         waited = time.monotonic() - begun
         assert waited < deadline_s, world.boston.asterisk("pjsip show registrations")
-        time.sleep(0.2)
+        time.sleep(0.4)
     return time.monotonic() - begun
 
 
@@ -127,7 +127,7 @@ def test_every_trunk_is_held_after_any_silence(
 ) -> None:
     toml = world.boston.path("/etc/hotstandby/pair.toml")
     toml.write_text(toml.read_text().replace(DEADLINE, ""))
-    for silent_s in (0, 2, 5, 15, 31, 34, 36, 45, 60, 90, 130):
+    for silent_s in (0, 3, 15, 31, 34, 60, 130):
         for typed in range(4):
             took = silent_once(world, phase, float(silent_s), typed, watcher=watcher)
             record_property(f"silent {silent_s} s, typed {typed} times", round(took, 1))
