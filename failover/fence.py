@@ -144,6 +144,7 @@ class FenceStep:
         able: Callable[[], Sequence[str]] = tuple,
         gives_back: Callable[[], bool] = lambda: False,
         command: str = "promote",
+        make_ready: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         """
@@ -159,6 +160,7 @@ class FenceStep:
                 what the plan has seen is no longer fresh.
             gives_back: whether this machine provably serves nothing, so that the peer may be asked to serve again.
             command: that was typed, for who shall type it again.
+            make_ready: what to do just before the peer is asked, while it still serves.
         """
         self._here = here
         self._epoch = epoch
@@ -175,6 +177,8 @@ class FenceStep:
         self._able = able
         self._gives_back = gives_back
         self._reply = Reply.LOST if asked_before else Reply.NOT_ASKED
+        self._make_ready = make_ready
+        self._proven_at: float | None = None
         self._shown = ""
         self.parting = ""
         """What is left to do at the peer: after `undo` who serves now; else what its demotion has ended."""
@@ -260,6 +264,7 @@ class FenceStep:
 
     def _ask(self) -> Reply:
         """Has the peer demote itself; what came of it."""
+        self._make_ready()
         try:
             done = self._peer.demote(self._epoch)
         except PeerRefused as error:
@@ -277,6 +282,7 @@ class FenceStep:
             self.parting = f"{name}'s Asterisk had to be killed; to have a standby again, type there: {START}"
         if done.proven:
             self._shown = f"{self._peer.name} demoted itself: {done.words}"
+            self._proven_at = clock.boottime()
             return Reply.PROVEN
         self._failed = f"{self._peer.name} tried to demote itself: {done.words}."
         return Reply.TRIED
@@ -296,6 +302,10 @@ class FenceStep:
             Refused: it provably serves, or it is not proven down and was not asked: nothing changed.
             StoppedHalfway: it may have demoted itself, and cannot be seen to have.
         """
+        if self._proven_at is not None and clock.boottime() - self._proven_at < ANSWERED_S:
+            # Its own lists, read after its reload, and it takes no right of this promotion any more (claim.promise).
+            # Asked once more it would say the same half a second later, and callers wait.
+            return self._shown
         while True:
             looked = self._look()
             found = judge(looked, verified(self._here, self._epoch), self._word)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-from failover.demotion import demotion
+from failover.demotion import demotion, drain
 from failover.errors import LeftOpen, NotProven
 from failover.here import HOSTS, Here
 from failover.journal.entry import Json
 from failover.standing import fenced, proven, right, standing
+from host.errors import HotstandbyError
 from host.exits import Exit
-from localized.activate import Outcome, activate, activate_unseen
+from localized.activate import Looked, Outcome, activate, activate_unseen, look_ahead
 from localized.errors import AsteriskUnreachable
 from localized.generations import Store
 from localized.prepare import Prepared, prepare_or_last
 from localized.role import Role
 from pair import SecretUnusable
+
+TAKE_S: Final = 30
+"""Seconds for which the gate here is held open: a demotion over there takes one or two."""
 
 
 class TrunkMissing(LeftOpen):
@@ -79,11 +85,28 @@ class LocalizeStep:
         self._hosts = hosts
         self._outcome: Outcome | None = None
         self._unseen = ""
+        self._looked: Looked | None = None
 
     @property
     def deadline_s(self) -> float:
         """Seconds for apply and verify together."""
         return self._here.asterisk.reload_deadline_s + self._here.asterisk.register_deadline_s + 10.0
+
+    def make_ready(self) -> None:
+        """What can be done while the peer still serves, so that callers do not wait for it: the files rendered,
+        Asterisk looked at, and the gate opened for calls by address, which the peer refuses from its demotion on.
+
+        Both gates are open for a moment: each machine answers until the other one does, and what is held open ends by
+        itself. What cannot be done here is done, or refused, when the step's turn comes.
+        """
+        here = self._here
+        if any(not trunk.register_ for trunk in here.pair.trunks.values()):
+            with contextlib.suppress(HotstandbyError):
+                drain.hold(here, drain.Gate.TAKE, TAKE_S)
+        with contextlib.suppress(HotstandbyError, OSError):
+            if self._prepared is None:
+                self._prepared = prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
+            self._looked = look_ahead(here.places, here.pair, here.machine, Role.PRIMARY)
 
     def check(self) -> bool:
         """Never: an activation that is already so changes nothing, and what it looks at is the proof."""
@@ -112,7 +135,9 @@ class LocalizeStep:
         right.grant(here.places, here.machine, self._epoch, self._reason)
         fenced.lift(here.places)
         try:
-            self._outcome = activate(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)
+            self._outcome = activate(
+                here.places, here.pair, here.machine, prepared, hosts_file=self._hosts, looked=self._looked
+            )
         except (AsteriskUnreachable, SecretUnusable) as unseen:
             if not self._alone:
                 raise
@@ -120,6 +145,10 @@ class LocalizeStep:
             # of it is said to be unseen.
             self._outcome = activate_unseen(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)
             self._unseen = str(unseen)
+        if self._looked is not None:
+            # As primary the gate is open anyway; soon standby again, it shall be shut.
+            with contextlib.suppress(HotstandbyError):
+                drain.hold(here, drain.Gate.TAKE, 0)
 
     def verify(self) -> str:
         """What Asterisk's own lists showed.

@@ -15,6 +15,7 @@ import sys
 import syslog
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -208,10 +209,12 @@ def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
         log(here.places, words)
         return Refusal(reason=words), False
     log(here.places, f"{who} asks for: demote {wanted.epoch}")
-    with held():
+    with held(), ThreadPoolExecutor(1) as beside:
         _give_way(here, wanted.epoch)
+        # Side by side: callers wait until the answer is out.
+        dns = beside.submit(_stood_down_in_dns, here)
         done = demotion.demote(here, f"{here.peer} asked for it over ssh, for its promotion {wanted.epoch}")
-    said = _stood_down_in_dns(here)
+        said = dns.result()
     log(here.places, "; ".join(part for part in (done.words, said) if part))
     return (
         Demoted(

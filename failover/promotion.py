@@ -167,6 +167,7 @@ def steps(
         able=lambda: able.unable(here),
         gives_back=lambda: localize.serves_nothing,
         command=asked.command,
+        make_ready=localize.make_ready,
     )
     found = [Planned(fence, OnFailure.UNDO), Planned(localize, OnFailure.UNDO)]
     if here.pair.dns is not None:

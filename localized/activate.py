@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -43,14 +44,18 @@ from localized.working import working
 from pair import Pair
 
 RESTART_FILE: Final = "asterisk/pjsip-address.conf"
+LOOKED_S: Final = 15.0
+"""Seconds for which a look ahead counts: a demotion takes one or two, and callers wait when it is over."""
 
 __all__ = [
     "MODULES",
     "Halfway",
+    "Looked",
     "Outcome",
     "activate",
     "activate_unseen",
     "forget_loaded",
+    "look_ahead",
     "needs_restart",
     "reload_active",
 ]
@@ -62,6 +67,38 @@ class Halfway(LocalizedError):
     exit_code = Exit.HALFWAY
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Asterisk as it was seen: it answers on both of its sides, and has the modules that a role needs.
+
+    Attributes:
+        role: that role.
+        watch: what has looked.
+        log: where Asterisk writes, from then on.
+        at: when, seconds on the monotonic clock.
+    """
+
+    role: Role
+    watch: Watch
+    log: AsteriskLog
+    at: float
+
+    def fresh(self, role: Role) -> bool:
+        """Whether an activation of a role may go by it."""
+        return role is self.role and time.monotonic() - self.at < LOOKED_S
+
+
+def look_ahead(places: Places, pair: Pair, machine: str, role: Role) -> Looked:
+    """Looks at Asterisk for an activation that follows as soon as the other machine has let go.
+
+    Raises:
+        AsteriskUnreachable, SecretUnusable
+    """
+    watch = Watch(places, pair, machine, role)
+    at = time.monotonic()
+    return Looked(role, watch, _look(watch), at)
+
+
 def activate(
     places: Places,
     pair: Pair,
@@ -70,6 +107,7 @@ def activate(
     *,
     asterisk: bool = True,
     hosts_file: Path | None = None,
+    looked: Looked | None = None,
     progress: Progress = lambda _: None,
 ) -> Outcome:
     """Swaps to a prepared generation, reloads what changed, and verifies; a primary's right is proven just before.
@@ -77,6 +115,7 @@ def activate(
     Args:
         asterisk: False: swap alone, for a machine whose Asterisk is known not to run.
         hosts_file: /etc/hosts, to hold our block; None leaves it alone.
+        looked: Asterisk as it was seen a moment ago (`look_ahead`), while callers were not waiting yet.
         progress: told what is being waited for.
 
     Raises:
@@ -85,7 +124,7 @@ def activate(
         LockHeld: another process is at it, for longer than prepare.BUSY_S.
     """
     with working(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
-        return _activate(places, pair, machine, prepared, asterisk, hosts_file, progress)
+        return _activate(places, pair, machine, prepared, asterisk, hosts_file, looked, progress)
 
 
 def activate_unseen(
@@ -100,7 +139,7 @@ def activate_unseen(
     settings = pair.asterisk_on(machine)
     reload.wait_until_booted(settings)
     with working(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
-        outcome = _activate(places, pair, machine, prepared, False, hosts_file, lambda _: None)
+        outcome = _activate(places, pair, machine, prepared, False, hosts_file, None, lambda _: None)
         store = Store(places)
         modules = {module for file in prepared.generation.files().values() if (module := file["reload"])}
         touch(store, prepared.generation, modules)
@@ -126,6 +165,7 @@ def _activate(
     prepared: Prepared,
     asterisk: bool,
     hosts_file: Path | None,
+    looked: Looked | None,
     progress: Progress,
 ) -> Outcome:
     role = prepared.generation.role
@@ -140,9 +180,12 @@ def _activate(
         )
     outcome = Outcome(role, machine, prepared.generation.name)
     outcome.notes += [str(problem) for problem in prepared.problems]
-    watch = Watch(places, pair, machine, role) if asterisk else None
-    log = None
-    if watch is not None:
+    if asterisk and looked is not None and looked.fresh(role):
+        watch: Watch | None = looked.watch
+        log: AsteriskLog | None = looked.log
+    else:
+        watch, log = Watch(places, pair, machine, role) if asterisk else None, None
+    if watch is not None and log is None:
         progress("asking Asterisk whether it answers")
         try:
             log = _look(watch)

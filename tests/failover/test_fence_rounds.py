@@ -72,11 +72,26 @@ def carried_out(step: FenceStep) -> str:
     return step.verify()
 
 
-def test_a_peer_that_was_just_seen_to_serve_is_asked_to_demote_and_then_looked_at_once(
+def test_a_peer_that_was_just_seen_to_serve_is_asked_to_demote_and_its_own_lists_are_the_proof(
     here: Here, tmp_path: Path
 ) -> None:
+    """It has read them after its reload; asked once more it says the same half a second later, and callers wait."""
     assert "boston is standby" in carried_out(FenceStep(here, 7, seen=looked_at(SERVES)))
-    assert asked(tmp_path) == ["demote 7", "status"]
+    assert asked(tmp_path) == ["demote 7"]
+
+
+def test_what_can_be_made_ready_is_made_ready_before_the_peer_is_asked(here: Here, tmp_path: Path) -> None:
+    before: list[bool] = []
+    step = FenceStep(here, 7, seen=looked_at(SERVES), make_ready=lambda: before.append((tmp_path / "asked").exists()))
+    carried_out(step)
+    assert before == [False]
+    assert asked(tmp_path) == ["demote 7"]
+
+
+def test_a_proof_that_is_old_is_looked_at_again(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("failover.fence.ANSWERED_S", 0.0)
+    assert "boston is standby" in carried_out(FenceStep(here, 7, seen=looked_at(SERVES)))
+    assert asked(tmp_path)[-1] == "status"
 
 
 def test_that_a_peer_stands_by_is_never_taken_from_an_earlier_look(here: Here, tmp_path: Path) -> None:
