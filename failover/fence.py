@@ -265,6 +265,8 @@ class FenceStep:
     def _ask(self) -> Reply:
         """Has the peer demote itself; what came of it."""
         self._make_ready()
+        last = self._seen.status if self._seen is not None else None
+        callers_wait = last is not None and last.serves and not self._handed_back
         try:
             done = self._peer.demote(self._epoch)
         except PeerRefused as error:
@@ -282,7 +284,7 @@ class FenceStep:
             self.parting = f"{name}'s Asterisk had to be killed; to have a standby again, type there: {START}"
         if done.proven:
             self._shown = f"{self._peer.name} demoted itself: {done.words}"
-            self._proven_at = clock.boottime()
+            self._proven_at = clock.boottime() if callers_wait else None
             return Reply.PROVEN
         self._failed = f"{self._peer.name} tried to demote itself: {done.words}."
         return Reply.TRIED
