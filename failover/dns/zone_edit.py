@@ -6,6 +6,7 @@ loses its words and keeps its comment; a record too few is put after the last on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -215,7 +216,7 @@ def _soa(zone: Zone, name: str) -> Record:
     found = [record for record in zone.records if record.kind == "SOA"]
     if len(found) != 1 or found[0].owner != dns.name.from_text(name):
         raise ZoneFileUnclear(f"{zone.main} must have one SOA record, of {name}; it has {len(found)}.")
-    if len(found[0].rdata) != 7 or not found[0].rdata[2].text.isdigit():
+    if len(found[0].rdata) != 7 or not re.fullmatch(rb"[0-9]{1,10}", found[0].rdata[2].text):
         raise ZoneFileUnclear(f"{found[0].file}:{found[0].entry.line}: this SOA's serial cannot be read.")
     return found[0]
 

@@ -129,6 +129,7 @@ def test_a_text_record_is_read_and_replaced_whole() -> None:
     [
         (b"pbx A 192.0.2.11\n", "one SOA record"),
         (b"@ SOA ns host 30 1 2 3 4\n", "from 30 back to 20"),
+        (b"@ SOA ns host " + b"9" * 5000 + b" 1 2 3 4\n", "serial cannot be read"),
         (b"@ SOA ns host 10 1 2 3 4\npbx CNAME web\n", "alias"),
         (b"@ SOA ns host ( 10 1 2 3 4\n", "not closed"),
         (b'@ SOA ns host 10 1 2 3 4\nx TXT "open\n', "quote"),
