@@ -28,7 +28,7 @@ from host.errors import HotstandbyError
 from host.exits import Exit
 from host.places import Places
 from host.printable import printable
-from host.terminal import console
+from host.terminal import console, in_utf8
 from pair.model import Pair
 
 _Arguments = ParamSpec("_Arguments")
@@ -64,7 +64,13 @@ def _pair(places: Places) -> Pair:
     return active.pair
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    def main(self, *args: Any, **options: Any) -> Any:
+        in_utf8()
+        return super().main(*args, **options)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """Answers Asterisk's AGI: plain scripts that hand their calls over, and FastAGI.
 

@@ -21,7 +21,7 @@ from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.lock import Lock
 from host.places import Places
-from host.terminal import console
+from host.terminal import console, in_utf8
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,6 +32,10 @@ WATCH_S = 1.0
 
 class _Commands(click.Group):
     """Prints what went wrong on purpose as one message, and ends with its exit code."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        in_utf8()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

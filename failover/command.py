@@ -13,6 +13,7 @@ from host.brief import brief
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.printable import harmless
+from host.terminal import in_utf8
 
 
 class Subcommands(click.Group):
@@ -60,6 +61,7 @@ def group() -> None:
 def main() -> None:
     """Entry point: what we raise on purpose is one message and an exit code, never a traceback."""
     brief()
+    in_utf8()
     try:
         group(standalone_mode=True)
     except HotstandbyError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,6 +11,16 @@ from host.printable import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def in_utf8() -> None:
+    """From here on standard output and error are UTF-8, whatever the locale: programs read it, and so does the peer.
+
+    A byte that was no UTF-8 where it came from, in a file name or a synced file of Latin-1, is shown as its escape.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def console(*, stderr: bool = False) -> Console:

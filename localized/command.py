@@ -16,6 +16,7 @@ from host.brief import brief
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.places import Places
+from host.terminal import in_utf8
 from localized import activate as activation
 from localized import check, debris, report, right
 from localized.errors import NoRight, NotActivatable
@@ -265,6 +266,7 @@ def _diff(places: Places, role: Role | None, as_json: bool) -> int:
 def main() -> None:
     """The console script."""
     brief()
+    in_utf8()
     try:
         command()
     except HotstandbyError as error:
