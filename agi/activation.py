@@ -65,7 +65,7 @@ def handover_socket(places: Places, pair: Pair) -> socket.socket:
     Raises:
         UsageError: it cannot be made.
     """
-    path = places.run / "agi.sock"
+    path = places.agi_socket
     group: int | None = None
     if os.geteuid() == 0:
         try:

@@ -183,7 +183,7 @@ def check(as_json: bool, config: Path | None) -> int:
     places = Places.standard(config)
     pair = _pair(places)
     scripts = Scripts(places.config / "agi")
-    handover = _answers(places.run / "agi.sock")
+    handover = _answers(places.agi_socket)
     fastagi = _listens(pair.agi.listen, pair.agi.port)
     if as_json:
         _print_json(
@@ -201,7 +201,7 @@ def check(as_json: bool, config: Path | None) -> int:
             out.print(f"{script.name}: ready ({script.origin})", soft_wrap=True)
         for name, reason in scripts.broken.items():
             out.print(f"{name}: BROKEN: {reason}", soft_wrap=True)
-        socket_path = places.run / "agi.sock"
+        socket_path = places.agi_socket
         out.print(f"server: {'answers on' if handover else 'DOES NOT ANSWER on'} {socket_path}", soft_wrap=True)
         where = f"{pair.agi.listen} port {pair.agi.port}"
         out.print(f"FastAGI: {'listens on' if fastagi else 'DOES NOT LISTEN on'} {where}", soft_wrap=True)

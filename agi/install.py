@@ -58,9 +58,7 @@ def launcher(places: Places, *, python: str = sys.executable, interpreter: str =
     text = Path(__file__).with_name("launcher.py").read_text(encoding="utf-8")
     alone = [python, "-I", "-m", "agi.one_process", "--config", str(places.config)]
     text = text.replace("#!/usr/bin/python3 -IS", f"#!{interpreter} -IS", 1)
-    text = re.sub(
-        r"^SOCKET = .*$", lambda _: f"SOCKET = {str(places.run / 'agi.sock')!r}", text, count=1, flags=re.MULTILINE
-    )
+    text = re.sub(r"^SOCKET = .*$", lambda _: f"SOCKET = {str(places.agi_socket)!r}", text, count=1, flags=re.MULTILINE)
     text = re.sub(r"^ALONE = .*$", lambda _: f"ALONE = {alone!r}", text, count=1, flags=re.MULTILINE)
     return text.encode()
 

@@ -10,7 +10,7 @@ import _socket
 import posix
 import sys
 
-SOCKET = "/run/hotstandby/agi.sock"
+SOCKET = "/run/hotstandby/agi/agi.sock"
 ALONE = ["/usr/bin/python3", "-I", "-m", "agi.one_process"]
 ANSWER_S = 0.5  # until when the server must have taken the call
 

@@ -64,7 +64,7 @@ class Lookups:
         """
         self._places = places
         self._memory = Memory()
-        self._file = CacheFile(places.state / "lookups.sqlite")
+        self._file = CacheFile(places.agi_state / "lookups.sqlite")
         self._questions = {name: self._question(name, lookup) for name, lookup in pair.lookup.items()}
         self._flights = Flights(self._questions, self._keep, breaker=breaker, most=most)
         self._counting = threading.Lock()

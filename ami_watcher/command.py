@@ -95,12 +95,12 @@ def run(config: Path | None) -> None:
         await daemon.run()
 
     try:
-        with Lock(places.run / "ami-watcher.lock", f"ami-watcher run on {machine}"):
+        with Lock(places.watcher_run / "ami-watcher.lock", f"ami-watcher run on {machine}"):
             asyncio.run(follow())
     except OSError as error:
         raise HotstandbyError(
-            f"ami-watcher cannot run: {error.strerror or error}: {error.filename or places.run}. It needs to write to "
-            f"{places.run} and {places.state}; start it with: systemctl start ami-watcher"
+            f"ami-watcher cannot run: {error.strerror or error}: {error.filename or places.watcher_run}. It needs to "
+            f"write to {places.watcher_run} and {places.watcher_state}; start it with: systemctl start ami-watcher"
         ) from error
 
 

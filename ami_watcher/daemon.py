@@ -86,7 +86,9 @@ class Daemon:
         self._tcp = tcp_socket(pair.watcher.listen, pair.watcher.port)
         self._listening: tuple[str, int] = self._tcp.getsockname()[:2]
         self._unix = unix_socket(socket_path(places))
-        self._keeper = Keeper(places.state / "ami-watcher.sqlite3", history_days=pair.watcher.history_days, now=now)
+        self._keeper = Keeper(
+            places.watcher_state / "ami-watcher.sqlite3", history_days=pair.watcher.history_days, now=now
+        )
         self._hub = Hub(uuid.uuid4().hex[:12])
         self.desk = Desk(source, pair, machine, self._keeper, self._hub, self._exchange(pair))
         self._metrics = Metrics(self.desk)
@@ -398,7 +400,7 @@ class Daemon:
             courier.start()
 
     def _exchange(self, pair: Pair) -> Exchange:
-        directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else self._places.state / "contacts"
+        directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else self._places.contacts
         return Exchange(directory, machine=self._machine, other=pair.peer_of(self._machine))
 
 

@@ -6,12 +6,14 @@ file has one writer, the sync meets no conflict.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Final
 
 from ami_watcher.inventory import Export, ExportInvalid, read, written
 from host.atomic import make_directory, replace_file
 from host.errors import HotstandbyError
+from host.reading import read_file
 
 LONGEST: Final = 64 * 2**20
 """Bytes; 100,000 phones make about 20 MiB."""
@@ -45,7 +47,8 @@ class Exchange:
             ExportFailed
         """
         try:
-            make_directory(self.directory)
+            # Whatever the sync brings gets the directory's group, so that the watcher may read it.
+            make_directory(self.directory, 0o2750)
             # Names and addresses of phones: for root and the group of the directory alone.
             replace_file(self.own_file, written(export), mode=0o640)
         except OSError as error:
@@ -61,8 +64,8 @@ class Exchange:
             found = self.other_file.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._seen:
-                with self.other_file.open("rb") as file:
-                    self._read = self._parsed(file.read(LONGEST + 1))
+                # Root looks here as well (`failover clients`), and the directory is not root's: no FIFO is waited for.
+                self._read = self._parsed(read_file(self.other_file, LONGEST))
                 self._seen = stamp
         except FileNotFoundError:
             self._seen = None
@@ -72,12 +75,12 @@ class Exchange:
             )
         except OSError as error:
             self._seen = None
+            if error.errno == errno.EFBIG:
+                return None, f"{self.other_file} is longer than {LONGEST // 2**20} MiB: surely not a list of phones."
             return None, f"{self.other_file} cannot be read ({error.strerror or error})."
         return self._read
 
     def _parsed(self, data: bytes) -> tuple[Export | None, str]:
-        if len(data) > LONGEST:
-            return None, f"{self.other_file} is longer than {LONGEST // 2**20} MiB: surely not a list of phones."
         try:
             return read(data, machine=self._other), ""
         except ExportInvalid as error:

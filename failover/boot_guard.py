@@ -6,7 +6,6 @@ start, and lifts the fence. While it runs, and when it fails, the fence keeps As
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -171,7 +170,7 @@ def guard(here: Here) -> Verdict:
         elif too_much and (
             zone_is_old(here.machine, said, own.served) or (peer is not None and peer.dns_role == "primary")
         ):
-            _distrust_own_zone(here)
+            verdict = replace(verdict, why=f"{verdict.why}{_distrust_own_zone(here)}")
         fenced.lift(here.places)
     except OSError as error:
         raise NotGuarded(
@@ -194,15 +193,21 @@ def zone_is_old(machine: str, said: Sequence[Said], served: int) -> bool:
     return later(machine, served, told) is not None
 
 
-def _distrust_own_zone(here: Here) -> None:
-    """What the zone says here dates from when this machine was primary: named must not answer with it.
+def _distrust_own_zone(here: Here) -> str:
+    """Has named ask for the zone before it answers; words to add to the verdict where that cannot be arranged.
+
+    What the zone says here dates from when this machine was primary: named must not answer with it.
 
     Only where the peer has a newer one to give; alone, this machine may have to be promoted with what it has.
     """
     dns = here.pair.dns
-    if dns is not None:
-        with contextlib.suppress(HotstandbyError, OSError):
-            Named.of(dns).expire_copy(dns.zone)
+    if dns is None:
+        return ""
+    try:
+        Named.of(dns).expire_copy(dns.zone)
+    except (HotstandbyError, OSError) as error:
+        return f"; its BIND may answer with the old zone until it has asked for the new one ({error})"
+    return ""
 
 
 def ask_servers(here: Here) -> tuple[Said, ...]:

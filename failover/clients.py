@@ -80,7 +80,7 @@ def look(here: Here) -> Clients:
         NoInventory, AmiError, SecretUnusable
     """
     pair = here.pair
-    directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else here.places.state / "contacts"
+    directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else here.places.contacts
     export, why = Exchange(directory, machine=here.machine, other=here.peer).other()
     if export is None:
         raise NoInventory(why)

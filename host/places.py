@@ -12,6 +12,8 @@ from pathlib import Path
 class Places:
     """The three directories of hotstandby and what lies at a fixed name in them.
 
+    They are root's. Each daemon has a user and directories of its own inside, and writes nowhere else.
+
     Attributes:
         config: shared and localized configuration, /etc/hotstandby.
         state: what must survive a reboot, /var/lib/hotstandby.
@@ -64,3 +66,28 @@ class Places:
     def hooks(self) -> Path:
         """Directories of the admin's programs that run on events, one directory an event."""
         return self.config / "hooks"
+
+    @property
+    def agi_socket(self) -> Path:
+        """Where launchers hand their calls over, in a directory of its own: systemd makes it, or agi-server."""
+        return self.run / "agi" / "agi.sock"
+
+    @property
+    def agi_state(self) -> Path:
+        """What agi-server keeps; its user's alone."""
+        return self.state / "agi"
+
+    @property
+    def watcher_run(self) -> Path:
+        """The socket and the lock of ami-watcher; its user's alone to write."""
+        return self.run / "watcher"
+
+    @property
+    def watcher_state(self) -> Path:
+        """What ami-watcher remembers; its user's alone."""
+        return self.state / "watcher"
+
+    @property
+    def contacts(self) -> Path:
+        """Where the machines tell each other their phones, unless pair.toml says otherwise."""
+        return self.state / "contacts"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,13 +43,15 @@ _QUIET_TEXT: Final = "[Unit]\nDefaultDependencies=no\n"
 
 # Control groups: the unified tree alone, in a namespace whose root is a group of our own below this process's, so that
 # nothing outside can be seen or moved. The group goes when systemd ends; one that a killed world left is swept.
-# /opt/hotstandby is where the units look for our commands.
+# /opt/hotstandby is where the units look for our commands. Where they, or their Python, lie below a private home,
+# nothing but those can be seen there, and everybody may pass: the units have users of their own.
 _SETUP: Final = """\
 set -e
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 opt /opt
 mkdir /opt/hotstandby
 mount --bind "$1" /opt/hotstandby
+{passages}
 mount -t sysfs sysfs /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ours=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)
@@ -100,7 +103,7 @@ class Systemd:
             LabError: systemd ended, or has jobs left after so many seconds.
         """
         environment = Path(self._machine.environment()["PATH"].split(":")[1]).parent
-        setup = _SETUP.format(program=PROGRAM, target=_TARGET, units=_UNITS, group=_GROUP)
+        setup = _SETUP.format(program=PROGRAM, target=_TARGET, units=_UNITS, group=_GROUP, passages=_passages())
         group = f"{self._machine.pid}-{time.monotonic_ns()}"
         path = self._machine.environment()["PATH"]
         apart = ["unshare", "--mount", "sh", "-c", setup, "sh", str(environment), group, path]
@@ -152,3 +155,20 @@ class Systemd:
             os.kill(self._pid, signal.SIGKILL)
             self._daemon.wait(10)
         self._daemon, self._pid = None, 0
+
+
+def _passages() -> str:
+    """Shell lines that lead everybody through private homes to this checkout, its environment and its Python."""
+    lines = []
+    homes: dict[Path, set[Path]] = {}
+    for path in (Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parents[1].resolve()):
+        private = [parent for parent in path.parents if not parent.stat().st_mode & 0o001]
+        if private:
+            homes.setdefault(private[-1], set()).add(path)
+    for home, paths in homes.items():
+        lines += ["mkdir -p /run/behind", f"mount --bind {home} /run/behind"]
+        lines += [f"mount -t tmpfs -o mode=755 home {home}"]
+        for path in sorted(paths):
+            lines += [f"mkdir -p {path}", f"mount --bind /run/behind/{path.relative_to(home)} {path}"]
+        lines += ["umount /run/behind"]
+    return "\n".join(lines)

@@ -12,7 +12,7 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 class Agi(Section):
-    """Settings of agi-server; the hand-over socket is always run/agi.sock."""
+    """Settings of agi-server; the hand-over socket is always run/agi/agi.sock."""
 
     listen: Host = "127.0.0.1"
     """Where FastAGI listens. AGI knows no password, so anything but loopback wants a firewall."""

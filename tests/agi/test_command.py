@@ -133,7 +133,7 @@ def test_a_launcher_is_a_program_whatever_the_directories_are_called(path: str) 
 
     exec(compile(text, "launcher", "exec"), namespace)
 
-    assert namespace["SOCKET"] == f"{path}/agi.sock"
+    assert namespace["SOCKET"] == f"{path}/agi/agi.sock"
     assert namespace["ALONE"] == ["/opt/x y/python", "-I", "-m", "agi.one_process", "--config", path]
 
 

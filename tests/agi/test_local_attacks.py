@@ -66,7 +66,7 @@ def silent(port: int) -> socket.socket:
 def at_the_door(site: Site) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
         control.settimeout(5)
-        control.connect(str(site.home / "run/agi.sock"))
+        control.connect(str(site.home / "run/agi/agi.sock"))
         assert control.recv(1) == b"R"
         yield control
 

@@ -282,7 +282,8 @@ def test_systemd_hears_that_it_is_ready_and_that_it_stops(tmp_path: Path) -> Non
 
 def test_sockets_that_systemd_holds_are_used_and_queue_while_nobody_listens(tmp_path: Path) -> None:
     site = make_site(tmp_path)
-    path = tmp_path / "run/agi.sock"
+    path = tmp_path / "run/agi/agi.sock"
+    path.parent.mkdir()
     with (
         socket.create_server(("127.0.0.1", 0)) as fast,
         socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as unix,
@@ -336,7 +337,7 @@ def test_what_is_no_launcher_gets_no_session(site: Site) -> None:
     for packet, descriptors in ((b"hello", []), (b"hotstandby-agi-1\0x\0", []), (b"other\0x\0", [0, 1]), (b"", [])):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
             control.settimeout(5)
-            control.connect(str(site.home / "run/agi.sock"))
+            control.connect(str(site.home / "run/agi/agi.sock"))
             assert control.recv(1) == b"R"
             if packet:
                 socket.send_fds(control, [packet], descriptors)

@@ -254,7 +254,7 @@ def test_a_server_that_is_too_busy_sends_calls_back_at_once(tmp_path: Path) -> N
 
 
 def test_a_launcher_is_for_nobody_but_asterisk(site: Site) -> None:
-    mode = (site.home / "run/agi.sock").stat().st_mode & 0o777
+    mode = (site.home / "run/agi/agi.sock").stat().st_mode & 0o777
 
     assert mode == 0o660
 

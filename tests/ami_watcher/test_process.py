@@ -111,7 +111,7 @@ async def test_sigterm_ends_it_within_two_seconds_whoever_listens(tmp_path: Path
                 for stream in streams:
                     stream.read()
                 idle.close()
-                assert not (places.run / "ami-watcher.sock").exists()
+                assert not (places.watcher_run / "ami-watcher.sock").exists()
                 assert "Traceback" not in running.said()
 
         await asyncio.to_thread(visit)
@@ -356,7 +356,7 @@ async def test_killed_in_the_middle_it_starts_again_with_what_it_had_written(tmp
             with watcher(places, port) as running:
 
                 def written() -> bool:
-                    with closing(sqlite3.connect(places.state / "ami-watcher.sqlite3", timeout=5)) as file:
+                    with closing(sqlite3.connect(places.watcher_state / "ami-watcher.sqlite3", timeout=5)) as file:
                         tables = file.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries'").fetchone()
                         return bool(tables and file.execute("SELECT 1 FROM entries WHERE subject = 'acme'").fetchone())
 
@@ -389,7 +389,7 @@ async def test_an_export_is_left_for_the_other_machine_and_its_own_is_read(tmp_p
     async with asterisk() as standin:
         port = free_port()
         places = machine_at(tmp_path, port=port, ami_port=standin.port)
-        directory = places.state / "contacts"
+        directory = places.contacts
         directory.mkdir()
         now = time.time()
         phone = {

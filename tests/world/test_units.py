@@ -7,6 +7,7 @@ under the rules that their units set, is seen here and nowhere else.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +36,9 @@ OURS: Final = (
 BOOTED: Final = ("asterisk.service", "named.service", *(name for name in OURS if name.count("/") == 0))
 QUICK: Final = "[Service]\nWatchdogSec=3\n"
 """Beside the daemons' units: a test does not wait half a minute for a watchdog."""
+USERS: Final = {"ami-watcher.service": "hotstandby-watch", "agi-server.service": "hotstandby-agi"}
 FENCE: Final = "/run/hotstandby/fenced"
+SECRETS: Final = "/etc/hotstandby/secrets"
 RIGHT: Final = "/run/hotstandby/right.json"
 
 
@@ -49,11 +52,11 @@ def units(machine: Machine) -> dict[str, str]:
         "named.service": Path("/lib/systemd/system/named.service").read_text(),
     }
     found |= {name: (DEPLOY / name).read_text() for name in OURS}
-    found |= {f"{name}.d/quick.conf": QUICK for name in ("ami-watcher.service", "agi-server.service")}
+    found |= {f"{name}.d/quick.conf": QUICK for name in USERS}
     if any(Path(place).is_relative_to(home) for place in (sys.base_prefix, __file__) for home in ("/root", "/home")):
         # The commands of a test are this checkout's and run on its Python; an admin's are in /opt.
         at_home = "[Service]\nProtectHome=read-only\n"
-        found |= {f"{name}.d/home.conf": at_home for name in ("ami-watcher.service", "agi-server.service")}
+        found |= {f"{name}.d/home.conf": at_home for name in USERS}
     return found
 
 
@@ -73,6 +76,12 @@ def world(worlds: Worlds) -> World:
     extra = DELEGATION + "[watcher]\npoll_s = 1\nanswer_s = 1\nstale_s = 3\n"
     made = worlds("16", "22", sshd=True, named=True, trunks=REPLACING, expiry_s=20, extra=extra)
     set_up(made)
+    for kind in ("sysusers.d", "tmpfiles.d"):
+        made.boston.write(f"/etc/{kind}/hotstandby.conf", (DEPLOY / kind / "hotstandby.conf").read_text())
+    assert made.boston.run(["systemd-sysusers", "/etc/sysusers.d/hotstandby.conf"]).returncode == 0
+    # What docs/units.md says of secrets.
+    assert made.boston.run(["chgrp", "hotstandby-watch", f"{SECRETS}/ami"]).returncode == 0
+    assert made.boston.run(["chmod", "640", f"{SECRETS}/ami"]).returncode == 0
     made.boston.write("/etc/default/named", 'OPTIONS="-c /etc/bind/named.conf"\n')
     made.boston.power_off()
     return made
@@ -82,6 +91,8 @@ def booted(world: World) -> Systemd:
     """boston with power, its services started by systemd."""
     world.boston.power_off()
     world.boston.power_on(services=["sshd"])
+    tmpfiles = world.boston.run(["systemd-tmpfiles", "--create", "/etc/tmpfiles.d/hotstandby.conf"])
+    assert tmpfiles.returncode == 0, tmpfiles.stderr
     made = Systemd(world.boston, units(world.boston), BOOTED)
     made.boot()
     return made
@@ -182,13 +193,111 @@ sys.stdout.write(made.recv(200).decode())
 
 
 def test_callers_wait_at_the_socket_while_the_agi_server_starts_again(world: World, primary: Systemd) -> None:
-    assert world.boston.path("/run/hotstandby/agi.sock").is_socket()
+    assert world.boston.path("/run/hotstandby/agi/agi.sock").is_socket()
     primary.control("kill", "--signal=KILL", "agi-server.service")
     answered = primary.run(["python3", "-c", FASTAGI])
     assert answered.returncode == 0, answered.stderr
     # Its first question to whoever calls: whether that is an Asterisk.
     assert answered.stdout.startswith("GET FULL VARIABLE")
     assert primary.property("agi-server.service", "NRestarts") == "1"
+
+
+FORBIDDEN: Final = """\
+import json, os, socket, sys
+from pathlib import Path
+found = {}
+def tries(name, what):
+    try:
+        what()
+        found[name] = "did it"
+    except OSError as error:
+        found[name] = error.strerror
+for name in sys.argv[1:]:
+    tries(f"reads {name}", lambda: Path(name).read_bytes())
+for name in ("right.json", "peer-is-down.json", "fenced", "anything"):
+    path = Path("/run/hotstandby") / name
+    tries(f"writes {path}", lambda: path.open("ab").close())
+tries("removes the right", lambda: Path("/run/hotstandby/right.json").unlink())
+tries("removes the fence", lambda: Path("/run/hotstandby/fenced").unlink())
+tries("replaces the launchers' socket", lambda: Path("/run/hotstandby/agi/agi.sock").unlink())
+tries("takes the lock of a promotion", lambda: os.open("/run/hotstandby/failover.lock", os.O_RDWR))
+for path in ("etc/hotstandby/pair.toml", "etc/hotstandby/localized/machine", "var/lib/hotstandby/pair.last-valid.toml"):
+    tries(f"writes {path}", lambda: open(f"/{path}", "ab").close())
+tries("swaps the role", lambda: os.rename("/etc/hotstandby/localized/current", "/etc/hotstandby/localized/x"))
+tries("writes into the journal", lambda: Path("/var/lib/hotstandby/journal/000099-promote.journal").touch())
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("unit", USERS)
+def test_whoever_gets_into_a_daemon_neither_reads_a_key_nor_grants_the_right(
+    world: World, primary: Systemd, unit: str
+) -> None:
+    user, (other,) = USERS[unit], [one for name, one in USERS.items() if name != unit]
+    status = primary.run(["cat", f"/proc/{primary.property(unit, 'MainPID')}/status"]).stdout
+    uid = primary.run(["id", "-u", user]).stdout.strip()
+    assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}" in status
+    assert "CapBnd:\t0000000000000000" in status
+    assert "Groups:\t \n" in status or f"Groups:\t{uid} \n" in status, status
+    primary.run(["touch", FENCE])
+    primary.run(["sh", "-c", "umask 077; : >> /run/hotstandby/failover.lock"])
+    keys = [f"{SECRETS}/{name}" for name in os.listdir(world.boston.path(SECRETS)) if name != "ami"]
+    others_own = "watcher/ami-watcher.sqlite3" if other == "hotstandby-watch" else "agi/lookups.sqlite"
+    keys += ["/etc/hotstandby/localized/ssh/peer_key", f"/var/lib/hotstandby/{others_own}"]
+    if user == "hotstandby-agi":
+        keys.append(f"{SECRETS}/ami")
+    # As that user, with everything of the unit's that the attacker could shed left out: the files alone say no.
+    done = primary.run(["runuser", "-u", user, "--", "python3", "-c", FORBIDDEN, *keys])
+    primary.run(["rm", FENCE])
+    found = json.loads(done.stdout)
+    assert {name: said for name, said in found.items() if said != "Permission denied"} == {}
+    assert len(found) > 15
+    assert any(name.endswith("tsig.key") or "tsig" in name for name in found), found
+    right = primary.run(["failover", "is-primary"])
+    assert right.returncode == 0
+
+
+def test_root_asks_both_daemons_and_asterisks_group_hands_calls_over(world: World, primary: Systemd) -> None:
+    watcher = primary.run(["stat", "-c", "%a %U %G", "/run/hotstandby/watcher/ami-watcher.sock"]).stdout.split()
+    assert watcher == ["660", "hotstandby-watch", "hotstandby-watch"]
+    agi = primary.run(["stat", "-c", "%a %u %g", "/run/hotstandby/agi/agi.sock"]).stdout.split()
+    assert agi == ["660", "0", primary.run(["id", "-g", "asterisk"]).stdout.strip()]
+    assert primary.run(["ami-watcher", "registrations", "--json"]).returncode == 0
+    checked = primary.run(["agi-server", "check", "--json"])
+    assert json.loads(checked.stdout)["handover"] is True
+    asterisk = ["runuser", "-u", "asterisk", "--", "python3", "-c", HAND_OVER]
+    done = primary.run(asterisk)
+    assert done.stdout == "R\nA\nGET FULL VARIABLE\n", done.stderr
+    assert primary.run(["runuser", "-u", "hotstandby-watch", "--", "python3", "-c", HAND_OVER]).returncode != 0
+
+
+HAND_OVER: Final = """\
+import os, socket
+control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+control.settimeout(10)
+control.connect("/run/hotstandby/agi/agi.sock")
+print(control.recv(1).decode())
+theirs, commands = os.pipe(), os.pipe()
+socket.send_fds(control, [b"hotstandby-agi-1\\0lookup.py\\0"], [theirs[0], commands[1]])
+print(control.recv(16)[:1].decode())
+print(os.read(commands[0], 200).decode().rpartition(" ")[0])
+"""
+
+
+def test_the_watcher_remembers_and_writes_its_list_where_it_may(primary: Systemd) -> None:
+    until(
+        lambda: primary.run(["ls", "/var/lib/hotstandby/contacts/boston.json"]).returncode == 0,
+        "it has written whose phones are here",
+        lambda: words(primary, "ami-watcher.service"),
+        40,
+    )
+    owned = primary.run(["stat", "-c", "%U %a", "/var/lib/hotstandby/watcher/ami-watcher.sqlite3"]).stdout.split()
+    assert owned[0] == "hotstandby-watch"
+    # What a sync brings as root's is for the watcher to read.
+    brought = "/var/lib/hotstandby/contacts/brought"
+    primary.run(["sh", "-c", f"umask 027; echo '{{}}' > {brought}"])
+    assert primary.run(["stat", "-c", "%G %a", brought]).stdout.split() == ["hotstandby-watch", "640"]
+    primary.run(["rm", brought])
 
 
 def test_a_fence_holds_back_a_crashed_asterisk_and_whoever_starts_it(world: World, primary: Systemd) -> None:
