@@ -110,6 +110,7 @@ def silent_once(world: World, phase: str, silent_s: float, typed: int, *, watche
     ("phase", "silent_s", "typed", "watcher"),
     [
         ("promotion", 9.0, 1, False),  # silent before the first REGISTER
+        ("promotion", 39.0, 8, False),  # typed again and again until PJSIP has called it Rejected, after 33 s
         ("held", 3.0, 1, True),
     ],
 )
