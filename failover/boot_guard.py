@@ -6,12 +6,13 @@ start, and lifts the fence. While it runs, and when it fails, the fence keeps As
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from failover.dns.named import Named
-from failover.dns.public_role import Said, agreed
+from failover.dns.public_role import NAME, Said, agreed, parse
 from failover.errors import FailoverError
 from failover.here import Here
 from failover.peer.remote import Asked as PeerAsked
@@ -167,8 +168,8 @@ def guard(here: Here) -> Verdict:
         if too_much and not _swapped(here, Role.DNS_SECONDARY):
             why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
             verdict = replace(verdict, why=why)
-        elif too_much and (
-            zone_is_old(here.machine, said, own.served) or (peer is not None and peer.dns_role == "primary")
+        elif not verdict.dns_primary and (
+            _gave_up_an_old_zone(here, said, peer, own.served) if too_much else _copy_is_old(here, said, peer)
         ):
             verdict = replace(verdict, why=f"{verdict.why}{_distrust_own_zone(here)}")
         fenced.lift(here.places)
@@ -193,10 +194,47 @@ def zone_is_old(machine: str, said: Sequence[Said], served: int) -> bool:
     return later(machine, served, told) is not None
 
 
+def _gave_up_an_old_zone(here: Here, said: Sequence[Said], peer: Status | None, served: int) -> bool:
+    return zone_is_old(here.machine, said, served) or (peer is not None and peer.dns_role == "primary")
+
+
+def _copy_is_old(here: Here, said: Sequence[Said], peer: Status | None) -> bool:
+    """Whether our BIND was secondary before it went down, and its copy names the primary of an earlier promotion: as on
+    a machine that was demoted by hand, and was without power when the other one was promoted.
+
+    A copy of this promotion stays: what else changed meanwhile BIND asks for at its own pace.
+    """
+    dns = here.pair.dns
+    if dns is None or not Path(dns.named_conf).exists():
+        return False
+    try:
+        copy = Named.of(dns).copy(dns.zone)
+    except HotstandbyError:
+        copy = ""  # named does not answer with what it cannot read; what cannot be dated is not trusted
+    if copy is None:
+        return False
+    return copy_is_old(here.machine, copy_dates_from(copy, dns.zone, here.pair.machines), said, peer)
+
+
+def copy_is_old(machine: str, epoch: int, said: Sequence[Said], peer: Status | None) -> bool:
+    """Whether there is a newer one to have than the copy of a secondary that tells this promotion."""
+    peers_is_later = peer is not None and peer.dns_role == "primary" and peer.served > epoch
+    return peers_is_later or zone_is_old(machine, said, epoch)
+
+
+def copy_dates_from(copy: str, zone: str, machines: Collection[str]) -> int:
+    """The promotion that a copy of the zone tells, as named-checkzone prints it; 0 where it tells none, or several."""
+    from failover.dns.proofread import canonical  # dnspython: loaded while the others were asked
+
+    _, texts = canonical(copy).get((f"{NAME}.{zone}.".lower(), "TXT"), ("", frozenset()))
+    told = [found.epoch for text in texts if (found := parse(text.strip('"'), machines)) is not None]
+    return told[0] if len(told) == 1 else 0
+
+
 def _distrust_own_zone(here: Here) -> str:
     """Has named ask for the zone before it answers; words to add to the verdict where that cannot be arranged.
 
-    What the zone says here dates from when this machine was primary: named must not answer with it.
+    What the zone says here dates from an earlier promotion: named must not answer with it.
 
     Only where the peer has a newer one to give; alone, this machine may have to be promoted with what it has.
     """

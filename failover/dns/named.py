@@ -187,6 +187,27 @@ class Named:
             raise NamedRefuses(f"named would not load {file}: {_reason(said)}")
         return said.stdout
 
+    def copy(self, zone: str) -> str | None:
+        """What a named that is not running yet would answer with as secondary of a zone: its file and journal, printed
+        as by `canonical`; None where it is no secondary, or has no copy.
+
+        Raises:
+            NamedRefuses, Views: it cannot be read.
+        """
+        block = self.block(zone)
+        if block is None or block.kind != "secondary" or block.file is None or not block.file.exists():
+            return None
+        try:
+            format_ = "raw" if _is_raw(block.file) else "text"
+        except OSError as error:
+            raise NamedRefuses(f"{block.file} cannot be read: {error.strerror}.") from None
+        printed = ["-j", "-f", format_, "-D", "-o", "-", "-s", "full"]
+        lenient = ["-i", "none", "-k", "ignore", "-n", "ignore", "-w", str(self.directory())]
+        said = self._tool("named-checkzone", *printed, *lenient, zone, str(block.file))
+        if said.returncode != 0:
+            raise NamedRefuses(f"named would not load {block.file}: {_reason(said)}")
+        return said.stdout
+
     def reconfig(self) -> None:
         """Reads named.conf again: new and changed zone statements, without touching the other zones.
 
@@ -217,8 +238,7 @@ class Named:
         """
         if block.file is None or not block.file.exists():
             return False
-        with block.file.open("rb") as file:
-            is_raw = file.read(len(_RAW)) == _RAW
+        is_raw = _is_raw(block.file)
         if is_raw == block.raw:
             return False
         source, target = ("raw", "text") if is_raw else ("text", "raw")
@@ -287,6 +307,11 @@ class Named:
             return run(list(argv), deadline_s=_DEADLINE_S)
         except (CommandLate, CommandMissing) as error:
             raise NamedRefuses(f"{error} It comes with bind9-utils (Debian).") from None
+
+
+def _is_raw(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(_RAW)) == _RAW
 
 
 def rewrite(path: Path, data: bytes) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from failover.boot_guard import decide, zone_is_old
+from failover.boot_guard import copy_dates_from, copy_is_old, decide, zone_is_old
 from failover.dns.public_role import PublicRole, Said
 from failover.fence import CutOff, judge
 from failover.journal.recovery import Fence as Proof
@@ -132,6 +132,43 @@ def test_a_machine_that_starts_distrusts_its_zone_where_another_server_has_a_new
     said: tuple[Said, ...], old: bool
 ) -> None:
     assert zone_is_old("dallas", said, 7) is old
+
+
+@pytest.mark.parametrize(
+    ("epoch", "said", "peer", "old"),
+    [
+        (6, (says("ns3", "boston"),), None, True),  # demoted by hand after 6, and away when boston took over
+        (7, (says("ns3", "boston"),), None, False),  # a standby that was away while nothing happened
+        (7, (says("ns3", "boston"),), status(dns_role="primary", served=7), False),
+        (6, (), status(dns_role="primary", served=7), True),
+        (6, (), status(dns_role="secondary", served=7), False),  # nobody has a newer one to give
+        (0, (says("ns3", "boston"),), None, True),  # it tells nothing, or cannot be read
+        (6, (says("ns3", None, answered=False),), None, False),
+    ],
+)
+def test_a_copy_of_an_earlier_promotion_is_distrusted_by_a_secondary_that_starts(
+    epoch: int, said: tuple[Said, ...], peer: Status | None, old: bool
+) -> None:
+    assert copy_is_old("dallas", epoch, said, peer) is old
+
+
+@pytest.mark.parametrize(
+    ("lines", "epoch"),
+    [
+        (('_failover.acme.example. 30 IN TXT "hotstandby=1 machine=boston epoch=7"',), 7),
+        (('_FAILOVER.Acme.Example.\t30\tIN\tTXT\t"hotstandby=1 machine=boston epoch=7"',), 7),
+        (('_failover.acme.example. 30 IN TXT "hotstandby=1 machine=atlantis epoch=7"',), 0),
+        (('x._failover.acme.example. 30 IN TXT "hotstandby=1 machine=boston epoch=7"',), 0),
+        (
+            tuple(f'_failover.acme.example. 30 IN TXT "hotstandby=1 machine=boston epoch={n}"' for n in (7, 8)),
+            0,
+        ),
+        ((), 0),
+    ],
+)
+def test_a_copy_dates_from_the_promotion_that_it_tells(lines: tuple[str, ...], epoch: int) -> None:
+    printed = "\n".join(("acme.example. 3600 IN SOA ns1.acme.example. h.acme.example. 1 1 1 1 1", *lines))
+    assert copy_dates_from(printed, "acme.example", ("boston", "dallas")) == epoch
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from failover.boot_guard import copy_dates_from
 from failover.dns.change import Overtaken
 from failover.dns.delegation import DelegationUnknown, delegated
 from failover.dns.facts import Server
@@ -70,6 +71,21 @@ def test_what_only_the_secondarys_journal_knows_is_taken_over_too(binds: Binds) 
     carried_out(binds.step("dallas", 7, dead=("boston",)))
     for name in ("dallas", "ns3"):
         assert binds[name].answers("late.acme.example", "A") == "192.0.2.77"
+
+
+def test_a_secondarys_copy_is_read_while_its_bind_is_down_with_what_only_its_journal_knows(binds: Binds) -> None:
+    dallas = binds["dallas"]
+    assert binds["boston"].named.copy("acme.example") is None  # it has no copy
+    carried_out(binds.step("boston", 7))
+    dallas.wait_for("_failover.acme.example", "TXT", "epoch=7")
+    dallas.stop()
+    assert (dallas.directory / "acme.db.jnl").exists()
+    copy = dallas.named.copy("acme.example")
+    assert copy is not None
+    assert copy_dates_from(copy, "acme.example", ("boston", "dallas")) == 7
+    (dallas.directory / "acme.db").write_bytes(b"\0\0\0\2 cut short")
+    with pytest.raises(NamedRefuses, match=r"acme\.db"):
+        dallas.named.copy("acme.example")
 
 
 def test_a_raw_zone_under_a_text_statement_is_converted_and_plain_checks_miss_it(binds: Binds) -> None:

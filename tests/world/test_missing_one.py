@@ -17,7 +17,7 @@ import pytest
 from host.command import Finished
 from lab import World, carrier_api
 from tests.world.conftest import Worlds
-from tests.world.cutover import comes_back_as_standby, failover, name_servers, name_servers_rest, names_agree
+from tests.world.cutover import comes_back_as_standby, dig, failover, name_servers, name_servers_rest, names_agree
 from tests.world.failing import Scene, changed, full_disk
 from tests.world.mortal import role_on_disk
 from tests.world.pairing import become, introduce
@@ -336,6 +336,32 @@ def test_after_a_power_cut_of_both_the_zone_has_one_primary_and_the_promotion_ta
     said = done.stdout + done.stderr
     assert done.returncode == 5, said
     assert zone_primaries(world) == ["dallas"], said
+    names_agree(world, world.dallas, name_servers(world))
+    serve(scene, "dallas", said)
+
+
+def test_demoted_by_hand_and_without_power_during_a_promotion_it_answers_with_no_old_name(scene: Scene) -> None:
+    """Its BIND was secondary already when the power went: its copy is not old by its age, but by what it tells."""
+    boston_serves(scene)
+    world = scene.world
+    demoted = failover(world.boston, "demote", "a test")
+    assert demoted.returncode in (0, 5), demoted.stdout + demoted.stderr
+    assert "type: secondary" in world.boston.run(["rndc", "zonestatus", "acme.example"]).stdout
+    name_servers_rest(world)
+    world.boston.power_off()
+    done = failover(world.dallas, "promote", "--peer-is-down", "its power is cut")
+    said = done.stdout + done.stderr
+    assert done.returncode == 5, said
+    world.boston.power_on(services=["sshd"])
+    guarded = failover(world.boston, "boot-guard", deadline_s=60)
+    assert "starts as standby: dallas is primary" in guarded.stdout, guarded.stdout + guarded.stderr
+    world.boston.start_asterisk()
+    world.boston.start_named()
+    until = time.monotonic() + 30
+    while not (first := dig(world.dallas, world.boston, "pbx.acme.example", "A")) or first.startswith(";"):
+        assert time.monotonic() < until, "its BIND does not answer"
+        time.sleep(0.05)
+    assert first == world.dallas.address
     names_agree(world, world.dallas, name_servers(world))
     serve(scene, "dallas", said)
 
