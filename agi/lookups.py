@@ -145,7 +145,7 @@ class Lookups:
         if place is None:
             return self._counted(question, question.answer(Status.NOTFOUND, reason="the call has no such key"))
         deadline = min(deadline, time.monotonic() + question.deadline_s)
-        entry = self._kept(place, deadline)
+        entry = self._kept(question, place, deadline)
         answer = None if entry is None else self._at_once(question, key, place, entry)
         return self._counted(question, answer or self._asked(question, key, place, entry, deadline))
 
@@ -182,12 +182,13 @@ class Lookups:
         self._memory.put(place, entry)
         self._file.put(place, entry)
 
-    def _kept(self, place: Place, deadline: float) -> Entry | None:
+    def _kept(self, question: Question, place: Place, deadline: float) -> Entry | None:
         entry = self._memory.get(place)
         if entry is None:
             left = deadline - time.monotonic()
             entry = self._file.get(place, min(_DISK_S, left / 2)) if left > 0 else None
             if entry is not None:
+                entry = question.kept(entry)
                 self._memory.put(place, entry)
         return entry
 

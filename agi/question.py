@@ -83,9 +83,25 @@ class Question:
         return Entry(None, time.time())
 
     def answer(self, status: Status, entry: Entry | None = None, reason: str = "") -> Answer:
-        """What the dialplan is told, with the defaults where `entry` has no value."""
+        """What the dialplan is told, with the defaults where `entry` has no value.
+
+        Whatever `entry` holds, nothing is set but what the lookup configures: it may come from a file that somebody
+        else wrote, where a name such as FILE(…) would be a command to Asterisk.
+        """
         found = entry.fields if entry is not None else None
-        return Answer(status, {**self._defaults(), **found} if found else self._defaults(), reason)
+        if not found:
+            return Answer(status, self._defaults(), reason)
+        named = {name: found[name] for name in self.lookup.variables if name in found}
+        return Answer(status, {**self._defaults(), **named}, reason)
+
+    def kept(self, entry: Entry) -> Entry:
+        """`entry` as the cache file gave it, with its values made as safe as Domino's are, whoever wrote them."""
+        if entry.fields is None:
+            return entry
+        fields = {
+            name: text for name in self.lookup.variables if (text := safe(entry.fields.get(name, ""), _longest(name)))
+        }
+        return Entry(fields, entry.stored)
 
     def warm(self) -> None:
         """Imports now what the first key would import."""
@@ -105,8 +121,7 @@ class Question:
         """The values for the channel; a field that is missing or empty gives none."""
         picked = {}
         for variable, name in self.lookup.variables.items():
-            limit = NAME_LONGEST if variable.upper().startswith("CALLERID(") else LONGEST
-            text = safe(_JOINED.join(row.columns.get(name, ())), limit)
+            text = safe(_JOINED.join(row.columns.get(name, ())), _longest(variable))
             if text:
                 picked[variable] = text
         if not picked and not self._complained:
@@ -117,6 +132,10 @@ class Question:
                 printable(", ".join(row.columns)) or "no fields at all",
             )
         return picked
+
+
+def _longest(variable: str) -> int:
+    return NAME_LONGEST if variable.upper().startswith("CALLERID(") else LONGEST
 
 
 def _field(place: str, environment: Environment, arguments: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ LIMIT: Final = 256 * 1024
 _RESULT: Final = re.compile(
     r"200 result=(?P<result>[^\s()]*)(?: \((?P<data>.*)\))?(?: endpos=(?P<endpos>[0-9]{1,19}))?\s*", re.DOTALL
 )
+_NO_OFFSET: Final = re.compile(r" endpos=[0-9]{20}")
 _CODE: Final = re.compile(rb"([1-5]\d\d)(?:[ -]|$)")
 _USAGE_END: Final = b"520 End of proper usage.\n"
 
@@ -38,6 +39,7 @@ class Reply:
         data: what stood in brackets, None without brackets.
         endpos: sample offset, of commands that play or record.
         text: the whole reply without its last newline, for a log.
+        odd: whether it counts in numbers that Asterisk does not have; they are left out.
     """
 
     code: int
@@ -45,6 +47,7 @@ class Reply:
     data: str | None = None
     endpos: int | None = None
     text: str = ""
+    odd: bool = False
 
 
 class ReplyReader:
@@ -146,9 +149,12 @@ def _read(line: str, code: int) -> Reply | None:
     if code != 200:
         return Reply(code, text=line)
     found = _RESULT.fullmatch(line)
+    odd = False
     if found is None:
-        # A value with a newline, asked for without a mark: its beginning is all that can be had for certain.
+        # A value with a newline, asked for without a mark, words behind the result, or an endpos that no C long holds:
+        # its beginning is all that can be had for certain.
+        odd = _NO_OFFSET.search(line) is not None
         found = re.match(r"200 result=(?P<result>[^\s()]*)(?: \((?P<data>.*))?(?P<endpos>)", line)
         if found is None:
             return None
-    return Reply(200, found["result"], found["data"], int(found["endpos"]) if found["endpos"] else None, line)
+    return Reply(200, found["result"], found["data"], int(found["endpos"]) if found["endpos"] else None, line, odd)

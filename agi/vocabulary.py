@@ -17,6 +17,8 @@ value. What is mended here, each with a test that fails on the bare class (tests
 
 from __future__ import annotations
 
+import logging
+import re
 import secrets
 from functools import cached_property
 from typing import Any, Final
@@ -36,7 +38,12 @@ from agi.errors import CommandRefused
 from agi.quoting import command_line
 from agi.replies import Reply
 from agi.talk import Talk
+from host.printable import printable
 
+log = logging.getLogger(__name__)
+
+_C_INT: Final = 2**31
+_FEW_DIGITS: Final = re.compile(r"-?[0-9]{1,10}")
 _UNANSWERED: Final = frozenset(
     {
         "NOOP",
@@ -94,7 +101,13 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
         if command in _UNANSWERED:
             self._talk.later(line)
             return {"result": ("1", "")}
-        return _understood(self._talk.ask(line))
+        reply = self._talk.ask(line)
+        if reply.odd:
+            log.warning("An odd reply to %s, whose endpos is left out: %s", printable(command), printable(reply.text))
+        # GET DATA alone gives what the caller typed.
+        if reply.code == 200 and command.upper() != "GET DATA" and not _is_c_int(reply.result):
+            raise AGIAppError(f"An odd reply to {command}, which is no number: {printable(reply.text)}")
+        return _understood(reply)
 
     def get_full_variable(self, name: str, channel: str | None = None) -> str:
         """The expression `name` with its `${…}` replaced, on this channel or another."""
@@ -152,6 +165,11 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
 
 def _argument(value: object) -> str:
     return value if isinstance(value, str) else str(value)
+
+
+def _is_c_int(result: str) -> bool:
+    """Whether `result` is what Asterisk prints with %d, or nothing; pyst2 makes a character or an int of it."""
+    return not result or (_FEW_DIGITS.fullmatch(result) is not None and -_C_INT <= int(result) < _C_INT)
 
 
 def _understood(reply: Reply) -> dict[str, tuple[str, str]]:

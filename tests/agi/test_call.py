@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -100,6 +101,31 @@ def test_a_hangup_is_known_and_variables_can_still_be_set() -> None:
 def test_what_asterisk_says_becomes_an_exception(reply: str | None, error: type[Exception]) -> None:
     with on_the_line(lambda _command: reply) as line, pytest.raises(error):
         line.call.answer()
+
+
+@pytest.mark.parametrize("digits", [40, 5000])
+def test_an_endpos_beyond_all_counting_is_told_and_left_out(digits: int, caplog: pytest.LogCaptureFixture) -> None:
+    with on_the_line(lambda _command: f"200 result=49 endpos={'9' * digits}\n") as line:
+        assert line.call.stream_file("demo") == "1"
+    (told,) = caplog.messages
+    assert told.startswith("An odd reply to STREAM FILE")
+    assert len(told) < 400
+
+
+@pytest.mark.parametrize("result", ["9" * 10, "9" * 40, "9" * 5000, "-" + "9" * 10, "1e3", "six"])
+@pytest.mark.parametrize("ask", [lambda call: call.wait_for_digit(1), lambda call: call.execute("channel status")])
+def test_a_result_that_is_no_c_int_is_refused(result: str, ask: Callable[[Call], object]) -> None:
+    with (
+        on_the_line(lambda _command: f"200 result={result}\n") as line,
+        pytest.raises(AGIAppError, match="An odd reply to") as refused,
+    ):
+        ask(line.call)
+    assert len(str(refused.value)) < 400
+
+
+def test_what_the_caller_typed_may_be_longer_than_a_number() -> None:
+    with on_the_line(lambda _command: f"200 result={'5' * 40}\n") as line:
+        assert line.call.get_data("demo") == "5" * 40
 
 
 @pytest.mark.parametrize("reply", ["520-Invalid\nUsage: half a", "200 resu", "100 Trying\n", ""])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from agi.answer import Answer, Status
 from agi.breaker import Breaker
+from agi.cache import Entry
 from agi.lookups import Lookups
 from agi.question import Question
 from lab.domino import Domino, Trouble
@@ -90,6 +94,37 @@ def test_what_is_no_number_is_not_found_without_asking(domino: Domino, make: Mak
     assert answer is not None
     assert (answer.status, answer.variables) == (Status.NOTFOUND, DEFAULTS)
     assert not domino.requests
+
+
+def test_the_cache_file_sets_nothing_but_what_the_lookup_configures(make: Make, tmp_path: Path) -> None:
+    first = make()
+    find(first)
+    first.close()
+    row = {
+        NAME: "J\x1b[2J\nörg\u202e",
+        "FILE(/etc/x)": "1",
+        "SHELL(id)": "1",
+        "name": "1",
+        "COMPANY": "A" * 30_000,
+        "company": "1",
+    }
+    (path,) = tmp_path.rglob("lookups.sqlite")
+    with closing(sqlite3.connect(path)) as cache, cache:
+        assert cache.execute("UPDATE answer SET fields = ?", (json.dumps(row),)).rowcount == 1
+
+    second = make()
+    for answer in (find(second), second.cached("caller", KEY)):
+        assert answer is not None
+        assert answer.status is Status.FOUND
+        assert set(answer.variables) == {NAME, "COMPANY"}
+        assert answer.variables[NAME] == "J [2J örg"
+        assert len(answer.variables["COMPANY"]) < 1000
+
+
+def test_an_entry_of_other_names_gives_the_defaults(make: Make) -> None:
+    question = make()["caller"]
+    for foreign in ({"FILE(/etc/x)": "1"}, {"calleridname": "1", "CALLERID(all)": "1"}):
+        assert question.answer(Status.STALE, Entry(foreign, 0.0)).variables == DEFAULTS
 
 
 def test_not_found_is_believed_for_a_while(domino: Domino, make: Make) -> None:

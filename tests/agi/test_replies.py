@@ -106,6 +106,26 @@ def test_a_value_up_to_the_next_reply_holds_anything(value: str) -> None:
     assert (reply.code, reply.result, reply.data) == (200, "1", value)
 
 
+@pytest.mark.parametrize("digits", [20, 40, 5000, 200_000])
+@pytest.mark.parametrize("between", ["", " (hangup)"])
+def test_an_endpos_that_no_asterisk_counts_to_is_an_odd_reply_without_one(digits: int, between: str) -> None:
+    line = f"200 result=7{between} endpos={'9' * digits}"
+
+    first, second = read(f"{line}\n200 result=0 endpos=8\n".encode())
+
+    assert (first.code, first.result, first.endpos, first.odd) == (200, "7", None, True)
+    assert second == Reply(200, "0", None, 8, "200 result=0 endpos=8")
+
+
+def test_words_behind_a_result_are_not_odd() -> None:
+    assert [
+        reply.odd for reply in read(b"200 result=0 Gosub complete\n200 result=1 (speech) endpos=8 results=0\n")
+    ] == [
+        False,
+        False,
+    ]
+
+
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_noise_is_skipped_and_never_a_reply_that_was_not_there(chunks: list[bytes]) -> None:
     reader = ReplyReader()
