@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -21,6 +22,7 @@ from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.lock import Lock
 from host.places import Places
+from host.printable import harmless
 from host.terminal import console, in_utf8
 
 if TYPE_CHECKING:
@@ -174,7 +176,7 @@ def check(config: Path | None, missing_warning: int | None, timeout: float) -> N
         result = judged(now, phones, missing_warning=missing_warning)
     except WatcherSilent as error:
         result = Result(Verdict.UNKNOWN, str(error))
-    click.echo(result.line)
+    click.echo(harmless(result.line))
     sys.exit(result.verdict)
 
 
@@ -183,7 +185,7 @@ def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_jso
     if not watch:
         document: Document = get()
         if as_json:
-            click.echo(document.model_dump_json(indent=2))
+            click.echo(_ascii(document, indent=2))
         else:
             console().print(table(document))
         return
@@ -194,7 +196,7 @@ def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_jso
             steady = _steady(document.model_dump())
             if steady != before:
                 before = steady
-                click.echo(document.model_dump_json())
+                click.echo(_ascii(document))
             time.sleep(WATCH_S)
     from rich.live import Live
 
@@ -211,6 +213,11 @@ def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_jso
             except WatcherSilent as error:
                 # It is restarted now and then; a person who watches sees that, and what comes after.
                 live.update(str(error), refresh=True)
+
+
+def _ascii(document: Document, indent: int | None = None) -> str:
+    """In ASCII: pydantic's own leaves C1 controls and what turns the direction of writing as they are."""
+    return json.dumps(json.loads(document.model_dump_json()), indent=indent)
 
 
 def _steady(value: object) -> object:

@@ -9,6 +9,7 @@ import click
 
 from failover.boot_guard import guard
 from failover.here import Here, as_json, stands_here
+from host.printable import harmless
 
 
 @click.command("boot-guard", epilog="Example, as hotstandby-boot-guard.service runs it: failover boot-guard")
@@ -21,4 +22,4 @@ def command(here: Here, as_json: bool) -> None:
     that does not answer means standby. Until it has decided, Asterisk does not start.
     """
     verdict = guard(here)
-    click.echo(json.dumps(asdict(verdict)) if as_json else f"{verdict.why}.")
+    click.echo(json.dumps(asdict(verdict)) if as_json else harmless(f"{verdict.why}."))

@@ -52,10 +52,11 @@ def _print(machine: str, found: list[Finding]) -> None:
         click.echo(textwrap.fill(harmless(one.text), 100, initial_indent=head, subsequent_indent=" " * 22))
         click.echo(textwrap.fill(harmless(one.mend), 100, initial_indent=" " * 20 + "> ", subsequent_indent=" " * 22))
     counts = {level: sum(one.level is level for one in found) for level in Level}
-    click.echo(
+    counted = (
         f"{machine}: {counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, "
         f"{counts[Level.UNSEEN]} to look at yourself, {len(RULES)} rules"
     )
+    click.echo(harmless(counted))
     if any(one.level is not Level.UNSEEN for one in found):
         click.echo("next     mend what is listed, from the top; then again: failover check")
     else:

@@ -57,7 +57,7 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
         pass
     except (HotstandbyError, OSError) as error:
         # This machine is standby all the same; what was open is told, and stays for whoever reads it.
-        click.echo(f"  an open promotion was not taken back: {error}", err=True)
+        click.echo(harmless(f"  an open promotion was not taken back: {error}"), err=True)
         code = Exit.DEGRADED if code is Exit.DONE else code
     try:
         said = dns_role.stand_down(here.places, here.pair.dns, distrust=_overtaken(here, before))
@@ -87,4 +87,4 @@ def _note(here: Here, reason: str, done: demotion.Outcome) -> None:
         written.append(Kind.CLOSED, words="done" if done.proven else "not proven")
         written.close()
     except (FailoverError, OSError) as error:
-        click.echo(f"  not written down: {error}", err=True)
+        click.echo(harmless(f"  not written down: {error}"), err=True)

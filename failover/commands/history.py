@@ -14,7 +14,7 @@ from failover.journal.entry import Entry, JournalDamaged
 from failover.journal.journal import RunFile
 from failover.journal.run import Run, load
 from host.exits import Exit
-from host.printable import printable
+from host.printable import harmless, printable
 from host.terminal import console
 
 
@@ -28,7 +28,7 @@ def command(here: Here, number: int | None, as_json: bool) -> None:
     if number is not None:
         run = load(journal.numbered(where, number))
         if run is None:
-            click.echo(f"Run {number} ended before it wrote anything: nothing was touched.")
+            click.echo(harmless(f"Run {number} ended before it wrote anything: nothing was touched."))
             return
         click.echo(json.dumps(_timeline_document(run), indent=2)) if as_json else _timeline(run)
         return

@@ -28,7 +28,7 @@ def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     try:
         here = look(config)
     except HotstandbyError as error:
-        print(f"It is not known whether this machine is primary, so it is not: {error}", file=sys.stderr)
+        print(harmless(f"It is not known whether this machine is primary, so it is not: {error}"), file=sys.stderr)
         sys.exit(int(Exit.FAILED))
     found = standing.look(here.places, here.machine)
     if as_json:

@@ -7,6 +7,7 @@ import click
 from failover.here import Here, stands_here
 from failover.standing import pause as pauses
 from failover.words import lasting
+from host.printable import harmless
 
 
 @click.command("pause", epilog='Example: failover pause --for 2h "new switch in the rack"')
@@ -19,5 +20,6 @@ def command(here: Here, reason: str, lasts: str) -> None:
     It holds for this machine, survives a reboot, and is shown by status, ready and check until it ends.
     """
     begun = pauses.begin(here.places, reason, pauses.duration_s(lasts))
-    click.echo(f"Paused on {here.machine} for {lasting(pauses.duration_s(lasts))}, until {begun.until}: {reason}")
+    until = f"for {lasting(pauses.duration_s(lasts))}, until {begun.until}"
+    click.echo(harmless(f"Paused on {here.machine} {until}: {reason}"))
     click.echo("End it with: failover unpause")

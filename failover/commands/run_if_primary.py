@@ -10,6 +10,7 @@ import click
 from failover.here import Here, stands_here
 from failover.standing import standing
 from host.exits import Exit
+from host.printable import harmless
 
 
 @click.command(
@@ -29,5 +30,5 @@ def command(here: Here, argv: tuple[str, ...]) -> None:
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - the admin's own program, which takes this process over
     except OSError as error:
-        print(f"'{argv[0]}' cannot be run: {error.strerror}. Give its whole path.", file=sys.stderr)
+        print(harmless(f"'{argv[0]}' cannot be run: {error.strerror}. Give its whole path."), file=sys.stderr)
         sys.exit(int(Exit.USAGE))

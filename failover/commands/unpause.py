@@ -6,6 +6,7 @@ import click
 
 from failover.here import Here, stands_here
 from failover.standing import pause as pauses
+from host.printable import harmless
 
 
 @click.command("unpause", epilog="Example: failover unpause")
@@ -13,6 +14,6 @@ from failover.standing import pause as pauses
 def command(here: Here) -> None:
     """End a pause before its time."""
     if pauses.end(here.places):
-        click.echo(f"The pause on {here.machine} has ended.")
+        click.echo(harmless(f"The pause on {here.machine} has ended."))
     else:
-        click.echo(f"There was no pause on {here.machine}. Nothing to do.")
+        click.echo(harmless(f"There was no pause on {here.machine}. Nothing to do."))

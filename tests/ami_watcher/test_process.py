@@ -355,12 +355,15 @@ async def test_killed_in_the_middle_it_starts_again_with_what_it_had_written(tmp
         def visit() -> None:
             with watcher(places, port) as running:
 
+                path = places.watcher_state / "ami-watcher.sqlite3"
+
                 def written() -> bool:
-                    with closing(sqlite3.connect(places.watcher_state / "ami-watcher.sqlite3", timeout=5)) as file:
+                    with closing(sqlite3.connect(path, timeout=5)) as file:
                         tables = file.execute("SELECT 1 FROM sqlite_master WHERE name = 'entries'").fetchone()
                         return bool(tables and file.execute("SELECT 1 FROM entries WHERE subject = 'acme'").fetchone())
 
-                wait_for(written, "acme is in the file")
+                # It answers before the file is there: the history has a thread of its own.
+                wait_for(lambda: path.exists() and written(), "acme is in the file")
                 running.end(signal.SIGKILL)
             with watcher(places, port) as running:
                 assert b'"acme"' in running.get("/api/history?subject=acme")[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from ami_watcher import command as watcher
+from ami_watcher.documents import History
+
+HOUSE = Path(__file__).parents[2]
+ROOMS = ("agi", "ami_watcher", "failover", "host", "localized", "pair")
 NAMES = (b"J\xf6rg", "Jörg".encode())
 LOCALES = ({"LC_ALL": "C"}, {"PYTHONUTF8": "1", "PYTHONIOENCODING": "latin-1"}, {"PYTHONUTF8": "1"})
 
@@ -48,3 +55,56 @@ def test_every_command_of_ours_speaks_utf_8(command: str, locale: dict[str, str]
     done = subprocess.run(argv, env=environment(locale), capture_output=True, timeout=60, check=False)
     assert "Jörg" in done.stderr.decode("utf-8")
     assert done.returncode == 2
+
+
+def bare(node: ast.expr) -> bool:
+    """Whether what is printed may hold what a file, a peer or a server said, as it was said."""
+    match node:
+        case ast.Constant():
+            return False
+        case ast.IfExp():
+            return bare(node.body) or bare(node.orelse)
+        case ast.Call(func=ast.Name("harmless" | "_ascii")):
+            return False
+        case ast.Call(func=ast.Attribute(ast.Name("json"), "dumps")):
+            return any(one.arg == "ensure_ascii" and ast.unparse(one.value) != "True" for one in node.keywords)
+        case ast.Call(func=ast.Attribute(ast.Name("textwrap"), "fill")):
+            return bare(node.args[0])
+    # The peer's answer, a line of JSON; the reference of keys, of our own words.
+    return ast.unparse(node) not in ("line(said)", "page()")
+
+
+def printed(tree: ast.AST) -> list[ast.expr]:
+    return [
+        node.args[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in ("print", "click.echo", "click.secho")
+    ]
+
+
+def test_nothing_is_printed_past_the_console_that_could_command_the_terminal() -> None:
+    found = {
+        f"{path.relative_to(HOUSE)}:{one.lineno}: {ast.unparse(one)}"
+        for room in ROOMS
+        for path in (HOUSE / room).rglob("*.py")
+        for one in printed(ast.parse(path.read_text()))
+        if bare(one)
+    }
+    assert not found
+
+
+def test_the_look_at_what_is_printed_sees_a_bare_text() -> None:
+    (one,) = printed(ast.parse("click.echo(f'{reason}')"))
+    assert bare(one)
+
+
+EVIL = "a\x1b[2J\x9b31m\x07\u202e"
+
+
+def test_json_of_the_watcher_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    document = History(machine=EVIL, at=0.0, complete=True, note=None, entries=())
+    watcher._show(lambda: document, lambda _shown: "", as_json=True, watch=False)
+    told = capsys.readouterr().out
+    assert json.loads(told)["machine"] == EVIL
+    assert told.isascii()
+    assert told.replace("\n", "").isprintable()
