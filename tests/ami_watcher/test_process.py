@@ -354,7 +354,6 @@ async def test_killed_in_the_middle_it_starts_again_with_what_it_had_written(tmp
 
         def visit() -> None:
             with watcher(places, port) as running:
-
                 path = places.watcher_state / "ami-watcher.sqlite3"
 
                 def written() -> bool:
