@@ -26,10 +26,12 @@ class Call(Vocabulary):
     Attributes:
         environment: what is known of the call; see its `tampered` before trusting anything.
         deadline: when the session ends whatever the script is doing, seconds on the monotonic clock.
+        handed_over: whether Asterisk's own launcher brought it; FastAGI is open to whoever reaches its port.
     """
 
-    def __init__(self, environment: Environment, talk: Talk, *, deadline: float) -> None:
+    def __init__(self, environment: Environment, talk: Talk, *, deadline: float, handed_over: bool = False) -> None:
         super().__init__(talk)
+        self.handed_over = handed_over
         self.environment = environment
         self.deadline = deadline
 

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 MOST: Final = 32
 """Requests at a time, all lookups together; Domino's default is 40 threads for everybody."""
+RESERVE: Final = 4
+"""One of so many places is kept for calls that Asterisk handed over: whoever reaches FastAGI's port can ask for keys
+without end, and Domino may be slow for each."""
 _GRACE_S: Final = 0.02
 """A request ends by its deadline; so much later it has told why."""
 
@@ -45,8 +48,12 @@ class Flights:
     ) -> None:
         self._landed = landed
         self._most = most
-        self._breakers = dict.fromkeys(names, breaker)
+        self._share = most - most // RESERVE
+        # One for calls that were handed over, one for the others: whose keys make Domino slow is left alone by itself.
+        self._names = tuple(names)
+        self._breakers = {(name, handed_over): breaker for name in self._names for handed_over in (True, False)}
         self._flights: dict[Place, Future[Entry]] = {}
+        self._others: set[Place] = set()
         self._changed = threading.Condition()
 
     def under_way(self, place: Place) -> bool:
@@ -56,9 +63,13 @@ class Flights:
     def states(self) -> dict[str, str]:
         """For each lookup, one sentence on how its Domino is doing."""
         now = time.monotonic()
-        return {name: _state(breaker, now) for name, breaker in self._breakers.items()}
+        worse = {
+            name: max(self._breakers[name, True], self._breakers[name, False], key=lambda one: one.failures)
+            for name in self._names
+        }
+        return {name: _state(breaker, now) for name, breaker in worse.items()}
 
-    def wait(self, question: Question, key: str, place: Place, deadline: float) -> Entry:
+    def wait(self, question: Question, key: str, place: Place, deadline: float, *, handed_over: bool = False) -> Entry:
         """Domino's answer, by `deadline` (time.monotonic() seconds). A request that somebody else began, with less
         time, and that ends late, is followed by one of our own.
 
@@ -67,45 +78,55 @@ class Flights:
             HotstandbyError: what went wrong with it.
         """
         while True:
-            flight, ours = self.begin(question, key, place, deadline)
+            flight, ours = self.begin(question, key, place, deadline, handed_over=handed_over)
             try:
                 return flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
             except Late:
                 if ours or time.monotonic() >= deadline:
                     raise
 
-    def begin(self, question: Question, key: str, place: Place, until: float) -> tuple[Future[Entry], bool]:
+    def begin(
+        self, question: Question, key: str, place: Place, until: float, *, handed_over: bool = False
+    ) -> tuple[Future[Entry], bool]:
         """The request that is under way for `place`, begun if there is none; and whether it was.
 
         Args:
             until: how long to wait for its turn.
+            handed_over: by Asterisk's own launcher, so that the places kept for those are its as well.
 
         Raises:
             Unreachable: the breaker is open.
             Late: its turn did not come.
         """
         with self._changed:
-            while (flight := self._flights.get(place)) is None and len(self._flights) >= self._most:
+            while (flight := self._flights.get(place)) is None and self._full(handed_over):
                 if not self._changed.wait(max(until - time.monotonic(), 0)):
-                    raise Late(f"Domino was not asked: {self._most} requests to it are under way")
+                    raise Late(f"Domino was not asked: {len(self._flights)} requests to it are under way")
             if flight is not None:
                 return flight, False
             now = time.monotonic()
-            breaker = self._breakers[question.name]
+            breaker = self._breakers[question.name, handed_over]
             if not breaker.lets(now):
                 raise Unreachable(f"Domino was not asked: {_state(breaker, now)}")
             deadline = now + question.deadline_s
-            self._breakers[question.name] = breaker.asking(now, deadline)
+            self._breakers[question.name, handed_over] = breaker.asking(now, deadline)
             flight = self._flights[place] = Future()
+            if not handed_over:
+                self._others.add(place)
         try:
-            arguments = (question, key, place, flight, deadline)
+            arguments = (question, key, place, flight, deadline, handed_over)
             threading.Thread(target=self._fly, args=arguments, name=f"lookup {question.name}", daemon=True).start()
         except RuntimeError as error:  # the system gives no more threads
             self._end(place)
             flight.set_exception(Unreachable(f"Domino was not asked: {error}"))
         return flight, True
 
-    def _fly(self, question: Question, key: str, place: Place, flight: Future[Entry], deadline: float) -> None:
+    def _full(self, handed_over: bool) -> bool:
+        return len(self._flights) >= self._most or (not handed_over and len(self._others) >= self._share)
+
+    def _fly(
+        self, question: Question, key: str, place: Place, flight: Future[Entry], deadline: float, handed_over: bool
+    ) -> None:
         try:
             entry = question.ask(key, deadline)
             self._landed(place, entry)
@@ -116,7 +137,7 @@ class Flights:
             failure = HotstandbyError(f"a defect of hotstandby, see its log: {type(error).__name__}")
         else:
             failure = None
-        self._judge(question.name, failure)
+        self._judge(question.name, handed_over, failure)
         self._end(place)
         if failure is None:
             flight.set_result(entry)
@@ -126,14 +147,15 @@ class Flights:
     def _end(self, place: Place) -> None:
         with self._changed:
             del self._flights[place]
+            self._others.discard(place)
             self._changed.notify_all()
 
-    def _judge(self, name: str, failure: Exception | None) -> None:
+    def _judge(self, name: str, handed_over: bool, failure: Exception | None) -> None:
         """The breaker after one request; opening and closing it is worth a line in the log."""
         with self._changed:
-            before = self._breakers[name]
+            before = self._breakers[name, handed_over]
             after = before.failed(time.monotonic()) if isinstance(failure, SICK) else before.answered()
-            self._breakers[name] = after
+            self._breakers[name, handed_over] = after
         if before.open_until is None and after.open_until is not None:
             log.warning("lookup.%s: %s. It is left alone for %g s", name, printable(str(failure), 300), after.pause_s)
         elif before.open_until is not None and after.open_until is None:

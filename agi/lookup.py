@@ -70,7 +70,7 @@ def _answer(call: Call, services: Services) -> Answer:
     if cached is not None:
         return cached
     call.before_waiting()
-    return lookups.find(name, key, call.deadline - _LEFT_S)
+    return lookups.find(name, key, call.deadline - _LEFT_S, handed_over=call.handed_over)
 
 
 def _named(arguments: tuple[str, ...], names: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:

@@ -134,8 +134,11 @@ class Lookups:
         answer = None if entry is None else self._at_once(question, key, place, entry)
         return None if answer is None else self._counted(question, answer)
 
-    def find(self, name: str, key: str, deadline: float) -> Answer:
+    def find(self, name: str, key: str, deadline: float, *, handed_over: bool = False) -> Answer:
         """The answer, by `deadline` (time.monotonic() seconds) or the lookup's own, whichever comes first.
+
+        Args:
+            handed_over: whether Asterisk's own launcher asks (Call.handed_over): Domino keeps places for those.
 
         Raises:
             KeyError: there is no such lookup.
@@ -147,7 +150,9 @@ class Lookups:
         deadline = min(deadline, time.monotonic() + question.deadline_s)
         entry = self._kept(question, place, deadline)
         answer = None if entry is None else self._at_once(question, key, place, entry)
-        return self._counted(question, answer or self._asked(question, key, place, entry, deadline))
+        if answer is None:
+            answer = self._asked(question, key, place, entry, deadline, handed_over=handed_over)
+        return self._counted(question, answer)
 
     def states(self) -> dict[str, str]:
         """For each lookup, one sentence on how its Domino is doing."""
@@ -192,10 +197,12 @@ class Lookups:
                 self._memory.put(place, entry)
         return entry
 
-    def _asked(self, question: Question, key: str, place: Place, entry: Entry | None, deadline: float) -> Answer:
+    def _asked(
+        self, question: Question, key: str, place: Place, entry: Entry | None, deadline: float, *, handed_over: bool
+    ) -> Answer:
         """Domino's answer, or why there is none and what is kept instead."""
         try:
-            fresh = self._flights.wait(question, key, place, deadline)
+            fresh = self._flights.wait(question, key, place, deadline, handed_over=handed_over)
         except TimeoutError:
             status, reason = Status.TIMEOUT, "Domino has not answered by the deadline"
         except HotstandbyError as error:

@@ -72,7 +72,7 @@ def converse(
         deadline = begun + (script.deadline_s or settings.deadline_s)
         ends = Descriptors(read_fd, write_fd)
         talk = Patient(ends, deadline=deadline, limit=line_limit(environment.version), rest=opening.rest)
-        call = Call(environment, talk, deadline=deadline)
+        call = Call(environment, talk, deadline=deadline, handed_over=True)
         started(call, deadline)
         ended_well = _ran(script, call, services)
         kept = talk.kept

@@ -256,7 +256,7 @@ class Session:
         """Runs the script; nothing that it raises gets further than the log. MustWait alone passes."""
         script = self._script
         assert script is not None
-        self._call = Call(self._environment, talk, deadline=self.deadline)
+        self._call = Call(self._environment, talk, deadline=self.deadline, handed_over=self.link.way == "handover")
         try:
             script.run(self._call, self.house.services)
         except LateError:

@@ -17,9 +17,12 @@ from typing import Any
 
 import pytest
 
+from agi.flights import MOST, RESERVE
 from agi.handover import WORD
 from agi.link import Closer, Pipes
 from agi.stand_in import environment
+from lab.domino import Domino, Trouble
+from tests.agi import phones
 from tests.agi.fake_asterisk import Happened, fastagi, process
 from tests.agi.served import Site, served
 
@@ -105,6 +108,37 @@ def test_fastagi_sessions_that_take_all_their_threads_leave_the_launchers_theirs
         assert found(happened)
         assert "sent back to the dialplan" in site.log  # those of FastAGI that found no turn
         until(lambda: site.health()[0] == 200, "it is over")
+
+
+def test_fastagi_sessions_that_ask_domino_without_end_leave_the_launchers_their_turn(tmp_path: Path) -> None:
+    with Domino.serving(phones.data()) as domino:
+        settings = "deadline_s = 15\nconcurrency = 40\n" + phones.lookup(domino.port, deadline_ms=14_000)
+        with served(tmp_path, settings) as site:
+            domino.trouble = Trouble(headers_after_s=60)
+            threads = [
+                threading.Thread(
+                    target=fastagi,
+                    args=(site.port, "lookup"),
+                    kwargs={"caller_number": f"+1415555{number:04}", "deadline_s": 30},
+                )
+                for number in range(MOST + 4)
+            ]
+            for thread in threads:
+                thread.start()
+            until(lambda: len(domino.requests) >= MOST - MOST // RESERVE, "FastAGI has its share of Domino")
+            until(lambda: site.health()[1]["sessions"] == MOST + 4, "and wants more")
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                assert len(domino.requests) == MOST - MOST // RESERVE
+                time.sleep(0.02)
+            domino.trouble = Trouble()
+            launcher = process([site.launcher("lookup")], env=site.env, caller_number="+14155551212", deadline_s=20)
+            assert threads[0].is_alive()
+            domino.stop()
+            for thread in threads:
+                thread.join(30)
+    assert found(launcher)
+    assert launcher.variables["COMPANY"].startswith("Acme")
 
 
 # /healthz, which every local account reaches as well.

@@ -280,6 +280,30 @@ def test_a_caller_whose_turn_does_not_come_is_late(domino: Domino, make: Make) -
     first.join(5)
 
 
+def test_a_call_that_asterisk_handed_over_gets_its_turn_whoever_else_asks(domino: Domino, make: Make) -> None:
+    lookups = make(most=8, deadline_ms=1500)
+    domino.trouble = Trouble(headers_after_s=30, times=6)
+    threads = [
+        threading.Thread(target=lookups.find, args=("caller", f"+1415555{number:04}", time.monotonic() + 1.5))
+        for number in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    assert eventually(lambda: len(domino.requests) == 6)
+
+    with_them = lookups.find("caller", "+14155550100", time.monotonic() + 0.2)
+    assert with_them.status is Status.TIMEOUT
+    assert "6 requests to it are under way" in with_them.reason
+    assert lookups.find("caller", KEY, time.monotonic() + 4, handed_over=True).status is Status.FOUND
+    assert threads[0].is_alive()
+    for thread in threads:
+        thread.join(10)
+    # Domino is left alone by those whose keys it did not answer.
+    assert "failures in a row" in lookups.find("caller", "+14155559999", time.monotonic() + 4).reason
+    assert "failures in a row" in lookups.states()["caller"]
+    assert lookups.find("caller", "+14155559999", time.monotonic() + 4, handed_over=True).status is Status.FOUND
+
+
 def test_a_restart_remembers(domino: Domino, make: Make) -> None:
     first = make()
     find(first)
