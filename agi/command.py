@@ -21,6 +21,7 @@ from agi import activation
 from agi.errors import AgiError
 from agi.install import directory
 from agi.install import install as install_launchers
+from agi.log_limit import Limited
 from agi.rehearsal import rehearse
 from agi.script import Scripts
 from agi.server import Server
@@ -87,7 +88,10 @@ def run(config: Path | None) -> int:
 
     Example: agi-server run
     """
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    limited = Limited()
+    handler = logging.StreamHandler()
+    handler.addFilter(limited)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, handlers=[handler])
     _take_all_descriptors()
     places = Places.standard(config)
     pair = _pair(places)
@@ -102,6 +106,7 @@ def run(config: Path | None) -> int:
         await Server(places, pair, listeners=listeners).run()
 
     asyncio.run(serve())
+    limited.tell()
     logging.shutdown()
     # A script that never ends has a thread that Python would wait for; its call has gone on already.
     os._exit(Exit.DONE)

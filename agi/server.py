@@ -53,9 +53,6 @@ _LATELY_S: Final = 2.0
 _MOST_UNCLOSED: Final = 512
 """Descriptors that wait to be closed. With more, those who send such ones are not listened to."""
 
-_SELDOM_S: Final = 10.0
-"""Between two lines about something that anybody can repeat."""
-
 
 class Server:
     """The server, in the event loop that `run` is called in."""
@@ -86,7 +83,6 @@ class Server:
         self._most_controls = min(READING, descriptors // 16)
         self._seen = time.monotonic()
         self._refused_at = float("-inf")
-        self._told: dict[str, float] = {}
         self._draining = False
         self._idle = asyncio.Event()
 
@@ -217,7 +213,7 @@ class Server:
             except OSError as error:
                 # Out of descriptors: what is waiting stays in the kernel's queue until some are free.
                 self._refused_at = time.monotonic()
-                self._seldom("A session could not be accepted: %s.", error.strerror)
+                log.warning("A session could not be accepted: %s.", error.strerror)
                 self.loop.remove_reader(listener.fileno())
                 self.loop.call_later(_ROUND_S, self._accept_again, listener)
                 return
@@ -257,16 +253,9 @@ class Server:
         oldest = budget.dispensable()
         if oldest is None:
             return False
-        self._seldom("More than %d sessions of " + way + " at once: the oldest that say nothing give way.", budget.most)
+        log.warning("More than %d sessions of %s at once: the oldest that say nothing give way.", budget.most, way)
         oldest.make_room()
         return True
-
-    def _seldom(self, text: str, *values: object) -> None:
-        """A warning about something that anybody can repeat as often as they like."""
-        now = time.monotonic()
-        if now - self._told.get(text, float("-inf")) >= _SELDOM_S:
-            self._told[text] = now
-            log.warning(text, *values)
 
     def _accept_again(self, listener: socket.socket) -> None:
         if not self._draining:
@@ -278,7 +267,7 @@ class Server:
         except BlockingIOError:
             return
         except AgiError as error:
-            self._seldom("%s", error)
+            log.warning("%s", error)
             handed = None
         if handed is None:
             self._let_go(control)

@@ -20,6 +20,7 @@ import pytest
 from agi.flights import MOST, RESERVE
 from agi.handover import WORD
 from agi.link import Closer, Pipes
+from agi.log_limit import MOST as LINES
 from agi.stand_in import environment
 from lab.domino import Domino, Trouble
 from tests.agi import phones
@@ -139,6 +140,26 @@ def test_fastagi_sessions_that_ask_domino_without_end_leave_the_launchers_their_
                 thread.join(30)
     assert found(launcher)
     assert launcher.variables["COMPANY"].startswith("Acme")
+
+
+@pytest.mark.parametrize(("script", "number"), [("hello", "555\nagi_extension: 911"), ("nobody", "555")])
+def test_a_flood_of_forged_calls_leaves_few_lines_and_their_number(tmp_path: Path, script: str, number: str) -> None:
+    calls = 4 * LINES
+    first = environment(script, network=True, caller_number=number)
+    with served(tmp_path) as site:
+        for _ in range(calls):
+            with silent(site.port) as caller:
+                caller.sendall(first)
+                caller.shutdown(socket.SHUT_WR)
+                while caller.recv(4096):
+                    pass
+        until(lambda: site.health()[1]["sessions"] == 0, "they are over")
+        assert site.stop() == 0
+        lines = site.log.splitlines()
+    told = [line for line in lines if "127.0.0.1" in line]
+    left_out = [int(line.split()[1]) for line in lines if "left out of the log" in line]
+    assert LINES <= len(told) < calls
+    assert len(told) + sum(left_out) == calls
 
 
 # /healthz, which every local account reaches as well.
