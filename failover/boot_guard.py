@@ -169,7 +169,8 @@ def guard(here: Here) -> Verdict:
             why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
             verdict = replace(verdict, why=why)
         elif not verdict.dns_primary and (
-            _gave_up_an_old_zone(here, said, peer, own.served) if too_much else _copy_is_old(here, said, peer)
+            (too_much and peer is not None and peer.dns_role == "primary")
+            or _zone_here_is_old(here, said, peer, served=own.served if too_much else 0)
         ):
             verdict = replace(verdict, why=f"{verdict.why}{_distrust_own_zone(here)}")
         fenced.lift(here.places)
@@ -194,15 +195,14 @@ def zone_is_old(machine: str, said: Sequence[Said], served: int) -> bool:
     return later(machine, served, told) is not None
 
 
-def _gave_up_an_old_zone(here: Here, said: Sequence[Said], peer: Status | None, served: int) -> bool:
-    return zone_is_old(here.machine, said, served) or (peer is not None and peer.dns_role == "primary")
+def _zone_here_is_old(here: Here, said: Sequence[Said], peer: Status | None, *, served: int) -> bool:
+    """Whether what BIND is to start with as secondary names the primary of an earlier promotion: its own zone of
+    before, or the copy of a machine that was demoted by hand and without power when the other one was promoted.
 
+    What tells the present promotion stays: what else changed meanwhile BIND asks for at its own pace.
 
-def _copy_is_old(here: Here, said: Sequence[Said], peer: Status | None) -> bool:
-    """Whether our BIND was secondary before it went down, and its copy names the primary of an earlier promotion: as on
-    a machine that was demoted by hand, and was without power when the other one was promoted.
-
-    A copy of this promotion stays: what else changed meanwhile BIND asks for at its own pace.
+    Args:
+        served: the promotion by which this machine was primary of the zone until now; 0 where it was secondary.
     """
     dns = here.pair.dns
     if dns is None or not Path(dns.named_conf).exists():
@@ -213,7 +213,8 @@ def _copy_is_old(here: Here, said: Sequence[Said], peer: Status | None) -> bool:
         copy = ""  # named does not answer with what it cannot read; what cannot be dated is not trusted
     if copy is None:
         return False
-    return copy_is_old(here.machine, copy_dates_from(copy, dns.zone, here.pair.machines), said, peer)
+    epoch = max(served, copy_dates_from(copy, dns.zone, here.pair.machines))
+    return copy_is_old(here.machine, epoch, said, peer)
 
 
 def copy_is_old(machine: str, epoch: int, said: Sequence[Said], peer: Status | None) -> bool:
