@@ -94,3 +94,17 @@ def test_launchers_find_the_socket_that_systemd_holds() -> None:
     assert (socket["SocketUser"], socket["SocketGroup"], socket["SocketMode"]) == (["root"], ["asterisk"], ["0660"])
     launcher = (DEPLOY.parent / "agi/launcher.py").read_text(encoding="utf-8")
     assert f'SOCKET = "{places.agi_socket}"' in launcher
+
+
+def test_the_guard_runs_as_root_and_may_do_little_else() -> None:
+    guard = unit("hotstandby-boot-guard.service")
+    assert "User" not in guard
+    assert set(guard["CapabilityBoundingSet"][0].split()) == {
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_FOWNER",
+        "CAP_FSETID",
+    }
+    assert guard["NoNewPrivileges"] == ["yes"]
+    assert guard["ProtectSystem"] == ["full"]
+    assert str(Places.standard(environ={}).config) in guard["ReadWritePaths"][0].split()

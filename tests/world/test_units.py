@@ -350,6 +350,8 @@ def test_a_machine_that_comes_back_after_a_promotion_is_standby_in_pbx_and_dns(w
     systemd = booted(world)
     try:
         assert "standby" in words(systemd, "hotstandby-boot-guard.service")
+        assert "may answer with the old zone" not in words(systemd, "hotstandby-boot-guard.service")
+        assert "acme.example/IN: expired" in words(systemd, "named.service")  # it asks before it answers
         assert systemd.property("asterisk.service", "ActiveState") == "active"
         assert entered(systemd, "hotstandby-boot-guard.service") <= began(systemd, "asterisk.service")
         assert failover(world.boston, "is-primary").returncode == 1
