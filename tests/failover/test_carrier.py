@@ -288,7 +288,7 @@ def test_whatever_retry_after_says_we_wait_between_half_a_second_and_a_minute(sa
     assert 0.5 <= carrier_http._pause({"retry-after": said, "date": date}) <= 60
 
 
-@pytest.mark.parametrize("preset", ["voipms", "telnyx"])
+@pytest.mark.parametrize("preset", ROUTES)
 def test_a_limit_is_waited_for(api: CarrierApi, tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrier_http, "_PAUSE_S", 0.3)
     api.misbehave("rate-limit", on="read")
@@ -297,6 +297,8 @@ def test_a_limit_is_waited_for(api: CarrierApi, tmp_path: Path, preset: str, mon
     moving.check()
     moving.apply()
     assert moving.verify().startswith("2 of 2 at ")
+    assert now(api, preset) == MOVED[preset]
+    assert api.writes == 3  # the one that was too many, and each number's
 
 
 @pytest.mark.parametrize("preset", ["voipms", "twilio"])
