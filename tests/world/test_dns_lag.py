@@ -64,7 +64,9 @@ def test_the_notify_of_a_zone_that_is_loaded_unchanged_has_nobody_ask_the_dead_p
 def test_a_notify_that_comes_while_the_dead_are_asked_may_be_forgotten_and_is_repeated(binds: Binds) -> None:
     """Without EDNS BIND asks once instead of twice, and nothing listens for the transfer that it tries then: 15 s
     instead of STUCK_S."""
-    secondary_of_both(binds, server="edns no;", zone="use-alt-transfer-source no;")
+    said = subprocess.run(["named", "-v"], check=True, capture_output=True, text=True).stdout
+    old = "BIND 9.18." in said  # 9.20 knows neither the option nor the second attempt that it switches off
+    secondary_of_both(binds, server="edns no;", zone="use-alt-transfer-source no;" if old else "")
     ns3 = binds["ns3"]
     with binds.boston_is_dead_and_silent():
         asks_the_dead(binds)
