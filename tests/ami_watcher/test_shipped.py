@@ -84,5 +84,10 @@ def test_every_file_of_the_page_is_packaged() -> None:
 
 def test_the_unit_tells_the_service_manager_what_the_daemon_does() -> None:
     unit = (DEPLOY / "ami-watcher.service").read_text()
-    for line in ("Type=notify", "WatchdogSec=30", "ExecReload=/bin/kill -HUP $MAINPID", "RuntimeDirectoryPreserve=yes"):
+    for line in (
+        "Type=notify",
+        "WatchdogSec=30",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        "RuntimeDirectory=hotstandby/watcher",
+    ):
         assert line in unit.splitlines()

@@ -150,6 +150,8 @@ READS: Final = frozenset(
 ELSEWHERE: Final = {
     "agi.install": "compares a launcher with ours, byte by byte",
     "agi.one_process": "its own /proc/self/stat",
+    "ami_watcher.command": "our own document, spelled anew for a terminal",
+    "ami_watcher.exchange": "ami_watcher.inventory reads",
     "ami_watcher.daemon": "a digest of pair.toml; pair.reading reads",
     "failover.dns.named": "copies what named-compilezone wrote; named_conf reads",
     "failover.lint.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
