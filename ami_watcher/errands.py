@@ -1,20 +1,22 @@
 """The second connection: what may take long, or changes something, goes over it and never holds up the first.
 
-Phones are listed over it, which can be many, and registrations that Asterisk has given up are started again.
+Phones are listed over it, which can be many, and registrations that Asterisk has given up are started again. Where
+manager.conf allows one login only, all this takes turns with the first connection's polls, on that one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Final, NoReturn
 
 from ami_watcher.backoff import Backoff
 from ami_watcher.connecting import Where
 from ami_watcher.contact import CONTACT_LISTS, contacts_from
-from ami_watcher.errors import ActionRefused, ListIncomplete, PrivilegeMissing
+from ami_watcher.errors import ActionRefused, ListIncomplete, LoginInUse, PrivilegeMissing
 from ami_watcher.kick import Kicks
 from ami_watcher.knowledge import Knowledge
 from ami_watcher.message import Message
@@ -65,6 +67,14 @@ class Errands:
         self._kicks = Kicks(after_s=settings.kick_after_s)
         self._session: Session | None = None
         self._session_made = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held by whoever uses the first connection: Asterisk answers one action of it after the other."""
+        self._first: Session | None = None
+        self._alone = False
+
+    def beside(self, first: Session) -> None:
+        """From now on, beside this connection; it is used as well if Asterisk allows no other."""
+        self._first, self._alone = first, False
 
     async def contact_rounds(self) -> NoReturn:
         """Lists phones again and again."""
@@ -106,12 +116,12 @@ class Errands:
             await session.close()
 
     async def _read_contacts(self) -> None:
-        session = await self._open()
         items: list[Message] = []
         denied: PrivilegeMissing | None = None
         for action in CONTACT_LISTS:
             try:
-                items += await session.listing(action, deadline_s=max(self.settings.answer_s, 10.0))
+                async with self._opened() as session:
+                    items += await session.listing(action, deadline_s=max(self.settings.answer_s, 10.0))
             except PrivilegeMissing as error:
                 denied = error
             except ListIncomplete:
@@ -124,11 +134,30 @@ class Errands:
         if denied is not None:
             raise denied
 
+    @contextlib.asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Session]:
+        session = await self._open()
+        if session is not self._first:
+            yield session
+            return
+        async with self.turn:
+            yield session
+
     async def _open(self) -> Session:
         async with self._session_made:
+            first = None if self._first is None or self._first.ended.done() else self._first
+            if self._alone and first is not None:
+                return first
             if self._session is None or self._session.ended.done():
                 session = Session(self.ami, self._secret(), wanted=(), events="off")
-                await session.open(deadline_s=self.settings.answer_s)
+                try:
+                    await session.open(deadline_s=self.settings.answer_s)
+                except LoginInUse:
+                    if first is None:
+                        raise
+                    # Not tried again beside this one: Asterisk takes a second for each refusal, and logs it.
+                    self._alone = True
+                    return first
                 self._session = session
             return self._session
 
@@ -145,8 +174,8 @@ class Errands:
         )
         for kick in due:
             try:
-                session = await self._open()
-                await session.action(kick.action, *kick.fields, deadline_s=self.settings.answer_s)
+                async with self._opened() as session:
+                    await session.action(kick.action, *kick.fields, deadline_s=self.settings.answer_s)
             except HotstandbyError as error:
                 log.warning("%s could not be started again: %s", ", ".join(kick.trunks), error)
                 continue

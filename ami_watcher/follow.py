@@ -198,6 +198,7 @@ class Follower:
         try:
             await session.open(deadline_s=self._settings.answer_s)
             self._knowledge.to(LinkState.LOGGED_IN, "")
+            self._errands.beside(session)
             self._knowledge.warning = await blindness(
                 session, self._ami.username, answer_s=self._settings.answer_s, poll_s=self._settings.poll_s
             )
@@ -247,14 +248,15 @@ class Follower:
         return max(min([due, *self._again]) - now, 0.0)
 
     async def _poll(self, session: Session) -> None:
-        began = self._clock()
-        try:
-            lists = await lists_of(session, deadline_s=self._settings.answer_s)
-        except AmiError as error:
-            # Where it had ended already, why it ended is what counts.
-            session.end(error)
-            raise session.ended.result() from error
-        self._poll_took = self._clock() - began
+        async with self._errands.turn:
+            began = self._clock()
+            try:
+                lists = await lists_of(session, deadline_s=self._settings.answer_s)
+            except AmiError as error:
+                # Where it had ended already, why it ended is what counts.
+                session.end(error)
+                raise session.ended.result() from error
+            self._poll_took = self._clock() - began
         self._knowledge.listed(lists)
 
     async def _resolve(self) -> None:

@@ -117,21 +117,71 @@ async def test_it_reads_everything_and_says_that_it_is_synced() -> None:
         assert {contact.name for contact in followed.snapshot.contacts} == {"better", "carrier", "metro"}
 
 
-async def test_the_only_login_that_is_allowed_is_lent_to_whoever_needs_it(tmp_path: Path) -> None:
-    """allowmultiplelogin = no: a promotion must read its lists while the watcher runs, and the watcher comes back."""
-    places = Places(tmp_path, tmp_path, tmp_path)
+def allow_one_login(asterisk: AmiStandin) -> list[str]:
+    """allowmultiplelogin = no; the users that were refused since."""
+    refused: list[str] = []
 
-    async def one_login(connection: Connection, action: Action) -> None:
+    async def login(connection: Connection, action: Action) -> None:
         lines: tuple[str, ...] = ("Response: Success", "ActionID: recorded", "Message: Authentication accepted")
         if any(other.user for other in asterisk.connections if other is not connection):
+            refused.append(action["Username"])
             connection.send([("Response: Error", "ActionID: recorded", "Message: Login Already In Use")], action)
             connection.cut()
             return
         connection.user = action["Username"]
         connection.send([lines], action)
 
+    asterisk.handlers["Login"] = login
+    return refused
+
+
+async def test_where_one_login_is_allowed_phones_are_listed_over_it_again_and_again() -> None:
     async with AmiStandin("16") as asterisk:
-        asterisk.handlers["Login"] = one_login
+        refused = allow_one_login(asterisk)
+        async with following(asterisk) as followed:
+            await until(lambda: followed.snapshot.contacts)
+            assert {contact.name for contact in followed.snapshot.contacts} == {"better", "carrier", "metro"}
+            before = asterisk.count("SIPpeers")
+            await until(lambda: asterisk.count("SIPpeers") > before, deadline_s=10.0)
+            assert "phones" not in followed.snapshot.link_reason
+            assert followed.changes("link")[-1] == ("boston", "logged in", "synced")
+            assert len(refused) == 1
+
+
+async def test_where_one_login_is_allowed_what_was_given_up_is_started_again_over_it() -> None:
+    async with AmiStandin("16") as asterisk:
+        allow_one_login(asterisk)
+        asterisk.items["SIPshowregistry"] = [{"State": "No Authentication"}]
+        async with following(asterisk, ACME, settings=KICKED) as followed:
+            await until(lambda: followed.changes("kick") == [("acme", "rejected", "Reload chan_sip")])
+            assert followed.link_is(LinkState.SYNCED)
+
+
+async def test_where_one_login_is_allowed_no_poll_is_late_because_phones_take_long() -> None:
+    listed = 0
+
+    async def slowly(connection: Connection, action: Action) -> None:
+        nonlocal listed
+        # As Asterisk does: it answers nothing else of this connection meanwhile.
+        await asyncio.sleep(4 * QUICK.answer_s)
+        listed += 1
+        connection.send([("Response: Error", "ActionID: recorded", "Message: No such command")], action)
+
+    async with AmiStandin("16") as asterisk:
+        allow_one_login(asterisk)
+        asterisk.handlers["SIPpeers"] = slowly
+        async with following(asterisk) as followed:
+            await until(lambda: listed)
+            polls = asterisk.count("SIPshowregistry")
+            await until(lambda: asterisk.count("SIPshowregistry") > polls)
+            assert followed.changes("link")[-1] == ("boston", "logged in", "synced")
+
+
+async def test_the_only_login_that_is_allowed_is_lent_to_whoever_needs_it(tmp_path: Path) -> None:
+    """allowmultiplelogin = no: a promotion must read its lists while the watcher runs, and the watcher comes back."""
+    places = Places(tmp_path, tmp_path, tmp_path)
+    async with AmiStandin("16") as asterisk:
+        allow_one_login(asterisk)
         ami = Ami(port=asterisk.port)
         async with following(asterisk, give_way=lambda: wanted_now(places)) as followed:
             await until(lambda: followed.link_is(LinkState.SYNCED))

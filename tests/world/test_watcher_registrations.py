@@ -240,6 +240,9 @@ async def test_where_one_login_is_allowed_a_promotion_borrows_the_watchers(
     try:
         async with watching(world, world.boston, release, give_way=lambda: wanted_now(places)) as watched:
             await until(lambda: watched.link is LinkState.SYNCED, deadline_s=20.0)
+            await until(
+                lambda: watched.follower.snapshot.contacts_at is not None, deadline_s=20.0
+            )  # over the same login
             ami = Ami(port=watched.relay.port)
             with pytest.raises(LoginInUse, match="allowmultiplelogin = yes"):
                 await read_registrations(ami, AMI_SECRET, deadline_s=5.0)
