@@ -29,6 +29,8 @@ from host.errors import HotstandbyError
 log = logging.getLogger(__name__)
 
 CLOSEST_CONTACTS_S: Final = 2.0
+REFUSED_S: Final = 3.0
+"""Asterisk waits a second before it says that a login is refused (main/manager.c); this is not urgent."""
 
 
 class Errands:
@@ -151,7 +153,7 @@ class Errands:
             if self._session is None or self._session.ended.done():
                 session = Session(self.ami, self._secret(), wanted=(), events="off")
                 try:
-                    await session.open(deadline_s=self.settings.answer_s)
+                    await session.open(deadline_s=max(self.settings.answer_s, REFUSED_S))
                 except LoginInUse:
                     if first is None:
                         raise

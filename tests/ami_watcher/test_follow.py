@@ -158,20 +158,21 @@ async def test_where_one_login_is_allowed_what_was_given_up_is_started_again_ove
 
 
 async def test_where_one_login_is_allowed_no_poll_is_late_because_phones_take_long() -> None:
-    listed = 0
+    meanwhile: list[int] = []
 
     async def slowly(connection: Connection, action: Action) -> None:
-        nonlocal listed
-        # As Asterisk does: it answers nothing else of this connection meanwhile.
+        before = len(asterisk.received)
         await asyncio.sleep(4 * QUICK.answer_s)
-        listed += 1
+        meanwhile.append(len(asterisk.received) - before)
         connection.send([("Response: Error", "ActionID: recorded", "Message: No such command")], action)
 
     async with AmiStandin("16") as asterisk:
         allow_one_login(asterisk)
         asterisk.handlers["SIPpeers"] = slowly
         async with following(asterisk) as followed:
-            await until(lambda: listed)
+            await until(lambda: meanwhile)
+            # Asterisk answers one action of a connection after the other: whatever came would have been late.
+            assert meanwhile[0] == 0
             polls = asterisk.count("SIPshowregistry")
             await until(lambda: asterisk.count("SIPshowregistry") > polls)
             assert followed.changes("link")[-1] == ("boston", "logged in", "synced")
