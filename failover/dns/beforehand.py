@@ -35,7 +35,27 @@ def obstacle_here(dns_section: Dns, machine: str) -> str:
     """
     line = Line(dns_section.port, dns_section.own.get(machine) or dns_section.servers.get(machine, ""))
     named = Named.of(dns_section)
-    return obstacle(dns_section, named, dns_section.own_address(machine), line) or _file(dns_section, named, machine)
+    return (
+        obstacle(dns_section, named, dns_section.own_address(machine), line)
+        or _expired(dns_section, named)
+        or _file(dns_section, named, machine)
+    )
+
+
+def _expired(dns_section: Dns, named: Named) -> str:
+    """A promotion takes over what the copy says, old as it is; that is worth knowing before."""
+    zone = dns_section.zone
+    if dns_section.primary is not None:
+        return ""
+    try:
+        if named.status(zone).loaded:
+            return ""
+    except NamedRefuses as error:
+        return str(error)
+    return (
+        f"the copy of {zone} that this machine has is expired, so its BIND answers nothing of it. See why it gets no "
+        f"newer one: rndc refresh {zone}; journalctl -u named"
+    )
 
 
 def _file(dns_section: Dns, named: Named, machine: str) -> str:

@@ -50,6 +50,7 @@ class ZoneStatus:
         serial: that is served; 0 where it is not known.
         secure: it is signed.
         inline_signing: signatures stand beside the file, not in it.
+        loaded: it answers from it; not so where it is secondary, and its copy has expired.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class ZoneStatus:
     serial: int = 0
     secure: bool = False
     inline_signing: bool = False
+    loaded: bool = True
 
 
 class Named:
@@ -108,6 +110,8 @@ class Named:
             reason = _reason(said)
             if re.search("no matching|not found", reason):
                 return ZoneStatus("", reason)
+            if "not loaded" in reason and (block := self.block(zone)) is not None and block.kind == "secondary":
+                return ZoneStatus("secondary", reason, loaded=False)
             raise NamedRefuses(f"rndc zonestatus {zone} failed: {reason}")
         word = told["type"]
         return ZoneStatus(
@@ -188,8 +192,8 @@ class Named:
         return said.stdout
 
     def copy(self, zone: str) -> str | None:
-        """What a named that is not running yet would answer with as secondary of a zone: its file and journal, printed
-        as by `canonical`; None where it is no secondary, or has no copy.
+        """What a named that is not running yet, or takes its copy for expired, has of a zone as its secondary: file and
+        journal, printed as by `canonical`; None where it is no secondary, or has no copy.
 
         Raises:
             NamedRefuses, Views: it cannot be read.

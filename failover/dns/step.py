@@ -11,18 +11,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+import dns.name
+import dns.rdata
+
 from failover.dns import reminder
 from failover.dns.beforehand import obstacle
 from failover.dns.change import UPDATE_DEADLINE_S, Promoted, ZoneChange
 from failover.dns.delegation import DELEGATION_S, DelegationUnknown, delegated
 from failover.dns.facts import RecordKey, Records, Seen, Server, Verdict, Wanted, judge, servers, summary, wanted
 from failover.dns.lag import TELL_EVERY_S, behind, explained
-from failover.dns.named import Named
+from failover.dns.named import Named, NamedRefuses, NamedSilent
+from failover.dns.proofread import canonical
 from failover.dns.reminder import Errand
 from failover.dns.role import take_role
 from failover.dns.serial import runs_ahead
 from failover.dns.tsig_key import TsigKey
-from failover.dns.wire import TRIES_S, Line, ask, ask_all, notify_all
+from failover.dns.wire import TRIES_S, Line, ask, ask_all, notify_all, owner_of, text_of
 from failover.errors import LeftOpen, NotProven
 from failover.journal.entry import Json
 from localized.generations import Store
@@ -146,13 +150,37 @@ class DnsStep:
 
     def saved(self) -> Mapping[str, Json]:
         """The records as they are, and our DNS role."""
-        own = self._change.own()
+        try:
+            own = self._change.own()
+        except NotProven:
+            if not self._expired():
+                raise
+            kept = self._of_copy()
+            return {"records": kept, "served": kept, "role": "secondary"}
         there = self._change.at_their_names(own)
         return {
             "records": _written(there),
             "served": _written(own.records),
             "role": "" if self._dns.primary else self._named.role(self._dns.zone),
         }
+
+    def _expired(self) -> bool:
+        try:
+            return not self._dns.primary and not self._named.status(self._dns.zone).loaded
+        except (NamedSilent, NamedRefuses):
+            return False
+
+    def _of_copy(self) -> Json:
+        """The records in a copy that has expired: the boot guard distrusted it, no newer one came, and this machine is
+        promoted with what it has."""
+        found = canonical(self._named.copy(self._dns.zone) or "")
+        origin = dns.name.from_text(self._dns.zone)
+        records: dict[RecordKey, frozenset[str]] = {}
+        for name, kind in self._want.keys:
+            owner = owner_of(name, origin).to_text().lower()
+            _, data = found.get((owner, kind), ("", frozenset()))
+            records[name, kind] = frozenset(text_of(dns.rdata.from_text("IN", kind, one)) for one in data)
+        return _written(records)
 
     def apply(self) -> None:
         """Takes the zone over if we are its secondary, changes it in one go, and tells every secondary at once.

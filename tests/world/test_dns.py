@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -86,6 +87,27 @@ def test_a_secondarys_copy_is_read_while_its_bind_is_down_with_what_only_its_jou
     (dallas.directory / "acme.db").write_bytes(b"\0\0\0\2 cut short")
     with pytest.raises(NamedRefuses, match=r"acme\.db"):
         dallas.named.copy("acme.example")
+
+
+def test_a_copy_that_has_expired_is_taken_over_where_the_primary_died_before_it_gave_a_newer_one(binds: Binds) -> None:
+    """As after a boot guard that distrusted it: this machine is promoted with what it has."""
+    dallas = binds["dallas"]
+    binds["boston"].stop()
+    dallas.stop()
+    dallas.named.expire_copy("acme.example")
+    dallas.start()
+    dallas.wait_for("acme.example", "SOA", "(SERVFAIL)")
+    status = dallas.named.status("acme.example")
+    assert (status.kind, status.loaded) == ("secondary", False)
+    step = binds.step("dallas", 7, dead=("boston",))
+    assert not step.check()
+    saved = step.saved()
+    assert saved["role"] == "secondary"
+    assert '["pbx", "A", ["192.0.2.11"]]' in json.dumps(saved["records"])
+    step.apply()
+    assert "2 of 3 servers agree: pbx 192.0.2.12" in step.verify()
+    assert dallas.named.role("acme.example") == "primary"
+    assert dallas.answers("_failover.acme.example", "TXT") == TRUTH
 
 
 def test_a_raw_zone_under_a_text_statement_is_converted_and_plain_checks_miss_it(binds: Binds) -> None:
