@@ -273,4 +273,4 @@ def _problem(problem: Problem) -> dict[str, str]:
 
 
 def _json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")

@@ -15,6 +15,7 @@ from ami_watcher import command as watcher
 from ami_watcher.documents import History
 
 HOUSE = Path(__file__).parents[2]
+PRINTERS = ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write")
 ROOMS = ("agi", "ami_watcher", "failover", "host", "localized", "pair")
 NAMES = (b"J\xf6rg", "Jörg".encode())
 LOCALES = ({"LC_ALL": "C"}, {"PYTHONUTF8": "1", "PYTHONIOENCODING": "latin-1"}, {"PYTHONUTF8": "1"})
@@ -68,6 +69,8 @@ def bare(node: ast.expr) -> bool:
             return False
         case ast.Call(func=ast.Attribute(ast.Name("json"), "dumps")):
             return any(one.arg == "ensure_ascii" and ast.unparse(one.value) != "True" for one in node.keywords)
+        case ast.BinOp():
+            return bare(node.left) or bare(node.right)
         case ast.Call(func=ast.Attribute(ast.Name("textwrap"), "fill")):
             return bare(node.args[0])
     # The peer's answer, a line of JSON; the reference of keys, of our own words.
@@ -78,7 +81,7 @@ def printed(tree: ast.AST) -> list[ast.expr]:
     return [
         node.args[0]
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in ("print", "click.echo", "click.secho")
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in PRINTERS
     ]
 
 
