@@ -89,13 +89,14 @@ class Server:
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, and then until the last session has ended."""
         self.loop = asyncio.get_running_loop()
+        # Before /healthz tells anybody that it is there: a SIGHUP that nobody handles ends a process.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.loop.add_signal_handler(number, self.drain)
+        self.loop.add_signal_handler(signal.SIGHUP, self.reload)
         self._stay(self.services)
         health = self._health()
         for listener in self._listeners:
             self.loop.add_reader(listener.fileno(), self._accept, listener)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, self.drain)
-        self.loop.add_signal_handler(signal.SIGHUP, self.reload)
         self._say_what_is_broken()
         notify(f"READY=1\nSTATUS=serving {', '.join(script.name for script in self.scripts) or 'no script'}")
         try:
