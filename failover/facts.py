@@ -167,9 +167,10 @@ def expiry_of(value: str) -> float | None:
     """Unix seconds of the end in a fact that `certificates` wrote; None where it does not say."""
     try:
         moment = time.strptime(value.removeprefix("expires "), "%b %d %H:%M:%S %Y %Z")
+        # strptime takes the leap seconds 60 and 61, which a datetime does not have.
+        return datetime(*moment[:5], min(moment.tm_sec, 59), tzinfo=UTC).timestamp()
     except ValueError:
         return None
-    return datetime(*moment[:6], tzinfo=UTC).timestamp()
 
 
 def _first(argv: list[str]) -> str:

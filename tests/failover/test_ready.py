@@ -280,6 +280,7 @@ def test_what_lives_in_the_running_asterisk_is_read_as_it_prints_it() -> None:
 def test_a_certificates_end_is_read_as_openssl_prints_it() -> None:
     assert expiry_of("expires Jun  1 00:00:00 2030 GMT") == 1906502400.0
     assert expiry_of("expires soon") is None
+    assert expiry_of("expires Nov 26 00:00:60 2026 GMT") == 1795651259.0
 
 
 def test_only_the_pong_to_our_poke_counts() -> None:

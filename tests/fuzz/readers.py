@@ -201,7 +201,8 @@ def _registers(line: str) -> object:
 def _comments(data: bytes) -> object:
     depth = asterisk_line.CommentDepth()
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
-        _, depth = asterisk_line.without_comments(line, depth)
+        if len(line) <= asterisk_conf.LINE_LIMIT:  # its one caller passes over a longer one, as Asterisk does
+            _, depth = asterisk_line.without_comments(line, depth)
     return depth
 
 
