@@ -1,7 +1,7 @@
 """Whatever a file or an answer holds, its reader ends soon, in little memory, with an error that it documents.
 
-The same for minutes: HOTSTANDBY_FUZZ_S=60 for each reader, or `make soak`, ten minutes each. A failure names its
-seed; the input is written beside the test's own files.
+Three fuzzers, of errors, time and memory, over all readers: a minute in `make test`, ten minutes each in `make soak`,
+of which every reader has its share. HOTSTANDBY_FUZZ_S has them go on. What fails is kept in a file, which is named.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shutil
 import signal
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +23,10 @@ import host
 from tests.fuzz.mutation import altered, growing
 from tests.fuzz.readers import READERS, Reader
 
-QUICK_S = 0.25
-"""Seconds of processor time for each reader in `make test`."""
-SOAK_S = float(os.environ.get("HOTSTANDBY_FUZZ_S", "600"))
+QUICK_S = 40.0 / len(READERS)
+"""Seconds of processor time for each reader's errors in `make test`; time and memory take the rest of the minute."""
+SOAK_S = float(os.environ.get("HOTSTANDBY_FUZZ_S", "600")) / len(READERS)
+"""The same of each fuzzer in the soak."""
 LATE_S = 20.0
 """Seconds of processor time after which one input of some 100 KB is called endless."""
 each = pytest.mark.parametrize("reader", READERS, ids=[one.name for one in READERS])
@@ -91,10 +92,10 @@ def grow(reader: Reader, directory: Path, chance: random.Random, *, tries: int, 
             data = first + part * (size // len(part)) + last
             took = take(reader, data, directory)
             if took > 0.1 and before > 0.002 and took > 10 * before:
-                # A machine that is busy makes one measurement long, and hardly the best of three.
+                # A machine that is busy makes one measurement long, and hardly the best of five.
                 short = first + part * (size // 4 // len(part)) + last
-                took = min(take(reader, data, directory) for _ in range(3))
-                before = min(take(reader, short, directory) for _ in range(3))
+                took = min(take(reader, data, directory) for _ in range(5))
+                before = min(take(reader, short, directory) for _ in range(5))
                 assert took < 10 * max(before, 0.002), (
                     f"{reader.name} takes {before:.3f} s for {size // 4} bytes and {took:.3f} s for {size}: "
                     f"{first[-40:]!r} + {part!r} * n + {last[:40]!r}"
@@ -119,28 +120,50 @@ def test_four_times_the_input_takes_some_four_times_as_long(reader: Reader, dire
     grow(reader, directory, random.Random(reader.name), tries=12, longest=16 * 1024)
 
 
-@each
-def test_memory_is_in_proportion_to_the_input(reader: Reader, directory: Path) -> None:
-    first, part, last = next(growing(reader.seeds, random.Random(reader.name)))
-    data = first + part * (16 * 1024 // len(part)) + last
-    reader.take(data, directory)
+def weigh(reader: Reader, directory: Path, chance: random.Random, *, longest: int) -> None:
+    """Some memory for itself, and some for each byte of the input."""
+    first, part, last = next(growing(reader.seeds, chance))
+    data = first + part * (longest // len(part)) + last
+    take(reader, data, directory)  # what is loaded and compiled once counts for nobody
     tracemalloc.start()
     try:
-        reader.take(data, directory)
+        take(reader, data, directory)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 4 * 1024 * 1024 + 500 * len(data), f"{reader.name} takes {peak} bytes for {len(data)}"
+    assert peak < 4 * 1024 * 1024 + 500 * len(data), (
+        f"{reader.name} takes {peak} bytes for {len(data)}: {first[-40:]!r} + {part!r} * n + {last[:40]!r}"
+    )
+
+
+@each
+def test_memory_is_in_proportion_to_the_input(reader: Reader, directory: Path) -> None:
+    weigh(reader, directory, random.Random(reader.name), longest=16 * 1024)
+
+
+def for_long(fuzzer: Callable[[random.Random], None]) -> None:
+    chance = random.Random(time.time_ns())
+    until = time.process_time() + SOAK_S
+    while time.process_time() < until:
+        fuzzer(chance)
 
 
 @pytest.mark.soak
 @each
 def test_only_documented_errors_for_long(reader: Reader, directory: Path) -> None:
-    chance = random.Random(time.time_ns())
-    fuzz(reader, directory, chance, SOAK_S * 0.8)
-    until = time.process_time() + SOAK_S * 0.2
-    while time.process_time() < until:
-        grow(reader, directory, chance, tries=3, longest=256 * 1024)
+    fuzz(reader, directory, random.Random(time.time_ns()), SOAK_S)
+
+
+@pytest.mark.soak
+@each
+def test_time_is_in_proportion_for_long(reader: Reader, directory: Path) -> None:
+    for_long(lambda chance: grow(reader, directory, chance, tries=1, longest=256 * 1024))
+
+
+@pytest.mark.soak
+@each
+def test_memory_is_in_proportion_for_long(reader: Reader, directory: Path) -> None:
+    for_long(lambda chance: weigh(reader, directory, chance, longest=64 * 1024))
 
 
 READS: Final = frozenset(
