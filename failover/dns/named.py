@@ -110,8 +110,11 @@ class Named:
             reason = _reason(said)
             if re.search("no matching|not found", reason):
                 return ZoneStatus("", reason)
-            if "not loaded" in reason and (block := self.block(zone)) is not None and block.kind == "secondary":
-                return ZoneStatus("secondary", reason, loaded=False)
+            if "not loaded" in reason:
+                # A large zone takes named a while after each (re)start: whoever waits for it looks again.
+                block = self.block(zone)
+                secondary = block is not None and block.kind == "secondary"
+                return ZoneStatus("secondary" if secondary else "", reason, loaded=not secondary)
             raise NamedRefuses(f"rndc zonestatus {zone} failed: {reason}")
         word = told["type"]
         return ZoneStatus(

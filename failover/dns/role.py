@@ -14,7 +14,7 @@ from localized.role import Role
 from localized.working import working_or_late
 from pair.dns import Dns
 
-_SETTLE_S: Final = 5.0
+_SETTLE_S: Final = 10.0
 _POLL_S: Final = 0.05
 _WORD: Final = {Role.DNS_PRIMARY: "primary", Role.DNS_SECONDARY: "secondary"}
 
