@@ -137,7 +137,7 @@ class Store:
                 "ORDER BY at DESC, id DESC LIMIT :limit",
                 {"since": since, "kind": kind, "subject": subject, "limit": limit},
             ).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _unwell(self.path, error) from error
         return [Entry(*row) for row in reversed(rows)]
 
@@ -151,7 +151,7 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             # A full disk may have ended the transaction by itself.
             if self._connection.in_transaction:
                 self._connection.rollback()
@@ -200,6 +200,10 @@ def _connected(path: Path, wait_s: float) -> Store:
             connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
         elif layout != LAYOUT:
             raise sqlite3.DatabaseError(f"its layout is {layout}, and this version writes layout {LAYOUT}")
+    except UnicodeDecodeError:
+        # SQLite's own words about a damaged file quote it, and the module takes them for UTF-8.
+        connection.close()
+        raise sqlite3.DatabaseError("its tables have names that are no text") from None
     except BaseException:
         connection.close()
         raise

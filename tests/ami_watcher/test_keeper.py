@@ -101,7 +101,7 @@ async def test_a_locked_file_is_survived_in_memory_said_and_made_up_for(
         assert ([entry.at for entry in found], complete) == ([NOW + 1], True)
 
 
-@pytest.mark.parametrize("damage", ["no database", "torn page", "another layout"])
+@pytest.mark.parametrize("damage", ["no database", "torn page", "another layout", "a name that is no text"])
 async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "file.sqlite3"
     async with keeping(path) as keeper:
@@ -113,6 +113,9 @@ async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(tmp_path: Path, 
         data = bytearray(path.read_bytes())
         data[4096 : 4096 * 20] = b"\xff" * 4096 * 19
         path.write_bytes(data)
+    elif damage == "a name that is no text":
+        # SQLite quotes it in what it says of the file.
+        path.write_bytes(path.read_bytes().replace(b"tableentriesentries", b"table\x95ntriesentries", 1))
     else:
         with sqlite3.connect(path) as file:
             file.execute("PRAGMA user_version = 99")
