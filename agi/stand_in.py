@@ -63,14 +63,14 @@ def environment(
 
 def words(line: str) -> list[str]:
     """A command's words as Asterisk separates them (res/res_agi.c, parse_args)."""
-    found: list[str] = []
+    found: list[list[str]] = []
     quoted = escaped = False
     between = True
     for character in line:
         if character == '"' and not escaped:
             quoted = not quoted
             if quoted and between:
-                found.append("")
+                found.append([])
                 between = False
         elif character in " \t" and not quoted and not escaped:
             between = True
@@ -78,11 +78,11 @@ def words(line: str) -> list[str]:
             escaped = True
         else:
             if between:
-                found.append("")
+                found.append([])
                 between = False
-            found[-1] += character
+            found[-1].append(character)
             escaped = False
-    return found
+    return ["".join(one) for one in found]
 
 
 @dataclass
