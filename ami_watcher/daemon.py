@@ -263,11 +263,12 @@ class Daemon:
     async def _follow_the_file(self) -> None:
         """Takes pair.toml over when it is another one; an invalid one is told, and the old one stays in force."""
         try:
-            state = self._places.pair_toml.stat()
-            stamp = (state.st_ino, state.st_mtime_ns, state.st_size)
+            stamp = self._stamp_of_the_file()
             if stamp == self._stamp:
                 return
             digest = await asyncio.to_thread(digest_of, self._places)
+            if stamp != self._stamp_of_the_file():
+                return  # written meanwhile: which of the two was read is not known; the next round reads it again
         except OSError:
             return
         self._stamp = stamp
@@ -275,6 +276,10 @@ class Daemon:
             self._reload()
         else:
             self.desk.warnings.pop("pair.toml", None)
+
+    def _stamp_of_the_file(self) -> tuple[int, int, int]:
+        state = self._places.pair_toml.stat()
+        return state.st_ino, state.st_mtime_ns, state.st_size
 
     async def _say_how_it_is(self) -> None:
         # Whoever looks at the page may have kept the thread busy: this can wait for the next time.

@@ -19,6 +19,7 @@ from ami_watcher.documents import Contacts, History, Registrations
 from ami_watcher.history import Entry
 from ami_watcher.registration import Registration, State
 from ami_watcher.snapshot import LinkState
+from host.places import Places
 from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
 from tests.ami_watcher.served import TOKEN, Events, serving
 from tests.ami_watcher.until import until
@@ -240,6 +241,28 @@ async def test_a_reload_never_opens_to_everybody_what_still_listens_to_the_netwo
         served.daemon._reload()
         assert (await served.get("/api/registrations")).status == 401
         problems = (await served.get("/readyz", Authorization=f"Bearer {TOKEN}")).json()["problems"]
+        assert any("was not taken over" in problem for problem in problems)
+
+
+async def test_a_file_written_while_the_old_one_was_read_is_still_told_to_be_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path) as served:
+        before = served.daemon.desk.pair.digest
+        refused = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def read_late(places: Places) -> str:
+            """The old file's digest, known only after the next file was written and refused."""
+            places.pair_toml.write_text("[pair\n")
+            loop.call_soon_threadsafe(lambda: (served.daemon._reload(), refused.set()))
+            asyncio.run_coroutine_threadsafe(refused.wait(), loop).result(20)
+            return before
+
+        monkeypatch.setattr("ami_watcher.daemon.digest_of", read_late)
+        served.daemon._stamp = None
+        await served.daemon._follow_the_file()
+        problems = (await served.get("/readyz")).json()["problems"]
         assert any("was not taken over" in problem for problem in problems)
 
 
