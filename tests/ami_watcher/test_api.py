@@ -255,7 +255,8 @@ async def test_a_file_written_while_the_old_one_was_read_is_still_told_to_be_ref
         def read_late(places: Places) -> str:
             """The old file's digest, known only after the next file was written and refused."""
             places.pair_toml.write_text("[pair\n")
-            loop.call_soon_threadsafe(lambda: (served.daemon._reload(), refused.set()))
+            loop.call_soon_threadsafe(served.daemon._reload)
+            loop.call_soon_threadsafe(refused.set)
             asyncio.run_coroutine_threadsafe(refused.wait(), loop).result(20)
             return before
 
