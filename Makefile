@@ -19,7 +19,7 @@ test:
 	@lab/prepare python world browser
 	@.venv/bin/python -m lab roots
 	@$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest -m 'not soak' -n 3 --dist loadfile
+	.venv/bin/python -m pytest -m 'not soak' -n 5 --dist loadfile --no-loadscope-reorder
 
 lint:
 	@lab/prepare python
@@ -33,7 +33,7 @@ unit: lint
 world:
 	@lab/prepare python world browser
 	@.venv/bin/python -m lab roots
-	.venv/bin/python -m pytest -m 'world and not soak' -n 3 --dist loadfile
+	.venv/bin/python -m pytest -m 'world and not soak' -n 5 --dist loadfile --no-loadscope-reorder
 
 soak:
 	@lab/prepare python world

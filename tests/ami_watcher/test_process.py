@@ -188,7 +188,7 @@ async def test_a_pair_toml_that_changes_is_followed_without_being_told(tmp_path:
                 assert document(running)["level"] != "good"
                 places.pair_toml.write_text(text)
                 wait_for(lambda: not json.loads(running.get("/readyz")[1])["problems"], "the good one is in force")
-                assert trunks(running) == {"acme", "metro", "nova"}
+                wait_for(lambda: trunks(running) == {"acme", "metro", "nova"}, "three trunks again")
 
         await asyncio.to_thread(visit)
 
