@@ -17,14 +17,14 @@ from typing import Any, Final, ParamSpec
 import click
 
 import pair as model
-from agi import activation
-from agi.errors import AgiError
 from agi.install import directory
 from agi.install import install as install_launchers
-from agi.log_limit import Limited
+from agi.protocol.errors import AgiError
 from agi.rehearsal import rehearse
 from agi.script import Scripts
-from agi.server import Server
+from agi.server import activation
+from agi.server.log_limit import Limited
+from agi.server.server import Server
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.places import Places

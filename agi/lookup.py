@@ -9,14 +9,14 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from agi.answer import Answer, Status
-from agi.errors import CommandRefused, LateError
+from agi.lookups.answer import Answer, Status
+from agi.protocol.errors import CommandRefused, LateError
 from host.printable import printable
-from pair.lookup import STATUS
+from pair.sections.lookup import STATUS
 
 if TYPE_CHECKING:
-    from agi.call import Call
-    from agi.lookups import Lookups
+    from agi.lookups.resolver import Lookups
+    from agi.protocol.call import Call
     from agi.script import Services
 
 log = logging.getLogger(__name__)

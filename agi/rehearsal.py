@@ -7,11 +7,11 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
-from agi.one_process import converse
-from agi.opening import Opening
+from agi.fake_asterisk import StandIn, environment
+from agi.fake_asterisk import converse as stand_in_converse
+from agi.protocol.handshake import Opening
 from agi.script import Scripts, Services
-from agi.stand_in import StandIn, environment
-from agi.stand_in import converse as stand_in_converse
+from agi.server.standalone import converse
 from host.places import Places
 from pair.model import Pair
 
@@ -48,7 +48,7 @@ def rehearse(
 
     Raises:
         ScriptBroken: there is no such script, or it cannot be loaded.
-        AgiError: see agi.errors.
+        AgiError: see agi.protocol.errors.
     """
     scripts = Scripts(places.config / "agi")
     found = scripts[script]

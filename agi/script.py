@@ -3,8 +3,8 @@
 Ours lie in this package; an admin's lie in the configuration directory under agi/, any number of them. One that
 cannot be loaded is out of service alone, and says why.
 
-A module may say two more things: RESTARTABLE = True (see agi.call.Call.before_waiting) and DEADLINE_S, seconds that
-one session of it may take in place of the server's own setting, for a script that plays menus.
+A module may say two more things: RESTARTABLE = True (see agi.protocol.call.Call.before_waiting) and DEADLINE_S,
+seconds that one session of it may take in place of the server's own setting, for a script that plays menus.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
-from agi.errors import ScriptBroken
+from agi.protocol.errors import ScriptBroken
+from host.ownership import open_to_others
 from host.places import Places
 from host.printable import printable
-from host.trusted import open_to_others
 from pair.model import Pair
 
 if TYPE_CHECKING:
-    from agi.call import Call
-    from agi.lookups import Lookups
+    from agi.lookups.resolver import Lookups
+    from agi.protocol.call import Call
 
 OURS: Final = {"lookup": "agi.lookup"}
 """Scripts of this package by name, with their modules."""
@@ -46,7 +46,7 @@ class Services:
     @cached_property
     def lookups(self) -> Lookups:
         """The lookups of pair.toml, with their cache."""
-        from agi.lookups import Lookups
+        from agi.lookups.resolver import Lookups
 
         return Lookups(self.places, self.pair)
 

@@ -16,11 +16,11 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from ami_watcher.documents import Document
+from ami_watcher.web.documents import Document
 from host.errors import HotstandbyError
+from host.file_reading import from_json
 from host.places import Places
 from host.printable import printable
-from host.reading import from_json
 
 Answer = TypeVar("Answer", bound=Document)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ami_watcher.documents import Contacts, Registrations
+from ami_watcher.web.documents import Contacts, Registrations
 
 
 class Verdict(IntEnum):

@@ -17,7 +17,7 @@ import click
 
 from ami_watcher.ask import WatcherSilent, ask
 from ami_watcher.check import Result, Verdict, judged
-from ami_watcher.documents import Contacts, Document, History, Registrations
+from ami_watcher.web.documents import Contacts, Document, History, Registrations
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.lock import Lock
@@ -80,8 +80,8 @@ def main() -> None:
 def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
     from ami_watcher.daemon import Daemon
-    from ami_watcher.following import follower
-    from ami_watcher.pauses import shorten
+    from ami_watcher.follow.for_pair import follower
+    from ami_watcher.web.pauses import shorten
     from pair import active, this_machine
 
     _log_to_stderr()

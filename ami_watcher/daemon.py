@@ -16,30 +16,30 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.admission import hosts_of, token_of
-from ami_watcher.api import application
 from ami_watcher.ask import socket_path
-from ami_watcher.desk import Desk
-from ami_watcher.exchange import Exchange, ExportFailed
-from ami_watcher.expected import wanted
-from ami_watcher.following import settings_of, where_of
-from ami_watcher.guard import Guard
-from ami_watcher.history import REMEMBERED, Entry
-from ami_watcher.hooks import Courier, Notice, Programs, Webhook
-from ami_watcher.hub import Hub
-from ami_watcher.keeper import Keeper
-from ami_watcher.metrics import Metrics
-from ami_watcher.neighbour import ask_roles, on_disk
-from ami_watcher.role import role_now
-from ami_watcher.serving import Server, quieten, server, tcp_socket, unix_socket
-from ami_watcher.settling import Settling
-from ami_watcher.snapshot import Change, LinkState
-from ami_watcher.source import Source
+from ami_watcher.event import REMEMBERED, Entry
+from ami_watcher.follow.for_pair import settings_of, where_of
+from ami_watcher.follow.snapshot import Change, LinkState
+from ami_watcher.follow.source import Source
+from ami_watcher.history.store import Keeper
+from ami_watcher.notify.debounce import Settling
+from ami_watcher.notify.hooks import Courier, Notice, Programs, Webhook
+from ami_watcher.other_machine import ask_roles, on_disk
+from ami_watcher.phones.exchange import Exchange, ExportFailed
+from ami_watcher.registrations.expected import wanted
+from ami_watcher.registrations.role import role_now
+from ami_watcher.web.admission import hosts_of, token_of
+from ami_watcher.web.api import application
+from ami_watcher.web.events import Hub
+from ami_watcher.web.guard import Guard
+from ami_watcher.web.listen import Server, quieten, server, tcp_socket, unix_socket
+from ami_watcher.web.metrics import Metrics
+from ami_watcher.web.watcher_state import Desk
 from host.errors import HotstandbyError, UsageError
-from host.notify import notify, watchdog_interval_s
+from host.file_reading import read_file
 from host.places import Places
 from host.printable import printable
-from host.reading import read_file
+from host.service_manager import notify, watchdog_interval_s
 from pair import Pair, read, read_secret
 
 log = logging.getLogger(__name__)

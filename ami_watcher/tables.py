@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ami_watcher.documents import Contacts, History, Registration, Registrations
-from ami_watcher.view import lasted
+from ami_watcher.web.documents import Contacts, History, Registration, Registrations
+from ami_watcher.web.view import lasted
 from host.printable import printable
 
 STYLE: Final = {"good": "green", "warning": "yellow", "bad": "bold red", "unknown": "dim"}

@@ -26,14 +26,14 @@ from typing import Any, Final
 
 import panoramisk
 
-from ami_watcher.contact import contacts_from
-from ami_watcher.follow import WANTED_EVENTS
-from ami_watcher.message import Message
-from ami_watcher.session import Session
-from ami_watcher.wire import Wire
+from ami_watcher.ami.message import Message
+from ami_watcher.ami.session import Session
+from ami_watcher.ami.wire import Wire
+from ami_watcher.follow.follow import WANTED_EVENTS
+from ami_watcher.phones.contact import contacts_from
 from bench.ami_feeder import busy_hour
 from bench.result import NotHere, Result
-from pair.machine import Ami
+from pair.sections.machine import Ami
 
 EVENTS: Final = 40_000
 CONTACTS: Final = 10_000

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from agi.stand_in import environment
+from agi.fake_asterisk import environment
 from bench.lookup_site import lookup_site
 from bench.result import NotHere, Result
 

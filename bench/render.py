@@ -13,10 +13,10 @@ from pathlib import Path
 
 from bench.result import Result
 from host.places import Places
+from localized.checks.read_back import asterisk_problems
 from localized.prepare import prepare
-from localized.render import render
+from localized.render.render import render
 from localized.role import Role
-from localized.validate import asterisk_problems
 from pair import Pair, parse
 
 TRUNKS = 5000

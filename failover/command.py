@@ -9,7 +9,7 @@ import sys
 import click
 
 import failover.commands
-from host.brief import brief
+from host.collector import brief
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.printable import harmless

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failover.dns.public_role import Said
-from failover.peer.words import Pbx, Readiness, Registration, Status
-from failover.probes.found import Found
-from failover.standing.overtaken import COMMAND, Overtaken, overtaken
-from failover.words import lasting
+from failover.durations import lasting
+from failover.peer.messages import Pbx, Readiness, Registration, Status
+from failover.probe_result import Found
+from failover.state.overtaken import COMMAND, Overtaken, overtaken
+from failover.steps.dns.public_role import Said
 from pair import Pair
 
 NOTHING: Final = "nothing to do"

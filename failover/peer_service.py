@@ -19,9 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from failover.here import Here
-from failover.peer.own_status import status
-from failover.peer.words import (
+from failover.context import Here
+from failover.peer.messages import (
     LONGEST,
     Answer,
     Demoted,
@@ -34,12 +33,13 @@ from failover.peer.words import (
     Switched,
     request,
 )
+from failover.probes.own_status import status
 from failover.runner.signals import held
-from failover.standing import claim, standing
+from failover.state import claim, local_state
 from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
-from localized.generations import Store
+from localized.generations.generations import Store
 from localized.role import Role
 from pair.public_role import FAR, believed
 
@@ -77,7 +77,7 @@ def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
     if wanted.verb == "secrets":
         return _secrets(here, who)
     if wanted.verb == "facts":
-        from failover.facts import facts
+        from failover.checks.shared_facts import facts
 
         return Facts(machine=here.machine, facts=facts(here), wall=time.time()), True
     return status(here), True
@@ -129,7 +129,7 @@ def _serve(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
     """
     from failover.promotion import Asked
 
-    known = standing.look(here.places, here.machine)
+    known = local_state.look(here.places, here.machine)
     promised = claim.promised(here.places)
     words = ""
     if known.is_primary:
@@ -187,7 +187,7 @@ def _drain(here: Here, wanted: Request) -> tuple[Answer, bool]:
 def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
     from failover.demotion import demotion
 
-    known = standing.look(here.places, here.machine)
+    known = local_state.look(here.places, here.machine)
     if known.right.held and wanted.epoch <= known.right.epoch:
         # A request that was delayed on its way must not take down who was promoted after it.
         words = (
@@ -237,8 +237,8 @@ def _far(here: Here, epoch: int, known: int) -> str:
     """
     if epoch <= known + FAR:
         return ""
-    from failover.boot_guard import ask_servers
-    from failover.dns.public_role import told
+    from failover.demotion.boot_guard import ask_servers
+    from failover.steps.dns.public_role import told
 
     others = {name: tells for name, tells in told(ask_servers(here)).items() if name != here.peer}
     if here.peer not in believed({**others, here.peer: epoch}, known).left_out:
@@ -261,7 +261,7 @@ def _nobody_listens() -> bool:
 
 def _stood_down_in_dns(here: Here) -> str:
     """Gives the zone up before the peer takes it; what goes wrong is told, and changes nothing about the PBX."""
-    from failover.dns import role as dns_role
+    from failover.steps.dns import role as dns_role
 
     try:
         return dns_role.stand_down(here.places, here.pair.dns)

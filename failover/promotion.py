@@ -12,9 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from failover.context import HOSTS, Here
 from failover.errors import Refused
-from failover.fence import FenceStep, prove
-from failover.here import HOSTS, Here
 from failover.journal import journal
 from failover.journal.entry import Json, Kind
 from failover.journal.journal import RunFile
@@ -26,16 +25,17 @@ from failover.plan.planning import Made
 from failover.runner.progress import Event, Tell, Told, silent
 from failover.runner.runner import Ended, Runner
 from failover.runner.step import InTurn, OnFailure, Planned, Step
-from failover.standing import claim, fenced, standing
+from failover.state import claim, fenced, local_state
+from failover.steps.fence import FenceStep, prove
 from host import clock
 from host.exits import Exit
 from host.lock import Lock
-from localized.generations import Store
+from localized.generations.generations import Store
 from pair import read_secret
 
 if TYPE_CHECKING:
-    from failover.dns.step import DnsStep
-    from failover.dns.tsig_key import TsigKey
+    from failover.name_servers.tsig_key import TsigKey
+    from failover.steps.dns.step import DnsStep
 
 LOCK: Final = claim.LOCK
 
@@ -139,9 +139,9 @@ def steps(
         run: the run, where an earlier command began it.
         before: an earlier run of the same promotion, which this one completes.
     """
-    from failover.localize_step import LocalizeStep
     from failover.probes import able
-    from failover.proof.step import ProofStep
+    from failover.steps.localize import LocalizeStep
+    from failover.steps.proof.step import ProofStep
 
     evidence = made.evidence if made is not None else None
     alive = evidence.peer_may_live if evidence is not None else bool(run is not None and run.facts.get("peer_answers"))
@@ -192,7 +192,7 @@ def carrier_in_turn(here: Here, name: str, mask: Mask, run: Run | None = None) -
     Args:
         run: what an earlier command of this promotion left, with a person's word where they gave one.
     """
-    from failover.carrier.step import carrier_step, step_name
+    from failover.steps.carrier.step import carrier_step, step_name
 
     told = run.step(step_name(name)) if run is not None else None
     confirmed = told is not None and told.progress in (Progress.CONFIRMED, Progress.VERIFIED)
@@ -205,9 +205,14 @@ def carrier_in_turn(here: Here, name: str, mask: Mask, run: Run | None = None) -
 
 def _load_steps(here: Here) -> None:
     """Loads what the steps are made of. It takes as long as the peer gets to answer, so it is done meanwhile."""
-    needed = ["failover.localize_step", "failover.carrier.step", "failover.proof.step", "failover.runner.progress_view"]
+    needed = [
+        "failover.steps.localize",
+        "failover.steps.carrier.step",
+        "failover.steps.proof.step",
+        "failover.runner.progress_view",
+    ]
     if here.pair.dns is not None:
-        needed.append("failover.dns.step")
+        needed.append("failover.steps.dns.step")
     if here.pair.domino.sites or any(carrier.preset != "manual" for carrier in here.pair.carriers.values()):
         needed.append("requests")
     for name in needed:
@@ -220,9 +225,9 @@ def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep
     Raises:
         KeyUnusable, SecretUnusable
     """
-    from failover.dns import tsig_key
-    from failover.dns.named import Named
-    from failover.dns.step import DnsStep
+    from failover.bind.named import Named
+    from failover.name_servers import tsig_key
+    from failover.steps.dns.step import DnsStep
 
     dns = here.pair.dns
     assert dns is not None
@@ -255,7 +260,7 @@ def _raise_if_unsafe(made: Made, asked: Asked) -> None:
 
 def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "") -> Ended:
     plan = made.plan
-    known = standing.look(here.places, here.machine)
+    known = local_state.look(here.places, here.machine)
     if made.serves_already and not made.degraded:
         return _nothing(f"{known.why}. Nothing to do.", tell)
     _raise_if_unsafe(made, asked)
@@ -309,7 +314,7 @@ def _take_back(here: Here, asked: Asked, file: RunFile, run: Run, decision: Deci
 def _decide(here: Here, asked: Asked, run: Run) -> Decision:
     """The fence is asked for anew only where the answer counts: it takes seconds when the peer is dead."""
 
-    known = standing.look(here.places, here.machine)
+    known = local_state.look(here.places, here.machine)
     localized = run.step("localize")
     served = localized is not None and localized.progress in (Progress.OPEN, Progress.VERIFIED)
     holds = served and known.is_primary and known.right.epoch == run.epoch

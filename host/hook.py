@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.command import CommandLate, CommandMissing, run
+from host.ownership import open_to_others
 from host.printable import printable
-from host.trusted import open_to_others
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?")
 """As run-parts(8), with one extension allowed: an editor's backup (x~, x.sh.bak) never runs."""

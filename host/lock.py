@@ -17,8 +17,8 @@ from types import TracebackType
 
 from host.atomic import own_directory
 from host.errors import HotstandbyError
+from host.file_reading import MISREAD, from_json
 from host.printable import printable
-from host.reading import MISREAD, from_json
 
 
 class LockHeld(HotstandbyError):

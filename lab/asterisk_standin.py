@@ -19,7 +19,7 @@ from typing import Final
 from lab.ami_standin import AmiStandin
 from lab.errors import LabError
 from lab.roots import Release
-from localized.asterisk_conf import Conf, LocalDisk, read_conf
+from localized.asterisk.configuration import Conf, LocalDisk, read_conf
 
 _REGISTER: Final = re.compile(r"(?P<user>[^:@]+)(?::[^@]*)?@(?P<host>[^:/~]+)")
 

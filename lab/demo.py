@@ -19,8 +19,8 @@ PROVED: Final = account("nova")
 PROOF: Final = f'[proof]\ntrunk = "{PROVED.trunk}"\nnumber = "{PROVED.username}"\nlisten_s = 1\n'
 """For pair.toml: the call that goes out through the carrier and comes back in."""
 _PLACE: Final = """
-from failover.here import look
-from failover.proof.call import call
+from failover.context import look
+from failover.steps.proof.call import call
 here = look()
 called = call(here.pair, here.machine, here.pair.proof)
 print(called.problem or f"the end that was called heard {called.there}\\nthe end that called heard {called.back}")

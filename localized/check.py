@@ -10,13 +10,14 @@ from pathlib import Path
 
 from host.errors import UsageError
 from host.places import Places
-from localized import hosts, wiring
+from localized.checks import wiring
+from localized.checks.read_back import named_problems
 from localized.errors import LocalizedError, reason
-from localized.generations import Store, on_disk
+from localized.generations.generations import Store, on_disk
 from localized.prepare import DNS_ROLES, PBX_ROLES, Sets, facts, render_role
 from localized.problem import Problem, Weight
+from localized.render import hosts
 from localized.role import Role
-from localized.validate import named_problems
 from pair import Pair
 
 

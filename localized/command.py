@@ -12,19 +12,21 @@ from typing import Final
 
 import click
 
-from host.brief import brief
+from host.collector import brief
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.places import Places
 from host.terminal import in_utf8
-from localized import activate as activation
-from localized import check, debris, report, right
+from localized import check, report
+from localized.activation import activate as activation
+from localized.activation import right
 from localized.errors import NoRight, NotActivatable
-from localized.generations import Store
-from localized.going_back import GoingBack
+from localized.generations import cleanup
+from localized.generations.generations import Store
+from localized.generations.lock import working
+from localized.generations.rollback import GoingBack
 from localized.prepare import Prepared, prepare
 from localized.role import Role
-from localized.working import working
 from pair import Pair, active, read, this_machine
 
 _EXAMPLES: Final = """
@@ -140,7 +142,7 @@ class _Work:
     def _locked(self, purpose: str, work: Callable[[], int]) -> int:
         try:
             with working(self.places, f"render-localized {purpose}"):
-                debris.clear(self.places, self.hosts_file)
+                cleanup.clear(self.places, self.hosts_file)
                 return work()
         except PermissionError as error:
             raise UsageError(f"{error.filename} cannot be written: {error.strerror}. Run this as root.") from None
@@ -213,7 +215,7 @@ class _Work:
         """
         if role is not Role.PRIMARY or self.word is not None:
             return
-        from ami_watcher.neighbour import NOBODY_SEEN, ask_roles, on_disk  # dnspython
+        from ami_watcher.other_machine import NOBODY_SEEN, ask_roles, on_disk  # dnspython
 
         other = pair.peer_of(machine)
         seen = on_disk(self.places, machine, other, NOBODY_SEEN)

@@ -11,15 +11,15 @@ from typing import Any
 
 from host.errors import HotstandbyError, UsageError
 from host.places import Places
-from localized import wiring
+from localized.checks import wiring
+from localized.checks.read_back import asterisk_problems, named_problems
 from localized.errors import NOTHING_RENDERED, LocalizedError, NotActivatable, NotRenderable, reason
-from localized.facts import Facts
-from localized.generations import Generation, Store
+from localized.generations.generations import Generation, Store
+from localized.generations.lock import working
 from localized.problem import Problem, Weight
-from localized.rendered import Owner, Rendered
+from localized.render.facts import Facts
+from localized.render.rendered import Owner, Rendered
 from localized.role import Role
-from localized.validate import asterisk_problems, named_problems
-from localized.working import working
 from pair import Pair, SecretUnusable, read_secret
 
 PBX_ROLES = (Role.PRIMARY, Role.STANDBY)
@@ -68,7 +68,10 @@ def render_role(places: Places, pair: Pair, machine: str, role: Role) -> Sets:
     Raises:
         NotRenderable, NotActivatable
     """
-    from localized.render import masked, render  # jinja2 is loaded where it is needed: most commands render nothing
+    from localized.render.render import (  # jinja2 is loaded where it is needed: most commands render nothing
+        masked,
+        render,
+    )
 
     secrets = read_secrets(places, pair, machine, role)
     files = render(pair, machine, role, secrets, admin_templates=places.templates)
@@ -172,7 +175,7 @@ def put(places: Places, pair: Pair, machine: str, store: Store, sets: Sets) -> G
     Raises:
         NotWritable, NotRenderable
     """
-    from localized.render import template_names
+    from localized.render.render import template_names
 
     inputs: Mapping[str, Any] = {
         "pair": pair.name,

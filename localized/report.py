@@ -17,9 +17,9 @@ from host.errors import HotstandbyError
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
-from localized.activate import Outcome
+from localized.activation.activate import Outcome
+from localized.activation.comparison import Row
 from localized.check import Difference
-from localized.compare import Row
 from localized.prepare import Prepared
 from localized.problem import Problem, Weight
 from localized.role import Role

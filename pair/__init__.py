@@ -5,13 +5,13 @@ everything that is wrong at once; `active` falls back to the last valid one, wit
 which of the two we are on; `read_secret` reads what pair.toml only names.
 """
 
-from pair.dns import Dns
-from pair.machine import Ami, Asterisk, Machine
 from pair.model import Pair
 from pair.problem import Problem
 from pair.reading import Active, PairInvalid, active, parse, read, this_machine
 from pair.secret import SecretUnusable, read_secret, secret_problems
-from pair.trunk import Trunk
+from pair.sections.dns import Dns
+from pair.sections.machine import Ami, Asterisk, Machine
+from pair.sections.trunk import Trunk
 
 __all__ = [
     "Active",

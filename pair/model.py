@@ -6,19 +6,19 @@ from typing import Any
 
 from pydantic import Field
 
-from pair.agi import Agi
-from pair.carrier import Carrier
-from pair.dns import Dns
-from pair.domino import Domino
-from pair.fence import Fence
 from pair.fields import Name, Section
-from pair.lookup import Lookup
-from pair.machine import Asterisk, Machine
-from pair.person import Person
-from pair.proof import Proof
-from pair.sync import Sync
-from pair.trunk import Trunk
-from pair.watcher import Watcher
+from pair.sections.agi import Agi
+from pair.sections.carrier import Carrier
+from pair.sections.dns import Dns
+from pair.sections.domino import Domino
+from pair.sections.fence import Fence
+from pair.sections.lookup import Lookup
+from pair.sections.machine import Asterisk, Machine
+from pair.sections.person import Person
+from pair.sections.proof import Proof
+from pair.sections.sync import Sync
+from pair.sections.trunk import Trunk
+from pair.sections.watcher import Watcher
 
 
 class Identity(Section):

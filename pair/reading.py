@@ -21,14 +21,14 @@ from pydantic import ValidationError
 
 from host.atomic import own_directory, replace_file
 from host.errors import UsageError
+from host.file_reading import read_file
+from host.ownership import open_to_everybody
 from host.places import Places
 from host.printable import printable
-from host.reading import read_file
-from host.trusted import open_to_everybody
+from pair.cross_checks import broken_rules
 from pair.fields import checked_name
 from pair.model import Pair
 from pair.problem import Problem, nearest, problems_of
-from pair.rules import broken_rules
 
 _LIMIT = 4 * 1024 * 1024
 """Bytes; 5,000 trunks make about 1 MiB."""

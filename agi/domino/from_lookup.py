@@ -16,7 +16,7 @@ from host.places import Places
 from pair.secret import read_secret
 
 if TYPE_CHECKING:
-    from pair.lookup import Lookup
+    from pair.sections.lookup import Lookup
 
 
 def form(lookup: Lookup) -> Form:

@@ -20,8 +20,8 @@ import urllib3
 from agi.domino.deadline import DeadlineAdapter, Exchange, under_way
 from agi.domino.errors import DominoError, Late, NotData, Unreachable
 from agi.domino.wire import Ask, Reply
-from host.hush import hush
 from host.printable import printable
+from host.quiet_libraries import hush
 
 BODY_LIMIT: Final = 256 * 1024
 """Bytes. Ten rows of a view are a few thousand; more is not an answer to a lookup."""

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from failover.boot_guard import guard
-from failover.here import Here, as_json, stands_here
+from failover.context import Here, as_json, stands_here
+from failover.demotion.boot_guard import guard
 from host.printable import harmless
 
 

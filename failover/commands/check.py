@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 import click
 
-from failover.here import Here, as_json, stands_here
-from failover.lint import RULES, check
-from failover.lint.finding import Finding, Level
-from failover.lint.gather import gather
+from failover.checks.finding import Finding, Level
+from failover.checks.gather import gather
+from failover.checks.registry import RULES, check
+from failover.context import Here, as_json, stands_here
 from host.exits import Exit
 from host.printable import harmless
 

@@ -10,10 +10,10 @@ from datetime import datetime
 import click
 from rich.table import Table
 
-from failover import clients
-from failover.clients import Clients
-from failover.here import Here, as_json, stands_here
-from failover.words import lasting
+from failover.context import Here, as_json, stands_here
+from failover.durations import lasting
+from failover.probes import missing_phones
+from failover.probes.missing_phones import Clients
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
@@ -29,7 +29,7 @@ def command(here: Here, limit: int, as_json: bool) -> None:
     A phone registers anew when its old registration runs out, or when it is restarted. Ends with 5 while some are not
     back.
     """
-    found = clients.look(here)
+    found = missing_phones.look(here)
     if as_json:
         click.echo(json.dumps({**asdict(found), "sentence": found.sentence}, indent=2))
     else:

@@ -11,9 +11,9 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from failover.compare import Difference, differences, of_secrets
-from failover.facts import facts
-from failover.here import Here, as_json, stands_here
+from failover.checks.compare import Difference, differences, of_secrets
+from failover.checks.shared_facts import facts
+from failover.context import Here, as_json, stands_here
 from failover.peer.remote import FACTS_S, Peer
 from host.exits import Exit
 from host.terminal import console

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from failover import promotion
-from failover.here import Here, stands_here
+from failover.context import Here, stands_here
 from host.printable import harmless
 
 

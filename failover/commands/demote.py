@@ -6,16 +6,16 @@ import sys
 
 import click
 
+from failover.context import Here, stands_here
 from failover.demotion import demotion, drain
-from failover.dns import role as dns_role
 from failover.errors import FailoverError
-from failover.here import Here, stands_here
 from failover.journal import journal
 from failover.journal.entry import Kind
 from failover.promotion import LOCK, take_back_open
 from failover.runner.progress_view import plain
-from failover.standing import standing
-from failover.standing.pause import duration_s
+from failover.state import local_state
+from failover.state.pause import duration_s
+from failover.steps.dns import role as dns_role
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.lock import Lock, LockHeld
@@ -38,7 +38,7 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     del abort  # the runner names it for every command; going back from standby is a promotion
     if drains:
         drain.drain_here(here, duration_s(drains), plain(console(stderr=True)))
-    before = standing.look(here.places, here.machine)
+    before = local_state.look(here.places, here.machine)
     done = demotion.demote(here, reason, progress=lambda words: click.echo(harmless(f"  {words}"), err=True))
     click.echo(harmless(done.words))
     for note in done.notes:
@@ -69,9 +69,9 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     sys.exit(int(code))
 
 
-def _overtaken(here: Here, before: standing.Standing) -> bool:
+def _overtaken(here: Here, before: local_state.Standing) -> bool:
     """Whether name servers tell a later promotion of the other machine: then what our zone says is old."""
-    from ami_watcher.neighbour import ask_roles
+    from ami_watcher.other_machine import ask_roles
 
     told = ask_roles(here.pair, here.machine)
     return later(here.machine, before.right.epoch or before.served or before.epoch, told) is not None
@@ -80,7 +80,7 @@ def _overtaken(here: Here, before: standing.Standing) -> bool:
 def _note(here: Here, reason: str, done: demotion.Outcome) -> None:
     """Writes it down after the fact; a demotion that nobody could write down is a demotion."""
     try:
-        epoch = standing.look(here.places, here.machine).epoch
+        epoch = local_state.look(here.places, here.machine).epoch
         written = journal.create(journal.directory(here.places), "demote", machine=here.machine, epoch=epoch)
         written.append(Kind.OPENED, words=reason, data={"pair_digest": here.pair.digest})
         written.append(Kind.VERIFIED if done.proven else Kind.FAILED, "demote", done.words)

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from failover.context import Here, stands_here
 from failover.drill import drill
 from failover.drill import report as drill_report
 from failover.drill import store as drill_store
 from failover.drill.report import Report
-from failover.here import Here, stands_here
 from failover.runner.progress_view import view
 from host.printable import harmless, printable
 from host.terminal import console

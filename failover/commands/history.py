@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from failover.here import Here, as_json, stands_here
+from failover.context import Here, as_json, stands_here
 from failover.journal import journal
 from failover.journal.entry import Entry, JournalDamaged
 from failover.journal.journal import RunFile

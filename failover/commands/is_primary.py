@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from failover.here import look
-from failover.standing import standing
+from failover.context import look
+from failover.state import local_state
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.printable import harmless
@@ -30,7 +30,7 @@ def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     except HotstandbyError as error:
         print(harmless(f"It is not known whether this machine is primary, so it is not: {error}"), file=sys.stderr)
         sys.exit(int(Exit.FAILED))
-    found = standing.look(here.places, here.machine)
+    found = local_state.look(here.places, here.machine)
     if as_json:
         click.echo(json.dumps({"primary": found.is_primary, "why": found.why, **asdict(found)}, indent=2))
     elif not quiet:

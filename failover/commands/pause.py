@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from failover.here import Here, stands_here
-from failover.standing import pause as pauses
-from failover.words import lasting
+from failover.context import Here, stands_here
+from failover.durations import lasting
+from failover.state import pause as pauses
 from host.printable import harmless
 
 

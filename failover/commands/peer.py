@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from failover.here import Here, stands_here
-from failover.peer.words import line
+from failover.context import Here, stands_here
+from failover.peer.messages import line
 from failover.peer_service import answer
 from host.exits import Exit
 

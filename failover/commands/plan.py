@@ -9,11 +9,11 @@ from dataclasses import replace
 import click
 from rich.table import Table
 
-from failover.carrier import look as carrier_look
-from failover.here import Here, as_json, stands_here
+from failover.context import Here, as_json, stands_here
+from failover.durations import lasting
 from failover.plan import planning
 from failover.plan.plan import Plan
-from failover.words import lasting
+from failover.steps.carrier import view as carrier_look
 from host.printable import printable
 from host.terminal import console
 

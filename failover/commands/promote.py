@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from failover import promotion
-from failover.here import Here, stands_here
+from failover.context import Here, stands_here
 from failover.promotion import Asked
 from failover.runner.progress import Tell, with_the_first
 from host.exits import Exit

@@ -13,23 +13,23 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from failover.dns.beforehand import obstacle_here
-from failover.dns.named import NamedSilent
-from failover.here import Here, as_json, stands_here
-from failover.peer.own_status import note_readiness, paused
+from failover.bind.named import NamedSilent
+from failover.checks.ready import Good, Item, Prepared, exit_code, items
+from failover.context import Here, as_json, stands_here
 from failover.peer.remote import Peer
-from failover.plan.evidence import gather
+from failover.probe_result import Answer, Found
 from failover.probes.at_once import Look, all_of
-from failover.probes.found import Answer, Found
+from failover.probes.evidence import gather
 from failover.probes.iax import poke
+from failover.probes.own_status import note_readiness, paused
 from failover.probes.sip import options
-from failover.proof.look import domino
-from failover.ready import Good, Item, Prepared, exit_code, items
-from failover.standing import fenced, proven, standing
+from failover.state import fenced, local_state, proven
+from failover.steps.dns.permission import obstacle_here
+from failover.steps.proof.view import domino
 from host.errors import HotstandbyError
 from host.terminal import console
 from localized.check import check
-from localized.generations import Store
+from localized.generations.generations import Store
 from localized.problem import Weight
 from localized.role import Role
 from pair import Trunk, secret_problems
@@ -72,7 +72,7 @@ def look(here: Here) -> tuple[Item, ...]:
         prepared = pool.submit(on_disk, here)
         sites = pool.submit(domino, here)
         secrets = pool.submit(Peer(here).secrets)
-    primary = standing.look(here.places, here.machine).is_primary
+    primary = local_state.look(here.places, here.machine).is_primary
     return items(
         here.pair,
         here.machine,
@@ -119,7 +119,7 @@ def on_disk(here: Here) -> Prepared:
         except (HotstandbyError, OSError):
             digest = ""
     problems = check(here.places, here.pair, here.machine, None)
-    state = standing.look(here.places, here.machine)
+    state = local_state.look(here.places, here.machine)
     fence = fenced.look(here.places)
     return Prepared(
         generation=newest.name if newest is not None else "",

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from failover.here import Here, stands_here
-from failover.standing import standing
+from failover.context import Here, stands_here
+from failover.state import local_state
 from host.exits import Exit
 from host.printable import harmless
 
@@ -25,7 +25,7 @@ def command(here: Here, argv: tuple[str, ...]) -> None:
 
     As standby it says nothing and ends with 0, so that cron sends no mail. As primary its exit code is the program's.
     """
-    if not standing.look(here.places, here.machine).is_primary:
+    if not local_state.look(here.places, here.machine).is_primary:
         sys.exit(int(Exit.DONE))
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - the admin's own program, which takes this process over

@@ -12,17 +12,17 @@ import click
 from rich.table import Table
 
 from failover import overview as rules
-from failover.dns.facts import Seen, Server, rdtype
-from failover.dns.public_role import NAME, Said, parse
-from failover.dns.wire import Line, ask
-from failover.here import Here, as_json, stands_here
+from failover.context import Here, as_json, stands_here
+from failover.name_servers.facts import Seen, Server, rdtype
+from failover.name_servers.wire import Line, ask
 from failover.overview import FollowedName, Overview, Side
-from failover.peer.own_status import status
 from failover.peer.remote import Asked, Peer
 from failover.plan.planning import waiting
+from failover.probe_result import Answer, Found
 from failover.probes.at_once import Look, all_of
-from failover.probes.found import Answer, Found
-from failover.standing.overtaken import COMMAND
+from failover.probes.own_status import status
+from failover.state.overtaken import COMMAND
+from failover.steps.dns.public_role import NAME, Said, parse
 from host.printable import printable
 from host.terminal import console
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from failover import promotion
-from failover.here import Here, stands_here
+from failover.context import Here, stands_here
 from failover.promotion import Asked
 from failover.runner.progress import Tell, with_the_first
-from failover.standing.pause import duration_s
+from failover.state.pause import duration_s
 from host.exits import Exit
 from host.printable import harmless
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from failover.here import Here, stands_here
-from failover.standing import pause as pauses
+from failover.context import Here, stands_here
+from failover.state import pause as pauses
 from host.printable import harmless
 
 

@@ -12,21 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from failover.context import Here
 from failover.demotion import killing
 from failover.errors import FailoverError, NotProven
-from failover.here import Here
-from failover.peer.words import Registration
+from failover.peer.messages import Registration
 from failover.probes import own_asterisk
-from failover.standing import fenced, right, standing
+from failover.state import fenced, local_state, right
 from host.atomic import swap_symlink
 from host.errors import HotstandbyError
-from localized.activate import MODULES, forget_loaded
-from localized.asterisk_log import AsteriskLog
+from localized.activation.activate import MODULES, forget_loaded
+from localized.asterisk.log import AsteriskLog
+from localized.asterisk.refusals import words_of
+from localized.asterisk.reload import reload_module, wait_until_booted
 from localized.errors import AsteriskUnreachable
-from localized.generations import Generation, Store
+from localized.generations.generations import Generation, Store
 from localized.prepare import prepare
-from localized.refusals import words_of
-from localized.reload import reload_module, wait_until_booted
 from localized.role import Role
 
 CONSOLE_S: Final = 4.0
@@ -105,7 +105,7 @@ class _Demotion:
             except FailoverError as error:
                 return self._outcome(started, False, f"{self._here.machine} is not proven standby: {error}", ())
             killed = tuple(process.pid for process in ended)
-        standby = standing.role_of(places)[0] == "standby"
+        standby = local_state.role_of(places)[0] == "standby"
         if standby:
             # From now on a start registers nothing.
             self._try("the fence was not lifted", lambda: fenced.lift(places))
@@ -159,7 +159,7 @@ class _Demotion:
             if lists is None:
                 raise NotProven(f"its registrations cannot be read: {unread}")
             held = [one.trunk for one in own_asterisk.told_of(self._here, lists) if one.shared]
-            role = standing.role_of(self._here.places)[0]
+            role = local_state.role_of(self._here.places)[0]
             refused = tuple(one for trunk in held for one in log.said().keeping(self._channel(trunk)))
             if not held and role == "standby":
                 if others := log.said().refusals:

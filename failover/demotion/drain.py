@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from failover.context import Here
+from failover.durations import lasting
 from failover.errors import FailoverError
-from failover.here import Here
+from failover.peer.messages import AnswerUnreadable, PeerRefused, Status
 from failover.peer.remote import Peer
-from failover.peer.words import AnswerUnreadable, PeerRefused, Status
 from failover.probes import own_asterisk
 from failover.runner.progress import Event, Tell, Told
-from failover.words import lasting
 from host.errors import HotstandbyError
+from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable
-from localized.reload import rx
 
 GATE_S: Final = 15
 """Seconds for which a gate is held at a time; asking again takes at most 6."""

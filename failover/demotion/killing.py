@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from failover.errors import FailoverError, NotProven
-from host.reading import read_file
-from localized.asterisk_conf import LocalDisk, read_conf
+from host.file_reading import read_file
+from localized.asterisk.configuration import LocalDisk, read_conf
 from pair import Asterisk
 
 RUN_DIRECTORY: Final = "/var/run/asterisk"

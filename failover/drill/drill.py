@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from failover import clients, promotion
+from failover import promotion
+from failover.context import HOSTS, Here
 from failover.drill import store as drill_store
 from failover.drill.leg import Leg, last_leg, told_by_peer
 from failover.drill.report import Report, aftermath, document, markdown, usual
 from failover.errors import FailoverError, Refused
-from failover.here import HOSTS, Here
-from failover.peer.own_status import status
+from failover.peer.messages import Status
 from failover.peer.remote import Peer
-from failover.peer.words import Status
+from failover.probes import missing_phones
+from failover.probes.own_status import status
 from failover.promotion import Asked
 from failover.runner.progress import Event, Tell, Told
 from host import clock
@@ -188,6 +189,6 @@ def _seen_between(here: Here, home: str, away: str) -> list[str]:
 
 def _clients(here: Here) -> list[str]:
     try:
-        return [clients.look(here).sentence]
+        return [missing_phones.look(here).sentence]
     except HotstandbyError as error:
         return [f"phones: {error}"]

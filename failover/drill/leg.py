@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from failover.here import Here
+from failover.context import Here
 from failover.journal import journal
 from failover.journal.entry import Kind
 from failover.journal.run import Run, load
-from failover.peer.words import Switched
+from failover.peer.messages import Switched
 from host.exits import Exit
 
 ENDS = frozenset({Kind.VERIFIED, Kind.OPEN, Kind.FAILED})

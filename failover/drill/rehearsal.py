@@ -9,22 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ami_watcher.expected import wanted
+from ami_watcher.registrations.expected import wanted
 from failover import promotion
-from failover.carrier.step import CarrierStep, ManualCarrier, step_name
-from failover.dns import trial as dns_try
+from failover.context import Here
 from failover.errors import Refused
-from failover.fence import verified
-from failover.here import Here
 from failover.journal.mask import Mask
 from failover.peer.remote import Peer
 from failover.plan import planning
 from failover.plan.plan import Plan
 from failover.plan.planning import Made
+from failover.probe_result import Found
 from failover.probes import own_asterisk
-from failover.probes.found import Found
-from failover.proof import look as proof_look
-from failover.proof.call import CallImpossible, dial_string, require_dialplan
+from failover.steps.carrier.step import CarrierStep, ManualCarrier, step_name
+from failover.steps.dns import trial as dns_try
+from failover.steps.fence import verified
+from failover.steps.proof import view as proof_look
+from failover.steps.proof.call import CallImpossible, dial_string, require_dialplan
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.hook import programs

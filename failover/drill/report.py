@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from failover.drill.leg import Leg, Took
+from failover.durations import lasting
 from failover.overview import Overview, missing_trunks, next_step
-from failover.words import lasting
 from host.exits import Exit
 from host.printable import printable
 

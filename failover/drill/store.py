@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from failover.errors import FailoverError
 from host.atomic import own_directory, replace_file
+from host.file_reading import read_json
 from host.places import Places
-from host.reading import read_json
 
 _NAME: Final = re.compile(r"(\d{6})\.json")
 

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from failover.errors import FailoverError
 from host.exits import Exit
-from host.reading import MISREAD, from_json
+from host.file_reading import MISREAD, from_json
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What a journal can keep."""

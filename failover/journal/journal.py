@@ -21,8 +21,8 @@ from failover.journal.entry import FIRST, Entry, JournalDamaged, Json, Kind, Lin
 from failover.journal.mask import Mask
 from host import clock
 from host.atomic import fsync_directory, own_directory
+from host.file_reading import read_file
 from host.places import Places
-from host.reading import read_file
 
 LONGEST: Final = 16 * 1024 * 1024
 """Bytes; a run of 5,000 trunks writes about 2 MiB."""

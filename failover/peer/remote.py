@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.neighbour import FILE, noted
+from ami_watcher.other_machine import FILE, noted
+from failover.context import Here
 from failover.errors import FailoverError
-from failover.here import Here
-from failover.peer.secrets import Secrets, question, told
-from failover.peer.words import (
+from failover.peer.messages import (
     DIGEST,
     FACTS,
     LONGEST,
@@ -35,7 +34,8 @@ from failover.peer.words import (
     Switched,
     read,
 )
-from failover.probes.found import Answer, Found
+from failover.peer.secrets import Secrets, question, told
+from failover.probe_result import Answer, Found
 from host.atomic import replace_file
 from host.command import CommandLate, CommandMissing, CommandTalkative, run
 from host.printable import printable

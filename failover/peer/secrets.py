@@ -15,8 +15,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from failover.here import Here
-from failover.peer.words import Answer, Compared, Text
+from failover.context import Here
+from failover.peer.messages import Answer, Compared, Text
 from pair import SecretUnusable, read_secret
 from pair.secret import secret_files
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from failover.errors import Refused
-from failover.probes.found import Found
+from failover.probe_result import Found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from failover.dns import public_role
-from failover.here import Here
+from failover.context import Here
+from failover.durations import lasting
 from failover.journal import journal
 from failover.journal.entry import Kind
 from failover.journal.run import Run, load
-from failover.plan import evidence as looking
 from failover.plan import sync_age
-from failover.plan.evidence import Evidence
 from failover.plan.plan import Plan, PlannedStep
 from failover.plan.risks import Looked, risks
-from failover.probes.found import Answer, Found
-from failover.standing import proven, standing
-from failover.words import lasting
+from failover.probe_result import Answer, Found
+from failover.probes import evidence as looking
+from failover.probes.evidence import Evidence
+from failover.state import local_state, proven
+from failover.steps.dns import public_role
 from host.errors import HotstandbyError
 from localized.errors import LocalizedError
 from localized.prepare import Prepared, prepare_or_last
@@ -75,7 +75,7 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
         passwords = taken_passwords(here)
         meanwhile()
         seen = asking.result()
-    known = standing.look(here.places, here.machine)
+    known = local_state.look(here.places, here.machine)
     counted = count(here.peer, known.epoch, seen)
     public = public_role.newest([one.said for one in seen.servers], leaving_out=counted.left_out)
     serves = known.is_primary and (
@@ -199,8 +199,8 @@ def _open_run(here: Here) -> Run | None:
 
 def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
     """What would be done, for people."""
-    from failover.carrier.preset import load as load_preset
-    from failover.carrier.step import step_name
+    from failover.steps.carrier.preset import load as load_preset
+    from failover.steps.carrier.step import step_name
 
     pair, machine, peer = here.pair, here.machine, here.peer
     shared = [name for name in pair.trunks if pair.trunk_on(name, machine).register_]

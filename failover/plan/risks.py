@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from failover.dns.serial import believed, later
+from failover.durations import lasting
 from failover.journal.run import Run
-from failover.plan.evidence import Evidence
+from failover.name_servers.serial import believed, later
 from failover.plan.plan import Risk
-from failover.plan.refusal import refusal
 from failover.plan.sync_age import OLD_S
-from failover.probes.found import Answer
-from failover.words import lasting
+from failover.probe_result import Answer
+from failover.probes.evidence import Evidence
+from failover.steps.refusal import refusal
 from pair import Pair
 
 TSIG_S: Final = 300.0

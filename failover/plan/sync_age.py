@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from failover.here import Here
-from failover.probes.found import Answer, Found
-from failover.words import lasting
-from host.reading import read_json
+from failover.context import Here
+from failover.durations import lasting
+from failover.probe_result import Answer, Found
+from host.file_reading import read_json
 
 FILE: Final = "sync.json"
 """In the state directory: an object whose `ended` is the unix time at which the last complete sync ended."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.expected import wanted
-from ami_watcher.lists import Lists
-from failover.here import Here
+from ami_watcher.registrations.expected import wanted
+from ami_watcher.registrations.lists import Lists
+from failover.context import Here
 from failover.journal import journal
-from failover.peer.words import Pbx
+from failover.peer.messages import Pbx
 from failover.probes import own_asterisk
 from host.atomic import replace_file, swap_symlink
 

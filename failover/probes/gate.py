@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from failover.here import Here
+from failover.context import Here
+from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable
-from localized.reload import rx
 
 GATE: Final = "hotstandby-gate"
 DEADLINE_S: Final = 4.0

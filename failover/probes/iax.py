@@ -8,7 +8,7 @@ import struct
 import time
 from typing import Final
 
-from failover.probes.found import Answer, Found
+from failover.probe_result import Answer, Found
 
 TRIES_S: Final = (0.5, 1.0, 0.5)
 _FULL: Final = 0x8000

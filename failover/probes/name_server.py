@@ -6,9 +6,9 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from failover.dns.facts import Server
-from failover.dns.public_role import NAME, Said, parse
-from failover.probes.found import Answer, Found
+from failover.name_servers.facts import Server
+from failover.probe_result import Answer, Found
+from failover.steps.dns.public_role import NAME, Said, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Asked:
 
 def role(server: str, address: str, zone: str, machines: Collection[str], *, port: int = 53) -> Asked:
     """Asks for SOA and `_failover` TXT, authoritative answers only; about 3 s when the server is dead."""
-    from failover.dns.wire import Line, ask  # dnspython: loaded beside whatever else is waited for
+    from failover.name_servers.wire import Line, ask  # dnspython: loaded beside whatever else is waited for
 
     asked = f"SOA and {NAME} TXT of {zone} at {address}"
     started = time.monotonic()

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from ami_watcher.errors import AmiError
-from ami_watcher.expected import Wanted, resolved, to_resolve, wanted
-from ami_watcher.lists import Lists, read_registrations
+from ami_watcher.ami.errors import AmiError
+from ami_watcher.registrations.expected import Wanted, resolved, to_resolve, wanted
+from ami_watcher.registrations.lists import Lists, read_registrations
+from failover.context import Here
 from failover.demotion.killing import find
-from failover.here import Here
-from failover.peer.words import Pbx, Registration
+from failover.peer.messages import Pbx, Registration
+from failover.probe_result import Answer, Found
 from failover.probes import gate
-from failover.probes.found import Answer, Found
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
-from localized.compare import compare
+from localized.activation.comparison import compare
 from pair import SecretUnusable, read_secret
 
 CONSOLE_S: Final = 2.0

@@ -10,7 +10,7 @@ import struct
 import time
 from typing import Final
 
-from failover.probes.found import Answer, Found
+from failover.probe_result import Answer, Found
 
 TRIES_S: Final = (0.5, 0.5, 1.0)
 """Seconds that each echo waits: one lost packet is no dead machine."""

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Final
 
-from failover.probes.found import Answer, Found
+from failover.probe_result import Answer, Found
 from failover.probes.sip_message import LONGEST, Options, answer
 
 TRIES_S: Final = (0.5, 1.0, 0.5)

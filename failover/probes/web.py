@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from failover.probes.found import Answer, Found
-from host.hush import hush
+from failover.probe_result import Answer, Found
 from host.printable import printable
+from host.quiet_libraries import hush
 
 if TYPE_CHECKING:
     import requests

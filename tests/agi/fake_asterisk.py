@@ -1,4 +1,4 @@
-"""Asterisk's side of AGI for tests: the stand-in of agi.stand_in over a process's pipes or a FastAGI connection."""
+"""Asterisk's side of AGI for tests: agi.fake_asterisk over a process's pipes or a FastAGI connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agi.stand_in import StandIn, converse, environment
+from agi.fake_asterisk import StandIn, converse, environment
 
 Answer = Callable[[str], str | None]
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from agi.call import Call
-from agi.environment import read_environment
-from agi.link import Descriptors
-from agi.stand_in import StandIn, converse, environment
-from agi.talk import Patient
+from agi.fake_asterisk import StandIn, converse, environment
+from agi.protocol.call import Call
+from agi.protocol.channel_io import Patient
+from agi.protocol.environment import read_environment
+from agi.server.descriptors import Descriptors
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.answer import LONGEST, safe
+from agi.lookups.answer import LONGEST, safe
 
 
 @pytest.mark.parametrize(

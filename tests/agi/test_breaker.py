@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agi.breaker import Breaker
+from agi.lookups.breaker import Breaker
 
 NEW = Breaker(tolerated=3, pause_s=5, longest_s=12)
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agi.cache import Entry, Keeping, Memory, Use
-from agi.cache_file import CacheFile, entry_from
+from agi.lookups.cache import Entry, Keeping, Memory, Use
+from agi.lookups.cache_file import CacheFile, entry_from
 
 KEEPING = Keeping(fresh_s=10, renew_s=20, stale_s=30, missing_s=5)
 PLACE = ("caller:0", "+1")

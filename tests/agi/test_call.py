@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agi.call import Call
-from agi.environment import Environment
-from agi.errors import CommandRefused, LateError, MustWait
-from agi.talk import AtOnce, ConversationOver
-from agi.vocabulary import AGIAppError, AGIHangup, AGIResultHangup, AGIUsageError, DeadChannel
+from agi.protocol.call import Call
+from agi.protocol.channel_io import AtOnce, ConversationOver
+from agi.protocol.environment import Environment
+from agi.protocol.errors import CommandRefused, LateError, MustWait
+from agi.protocol.vocabulary import AGIAppError, AGIHangup, AGIResultHangup, AGIUsageError, DeadChannel
 from tests.agi.talking import on_the_line
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\n\0"), max_size=200)

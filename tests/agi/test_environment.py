@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.environment import NAMES, Environment, read_environment
-from agi.stand_in import environment
+from agi.fake_asterisk import environment
+from agi.protocol.environment import NAMES, Environment, read_environment
 
 CALLER = "15551234567"
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from agi.flights import MOST, RESERVE
-from agi.handover import WORD
-from agi.link import Closer, Pipes
-from agi.log_limit import MOST as LINES
-from agi.stand_in import environment
+from agi.fake_asterisk import environment
+from agi.lookups.in_flight import MOST, RESERVE
+from agi.server.descriptors import Closer, Pipes
+from agi.server.hand_over import WORD
+from agi.server.log_limit import MOST as LINES
 from lab.domino import Domino, Trouble
 from tests.agi import phones
 from tests.agi.fake_asterisk import Happened, fastagi, process
@@ -427,7 +427,7 @@ def test_one_descriptor_that_does_not_close_holds_up_no_other(monkeypatch: pytes
             stuck.wait(30)
         closed.append(number)
 
-    monkeypatch.setattr("agi.link._STUCK_S", 0.0)
+    monkeypatch.setattr("agi.server.descriptors._STUCK_S", 0.0)
     closer = Closer(close=close)
     closer.close([0])
     until(lambda: closer.waiting == 1, "it is being closed")

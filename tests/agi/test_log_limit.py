@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.log_limit import Limit
+from agi.server.log_limit import Limit
 
 HERE = ("a.py", 1, "%s is forged")
 THERE = ("a.py", 2, "%s is late")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from agi import lookup
-from agi.call import Call
-from agi.environment import Environment
-from agi.errors import LateError, MustWait
+from agi.protocol.call import Call
+from agi.protocol.channel_io import AtOnce
+from agi.protocol.environment import Environment
+from agi.protocol.errors import LateError, MustWait
 from agi.script import Services
-from agi.talk import AtOnce
 from lab.domino import Domino, Trouble
 from tests.agi import phones
 

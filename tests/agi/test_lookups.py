@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from agi.answer import Answer, Status
-from agi.breaker import Breaker
-from agi.cache import Entry
-from agi.lookups import Lookups
-from agi.question import Question
+from agi.lookups.answer import Answer, Status
+from agi.lookups.breaker import Breaker
+from agi.lookups.cache import Entry
+from agi.lookups.question import Question
+from agi.lookups.resolver import Lookups
 from lab.domino import Domino, Trouble
 from tests.agi import phones
 
@@ -367,7 +367,7 @@ def test_a_secret_that_is_missing_is_named_and_never_shown(make: Make, tmp_path:
 
 def test_importing_the_lookups_brings_none_of_the_slow_libraries() -> None:
     slow = "requests urllib3 phonenumbers sqlite3 xml.parsers.expat"
-    code = f"import sys, agi.lookups; print([name for name in {slow.split()!r} if name in sys.modules])"
+    code = f"import sys, agi.lookups.resolver; print([name for name in {slow.split()!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
 
@@ -379,7 +379,7 @@ def test_a_server_that_has_just_started_can_be_asked_while_it_checks_the_marker(
     machine.write_text("boston\n")
     code = f"""
 import pathlib, time
-from agi.lookups import Lookups
+from agi.lookups.resolver import Lookups
 from tests.agi import phones
 lookups = Lookups(phones.places(pathlib.Path({str(tmp_path)!r})), phones.pair_with(phones.lookup({domino.port})))
 lookups.stay()

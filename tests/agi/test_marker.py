@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from agi.domino.marker import Checker, Expected, judged
 from agi.domino.rows import Row
-from agi.marker import Checker, Expected, judged
 from lab.domino import Domino, Site, Trouble
 from tests.agi import phones
 

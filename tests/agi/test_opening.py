@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.environment import Environment
-from agi.errors import EnvironmentRefused
-from agi.opening import Opening
-from agi.stand_in import StandIn, environment
+from agi.fake_asterisk import StandIn, environment
+from agi.protocol.environment import Environment
+from agi.protocol.errors import EnvironmentRefused
+from agi.protocol.handshake import Opening
 
 
 def opened(first: bytes, opening: Opening | None = None, *, pieces: int = 1_000_000) -> Environment:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from panoramisk import fast_agi
 
-from agi.stand_in import StandIn, environment
+from agi.fake_asterisk import StandIn, environment
 from tests.agi.fake_asterisk import fastagi
 from tests.agi.served import Site, served
 

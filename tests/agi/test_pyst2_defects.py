@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from asterisk.agi import AGI, AGIResultHangup, AGIUnknownError
 
-from agi.environment import read_environment
-from agi.errors import LateError
-from agi.stand_in import environment, words
-from agi.vocabulary import AGIAppError, AGIHangup, AGIUsageError, DeadChannel, Vocabulary
+from agi.fake_asterisk import environment, words
+from agi.protocol.environment import read_environment
+from agi.protocol.errors import LateError
+from agi.protocol.vocabulary import AGIAppError, AGIHangup, AGIUsageError, DeadChannel, Vocabulary
 from tests.agi.talking import on_the_line
 
 

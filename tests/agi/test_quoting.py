@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.errors import CommandRefused
-from agi.quoting import LIMIT, LONG_LIMIT, command_line, line_limit
-from agi.stand_in import words
+from agi.fake_asterisk import words
+from agi.protocol.errors import CommandRefused
+from agi.protocol.quoting import LIMIT, LONG_LIMIT, command_line, line_limit
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=60)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.replies import Reply, ReplyReader, ReplyTooLong
+from agi.protocol.replies import Reply, ReplyReader, ReplyTooLong
 
 USAGE = "520-Invalid command syntax.  Proper usage follows:\nUsage: NOOP\n Does nothing{}520 End of proper usage.\n"
 

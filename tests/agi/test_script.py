@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agi.errors import ScriptBroken
+from agi.protocol.errors import ScriptBroken
 from agi.script import Scripts
 
 RUN = "def run(call, services):\n    pass\n"

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from agi.activation import from_systemd
-from agi.stand_in import StandIn, environment
+from agi.fake_asterisk import StandIn, environment
+from agi.server.activation import from_systemd
 from tests.agi.fake_asterisk import Happened, fastagi, process
 from tests.agi.served import BIN, Site, free_port, make_site, served
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from agi.environment import NAMES, read_environment
-from agi.replies import ReplyReader
-from agi.stand_in import StandIn, environment
+from agi.fake_asterisk import StandIn, environment
+from agi.protocol.environment import NAMES, read_environment
+from agi.protocol.replies import ReplyReader
 
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("*.json"))
 

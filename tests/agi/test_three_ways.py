@@ -129,7 +129,7 @@ def test_a_sighup_reaches_the_script(way_name: str, site: Site, alone: Site) -> 
         replies.append(reply)
         return reply
 
-    from agi.stand_in import StandIn
+    from agi.fake_asterisk import StandIn
 
     happened_far = StandIn()
     script = """\

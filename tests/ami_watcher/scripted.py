@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ami_watcher.contact import Contact, Reach
-from ami_watcher.registration import Registration, State
-from ami_watcher.snapshot import Change, LinkState, Snapshot
+from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
+from ami_watcher.phones.contact import Contact, Reach
+from ami_watcher.registrations.registration import Registration, State
 from host.places import Places
 from pair import Pair, parse
 

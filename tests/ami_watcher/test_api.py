@@ -13,12 +13,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from ami_watcher import hub, stream
-from ami_watcher import serving as web
-from ami_watcher.documents import Contacts, History, Registrations
-from ami_watcher.history import Entry
-from ami_watcher.registration import Registration, State
-from ami_watcher.snapshot import LinkState
+from ami_watcher.event import Entry
+from ami_watcher.follow.snapshot import LinkState
+from ami_watcher.registrations.registration import Registration, State
+from ami_watcher.web import events as hub
+from ami_watcher.web import listen as web
+from ami_watcher.web import stream
+from ami_watcher.web.documents import Contacts, History, Registrations
 from host.places import Places
 from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
 from tests.ami_watcher.served import TOKEN, Events, serving

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.backoff import Backoff
+from ami_watcher.ami.backoff import Backoff
 
 
 @given(st.integers(), st.integers(1, 200))

@@ -12,13 +12,13 @@ from rich.console import Console, RenderableType
 
 from ami_watcher import tables
 from ami_watcher.check import Result, Verdict, judged
-from ami_watcher.documents import Contacts, Registrations
-from ami_watcher.expected import Role, wanted
-from ami_watcher.inventory import Export, Known
-from ami_watcher.neighbour import Neighbour
-from ami_watcher.registration import State
-from ami_watcher.snapshot import LinkState, Snapshot
-from ami_watcher.view import contacts_document, lasted, registrations_document
+from ami_watcher.follow.snapshot import LinkState, Snapshot
+from ami_watcher.other_machine import Neighbour
+from ami_watcher.phones.inventory import Export, Known
+from ami_watcher.registrations.expected import Role, wanted
+from ami_watcher.registrations.registration import State
+from ami_watcher.web.documents import Contacts, Registrations
+from ami_watcher.web.view import contacts_document, lasted, registrations_document
 from pair.public_role import PublicRole
 from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapshot
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.contact import Contact, Reach, address_in, contacts_from
+from ami_watcher.phones.contact import Contact, Reach, address_in, contacts_from
 
 CONTACT_LIST = {
     "Event": "ContactList",

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from ami_watcher import glance, sections
-from ami_watcher.desk import Desk
-from ami_watcher.exchange import Exchange
-from ami_watcher.hub import Hub
-from ami_watcher.keeper import Keeper
-from ami_watcher.metrics import Metrics
-from ami_watcher.neighbour import Neighbour
-from ami_watcher.registration import State
+from ami_watcher.history.store import Keeper
+from ami_watcher.other_machine import Neighbour
+from ami_watcher.phones.exchange import Exchange
+from ami_watcher.registrations.registration import State
+from ami_watcher.web import live_page, state_view
+from ami_watcher.web.events import Hub
+from ami_watcher.web.metrics import Metrics
+from ami_watcher.web.watcher_state import Desk
 from tests.ami_watcher.scripted import Scripted, a_pair, a_phone
 from tests.ami_watcher.served import serving
 
@@ -41,13 +41,13 @@ async def test_the_loop_has_its_turns_while_an_answer_is_made(
         return made
 
     for where, name in (
-        (glance, "registrations_document"),
-        (glance, "contacts_document"),
-        (sections, "bars"),
-        (glance, "history_document"),
+        (state_view, "registrations_document"),
+        (state_view, "contacts_document"),
+        (live_page, "bars"),
+        (state_view, "history_document"),
     ):
         monkeypatch.setattr(where, name, waiting_for_a_turn_of_the_loop(getattr(where, name)))
-    monkeypatch.setattr("ami_watcher.desk.history_document", glance.history_document)
+    monkeypatch.setattr("ami_watcher.web.watcher_state.history_document", state_view.history_document)
     async with serving(tmp_path) as served:
         assert (await served.get(path)).status == 200
     assert turns

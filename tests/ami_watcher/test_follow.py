@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.errors import LoginInUse
-from ami_watcher.expected import Wanted
-from ami_watcher.follow import Follower
-from ami_watcher.lists import read_registrations
-from ami_watcher.one_login import wanted_now
-from ami_watcher.settings import Settings
-from ami_watcher.snapshot import Change, LinkState, Snapshot
+from ami_watcher.ami.errors import LoginInUse
+from ami_watcher.ami.shared_login import wanted_now
+from ami_watcher.follow.follow import Follower
+from ami_watcher.follow.settings import Settings
+from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
+from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.lists import read_registrations
 from host.errors import UsageError
 from host.places import Places
 from lab.ami_standin import Action, AmiStandin, Connection
-from pair.machine import Ami
+from pair.sections.machine import Ami
 from tests.ami_watcher.until import until
 
 ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.guard import SESSION_S, Tokens, host_of, is_loopback, sessions_of
+from ami_watcher.web.guard import SESSION_S, Tokens, host_of, is_loopback, sessions_of
 
 # What a header can hold: bytes, read as Latin-1.
 headers = st.binary(max_size=120).map(lambda data: data.decode("latin-1"))

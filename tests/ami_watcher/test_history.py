@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.history import Entry, Memory, Stretch, Watched, held_since, joined, outages, strip
+from ami_watcher.event import Entry, Memory, Stretch, Watched, held_since, joined, outages, strip
 
 ALL_DAY = (Watched(0.0, 1000.0),)
 

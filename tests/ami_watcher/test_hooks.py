@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.history import Entry
-from ami_watcher.hooks import QUEUED, Courier, Notice, Programs, Webhook
+from ami_watcher.event import Entry
+from ami_watcher.notify.hooks import QUEUED, Courier, Notice, Programs, Webhook
 
 REJECTED = Entry(1_700_000_000.0, "registration", "acme", "registered", "rejected", "forbidden (403)")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ami_watcher.hub import QUEUED, Hub, TooManyListeners, frame
+from ami_watcher.web.events import QUEUED, Hub, TooManyListeners, frame
 
 
 async def test_a_listener_that_comes_again_is_told_what_it_missed() -> None:

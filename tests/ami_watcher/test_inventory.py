@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.contact import Contact, Reach
-from ami_watcher.inventory import Export, ExportInvalid, Inventory, Known, missing, read, written
+from ami_watcher.phones.contact import Contact, Reach
+from ami_watcher.phones.inventory import Export, ExportInvalid, Inventory, Known, missing, read, written
 
 DESK = Contact("pjsip", "100", "10.0.0.5:5060", Reach.REACHABLE, 3.0, "Desk phone", 1_060.0)
 SOFT = Contact("pjsip", "200", "10.0.0.9:5060", Reach.UNMONITORED, None, "Soft phone", 1_600.0)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.history import DAY_S, Entry, Watched
-from ami_watcher.keeper import REOPEN_EVERY_S, Keeper
-from ami_watcher.store import StoreUnwell, opened
+from ami_watcher.event import DAY_S, Entry, Watched
+from ami_watcher.history.database import StoreUnwell, opened
+from ami_watcher.history.store import REOPEN_EVERY_S, Keeper
 from tests.ami_watcher.scripted import a_phone
 
 NOW = 1_000_000.0

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from ami_watcher.expected import Wanted
-from ami_watcher.kick import LONGEST_PAUSE_S, Kicks
-from ami_watcher.lists import Listed
-from ami_watcher.registration import MEANING, Registration, State
-from ami_watcher.registry import Standing
+from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.lists import Listed
+from ami_watcher.registrations.registration import MEANING, Registration, State
+from ami_watcher.registrations.registry import Standing
+from ami_watcher.registrations.reregister import LONGEST_PAUSE_S, Kicks
 
 ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
 NOVA = Wanted("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.errors import ActionLate, PrivilegeMissing
-from ami_watcher.expected import Wanted, resolved, to_resolve, wanted
-from ami_watcher.lists import Listed, matches, read_registrations, split_address
+from ami_watcher.ami.errors import ActionLate, PrivilegeMissing
+from ami_watcher.registrations.expected import Wanted, resolved, to_resolve, wanted
+from ami_watcher.registrations.lists import Listed, matches, read_registrations, split_address
 from lab.ami_recording import Recording
 from lab.ami_standin import Action, AmiStandin, Connection
 from lab.pair_toml import pair_toml
-from pair.machine import Ami
 from pair.model import Pair
 from pair.reading import parse
+from pair.sections.machine import Ami
 
 ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
 METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher import message as message_module
-from ami_watcher.errors import ListIncomplete
-from ami_watcher.message import Action, Message
+from ami_watcher.ami import message as message_module
+from ami_watcher.ami.errors import ListIncomplete
+from ami_watcher.ami.message import Action, Message
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-", min_size=1, max_size=12)
 VALUES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\n"), max_size=30)
@@ -171,7 +171,7 @@ async def test_the_headers_of_an_action_begin_with_its_name_and_id() -> None:
 
 
 async def test_a_list_is_bounded_in_bytes_as_well_as_in_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ami_watcher.message.MOST_BYTES", 10_000)
+    monkeypatch.setattr("ami_watcher.ami.message.MOST_BYTES", 10_000)
     action = Action("PJSIPShowContacts", as_list=True)
     action.add_message(Message(b"Response: Success\r\nEventList: start"))
     for _ in range(100):

@@ -17,13 +17,13 @@ from typing import Any
 import panoramisk
 import pytest
 
-from ami_watcher.errors import AmiError
-from ami_watcher.follow import Follower
-from ami_watcher.lists import lists_of
-from ami_watcher.session import Session
-from ami_watcher.settings import Settings
+from ami_watcher.ami.errors import AmiError
+from ami_watcher.ami.session import Session
+from ami_watcher.follow.follow import Follower
+from ami_watcher.follow.settings import Settings
+from ami_watcher.registrations.lists import lists_of
 from lab.ami_standin import Action, AmiStandin, Connection
-from pair.machine import Ami
+from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed, serving
 from tests.ami_watcher.until import until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ami_watcher.registration import Registration, State, grace_s, granted_s
+from ami_watcher.registrations.registration import Registration, State, grace_s, granted_s
 
 HELD = Registration("acme", "sip", State.REGISTERED, since=0.0, proof=100.0, raw="Registered")
 PJSIP = Registration("nova", "pjsip", State.REGISTERED, since=0.0, proof=100.0, raw="Registered")

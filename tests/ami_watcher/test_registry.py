@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ami_watcher.expected import Wanted
-from ami_watcher.lists import Listed, Lists, listed_from
-from ami_watcher.registration import MEANING, State
-from ami_watcher.registry import Registry, Shift, Timing
+from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.lists import Listed, Lists, listed_from
+from ami_watcher.registrations.registration import MEANING, State
+from ami_watcher.registrations.registry import Registry, Shift, Timing
 
 ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
 METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ami_watcher.role import may_not_register, role_now
+from ami_watcher.registrations.role import may_not_register, role_now
 from host.clock import boot_id, boottime
 from host.places import Places
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.registration import State
-from ami_watcher.sections import FEW
+from ami_watcher.registrations.registration import State
+from ami_watcher.web.live_page import FEW
 from tests.ami_watcher.scripted import Scripted, a_registration, a_snapshot
 from tests.ami_watcher.served import serving
 

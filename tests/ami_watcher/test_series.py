@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from ami_watcher.documents import Registration, StateWord
-from ami_watcher.series import STATES, series
+from ami_watcher.web.documents import Registration, StateWord
+from ami_watcher.web.series import STATES, series
 
 CHANGES = {("acme", "rejected"): 2, ("acme", "registered"): 12_345_678, ("metro", "gone"): 1}
 

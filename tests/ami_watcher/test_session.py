@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ami_watcher.errors import (
+from ami_watcher.ami.errors import (
     ActionLate,
     ActionRefused,
     AmiError,
@@ -21,9 +21,9 @@ from ami_watcher.errors import (
     NotAmi,
     PrivilegeMissing,
 )
-from ami_watcher.session import Session
+from ami_watcher.ami.session import Session
 from lab.ami_standin import Action, AmiStandin, Connection
-from pair.machine import Ami
+from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed, serving
 from tests.ami_watcher.until import until
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ami_watcher.history import Entry
-from ami_watcher.settling import Settling
+from ami_watcher.event import Entry
+from ami_watcher.notify.debounce import Settling
 
 
 def change(after: str, *, before: str = "registered", kind: str = "registration", subject: str = "acme") -> Entry:

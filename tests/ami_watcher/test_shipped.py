@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.desk import Desk
-from ami_watcher.exchange import Exchange
-from ami_watcher.history import Entry
-from ami_watcher.hooks import Courier, Notice, Programs
-from ami_watcher.hub import Hub
-from ami_watcher.inventory import Export
-from ami_watcher.keeper import Keeper
-from ami_watcher.metrics import Metrics
+from ami_watcher.event import Entry
+from ami_watcher.history.store import Keeper
+from ami_watcher.notify.hooks import Courier, Notice, Programs
+from ami_watcher.phones.exchange import Exchange
+from ami_watcher.phones.inventory import Export
+from ami_watcher.web.events import Hub
+from ami_watcher.web.metrics import Metrics
+from ami_watcher.web.watcher_state import Desk
 from tests.ami_watcher.scripted import Scripted, a_pair
 
 ROOT = Path(__file__).parents[2]

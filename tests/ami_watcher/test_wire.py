@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_watcher.errors import NotAmi, Unsendable
-from ami_watcher.message import Message, Oversize
-from ami_watcher.wire import HEAD, Wire, written
+from ami_watcher.ami.errors import NotAmi, Unsendable
+from ami_watcher.ami.message import Message, Oversize
+from ami_watcher.ami.wire import HEAD, Wire, written
 
 GREETING = b"Asterisk Call Manager/5.0.4\r\n"
 LIMIT = 200

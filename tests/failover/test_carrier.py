@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.carrier import http as carrier_http
-from failover.carrier import routes as carrier
-from failover.carrier.number import NumberUnclear, Spelling, spelled
-from failover.carrier.preset import PresetUnusable, filled_json, filled_path, load, ours_named, taken
-from failover.carrier.step import CarrierNotMoved, carrier_step
 from failover.errors import WaitsForPerson
 from failover.journal.mask import Mask
 from failover.runner.step import Step
+from failover.steps.carrier import http as carrier_http
+from failover.steps.carrier import routes as carrier
+from failover.steps.carrier.number import NumberUnclear, Spelling, spelled
+from failover.steps.carrier.preset import PresetUnusable, filled_json, filled_path, load, ours_named, taken
+from failover.steps.carrier.step import CarrierNotMoved, carrier_step
 from host.places import Places
 from lab.carrier_api import SECRET, TRUNK, USER, CarrierApi
 from pair import Pair
-from pair.carrier import WANT_A_COUNTRY, Carrier
+from pair.sections.carrier import WANT_A_COUNTRY, Carrier
 
 NUMBERS = ("15551234567", "15551234568")
 ROUTES = {

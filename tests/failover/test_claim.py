@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.standing import claim, right, standing
-from failover.standing.right import GaveWay
+from failover.state import claim, local_state, right
+from failover.state.right import GaveWay
 from host.lock import Lock
 from host.places import Places
 
@@ -30,7 +30,7 @@ def test_a_claim_counts_while_its_promotion_runs(places: Places) -> None:
     assert claim.claimed(places) == 0
     with Lock(places.run / claim.LOCK, "a test"):
         assert claim.claimed(places) == 8
-        assert standing.look(places, "boston").claim == 8
+        assert local_state.look(places, "boston").claim == 8
         claim.promise(places, 8)
         assert claim.claimed(places) == 0  # it gave way
     assert not claim.running(places)
@@ -54,7 +54,7 @@ def test_who_gave_way_takes_no_right_of_that_promotion(places: Places) -> None:
         assert not right.held(places, "boston").held
     right.grant(places, "boston", 9, "a test")
     assert right.held(places, "boston").held
-    assert standing.look(places, "dallas").epoch == 8  # so that the next promotion is numbered after it
+    assert local_state.look(places, "dallas").epoch == 8  # so that the next promotion is numbered after it
 
 
 def test_a_promise_is_never_taken_back_by_an_earlier_one(places: Places) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ami_watcher.inventory import Missing
-from failover.clients import Clients
+from ami_watcher.phones.inventory import Missing
+from failover.probes.missing_phones import Clients
 
 
 def phone(name: str, expires_at: float | None) -> Missing:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from failover.peer.words import request
-from failover.standing import fenced
+from failover.peer.messages import request
+from failover.state import fenced
 from host.places import Places
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

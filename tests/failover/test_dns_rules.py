@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.dns import tsig_key
-from failover.dns.facts import MOST_SERVERS, Seen, Server, Verdict, judge, servers, summary, wanted
-from failover.dns.lag import STUCK_S, explained
-from failover.dns.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
-from failover.dns.tsig_key import KeyUnusable
-from pair.dns import Dns
+from failover.name_servers import tsig_key
+from failover.name_servers.facts import MOST_SERVERS, Seen, Server, Verdict, judge, servers, summary, wanted
+from failover.name_servers.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
+from failover.name_servers.tsig_key import KeyUnusable
+from failover.steps.dns.lag import STUCK_S, explained
+from pair.sections.dns import Dns
 
 SERIALS = st.integers(0, 2**32 - 1)
 DNS = Dns.model_validate(

@@ -15,7 +15,7 @@ from failover.drill.report import Report, Usual, aftermath, document, is_slower,
 from failover.drill.store import ReportUnwritable
 from failover.journal.entry import Entry, Kind, Stamp
 from failover.journal.run import fold
-from failover.peer.words import Pbx, Status
+from failover.peer.messages import Pbx, Status
 from host.exits import Exit
 from host.places import Places
 from tests.failover.test_ready import BOTH, LOST, PRIMARY, STANDBY, overview

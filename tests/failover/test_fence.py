@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from failover.boot_guard import copy_dates_from, copy_is_old, decide, zone_is_old
-from failover.dns.public_role import PublicRole, Said
-from failover.fence import CutOff, judge
+from failover.demotion.boot_guard import copy_dates_from, copy_is_old, decide, zone_is_old
 from failover.journal.recovery import Fence as Proof
+from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
-from failover.peer.words import Pbx, Status
-from failover.plan.refusal import in_short, refusal
-from failover.probes.found import Answer, Found
+from failover.probe_result import Answer, Found
+from failover.steps.dns.public_role import PublicRole, Said
+from failover.steps.fence import CutOff, judge
+from failover.steps.refusal import in_short, refusal
 from tests.failover.test_peer_words import ACME, status
 from tests.pair.example import example
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from failover.context import Here
 from failover.errors import Refused
-from failover.fence import FenceStep
-from failover.here import Here
+from failover.peer.messages import Demoted, Pbx, Status, Switched, line
 from failover.peer.remote import Asked
-from failover.peer.words import Demoted, Pbx, Status, Switched, line
-from failover.probes.found import Answer, Found
-from failover.standing import claim
+from failover.probe_result import Answer, Found
+from failover.state import claim
+from failover.steps.fence import FenceStep
 from host.places import Places
 from pair import parse
 from tests.failover.test_peer_words import status
@@ -89,7 +89,7 @@ def test_what_can_be_made_ready_is_made_ready_before_the_peer_is_asked(here: Her
 
 
 def test_a_proof_that_is_old_is_looked_at_again(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("failover.fence.ANSWERED_S", 0.0)
+    monkeypatch.setattr("failover.steps.fence.ANSWERED_S", 0.0)
     assert "boston is standby" in carried_out(FenceStep(here, 7, seen=looked_at(SERVES)))
     assert asked(tmp_path)[-1] == "status"
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from failover import boot_guard
-from failover.boot_guard import NotGuarded
+from failover.context import Here
+from failover.demotion import boot_guard
+from failover.demotion.boot_guard import NotGuarded
 from failover.errors import Refused
-from failover.fence import FenceStep, untrusted
-from failover.here import Here
+from failover.peer.messages import Status
 from failover.peer.remote import Asked
-from failover.peer.words import Status
-from failover.probes.found import Answer, Found
-from failover.standing import claim, fenced, right, standing
+from failover.probe_result import Answer, Found
+from failover.state import claim, fenced, local_state, right
+from failover.steps.fence import FenceStep, untrusted
 from host.lock import Lock
 from host.places import Places
-from localized.generations import Store
+from localized.generations.generations import Store
 from localized.role import Role
 from pair import parse
 from tests.failover.test_peer_words import status
@@ -145,7 +145,7 @@ def test_a_machine_that_was_primary_starts_as_standby_and_may_start_asterisk(her
     verdict = boot_guard.guard(here)
     assert not verdict.primary
     assert "its peer does not answer" in verdict.why
-    found = standing.look(here.places, "dallas")
+    found = local_state.look(here.places, "dallas")
     assert (found.role, found.right.held, found.fenced) == ("standby", False, "")
 
 
@@ -154,7 +154,7 @@ def test_it_gives_up_the_zone_as_well(here: Here) -> None:
     lay(here, 2, "dns-primary", active=True)
     lay(here, 3, "dns-secondary")
     boot_guard.guard(here)
-    assert standing.dns_role_of(here.places) == "secondary"
+    assert local_state.dns_role_of(here.places) == "secondary"
 
 
 def test_without_standby_files_it_stays_fenced(here: Here) -> None:
@@ -162,7 +162,7 @@ def test_without_standby_files_it_stays_fenced(here: Here) -> None:
     with pytest.raises(NotGuarded, match="stays fenced"):
         boot_guard.guard(here)
     assert fenced.look(here.places) is not None
-    assert not standing.look(here.places, "dallas").is_primary
+    assert not local_state.look(here.places, "dallas").is_primary
 
 
 def test_a_machine_on_which_nothing_was_activated_yet_is_not_fenced(here: Here) -> None:

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from failover.plan.evidence import _no_life
+from failover.probe_result import Answer, Found
 from failover.probes.at_once import Enough, Look, all_of
-from failover.probes.found import Answer, Found
+from failover.probes.evidence import _no_life
 
 
 def found(subject: str, answer: Answer) -> Found:

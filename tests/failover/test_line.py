@@ -13,8 +13,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from failover.dns.facts import Server
-from failover.dns.wire import Line, OddAnswer, ask, exchange
+from failover.name_servers.facts import Server
+from failover.name_servers.wire import Line, OddAnswer, ask, exchange
 
 
 @pytest.mark.parametrize(

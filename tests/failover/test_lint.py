@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from failover.bind.named_conf import ZoneStatement, read
+from failover.checks.dialplan import calls_proof
+from failover.checks.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
+from failover.checks.finding import Level
+from failover.checks.gather import asks_for_the_fence
+from failover.checks.name_servers import NO_KEY, OTHER_KEY
+from failover.checks.own_bind import allows
+from failover.checks.registry import RULES, check
 from failover.commands.check import exit_code
-from failover.dns.named_conf import ZoneStatement, read
-from failover.lint import RULES, check
-from failover.lint.bind import allows
-from failover.lint.dialplan import calls_proof
-from failover.lint.facts import AsteriskFiles, Facts, Guards, Named, ProofParts
-from failover.lint.finding import Level
-from failover.lint.gather import asks_for_the_fence
-from failover.lint.servers import NO_KEY, OTHER_KEY
 from failover.peer.secrets import Secrets
 from failover.probes.gate import Gate, read_dialplan
 from host.exits import Exit

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.errors import FailoverError
-from failover.peer.words import (
+from failover.peer.messages import (
     LONGEST,
     AnswerUnreadable,
     Demoted,

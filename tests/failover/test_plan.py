@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from failover.dns.public_role import Said
 from failover.errors import Refused
+from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
-from failover.peer.words import Pbx, Status
-from failover.plan.evidence import Evidence, OwnAsked
 from failover.plan.plan import Plan, PlannedStep, Risk
 from failover.plan.risks import Looked, risks
-from failover.probes.found import Answer, Found
+from failover.probe_result import Answer, Found
+from failover.probes.evidence import Evidence, OwnAsked
 from failover.probes.name_server import Asked as ServerAsked
+from failover.steps.dns.public_role import Said
 from pair import Pair
 from tests.pair.example import example
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.demotion.killing import configuration
+from failover.probe_result import Answer
 from failover.probes.at_once import Look, all_of
-from failover.probes.found import Answer
 from failover.probes.ping import checksum, echo, is_reply, ping
 from failover.probes.sip import options
 from failover.probes.sip_message import Options, Status, answer

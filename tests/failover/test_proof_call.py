@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from failover.proof.call import Called, dial_string
-from failover.proof.sound import Heard, heard
+from failover.steps.proof.call import Called, dial_string
+from failover.steps.proof.sound import Heard, heard
 from pair import Pair, PairInvalid, parse
 from tests.pair.example import EXAMPLE
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from failover.dns.public_role import PublicRole, Said, agreed, newest, parse, text
+from failover.steps.dns.public_role import PublicRole, Said, agreed, newest, parse, text
 from pair.public_role import FAR, FARTHEST, LARGEST, believed
 
 DALLAS = PublicRole(7, "dallas")

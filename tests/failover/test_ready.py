@@ -7,22 +7,31 @@ from datetime import UTC, datetime
 
 import pytest
 
+from failover.checks.compare import differences
+from failover.checks.ready import Good, Item, Prepared, exit_code, items
+from failover.checks.shared_facts import (
+    codecs,
+    dialplan_digest,
+    endpoints,
+    expiry_of,
+    forwards,
+    mailboxes,
+    modules,
+    queues,
+)
 from failover.commands.status import _ttl, _ttls
-from failover.compare import differences
-from failover.dns.facts import Seen, Server
-from failover.dns.public_role import PublicRole, Said
-from failover.facts import codecs, dialplan_digest, endpoints, expiry_of, forwards, mailboxes, modules, queues
+from failover.name_servers.facts import Seen, Server
 from failover.overview import FollowedName, Overview, Side, agrees, followed, lagging, next_step, role, trunk_state
+from failover.peer.messages import Pbx, Readiness, Registration, Status
 from failover.peer.remote import Asked
 from failover.peer.secrets import Secrets
-from failover.peer.words import Pbx, Readiness, Registration, Status
-from failover.plan.evidence import Evidence, OwnAsked, clock
 from failover.plan.risks import Looked, risks
-from failover.probes.found import Answer, Found
+from failover.probe_result import Answer, Found
+from failover.probes.evidence import Evidence, OwnAsked, clock
 from failover.probes.iax import frame, pong
 from failover.probes.name_server import Asked as ServerAsked
-from failover.proof.look import Proven
-from failover.ready import Good, Item, Prepared, exit_code, items
+from failover.steps.dns.public_role import PublicRole, Said
+from failover.steps.proof.view import Proven
 from host.exits import Exit
 from tests.failover.test_peer_words import status
 from tests.pair.example import example

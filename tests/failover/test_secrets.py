@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from failover.here import Here
+from failover.context import Here
 from failover.peer.secrets import Secrets, answered, question, told
 from failover.plan.planning import taken_passwords
-from failover.probes.found import Answer
-from failover.standing import proven
+from failover.probe_result import Answer
+from failover.state import proven
 from host.command import run
 from host.places import Places
 from pair.secret import secret_files

@@ -15,12 +15,12 @@ import pytest
 from failover.drill import store
 from failover.journal import journal
 from failover.journal.entry import Kind
-from failover.standing import claim, fenced, pause, right, standing
+from failover.state import claim, fenced, local_state, pause, right
 from host import clock
 from host.errors import UsageError
 from host.lock import Lock
 from host.places import Places
-from localized.right import give_word, log_word, right_file
+from localized.activation.right import give_word, log_word, right_file
 from tests.pair.example import EXAMPLE
 
 
@@ -43,7 +43,7 @@ def serve(places: Places, role: str) -> None:
 
 def test_a_primary_generation_alone_does_not_make_a_primary(places: Places) -> None:
     serve(places, "primary")
-    found = standing.look(places, "boston")
+    found = local_state.look(places, "boston")
     assert not found.is_primary
     assert "no right was given" in found.why
 
@@ -51,20 +51,20 @@ def test_a_primary_generation_alone_does_not_make_a_primary(places: Places) -> N
 def test_it_is_primary_with_the_right_and_the_generation_and_no_fence(places: Places) -> None:
     serve(places, "primary")
     right.grant(places, "boston", 7, "a test")
-    assert standing.look(places, "boston").is_primary
-    assert standing.look(places, "boston").epoch == 7
+    assert local_state.look(places, "boston").is_primary
+    assert local_state.look(places, "boston").epoch == 7
     fenced.fence(places, "a test fences")
-    assert not standing.look(places, "boston").is_primary
+    assert not local_state.look(places, "boston").is_primary
     fenced.lift(places)
     serve(places, "standby")
-    assert not standing.look(places, "boston").is_primary
+    assert not local_state.look(places, "boston").is_primary
 
 
 @pytest.mark.parametrize("machine", ["dallas"])
 def test_the_right_of_another_machine_does_not_count(places: Places, machine: str) -> None:
     serve(places, "primary")
     right.grant(places, machine, 7, "a test")
-    assert not standing.look(places, "boston").is_primary
+    assert not local_state.look(places, "boston").is_primary
 
 
 def test_a_right_ends_at_its_deadline(places: Places) -> None:
@@ -85,7 +85,7 @@ def test_a_right_of_an_earlier_boot_does_not_count(places: Places) -> None:
 def test_a_damaged_right_is_none(places: Places, written: str) -> None:
     serve(places, "primary")
     right_file(places).write_text(written)
-    assert not standing.look(places, "boston").is_primary
+    assert not local_state.look(places, "boston").is_primary
 
 
 @pytest.mark.parametrize("written", ["", "{", "[1]", "\0"])
@@ -141,21 +141,21 @@ def test_a_promotion_that_was_taken_back_numbers_the_next_and_proves_nothing(pla
     ran(places, "promote", 3, "degraded: carrier-acme not complete")
     ran(places, "promote", 4, "undone: the peer serves")
     ran(places, "demote", 4, "done")
-    found = standing.look(places, "boston")
+    found = local_state.look(places, "boston")
     assert (found.epoch, found.served, found.open_run) == (4, 3, "")
     ran(places, "switchover", 5, "")
-    found = standing.look(places, "boston")
+    found = local_state.look(places, "boston")
     assert (found.epoch, found.served, found.open_run) == (5, 3, "switchover 4")
 
 
 def test_a_demotion_by_hand_is_remembered_until_a_promotion_is_completed_here(places: Places) -> None:
     ran(places, "promote", 3, "done")
-    assert standing.look(places, "boston").stood_down == 0
+    assert local_state.look(places, "boston").stood_down == 0
     ran(places, "demote", 3, "done")
     ran(places, "promote", 4, "undone: the peer serves")
-    assert standing.look(places, "boston").stood_down == 3
+    assert local_state.look(places, "boston").stood_down == 3
     ran(places, "switchover", 5, "degraded: carrier-acme not complete")
-    assert standing.look(places, "boston").stood_down == 0
+    assert local_state.look(places, "boston").stood_down == 0
 
 
 def typed(places: Places, *argv: str) -> subprocess.CompletedProcess[str]:

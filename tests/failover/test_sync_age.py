@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from failover.here import Here
+from failover.context import Here
 from failover.plan.sync_age import look
-from failover.probes.found import Answer
+from failover.probe_result import Answer
 from host.places import Places
 from tests.pair.example import example
 

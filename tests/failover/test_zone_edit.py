@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from failover.dns.facts import RecordKey
-from failover.dns.zone_edit import applied, edits, serial_of, values_of
-from failover.dns.zone_text import ZoneFileUnclear, read_zone
+from failover.bind.zone_edit import applied, edits, serial_of, values_of
+from failover.bind.zone_text import ZoneFileUnclear, read_zone
+from failover.name_servers.facts import RecordKey
 
 MAIN = Path("/etc/bind/acme.db")
 A: RecordKey = ("pbx", "A")

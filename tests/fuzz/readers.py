@@ -21,46 +21,47 @@ from xml.etree.ElementTree import Element
 import dns.exception
 import dns.message
 
-from agi import answer, cache_file, environment, handover, link, quoting, replies, stand_in, telephone
+from agi import fake_asterisk
 from agi.domino import access_services, agents, charset, guarded_xml, login, mended_json, views, web_services
 from agi.domino.errors import DominoError
 from agi.domino.wire import Reply
-from agi.handover import HandoverRefused, receive
-from ami_watcher import ask, contact, inventory, lists, message, neighbour, role, store, wire
-from ami_watcher.errors import AmiError
-from failover import facts
-from failover.carrier import http, number, preset
+from agi.lookups import answer, cache_file, telephone
+from agi.protocol import environment, quoting, replies
+from agi.server import descriptors as link
+from agi.server import hand_over
+from agi.server.hand_over import HandoverRefused, receive
+from ami_watcher import ask, other_machine
+from ami_watcher.ami import message, wire
+from ami_watcher.ami.errors import AmiError
+from ami_watcher.history import database
+from ami_watcher.phones import contact, inventory
+from ami_watcher.registrations import lists, role
+from failover.bind import named_conf, zone_edit, zone_text
+from failover.checks import dialplan, own_bind, shared_facts
+from failover.context import Here
 from failover.demotion import killing
-from failover.dns import named_conf, public_role, reminder, tsig_key, zone_edit, zone_text
 from failover.drill import store as drill_store
-from failover.here import Here
 from failover.journal import entry, journal, run
-from failover.lint import bind, dialplan
-from failover.peer import own_status, words
+from failover.name_servers import tsig_key
+from failover.peer import messages as words
 from failover.plan import sync_age
-from failover.probes import iax, ping, sip_message
-from failover.proof import sound
-from failover.standing import claim, fenced, pause, proven, right, standing
-from host import lock, printable, reading
+from failover.probes import iax, own_status, ping, sip_message
+from failover.state import claim, fenced, local_state, pause, proven, right
+from failover.steps.carrier import http, number, preset
+from failover.steps.dns import public_role, reminder
+from failover.steps.proof import sound
+from host import file_reading, lock, printable
 from host.errors import HotstandbyError, UsageError
 from host.places import Places
-from localized import (
-    asterisk_conf,
-    asterisk_line,
-    disk,
-    generations,
-    going_back,
-    hosts,
-    loaded,
-    refusals,
-    register_line,
-    syntax,
-)
-from localized import right as localized_right
+from localized.activation import reload_state
+from localized.activation import right as localized_right
+from localized.asterisk import comments, configuration, files, refusals
+from localized.generations import generations, rollback
+from localized.render import hosts, register_line, syntax
 from localized.role import Role
 from pair import PairInvalid, SecretUnusable, parse, read_secret, secret, this_machine
 from pair import reading as pair_reading
-from pair.named_text import NotNamedConf
+from pair.named_grammar import NotNamedConf
 from tests.pair.example import EXAMPLE
 
 PAIR: Final = parse(EXAMPLE.encode(), Path("pair.toml"))
@@ -189,9 +190,9 @@ def _key(data: bytes, _: Path) -> object:
 
 def _conf(data: bytes, directory: Path) -> object:
     (directory / "sip.conf").write_bytes(data)
-    found = asterisk_conf.read_conf("sip.conf", str(directory), disk.LocalDisk())
+    found = configuration.read_conf("sip.conf", str(directory), files.LocalDisk())
     assert found is not None
-    return found, asterisk_conf.read_text(data)
+    return found, configuration.read_text(data)
 
 
 def _registers(line: str) -> object:
@@ -199,10 +200,10 @@ def _registers(line: str) -> object:
 
 
 def _comments(data: bytes) -> object:
-    depth = asterisk_line.CommentDepth()
+    depth = comments.CommentDepth()
     for line in data.decode("utf-8", "surrogateescape").split("\n"):
-        if len(line) <= asterisk_conf.LINE_LIMIT:  # its one caller passes over a longer one, as Asterisk does
-            _, depth = asterisk_line.without_comments(line, depth)
+        if len(line) <= configuration.LINE_LIMIT:  # its one caller passes over a longer one, as Asterisk does
+            _, depth = comments.without_comments(line, depth)
     return depth
 
 
@@ -261,7 +262,7 @@ def _store(data: bytes, directory: Path) -> object:
     for old in directory.glob("history.sqlite3*"):
         old.unlink()
     (directory / "history.sqlite3").write_bytes(data)
-    opened, _ = store.opened(directory / "history.sqlite3", wait_s=0.1)
+    opened, _ = database.opened(directory / "history.sqlite3", wait_s=0.1)
     try:
         return opened.load(0.0, 100)
     finally:
@@ -283,7 +284,7 @@ def _database(made: Callable[[Path], None]) -> bytes:
 
 
 def _history(path: Path) -> None:
-    made, _ = store.opened(path)
+    made, _ = database.opened(path)
     made.close()
 
 
@@ -300,7 +301,7 @@ def _manifest(data: bytes, directory: Path) -> object:
         link.symlink_to("generations/1-standby-0123456789ab")
     found = generations.Generation(path, 1, Role.STANDBY, "0123456789ab")
     made = generations.Store(Places(directory, directory, directory))
-    return found.files(), loaded.modules_to_reload(made, loaded.Loaded(places(directory)), found)
+    return found.files(), reload_state.modules_to_reload(made, reload_state.Loaded(places(directory)), found)
 
 
 def _reminded(data: bytes, _: Path) -> object:
@@ -482,7 +483,9 @@ READERS: Final[tuple[Reader, ...]] = (
         (SecretUnusable,),
     ),
     # host
-    Reader("JSON of a file", reading, filed("x", lambda at: reading.read_json(at / "x")), (RIGHT,), (ValueError,)),
+    Reader(
+        "JSON of a file", file_reading, filed("x", lambda at: file_reading.read_json(at / "x")), (RIGHT,), (ValueError,)
+    ),
     Reader("a lock's note", lock, lambda data, at: lock._described(data, [1], at), (b'{"pid": 1, "since": 0}',)),
     Reader("text for a log line", printable, text(printable.printable), (b"a\x1b[2Jb",)),
     # failover: state
@@ -502,7 +505,7 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "a journal's file",
         journal,
-        filed("journal/000001-promote.journal", lambda at: standing.look(places(at), "dallas")),
+        filed("journal/000001-promote.journal", lambda at: local_state.look(places(at), "dallas")),
         (_chained((entry.Kind.OPENED, "", {})),),
     ),
     Reader(
@@ -592,7 +595,7 @@ READERS: Final[tuple[Reader, ...]] = (
             b'{"zone": "acme.example", "own": {"name": "dallas", "address": "192.0.2.12"}, "line": {}, "whom": [], '
             b'"key": null}',
         ),
-        reading.MISREAD,
+        file_reading.MISREAD,
     ),
     Reader("a carrier's answer", http, _carrier, (b'{"status": "success", "data": [{"id": 1}], "dids": []}',)),
     Reader("a preset", preset, _preset, tuple(map(_ours, ("voipms", "telnyx"))), (preset.PresetUnusable,)),
@@ -612,20 +615,20 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader("an IAX frame", iax, whole(lambda data: iax.pong(data, 5)), (iax.frame(1, 5, 0, 0, 3),)),
     Reader("an echo", ping, whole(lambda data: [ping.is_reply(data, one, 1) for one in (4, 6)]), (ping.echo(4, 1, 1),)),
     Reader("a recording", sound, whole(lambda data: sound.heard(data, 425)), (WAV,)),
-    Reader("module show", facts, text(facts.modules), (b"app_dial.so   Dialing   0   Running   core\n",)),
-    Reader("core show codecs", facts, text(facts.codecs), (b"      1 audio ulaw    g711 (ulaw)\n",)),
-    Reader("a certificate's end", facts, text(facts.expiry_of), (b"expires Nov 26 00:00:00 2026 GMT",)),
+    Reader("module show", shared_facts, text(shared_facts.modules), (b"app_dial.so   Dialing   0   Running   core\n",)),
+    Reader("core show codecs", shared_facts, text(shared_facts.codecs), (b"      1 audio ulaw    g711 (ulaw)\n",)),
+    Reader("a certificate's end", shared_facts, text(shared_facts.expiry_of), (b"expires Nov 26 00:00:00 2026 GMT",)),
     Reader("dialplan show", dialplan, text(lambda said: dialplan.calls_proof(said.splitlines())), (b"Gosub(x,s,1)\n",)),
     Reader(
         "an AppArmor profile",
-        bind,
-        text(lambda said: bind.allows(said, "/etc/hotstandby/localized/current-dns/named/zones.conf")),
+        own_bind,
+        text(lambda said: own_bind.allows(said, "/etc/hotstandby/localized/current-dns/named/zones.conf")),
         (b"  owner /etc/hotstandby/** r,\n",),
     ),
     Reader("/proc/PID", killing, _process, (b"7 (asterisk) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0\n",)),
     # localized
-    Reader("Asterisk's configuration", asterisk_conf, _conf, (CONF,)),
-    Reader("comments of Asterisk's configuration", asterisk_line, whole(_comments), (CONF,)),
+    Reader("Asterisk's configuration", configuration, _conf, (CONF,)),
+    Reader("comments of Asterisk's configuration", comments, whole(_comments), (CONF,)),
     Reader(
         "register =>",
         register_line,
@@ -639,20 +642,20 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader("a manifest", generations, _manifest, (MANIFEST,), (HotstandbyError,)),
     Reader(
         "what Asterisk has loaded",
-        loaded,
-        filed("localized-loaded.json", lambda at: (_manifest(MANIFEST, at), loaded.Loaded(places(at)).name())),
+        reload_state,
+        filed("localized-loaded.json", lambda at: (_manifest(MANIFEST, at), reload_state.Loaded(places(at)).name())),
         (b'{"generation": "1-standby-0123456789ab", "swapped_ns": 1}',),
     ),
     Reader(
         "the note of a rollback",
-        going_back,
-        filed("localized-rollback", lambda at: going_back.GoingBack(places(at))._noted()),
+        rollback,
+        filed("localized-rollback", lambda at: rollback.GoingBack(places(at))._noted()),
         (b"1-standby-0123456789ab\n",),
     ),
     Reader(
         "an include's pattern",
-        disk,
-        text(lambda one: list(disk.LocalDisk().glob("/nowhere/" + one[:200]))),
+        files,
+        text(lambda one: list(files.LocalDisk().glob("/nowhere/" + one[:200]))),
         (b"{a,b}*.conf",),
     ),
     # ami_watcher
@@ -668,15 +671,15 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     Reader(
         "what failover saw of the other machine",
-        neighbour,
+        other_machine,
         filed(
-            neighbour.FILE,
-            lambda at: neighbour.on_disk(places(at), "dallas", "boston", neighbour.NOBODY_SEEN),
+            other_machine.FILE,
+            lambda at: other_machine.on_disk(places(at), "dallas", "boston", other_machine.NOBODY_SEEN),
         ),
-        (neighbour.noted("boston", at=1_800_000_000.0, is_primary=True, epoch=4, held=("acme", "metro")),),
+        (other_machine.noted("boston", at=1_800_000_000.0, is_primary=True, epoch=4, held=("acme", "metro")),),
     ),
     Reader("the watcher's error", ask, whole(ask._error), (b'{"error": "not now"}',)),
-    Reader("the history", store, _store, (_database(_history),), (store.StoreUnwell,)),
+    Reader("the history", database, _store, (_database(_history),), (database.StoreUnwell,)),
     # agi
     Reader("an AGI environment", environment, whole(environment.read_environment), (GENUINE + b"agi_arg_1: x\n",)),
     Reader(
@@ -689,11 +692,11 @@ READERS: Final[tuple[Reader, ...]] = (
         ),
         (replies.ReplyTooLong,),
     ),
-    Reader("a launcher's packet", handover, _handed, (handover.WORD + b"\0x.py\0a\0",), (HandoverRefused, OSError)),
+    Reader("a launcher's packet", hand_over, _handed, (hand_over.WORD + b"\0x.py\0a\0",), (HandoverRefused, OSError)),
     Reader("a caller's number", telephone, text(_telephone), (b"+44 20 7946 0000", b"5559000;npdi")),
     Reader("a value for a channel", answer, text(answer.safe), (b"J\xc3\xb6rg $" + b"{X}",)),
     Reader("an AGI argument", quoting, text(quoting.quoted), (b'a "b" \\c',)),
-    Reader("an AGI command, by the stand-in", stand_in, text(stand_in.words), (b'SET VARIABLE "a b" c\\"',)),
+    Reader("an AGI command, by the stand-in", fake_asterisk, text(fake_asterisk.words), (b'SET VARIABLE "a b" c\\"',)),
     Reader("an answer that was kept", cache_file, _kept, (b'{"name": "Ann"}',)),
     Reader(
         "Domino's view, JSON",

@@ -172,19 +172,19 @@ READS: Final = frozenset(
 """Names of calls with which a module takes apart what somebody else wrote."""
 ELSEWHERE: Final = {
     "agi.install": "compares a launcher with ours, byte by byte",
-    "agi.one_process": "its own /proc/self/stat",
+    "agi.server.standalone": "its own /proc/self/stat",
     "ami_watcher.command": "our own document, spelled anew for a terminal",
-    "ami_watcher.exchange": "ami_watcher.inventory reads",
+    "ami_watcher.phones.exchange": "ami_watcher.phones.inventory reads",
     "ami_watcher.daemon": "a digest of pair.toml; pair.reading reads",
-    "failover.dns.named": "copies what named-compilezone wrote; named_conf reads",
-    "failover.lint.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
-    "failover.proof.call": "failover.proof.sound reads",
+    "failover.bind.named": "copies what named-compilezone wrote; named_conf reads",
+    "failover.checks.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
+    "failover.steps.proof.call": "failover.steps.proof.sound reads",
     "host.clock": "the kernel's boot id",
-    "localized.activate": "our own generation; localized.hosts reads",
-    "localized.elsewhere": "localized.asterisk_conf reads",
+    "localized.activation.activate": "our own generation; localized.render.hosts reads",
+    "localized.checks.foreign_registrations": "localized.asterisk.configuration reads",
     "localized.prepare": "digests of templates",
-    "localized.render": "templates, which are programs (host.trusted)",
-    "localized.validate": "our own generation, given to named-checkconf",
+    "localized.render.render": "templates, which are programs (host.ownership)",
+    "localized.checks.read_back": "our own generation, given to named-checkconf",
 }
 """Modules that call one of them and are read of otherwise, with the reason."""
 

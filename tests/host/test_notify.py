@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from host.notify import notify, watchdog_interval_s
+from host.service_manager import notify, watchdog_interval_s
 
 
 def test_the_state_arrives_at_the_socket(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ami_watcher import command as watcher
-from ami_watcher.documents import History
+from ami_watcher.web.documents import History
 
 HOUSE = Path(__file__).parents[2]
 PRINTERS = ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from host.hook import run_parts
-from host.trusted import open_to_everybody, open_to_others, opened
+from host.ownership import open_to_everybody, open_to_others, opened
 
 NOBODY = 65534
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
@@ -71,7 +71,7 @@ def test_a_user_of_its_own_trusts_root_and_itself(program: Path, tmp_path: Path)
     for directory in (tmp_path, *tmp_path.parents[:3]):
         directory.chmod(directory.stat().st_mode | 0o055)
     script = (
-        "import os, sys, pathlib; from host.trusted import open_to_others; os.setuid(int(sys.argv[2])); "
+        "import os, sys, pathlib; from host.ownership import open_to_others; os.setuid(int(sys.argv[2])); "
         "print(open_to_others(pathlib.Path(sys.argv[1])))"
     )
 

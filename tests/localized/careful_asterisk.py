@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.asterisk_standin import AsteriskStandin
-from localized.asterisk_conf import Conf, LocalDisk, read_conf
+from localized.asterisk.configuration import Conf, LocalDisk, read_conf
 
 _READ_BY: Final = {
     "sip reload": ("sip.conf", "SIPshowregistry"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from host.places import Places
-from localized.render import Rendered, render
+from localized.render.render import Rendered, render
 from localized.role import Role
 from pair import Pair, parse
 

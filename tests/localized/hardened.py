@@ -12,7 +12,7 @@ import pytest
 from host.places import Places
 from lab.pair_toml import AMI_SECRET, TSIG_KEY, TSIG_SECRET
 from localized import prepare
-from localized.render import render
+from localized.render.render import render
 from localized.role import Role
 from tests.localized import kernel
 from tests.localized.example import EXAMPLE, SECRETS, example, lay_out

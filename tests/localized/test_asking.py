@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from ami_watcher.expected import Wanted
-from ami_watcher.lists import Listed, Lists
-from localized.asking import UNANSWERED_S, Asking
-from localized.compare import Comparison, compare
+from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.lists import Listed, Lists
+from localized.activation.comparison import Comparison, compare
+from localized.activation.retry import UNANSWERED_S, Asking
 
 ACME = Wanted("acme", "sip", "5551000", "sip.acme.example", 5060, here=True)
 NOVA = Wanted("nova", "pjsip", "5552000", "sip.nova.example", 5060, here=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localized.asterisk_conf import Conf, LocalDisk, read_conf, read_text
-from localized.asterisk_line import CommentDepth, without_comments
+from localized.asterisk.comments import CommentDepth, without_comments
+from localized.asterisk.configuration import Conf, LocalDisk, read_conf, read_text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from host.places import Places
-from localized.generations import Store
+from localized.generations.generations import Store
 from localized.role import Role
 from tests.localized import forked
 from tests.localized.example import EXAMPLE, environment, lay_out

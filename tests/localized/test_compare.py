@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ami_watcher.expected import Wanted
-from ami_watcher.lists import Listed, Lists, listed_from, matches
-from localized.compare import Comparison, compare, refused_before, worth_waiting_for
+from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.lists import Listed, Lists, listed_from, matches
+from localized.activation.comparison import Comparison, compare, refused_before, worth_waiting_for
 
 ALL = frozenset({"sip", "iax2", "pjsip"})
 ACME = Wanted("acme", "sip", "5551000", "sip.acme.example", 5060, here=True, required=True)

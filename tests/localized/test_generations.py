@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from host.places import Places
-from localized.activate import needs_restart
+from localized.activation.activate import needs_restart
+from localized.activation.reload_state import Loaded, modules_to_reload
 from localized.errors import NotRenderable, NotWritable
-from localized.generations import Generation, Store
-from localized.loaded import Loaded, modules_to_reload
-from localized.render import Owner, masked, render
+from localized.generations.generations import Generation, Store
+from localized.render.render import Owner, masked, render
 from localized.role import Role
 from tests.localized.example import EXAMPLE, SECRETS, example, rendered
 

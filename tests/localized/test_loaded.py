@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localized.loaded import in_order
+from localized.activation.reload_state import in_order
 
 ALL = ["chan_iax2.so", "chan_sip.so", "pbx_config.so", "res_pjsip.so"]
 

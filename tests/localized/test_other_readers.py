@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from localized.render import Rendered, render
+from localized.checks.read_back import named_problems
+from localized.render.render import Rendered, render
 from localized.role import Role
-from localized.validate import named_problems
 from pair import PairInvalid
 from tests.localized.example import EXAMPLE, SECRETS, example
 

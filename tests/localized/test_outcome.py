@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from ami_watcher.expected import wanted
-from ami_watcher.lists import Listed, Lists
+from ami_watcher.registrations.expected import wanted
+from ami_watcher.registrations.lists import Listed, Lists
 from host.exits import Exit
-from localized.compare import compare
-from localized.outcome import Outcome, judge
-from localized.refusals import read_log
+from localized.activation.comparison import compare
+from localized.activation.outcome import Outcome, judge
+from localized.asterisk.refusals import read_log
 from localized.role import Role
 from tests.localized.example import example
 

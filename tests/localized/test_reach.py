@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localized.reach import closed_directories
+from localized.checks.permissions import closed_directories
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs directories that belong to root")
 

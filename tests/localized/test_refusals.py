@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localized.asterisk_log import _ROW, _whole
-from localized.refusals import Answer, Refusal, read_log, words_of
+from localized.asterisk.log import _ROW, _whole
+from localized.asterisk.refusals import Answer, Refusal, read_log, words_of
 
 
 @pytest.mark.parametrize(

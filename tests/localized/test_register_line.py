@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localized.asterisk_conf import read_text
-from localized.register_line import IaxAccount, SipAccount, read_iax, read_sip, write_iax
-from localized.syntax import Unwritable, iax_register, sip_register
+from localized.asterisk.configuration import read_text
+from localized.render.register_line import IaxAccount, SipAccount, read_iax, read_sip, write_iax
+from localized.render.syntax import Unwritable, iax_register, sip_register
 
 ODD = st.text(st.sampled_from(list("ab1 ;:/?@~\"\\()[]=>#-,'é€\t\n\x00")), max_size=24)
 ANY = st.one_of(ODD, st.text(max_size=300))

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localized.asterisk_conf import read_text
+from localized.asterisk.configuration import read_text
 from localized.errors import NotRenderable
-from localized.facts import MASK
-from localized.register_line import read_iax, read_sip
-from localized.render import Owner, masked, render, template_names
+from localized.render.facts import MASK
+from localized.render.register_line import read_iax, read_sip
+from localized.render.render import Owner, masked, render, template_names
+from localized.render.syntax import sip_host
 from localized.role import Role
-from localized.syntax import sip_host
 from pair import PairInvalid
 from tests.localized.example import SECRETS, example, files, rendered
 

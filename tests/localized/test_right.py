@@ -10,8 +10,8 @@ import pytest
 
 from host.clock import boot_id, boottime
 from host.places import Places
+from localized.activation.right import Right, give_word, log_word, prove, right_file, why_not, withdraw_word
 from localized.errors import NoRight
-from localized.right import Right, give_word, log_word, prove, right_file, why_not, withdraw_word
 
 BOOT = "11111111-2222-3333-4444-555555555555"
 

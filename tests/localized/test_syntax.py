@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localized import syntax
-from localized.asterisk_conf import read_text
-from localized.syntax import Outside, Unwritable
+from localized.asterisk.configuration import read_text
+from localized.render import syntax
+from localized.render.syntax import Outside, Unwritable
 
 ODD = st.text(st.sampled_from(list("ab ;-=>#[]()\\\"'%~\t\néÿ\u2028\ud800\x00\x7f")), max_size=20)
 ANY = st.one_of(ODD, st.text(max_size=60))

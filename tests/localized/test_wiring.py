@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from localized import wiring
+from localized.checks import wiring
 from localized.errors import NotRenderable
-from localized.facts import Facts
 from localized.prepare import facts, prepare, prepare_or_last
 from localized.problem import Problem, Weight
+from localized.render.facts import Facts
 from localized.role import Role
 from pair import read
 from tests.localized.example import EXAMPLE, lay_out

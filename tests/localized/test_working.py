@@ -10,8 +10,8 @@ import pytest
 
 from host.lock import LockHeld
 from host.places import Places
-from localized import working as module
-from localized.working import working, working_or_late
+from localized.generations import lock as module
+from localized.generations.lock import working, working_or_late
 
 
 @pytest.fixture

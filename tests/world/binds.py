@@ -17,14 +17,14 @@ from pathlib import Path
 import dns.message
 import dns.query
 
-from failover.dns.named import Named
-from failover.dns.reminder import Errand
-from failover.dns.step import DnsStep
-from failover.dns.tsig_key import TsigKey, parse
+from failover.bind.named import Named
+from failover.name_servers.tsig_key import TsigKey, parse
+from failover.steps.dns.reminder import Errand
+from failover.steps.dns.step import DnsStep
 from host.places import Places
-from localized.generations import Store
+from localized.generations.generations import Store
 from localized.role import Role
-from pair.dns import Dns
+from pair.sections.dns import Dns
 
 NET = f"127.{53 + os.getpid() % 200}.{os.getpid() // 200 % 250}"
 """Two runs of these tests on one machine, side by side, do not meet."""

@@ -11,10 +11,10 @@ from typing import Final
 import pytest
 
 from lab import Machine, Release, World
-from localized.asterisk_conf import LocalDisk, read_conf
-from localized.refusals import read_log
-from localized.register_line import read_sip_line
-from localized.sorcery import TYPES, duplicates, sources
+from localized.asterisk.configuration import LocalDisk, read_conf
+from localized.asterisk.refusals import read_log
+from localized.asterisk.sorcery import TYPES, duplicates, sources
+from localized.render.register_line import read_sip_line
 from tests.world.activating import AGAIN, TRUNKS, primary, render, standby, words
 from tests.world.conftest import Worlds
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from failover.boot_guard import copy_dates_from
-from failover.dns.change import Overtaken
-from failover.dns.delegation import DelegationUnknown, delegated
-from failover.dns.facts import Server
-from failover.dns.named import NamedRefuses
-from failover.dns.role import take_role
-from failover.dns.step import DnsLags, DnsStep
-from failover.dns.update import Change, PrerequisiteFailed, UpdateRefused, send_update, with_serial
-from failover.dns.wire import Line, ask
+from failover.bind.named import NamedRefuses
+from failover.demotion.boot_guard import copy_dates_from
 from failover.errors import NotProven
-from localized.generations import Store
+from failover.name_servers.delegation import DelegationUnknown, delegated
+from failover.name_servers.facts import Server
+from failover.name_servers.update import Change, PrerequisiteFailed, UpdateRefused, send_update, with_serial
+from failover.name_servers.wire import Line, ask
+from failover.steps.dns.change import Overtaken
+from failover.steps.dns.role import take_role
+from failover.steps.dns.step import DnsLags, DnsStep
+from localized.generations.generations import Store
 from localized.role import Role
 from tests.world.binds import ADDRESSES, KEY, NET, PHONES, SERIAL, ZONE, Binds
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from failover.dns import reminder
-from failover.dns.facts import Server
-from failover.dns.lag import STUCK_S
-from failover.dns.role import take_role
-from failover.dns.step import DnsLags
-from failover.dns.wire import Line
-from localized.generations import Store
+from failover.name_servers.facts import Server
+from failover.name_servers.wire import Line
+from failover.steps.dns import reminder
+from failover.steps.dns.lag import STUCK_S
+from failover.steps.dns.role import take_role
+from failover.steps.dns.step import DnsLags
+from localized.generations.generations import Store
 from localized.role import Role
 from tests.world.binds import ADDRESSES, NET, SERIAL, Binds
 

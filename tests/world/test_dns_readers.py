@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from failover.dns.facts import RecordKey
-from failover.dns.named import Named, Views
-from failover.dns.named_conf import ZoneStatement
-from failover.dns.proofread import canonical, checked, require_same, require_unsigned
-from failover.dns.zone_edit import edits, require_served, serial_of
-from failover.dns.zone_text import ZoneFileUnclear, read_zone
+from failover.bind.named import Named, Views
+from failover.bind.named_conf import ZoneStatement
+from failover.bind.proofread import canonical, checked, require_same, require_unsigned
+from failover.bind.zone_edit import edits, require_served, serial_of
+from failover.bind.zone_text import ZoneFileUnclear, read_zone
+from failover.name_servers.facts import RecordKey
 from tests.world.binds import missing
 from tests.world.conftest import cannot
 

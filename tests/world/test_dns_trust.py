@@ -12,13 +12,13 @@ import dns.message
 import dns.query
 import pytest
 
-from failover.dns.beforehand import obstacle
-from failover.dns.facts import MOST_SERVERS
-from failover.dns.role import take_role
-from failover.dns.step import DnsLags, DnsStep
-from failover.dns.wire import Line
 from failover.errors import NotProven
-from localized.generations import Store
+from failover.name_servers.facts import MOST_SERVERS
+from failover.name_servers.wire import Line
+from failover.steps.dns.permission import obstacle
+from failover.steps.dns.role import take_role
+from failover.steps.dns.step import DnsLags, DnsStep
+from localized.generations.generations import Store
 from localized.role import Role
 from tests.world.binds import NET, SERIAL, ZONE, Bind, Binds
 

@@ -13,18 +13,18 @@ import dns.message
 import dns.query
 import pytest
 
-from failover.dns.beforehand import obstacle, obstacle_here
-from failover.dns.facts import Server
-from failover.dns.named import Named, Views
-from failover.dns.step import DnsStep
-from failover.dns.trial import _update
-from failover.dns.tsig_key import parse
-from failover.dns.update import UpdateRefused
-from failover.dns.wire import Line
-from failover.dns.zone_text import ZoneFileUnclear
+from failover.bind.named import Named, Views
+from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import NotProven
-from localized.generations import Store
-from pair.dns import Dns
+from failover.name_servers.facts import Server
+from failover.name_servers.tsig_key import parse
+from failover.name_servers.update import UpdateRefused
+from failover.name_servers.wire import Line
+from failover.steps.dns.permission import obstacle, obstacle_here
+from failover.steps.dns.step import DnsStep
+from failover.steps.dns.trial import _update
+from localized.generations.generations import Store
+from pair.sections.dns import Dns
 from tests.world.binds import KEY, Bind, free_port
 
 pytestmark = pytest.mark.world

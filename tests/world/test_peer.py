@@ -113,7 +113,7 @@ def test_a_closed_port_a_hung_server_and_a_cut_wire_are_told_apart(world: World)
 def test_the_evidence_is_there_in_five_seconds_and_a_refusal_shows_it(world: World) -> None:
     world.cut("boston", "dallas")
     code = """
-from failover.plan.evidence import gather
+from failover.probes.evidence import gather
 import time
 begun = time.monotonic()
 found = gather(here)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ami_watcher.contact import Contact, Reach
-from ami_watcher.inventory import Export, Known, written
+from ami_watcher.phones.contact import Contact, Reach
+from ami_watcher.phones.inventory import Export, Known, written
 from lab import Release, World
 from lab.machine import Machine
 from tests.world.conftest import Worlds
@@ -79,7 +79,7 @@ def call(world: World, trunk: str, number: str, more: str = "") -> dict[str, Any
     proof = PROOF.format(trunk=trunk, through=through, number=number, more=more)
     world.boston.write("/etc/hotstandby/pair.toml", f"{world.pair_toml}\n{proof}")
     code = (
-        "import json\nfrom failover.here import look\nfrom failover.proof.call import call\nhere = look()\n"
+        "import json\nfrom failover.context import look\nfrom failover.steps.proof.call import call\nhere = look()\n"
         "found = call(here.pair, here.machine, here.pair.proof)\n"
         "print(json.dumps({'problem': found.problem, 'words': found.words, 'seconds': found.seconds,"
         " 'out': found.there.dbfs if found.there else None, 'back': found.back.dbfs if found.back else None}))"

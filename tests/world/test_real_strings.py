@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 
 from lab import Machine, Release, World
-from localized.asterisk_conf import LocalDisk, read_conf
-from localized.syntax import Unwritable, asterisk_value
+from localized.asterisk.configuration import LocalDisk, read_conf
+from localized.render.syntax import Unwritable, asterisk_value
 from tests.world.activating import WORD, primary, render, words
 from tests.world.conftest import Worlds
 

@@ -174,7 +174,7 @@ def test_what_was_taken_back_and_is_wanted_is_registered_again(
 
 
 def test_a_question_while_a_register_is_on_its_way_disturbs_nothing(impatient: World) -> None:
-    """What asking.py and kick.py count on: PJSIP refuses a second transaction, and the first goes on."""
+    """What retry.py and reregister.py count on: PJSIP refuses a second transaction, and the first goes on."""
     machine = impatient.boston
     assert standby(machine).returncode == 0
     impatient.cut("boston", "carrier")

@@ -117,9 +117,9 @@ def guard(machine: Machine) -> str:
 
 ZONE_HERE = """
 from pathlib import Path
-from failover.dns.role import take_role
-from failover.dns.named import Named
-from localized.generations import Store
+from failover.steps.dns.role import take_role
+from failover.bind.named import Named
+from localized.generations.generations import Store
 from localized.role import Role
 dns = here.pair.dns
 named = Named(Path(dns.named_conf), dns.rndc)

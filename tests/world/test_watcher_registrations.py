@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-import ami_watcher.kick
-from ami_watcher.errors import AmiUnreachable, LoginInUse, PrivilegeMissing
-from ami_watcher.lists import read_registrations
-from ami_watcher.one_login import wanted_now
-from ami_watcher.session import Session
-from ami_watcher.snapshot import LinkState
+import ami_watcher.registrations.reregister
+from ami_watcher.ami.errors import AmiUnreachable, LoginInUse, PrivilegeMissing
+from ami_watcher.ami.session import Session
+from ami_watcher.ami.shared_login import wanted_now
+from ami_watcher.follow.snapshot import LinkState
+from ami_watcher.registrations.lists import read_registrations
 from host.places import Places
 from lab import Release, World
 from lab.ami_recording import write_registrations
 from lab.ami_relay import AmiRelay
 from lab.pair_toml import AMI_SECRET
-from pair.machine import Ami
+from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed
 from tests.ami_watcher.until import until
 from tests.world.conftest import Worlds
@@ -192,9 +192,9 @@ async def test_a_refusal_for_ever_is_ended_by_a_kick(
     world: World, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The carrier answers 403 to a second registration; when the first is gone, nobody but us tries again."""
-    # What PJSIP might still be waiting for; the tests of kick.py hold the real one.
-    monkeypatch.setattr(ami_watcher.kick, "TRANSACTION_S", 1.0)
-    monkeypatch.setattr(ami_watcher.kick, "LONGEST_PAUSE_S", 2.0)
+    # What PJSIP might still be waiting for; the tests of reregister.py hold the real one.
+    monkeypatch.setattr(ami_watcher.registrations.reregister, "TRANSACTION_S", 1.0)
+    monkeypatch.setattr(ami_watcher.registrations.reregister, "LONGEST_PAUSE_S", 2.0)
     await do(world.dallas.start_asterisk)
     await do(write_registrations, world.dallas, release, trunks=["strict"], expiry_s=10)
     await do(world.carrier.await_holder, "strict", ["dallas"])

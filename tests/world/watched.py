@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from ami_watcher.expected import Wanted
-from ami_watcher.follow import Follower
-from ami_watcher.registration import MEANING
-from ami_watcher.settings import Settings
-from ami_watcher.snapshot import Change, LinkState
+from ami_watcher.follow.follow import Follower
+from ami_watcher.follow.settings import Settings
+from ami_watcher.follow.snapshot import Change, LinkState
+from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.registration import MEANING
 from lab import Release, World
 from lab.accounts import CARRIER, account
 from lab.ami_relay import AmiRelay
 from lab.machine import Machine
 from lab.pair_toml import AMI_SECRET
-from pair.machine import Ami
+from pair.sections.machine import Ami
 from tests.ami_watcher.until import until
 
 TRUNKS = ("acme", "metro", "nova")

@@ -1,0 +1,1 @@
+"""What happened before: kept in memory (`store`), and in a file that outlives a restart (`database`)."""

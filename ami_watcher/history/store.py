@@ -1,0 +1,206 @@
+"""Memory first, file second: what the daemon knows of the past, and its copy on disk.
+
+Whatever happens to the file (locked, full, damaged, unwritable), the watcher goes on in memory and `problem` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ami_watcher.event import DAY_S, REMEMBERED, RESUME_GAP_S, Entry, Memory, Watched, joined
+from ami_watcher.history.database import Store, StoreUnwell, opened
+from ami_watcher.phones.contact import Contact
+from ami_watcher.phones.inventory import Inventory
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+KNOWN_EVERY_S: Final = 60.0
+"""How often everybody's last_seen is written when nothing else is new: it spares the disk."""
+REOPEN_EVERY_S: Final = 15.0
+ALIVE_EVERY_S: Final = 10.0
+"""How often it is written that the watcher watches, when there is nothing else to write; less than RESUME_GAP_S."""
+
+
+class Keeper:
+    """Everything that is remembered. Only `begin`, `flush`, `recall` and `end` touch the disk, in their own thread."""
+
+    def __init__(self, path: Path, *, history_days: int, now: float) -> None:
+        """
+        Args:
+            path: the SQLite file.
+            history_days: how long entries and phones are kept.
+            now: unix seconds.
+        """
+        self.memory = Memory()
+        self.inventory = Inventory()
+        self.history_days = history_days
+        self.problem: str | None = None
+        """Why nothing is written, in a sentence; None when all is well."""
+        self.note: str | None = None
+        """What happened to the file at some time in this run, such as that it was damaged and moved aside."""
+        self._path = path
+        self._store: Store | None = None
+        self._earlier: tuple[Watched, ...] = ()
+        self._run = Watched(now, now)
+        self._pending: deque[Entry] = deque(maxlen=REMEMBERED)
+        self._loaded = False
+        self._known_at = float("-inf")
+        self._written_at = float("-inf")
+        self._opened_at = float("-inf")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    async def begin(self, now: float) -> None:
+        """Opens the file and reads what an earlier run left; without a file, it begins empty."""
+        await self._open(now)
+
+    @property
+    def watched(self) -> tuple[Watched, ...]:
+        """When watchers ran, this run included."""
+        return joined((*self._earlier, self._run), gap_s=RESUME_GAP_S)
+
+    def alive(self, now: float) -> None:
+        """Says that the watcher watches at `now` (unix seconds)."""
+        self._run = Watched(min(self._run.start, now), max(self._run.end, now))
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Remembers entries; they reach the file with the next flush."""
+        new = list(entries)
+        self.memory.add(new)
+        self._pending.extend(new)
+
+    def see(self, contacts: Iterable[Contact], now: float) -> list[Entry]:
+        """Takes a whole list of contacts and remembers what changed."""
+        entries = self.inventory.see(contacts, now)
+        self.record(entries)
+        return entries
+
+    async def flush(self, now: float) -> None:
+        """Writes what is new. Never raises for the file's sake."""
+        oldest = now - self.history_days * DAY_S
+        self.inventory.forget(oldest)
+        if self._store is None:
+            if now - self._opened_at < REOPEN_EVERY_S:
+                return
+            await self._open(now)
+            if self._store is None:
+                return
+        batch = list(self._pending)
+        if not batch and now - self._written_at < ALIVE_EVERY_S:
+            return
+        run = self._run
+        with_known = bool(batch) or now - self._known_at >= KNOWN_EVERY_S
+        known = self.inventory.known if with_known else ()
+
+        written: set[int] = set()
+
+        def write(store: Store) -> None:
+            store.append(batch, run, forget_before=oldest)
+            written.update(id(entry) for entry in batch)
+            if with_known:
+                store.replace_known(known)
+
+        try:
+            await self._call(write)
+        except StoreUnwell as error:
+            self._failed(str(error))
+            return
+        finally:
+            # Also where the rest failed, or we are being ended: what is in the file is not written twice.
+            while self._pending and id(self._pending[0]) in written:
+                self._pending.popleft()
+        self._written_at = now
+        if with_known:
+            self._known_at = now
+        if self.problem is not None:
+            log.info("%s is written again; nothing that happened meanwhile is lost", self._path)
+            self.problem = None
+
+    async def recall(
+        self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
+    ) -> tuple[list[Entry], bool]:
+        """The newest `limit` entries from `since` on, oldest first, and whether they come from the whole history.
+
+        Without the file it is what memory holds: at least this run, or the last 20,000 entries of it.
+        """
+        if self._store is not None and self.problem is None:
+            try:
+                stored = await self._call(
+                    lambda store: store.recall(since=since, kind=kind, subject=subject, limit=limit)
+                )
+            except StoreUnwell as error:
+                self._failed(str(error))
+            else:
+                late = [
+                    entry
+                    for entry in self._pending
+                    if entry.at >= since and kind in (None, entry.kind) and subject in (None, entry.subject)
+                ]
+                merged = list(dict.fromkeys((*stored, *late)))
+                return (merged[-limit:] if limit > 0 else []), True
+        return self.memory.recall(since=since, kind=kind, subject=subject, limit=limit), False
+
+    async def end(self, now: float) -> None:
+        """Writes what is left and closes the file."""
+        self.alive(now)
+        self._known_at = self._written_at = float("-inf")
+        if self._store is not None:
+            await self.flush(now)
+        self._drop()
+        # Behind the closing, which brings what is in the -wal file into the file itself.
+        await asyncio.get_running_loop().run_in_executor(self._thread, lambda: None)
+        self._thread.shutdown(wait=False)
+
+    async def _open(self, now: float) -> None:
+        self._opened_at = now
+        try:
+            self._store, note = await asyncio.get_running_loop().run_in_executor(self._thread, opened, self._path)
+        except StoreUnwell as error:
+            self._failed(str(error))
+            return
+        if note is not None:
+            log.error("%s", note)
+            self.note = note
+        if self._loaded:
+            return
+        try:
+            kept = await self._call(lambda store: store.load(now - DAY_S, REMEMBERED))
+        except StoreUnwell as error:
+            self._failed(str(error))
+            return
+        # It may be opened late, when memory already knows more than the file.
+        self.memory.add(kept.entries)
+        newer = self.inventory.known
+        self.inventory = Inventory((*kept.known, *newer))
+        self._earlier = kept.watched
+        self._loaded = True
+
+    async def _call(self, action: Callable[[Store], Result]) -> Result:
+        store = self._store
+        if store is None:
+            raise StoreUnwell(f"{self._path} is not open")
+        called = asyncio.get_running_loop().run_in_executor(self._thread, action, store)
+        try:
+            return await asyncio.shield(called)
+        except asyncio.CancelledError:
+            # The thread goes on in any case, for WAIT_S at most; what it did has to be known.
+            await asyncio.wait([called])
+            raise
+
+    def _failed(self, message: str) -> None:
+        # The file is opened anew before the next try: that finds damage, a new disk, a restored file.
+        if self.problem is None:
+            log.error("%s", message)
+        self.problem = message
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._store is not None:
+            self._thread.submit(self._store.close)
+            self._store = None

@@ -1,0 +1,129 @@
+"""Everything known at one moment, as values that nobody changes any more, and the documents made from it.
+
+Documents of thousands of trunks take a moment to make. Whoever holds a glance can do that beside the loop, which
+follows Asterisk meanwhile: no document is half old. Each is made once, for whoever asks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from ami_watcher.event import Entry, Watched
+from ami_watcher.follow.snapshot import Snapshot
+from ami_watcher.other_machine import NOBODY_SEEN, Neighbour
+from ami_watcher.phones.inventory import Export, Known
+from ami_watcher.registrations.expected import Role, Wanted, wanted
+from ami_watcher.web import documents
+from ami_watcher.web.view import contacts_document, registrations_document
+from pair.model import Pair
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One moment.
+
+    Attributes:
+        at: unix seconds.
+        snapshot: what Asterisk shows.
+        pair: pair.toml.
+        entries: of trunks, link and role, as they were remembered.
+        watched: when watchers ran.
+        known: every phone.
+        other: the other machine's list, and why there is none.
+        health: what /readyz says.
+        neighbour: what is known of the other machine.
+        problem: what is wrong with pair.toml.
+    """
+
+    at: float
+    snapshot: Snapshot
+    pair: Pair
+    entries: Sequence[Entry]
+    watched: Sequence[Watched]
+    known: Sequence[Known]
+    other: tuple[Export | None, str]
+    health: documents.Health
+    neighbour: Neighbour = NOBODY_SEEN
+    problem: str = ""
+
+    @property
+    def machine(self) -> str:
+        """Ours."""
+        return self.snapshot.machine
+
+    @cached_property
+    def history(self) -> Sequence[Entry]:
+        """The entries in order of time."""
+        return sorted(self.entries, key=lambda entry: entry.at)
+
+    @cached_property
+    def wanted(self) -> Sequence[Wanted]:
+        """The trunks that register, in the role of this moment."""
+        return wanted(self.pair, self.machine, cast("Role | None", self.snapshot.role))
+
+    @cached_property
+    def registrations(self) -> documents.Registrations:
+        """All registrations."""
+        entries = [entry for entry in self.history if entry.kind == "registration"]
+        return registrations_document(
+            self.snapshot,
+            self.pair,
+            self.wanted,
+            entries,
+            self.watched,
+            self.at,
+            self.neighbour,
+            self.problem,
+        )
+
+    @cached_property
+    def registrations_json(self) -> bytes:
+        """The same as the API gives it."""
+        return self.registrations.model_dump_json().encode()
+
+    def contacts(self, query: str = "", limit: int = 500) -> documents.Contacts:
+        """Who is here, and who has not come back."""
+        other, why = self.other
+        return contacts_document(
+            self.snapshot,
+            self.known,
+            other,
+            why,
+            self.pair.peer_of(self.machine),
+            self.at,
+            query=query,
+            limit=limit,
+        )
+
+    def recent(self, limit: int) -> documents.History:
+        """What changed lately; phones are left out, and what was unknown because the link was lost."""
+        found = [
+            entry
+            for entry in self.history
+            if not (entry.kind == "registration" and "unknown" in (entry.before, entry.after))
+        ]
+        return history_document(self.machine, found[-limit:], self.at)
+
+
+def history_document(
+    machine: str, found: Sequence[Entry], at: float, *, complete: bool = True, note: str | None = None
+) -> documents.History:
+    """Entries as the API gives them.
+
+    Args:
+        machine: ours.
+        found: in order of time.
+        at: unix seconds.
+        complete: whether they come from the whole history.
+        note: why they do not.
+    """
+    return documents.History(
+        machine=machine,
+        at=at,
+        complete=complete,
+        note=note,
+        entries=tuple(documents.HistoryEntry.model_validate(entry, from_attributes=True) for entry in found),
+    )

@@ -1,0 +1,164 @@
+"""What the daemon knows, where the API, the page and the metrics ask for it.
+
+The loop alone changes what is known. Whoever asks gets a glance: values of one moment, to work with beside the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, TypeVar
+
+from ami_watcher.follow.snapshot import LinkState, Snapshot
+from ami_watcher.follow.source import Source
+from ami_watcher.history.store import Keeper
+from ami_watcher.notify.hooks import Courier
+from ami_watcher.other_machine import NOBODY_SEEN
+from ami_watcher.phones.exchange import Exchange
+from ami_watcher.phones.inventory import Export
+from ami_watcher.web import documents
+from ami_watcher.web.events import Hub
+from ami_watcher.web.state_view import Glance, history_document
+from pair.model import Pair
+
+Made = TypeVar("Made")
+
+SHARED_S: Final = 1.0
+"""So long a glance serves everybody who asks, where nothing was learned meanwhile."""
+
+
+class Desk:
+    """One machine's knowledge. Only `history` touches the disk; everything else answers from memory."""
+
+    def __init__(
+        self,
+        source: Source,
+        pair: Pair,
+        machine: str,
+        keeper: Keeper,
+        hub: Hub,
+        exchange: Exchange,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            source: follows Asterisk.
+            pair: pair.toml, replaced when it is read anew.
+            machine: ours.
+            keeper: phones and history.
+            hub: who listens.
+            exchange: the lists of phones of both machines.
+            clock: unix seconds.
+        """
+        self.source = source
+        self.pair = pair
+        self.machine = machine
+        self.keeper = keeper
+        self.hub = hub
+        self.exchange = exchange
+        self.couriers: Sequence[Courier] = ()
+        self.other: tuple[Export | None, str] = (None, "")
+        """The other machine's list as last read, and why there is none."""
+        self.neighbour = NOBODY_SEEN
+        """The other machine as last seen, and the name servers' word."""
+        self.warnings: dict[str, str] = {}
+        """What is wrong and is no registration: by what it is about, in sentences."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
+        self._shared: Glance | None = None
+        self._stamp: tuple[object, ...] = ()
+        self.since = clock()
+        self.version = _version()
+        self._clock = clock
+
+    def glance(self) -> Glance:
+        """Everything as of now. Within a second in which nothing is learned, all who ask share one."""
+        now = self._clock()
+        self.keeper.alive(now)
+        snapshot = self.source.snapshot
+        health = self._health(snapshot)
+        known = self.keeper.inventory.known
+        stamp = (
+            snapshot.registrations,
+            snapshot.link,
+            snapshot.link_reason,
+            snapshot.role,
+            snapshot.contacts,
+            snapshot.contacts_at is None,
+            self.pair,
+            self.keeper.memory.told,
+            known,
+            self.other,
+            self.neighbour,
+            health,
+        )
+        shared = self._shared
+        if shared is None or not 0 <= now - shared.at < SHARED_S or not _same(stamp, self._stamp):
+            shared = self._shared = Glance(
+                at=now,
+                snapshot=snapshot,
+                pair=self.pair,
+                entries=self.keeper.memory.lasting,
+                watched=self.keeper.watched,
+                known=known,
+                other=self.other,
+                health=health,
+                neighbour=self.neighbour,
+                problem=self.warnings.get("pair.toml", ""),
+            )
+            self._stamp = stamp
+        return shared
+
+    async def told(self, make: Callable[[Glance], Made]) -> Made:
+        """What `make` makes of everything as of now. It works in a thread of its own, and the loop goes on meanwhile.
+
+        Args:
+            make: uses the glance that it gets and nothing that anybody changes.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, make, self.glance())
+
+    async def history(
+        self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 200
+    ) -> documents.History:
+        """What changed, from the file where it is well."""
+        found, complete = await self.keeper.recall(since=since, kind=kind, subject=subject, limit=limit)
+        note = None if complete else self.keeper.problem
+        return await self.told(lambda now: history_document(self.machine, found, now.at, complete=complete, note=note))
+
+    def health(self) -> documents.Health:
+        """Whether everything here is proven, and what is wrong besides."""
+        return self._health(self.source.snapshot)
+
+    def close(self) -> None:
+        """Nothing more is made."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _health(self, snapshot: Snapshot) -> documents.Health:
+        problems = list(self.warnings.values())
+        if snapshot.link is not LinkState.SYNCED or snapshot.link_reason:
+            problems.insert(0, snapshot.link_reason or f"The connection to Asterisk is {snapshot.link.value}.")
+        problems += [note for note in (self.keeper.problem, self.keeper.note) if note]
+        return documents.Health(
+            ready=snapshot.link is LinkState.SYNCED,
+            machine=self.machine,
+            version=self.version,
+            since=self.since,
+            problems=tuple(problems),
+        )
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    # What is long is a value that stays the same one until it changes, and need not be compared.
+    return len(one) == len(other) and all(
+        a is b or (not isinstance(a, tuple) and a == b) for a, b in zip(one, other, strict=True)
+    )
+
+
+def _version() -> str:
+    try:
+        return version("hotstandby")
+    except PackageNotFoundError:
+        return "unknown"

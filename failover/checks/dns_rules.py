@@ -1,0 +1,212 @@
+"""What would make DNS follow late, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from failover.bind.named_conf import ZoneStatement
+from failover.checks.facts import Facts
+from failover.checks.finding import Finding, Level, Rule
+from failover.checks.name_servers import NO_KEY, OTHER_KEY
+from pair.public_role import NAME
+
+LONGEST_TTL_S: Final = 60
+"""A resolver may keep the old address for so long after everybody else has moved."""
+WEAK: Final = frozenset({"hmac-md5", "hmac-md5.sig-alg.reg.int", "hmac-sha1"})
+
+
+def ttl(facts: Facts) -> Iterator[Finding]:
+    """The TTL of the followed names is short."""
+    dns = facts.pair.dns
+    if dns is None:
+        return
+    if dns.ttl_s > LONGEST_TTL_S:
+        yield Finding(
+            "ttl",
+            Level.WARNING,
+            f"dns.ttl_s is {dns.ttl_s} s: for so long after a promotion, resolvers send people to the dead machine.",
+            f"In pair.toml, write ttl_s = 30, or anything up to {LONGEST_TTL_S}.",
+        )
+    for name, seconds in sorted(facts.ttls.items()):
+        if seconds > max(dns.ttl_s, LONGEST_TTL_S):
+            yield Finding(
+                "ttl",
+                Level.WARNING,
+                f"{name}.{dns.zone} is served with a TTL of {seconds} s, not the {dns.ttl_s} s of pair.toml. "
+                "What resolvers fetch now, they keep for that long after a promotion.",
+                f"Lower it in the zone now: it counts from {seconds} s before a promotion.",
+            )
+
+
+def tsig(facts: Facts) -> Iterator[Finding]:
+    """Updates are signed, and not with MD5."""
+    dns = facts.pair.dns
+    if dns is None or dns.method != "update":
+        return
+    make = "tsig-keygen hotstandby > /etc/hotstandby/secrets/tsig.key; copy it to the other machine"
+    if dns.key_file is None:
+        yield Finding(
+            "tsig",
+            Level.ERROR,
+            "dns.key_file is missing: an UPDATE that is not signed is refused, or anybody's is accepted.",
+            f'Make a key with: {make}. In pair.toml, write key_file = "tsig.key".',
+        )
+    elif facts.tsig_problem:
+        yield Finding("tsig", Level.ERROR, facts.tsig_problem, f"Make a new key with: {make}.")
+    elif facts.tsig_algorithm.lower().rstrip(".") in WEAK:
+        yield Finding(
+            "tsig",
+            Level.WARNING,
+            f"The key of dns.key_file uses {facts.tsig_algorithm}, which is deprecated (RFC 8945 §6).",
+            f"Make a new one, hmac-sha256, with: {make}.",
+        )
+
+
+def primaries(facts: Facts) -> Iterator[Finding]:
+    """Every secondary that we can see asks the standby first, and can take over without conversion."""
+    dns = facts.pair.dns
+    if dns is None or facts.named is None:
+        return
+    standby = facts.pair.peer_of(facts.pair.preferred)
+    both = [dns.servers.get(name) for name in (standby, facts.pair.preferred)]
+    if facts.named.views:
+        yield Finding("primaries", Level.ERROR, facts.named.views, "Say in pair.toml which view it is: dns.view")
+    elif facts.named.unread:
+        yield Finding(
+            "primaries",
+            Level.UNSEEN,
+            f"named's configuration cannot be read here: {facts.named.unread}",
+            "Type: named-checkconf -p",
+        )
+    else:
+        yield from _zone(facts, facts.named.block, both)
+    others = sorted(name for name in dns.servers if name not in facts.pair.machines)
+    if others and None not in both:
+        yield Finding(
+            "primaries",
+            Level.UNSEEN,
+            f"How {', '.join(others)} {'is' if len(others) == 1 else 'are'} configured cannot be seen from here. With "
+            "a dead server first in its primaries, a secondary follows after 60 s; with the living one first, at once.",
+            f"There, write: primaries {{ {both[0]}; {both[1]}; }};",
+        )
+
+
+def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> Iterator[Finding]:
+    dns = facts.pair.dns
+    assert dns is not None
+    if block is None:
+        if facts.machine in dns.servers:
+            path = f"{facts.localized}/current-dns/named"
+            known = facts.named is not None and facts.named.running_type
+            besides = (
+                " The running one has it by rndc addzone or a catalog zone, which no role can change." if known else ""
+            )
+            yield Finding(
+                "primaries",
+                Level.ERROR,
+                f"named on {facts.machine} has no zone {dns.zone}: nothing would answer here after a promotion."
+                + besides,
+                f'In named.conf.local, write: include "{path}/key.conf"; include "{path}/zones.conf";',
+            )
+        return
+    ours = [address for address in block.primaries if address in both]
+    if block.unresolved:
+        yield Finding(
+            "primaries",
+            Level.UNSEEN,
+            f"The zone {dns.zone} on {facts.machine} asks the servers of lists that named.conf does not define: "
+            f"{', '.join(block.unresolved)}.",
+            "Type: named-checkconf -p",
+        )
+    if len(ours) == 2 and ours[0] != both[0]:
+        yield Finding(
+            "primaries",
+            Level.WARNING,
+            f"The zone {dns.zone} on {facts.machine} asks {ours[0]} before {ours[1]}: with {ours[0]} dead it follows "
+            "after 60 s instead of at once.",
+            f"Write: primaries {{ {both[0]}; {both[1]}; }};",
+        )
+    if block.kind == "secondary" and block.raw:
+        yield Finding(
+            "primaries",
+            Level.WARNING,
+            f"The zone {dns.zone} on {facts.machine} is kept raw: as type primary, named would refuse its file until "
+            "it is converted.",
+            "Write: masterfile-format text;",
+        )
+
+
+def running_named(facts: Facts) -> Iterator[Finding]:
+    """The named that runs serves what our files say, and may read them: it is asked, not its configuration alone."""
+    named, dns = facts.named, facts.pair.dns
+    if named is None or dns is None or facts.machine not in dns.servers:
+        return
+    profile = "/etc/apparmor.d/local/usr.sbin.named"
+    allow = f"{facts.localized}/** r,"
+    if named.unreadable:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            f"named runs as {named.user}, which may not read {', '.join(named.unreadable[:3])}.",
+            f"Type: chmod o+x on its directories, and chgrp {named.user} on key.conf; then: rndc reconfig",
+        )
+    if named.apparmor == "enforce" and not named.apparmor_allows:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            "AppArmor keeps named from our files; named-checkconf does not notice, because it is not confined.",
+            f"Into {profile}, write: {allow} then: apparmor_parser -r /etc/apparmor.d/usr.sbin.named",
+        )
+    if named.obstacle:
+        yield Finding("named", Level.ERROR, named.obstacle, "Type: failover drill --rehearse, when it is mended")
+    if not named.running_type:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            f"The running named does not serve {dns.zone}: {named.running_words or 'it does not answer'}.",
+            f"Type: rndc zonestatus {dns.zone}; journalctl -u named",
+        )
+    elif facts.dns_role in {"primary", "secondary"} and named.running_type != facts.dns_role:
+        yield Finding(
+            "named",
+            Level.ERROR,
+            f"The running named is {named.running_type} for {dns.zone}, and our files make it {facts.dns_role}: it has "
+            "not read them.",
+            "Type: named-checkconf -z && rndc reconfig; where that changes nothing, look whether named.conf includes "
+            f"{facts.localized}/current-dns/named/zones.conf",
+        )
+
+
+def record(facts: Facts) -> Iterator[Finding]:
+    """Somebody tells who is primary: a machine that starts is standby where nobody does."""
+    if facts.pair.dns is not None and facts.pair.dns.servers and not facts.published:
+        yield Finding(
+            "record",
+            Level.WARNING,
+            f"No name server has a record {NAME}.{facts.pair.dns.zone} that says who is primary: after a reboot of the "
+            "machine that serves, nobody would.",
+            "On the machine that serves, type: failover promote, which writes it and changes nothing else there",
+        )
+
+
+def other_keys(facts: Facts) -> Iterator[Finding]:
+    """Name servers that know our key know the same one."""
+    for server, said in sorted(facts.keys.items()):
+        if said == OTHER_KEY:
+            yield Finding(
+                "tsig",
+                Level.ERROR,
+                f"{server} {said}: it refuses what we sign.",
+                f"Copy dns.key_file to {server}; then: rndc reconfig",
+            )
+        elif said == NO_KEY and server not in facts.pair.machines:
+            yield Finding(
+                "tsig",
+                Level.UNSEEN,
+                f"{server} {said}. That is well where it goes by our addresses, in NOTIFY and in transfers.",
+                f"Look in named.conf of {server}: allow-notify, primaries",
+            )
+
+
+DNS_RULES: Final[tuple[Rule, ...]] = (ttl, tsig, record, other_keys, primaries, running_named)

@@ -1,0 +1,209 @@
+"""Everything that can be seen from here before somebody decides: the peer, the name servers, this machine.
+
+All of it is asked at once and is there after about five seconds, whoever is dead.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from failover.context import Here
+from failover.peer import messages as peer_words
+from failover.peer.remote import Asked as PeerAsked
+from failover.peer.remote import Peer
+from failover.probe_result import Answer, Found
+from failover.probes import name_server
+from failover.probes.at_once import Enough, Look, all_of
+from failover.probes.name_server import Asked as ServerAsked
+from failover.probes.ping import ping
+from failover.probes.sip import options
+from failover.probes.web import site
+from pair import Dns
+
+SSH_S: Final = 4.5
+"""Seconds for the peer's status, when others are asked beside it."""
+TOTAL_S: Final = 5.0
+HURRY_S: Final = 0.5
+"""Seconds in which one of five different questions must be answered: a continent and back takes 0.1 s."""
+CLOCK_S: Final = 2.0
+"""Seconds by which the clocks may differ: TSIG allows 300, journals are read side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAsked:
+    """This machine's Asterisk.
+
+    Attributes:
+        found: as evidence.
+        pbx: what it says.
+        lacks: why this machine could not serve, one sentence each.
+    """
+
+    found: Found
+    pbx: peer_words.Pbx
+    lacks: tuple[str, ...] = ()
+
+
+AnyFound: TypeAlias = Found | PeerAsked | ServerAsked | OwnAsked
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen.
+
+    Attributes:
+        peer: its status over ssh.
+        reach: ping, SIP and HTTP of the peer.
+        servers: what each name server says.
+        own: this machine's Asterisk.
+        clock: how far the clocks are apart.
+    """
+
+    peer: PeerAsked
+    reach: tuple[Found, ...]
+    servers: tuple[ServerAsked, ...]
+    own: OwnAsked
+    clock: Found
+
+    @property
+    def found(self) -> tuple[Found, ...]:
+        """Every look, the peer first."""
+        return (self.peer.found, *self.reach, *(one.found for one in self.servers), self.own.found, self.clock)
+
+    @property
+    def of_peer(self) -> tuple[Found, ...]:
+        """What was seen of the peer: ping first, as people ask for it."""
+        pings = [one for one in self.reach if one.probe == "ping"]
+        return (*pings, self.peer.found, *(one for one in self.reach if one.probe != "ping"))
+
+    @property
+    def peer_may_live(self) -> bool:
+        """Whether anything of the peer answered."""
+        return any(one.answer.alive for one in self.of_peer)
+
+
+def gather(here: Here, *, hurry: bool = False) -> Evidence:
+    """Asks everybody at once.
+
+    Args:
+        hurry: a person has said that the peer is down. Then nobody waits for it longer than HURRY_S, if by then
+            nothing at all of it has answered; the first sign of life has all of it waited for.
+    """
+    peer = Peer(here)
+    name, address = here.peer, here.other.public_address
+    dns = here.pair.dns
+    machines = tuple(here.pair.machines)
+    looks: list[Look[AnyFound]] = [
+        Look(lambda: peer.look(deadline_s=SSH_S), peer.late),
+        _look("ping", name, lambda: ping(name, address)),
+        _look("sip", name, lambda: options(name, address)),
+        Look(lambda: _own(here), lambda seconds: _own_late(here, seconds)),
+    ]
+    # Whoever is not the peer is always waited for: the number of the last promotion stands in the zone.
+    others = {len(looks) - 1}
+    for alias, found in here.pair.domino.sites.items():
+        looks.append(_look("http", name, _site(name, alias, found.addresses[name], found.marker)))
+    if dns is not None:
+        for server, where in dns.servers.items():
+            if server != name:
+                others.add(len(looks))
+            own = dns.own_address(server) if server == here.machine else where
+            looks.append(_server(server, own, dns, machines))
+    if hurry and not peer.keys.config.exists():
+        looks.append(_look("port", name, lambda: _port(name, here.other.ssh_host)))
+        looks[0] = Look(lambda: peer.look(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))
+        values = all_of(looks, total_s=TOTAL_S, enough=Enough(HURRY_S, lambda seen: _no_life(seen, name, others)))
+    else:
+        values = all_of(looks, total_s=TOTAL_S)
+    asked = next(one for one in values if isinstance(one, PeerAsked))
+    return Evidence(
+        peer=asked,
+        reach=tuple(one for one in values if isinstance(one, Found)),
+        servers=tuple(one for one in values if isinstance(one, ServerAsked)),
+        own=next(one for one in values if isinstance(one, OwnAsked)),
+        clock=clock(name, asked),
+    )
+
+
+def _port(name: str, host: str) -> Found:
+    """Whether anything takes a connection where its ssh should: the first thing to answer on a machine that lives."""
+    started = time.monotonic()
+
+    def found(answer: Answer, words: str) -> Found:
+        return Found(
+            "port", name, f"TCP 22 of {host}", answer, f"{name}'s ssh port {words}", time.monotonic() - started
+        )
+
+    try:
+        socket.create_connection((host, 22), timeout=CLOCK_S).close()
+    except ConnectionRefusedError:
+        return found(Answer.REFUSED, "is closed: it is alive, its sshd is not")
+    except OSError:
+        return found(Answer.SILENT, "does not answer")
+    return found(Answer.YES, "takes connections")
+
+
+def _no_sign(peer: Peer, seconds: float) -> PeerAsked:
+    words = f"{peer.name} does not answer ssh: nothing of it answered in {seconds:.1f} s"
+    return PeerAsked(Found("ssh", peer.name, "status", Answer.SILENT, words, seconds), None)
+
+
+def _no_life(seen: Mapping[int, AnyFound], name: str, others: set[int]) -> bool:
+    """Whether everybody else has answered, and nothing of the peer."""
+    looks = [one if isinstance(one, Found) else one.found for one in seen.values()]
+    return others <= seen.keys() and not any(one.answer.alive and one.subject == name for one in looks)
+
+
+def clock(peer: str, asked: PeerAsked) -> Found:
+    """How far the peer's clock is from ours."""
+
+    def found(answer: Answer, words: str) -> Found:
+        return Found("clock", peer, "the time in its status", answer, words, asked.found.seconds)
+
+    if asked.status is None:
+        return found(Answer.UNKNOWN, f"{peer}'s clock is not known")
+    apart = abs(asked.clock_s)
+    sure = max(0.0, apart - asked.unsure_s)
+    words = f"the clocks differ by {apart:.1f} s"
+    if sure > CLOCK_S:
+        return found(Answer.ODD, f"{words}; set them, look with: timedatectl")
+    return found(Answer.YES, words if apart > asked.unsure_s else f"the clocks agree to {asked.unsure_s:.1f} s")
+
+
+def _look(probe: str, subject: str, ask: Callable[[], Found]) -> Look[AnyFound]:
+    def late(seconds: float) -> Found:
+        words = f"{subject} did not answer {probe} in {seconds:.1f} s"
+        return Found(probe, subject, probe, Answer.SILENT, words, seconds)
+
+    return Look(ask, late)
+
+
+def _site(name: str, alias: str, address: str, marker: str | None) -> Callable[[], Found]:
+    return lambda: site(name, alias, address, marker)
+
+
+def _server(server: str, address: str, dns: Dns, machines: tuple[str, ...]) -> Look[AnyFound]:
+    return Look(
+        lambda: name_server.role(server, address, dns.zone, machines, port=dns.port),
+        lambda seconds: name_server.late(server, seconds),
+    )
+
+
+def _own(here: Here) -> OwnAsked:
+    from failover.probes import able, own_asterisk  # asyncio and AMI: loaded while the peer is waited for
+
+    pbx, lists = own_asterisk.looked(here)
+    return OwnAsked(own_asterisk.found(here, pbx, 0.0), pbx, able.lacking(here, pbx, lists))
+
+
+def _own_late(here: Here, seconds: float) -> OwnAsked:
+    from failover.probes import own_asterisk
+
+    pbx = peer_words.Pbx(state="silent", words=f"{here.machine}'s Asterisk did not answer in {seconds:.0f} s")
+    return OwnAsked(
+        own_asterisk.found(here, pbx, seconds), pbx, (f"{pbx.words}. There, type: systemctl status asterisk",)
+    )

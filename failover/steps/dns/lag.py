@@ -1,0 +1,53 @@
+"""Why a server still says the old thing after the zone has changed, for whoever has to wait for it. Rules only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from failover.name_servers.facts import Seen, Server
+from failover.name_servers.serial import later
+
+STUCK_S: Final = 105
+"""Seconds for which BIND 9.18 asks a dead primary and takes no NOTIFY: 30 for its SOA over UDP, 30 for a transfer, then
+15 and 30 again from its alternative source address. Measured, see docs/dns.md."""
+TELL_EVERY_S: Final = 2.0
+"""Seconds between two NOTIFYs to a server that lags: one that comes while it asks a dead primary may be forgotten."""
+
+
+def behind(seen: Seen, serial: int) -> bool:
+    """Whether a server answers, as an authority, with an older zone."""
+    return not seen.failure and later(serial, seen.serial)
+
+
+def explained(
+    lagging: Sequence[Seen], serial: int, *, dead: Collection[str], refusals: Mapping[Server, str], told_for_s: float
+) -> str:
+    """What probably keeps the servers that lag, and what to do about it.
+
+    Args:
+        lagging: what they said last.
+        serial: our own server's.
+        dead: machines that are fenced and whose name servers do not answer.
+        refusals: what became of our NOTIFYs, where they were not taken.
+        told_for_s: seconds for which they are told on, after the command has ended.
+    """
+    said = [refusals[seen.server] for seen in lagging if refusals.get(seen.server)]
+    if any("REFUSED" in words for words in said):
+        said.append("who refuses a NOTIFY needs this machine in its primaries, before the other one")
+    waiting = [seen.server.name for seen in lagging if behind(seen, serial) and not refusals.get(seen.server)]
+    if waiting and dead:
+        said.append(
+            f"{_names(waiting)} probably asks {_names(dead)}, which is dead: BIND takes no NOTIFY meanwhile, for up to "
+            f"{STUCK_S} s (60 s with 'try-tcp-refresh no;' in its zone)"
+        )
+    if waiting:
+        told = f"it is told every {TELL_EVERY_S:g} s for {told_for_s:g} s from now on; " if told_for_s else ""
+        said.append(f"{told}the same command again completes this step")
+    if len(waiting) < len(lagging):
+        said.append("see to the others there" if waiting else "see to them there")
+    return "; ".join(said)
+
+
+def _names(names: Collection[str]) -> str:
+    return ", ".join(sorted(set(names)))

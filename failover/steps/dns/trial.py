@@ -1,0 +1,115 @@
+"""Whether an UPDATE would be taken, tried without changing anything: the real one, signed, with a prerequisite that no
+zone meets. What a key may change is looked at before (BIND since 9.18.11), so REFUSED is told apart from YXRRSET."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import dns.exception
+import dns.message
+import dns.rcode
+
+from failover.context import Here
+from failover.name_servers.facts import Server, wanted
+from failover.name_servers.serial import plus
+from failover.name_servers.tsig_key import TsigKey, parse
+from failover.name_servers.update import (
+    Change,
+    NotAllowed,
+    NotAnswered,
+    PrerequisiteFailed,
+    UpdateRefused,
+    send_update,
+    with_serial,
+)
+from failover.name_servers.wire import Line, OddAnswer, ask, exchange
+from failover.steps.dns.permission import obstacle_here
+from pair import Dns, read_secret
+
+DEADLINE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one server did with it.
+
+    Attributes:
+        good: it would take an update from us, as far as that can be known beforehand.
+        words: what was seen.
+    """
+
+    good: bool
+    words: str
+
+
+def try_all(here: Here) -> list[Tried]:
+    """The server that is primary of the zone now gets what a promotion of this machine would send, made impossible;
+    our own, which is its secondary and would refuse any UPDATE, gets a signed question, and is looked at.
+
+    Raises:
+        SecretUnusable, KeyUnusable, NamedSilent
+    """
+    zone = here.pair.dns
+    if zone is None:
+        return []
+    line = Line(zone.port, zone.own.get(here.machine) or zone.servers.get(here.machine, ""))
+    stands = obstacle_here(zone, here.machine)
+    if stands:
+        return [Tried(False, stands)]
+    if zone.method != "update":
+        return []
+    if zone.key_file is None:
+        return [Tried(False, "dns.key_file is missing in pair.toml: an UPDATE has to be signed")]
+    key = parse(read_secret(here.places, zone.key_file), str(here.places.secrets / zone.key_file))
+    present = zone.primary or here.peer
+    found = []
+    if present in zone.servers:
+        found.append(_update(zone, here.peer, Server(present, zone.servers[present]), key, line))
+    if zone.primary is None:
+        found.append(_signed(zone, Server(here.machine, zone.own_address(here.machine)), key, line))
+    return found
+
+
+def _update(zone: Dns, machine: str, server: Server, key: TsigKey, line: Line) -> Tried:
+    """What a promotion of this machine would send, with a prerequisite that cannot be met."""
+    want = wanted(zone, machine, 0)
+    seen = ask(server, zone.zone, want.keys, line)
+    if seen.failure:
+        return Tried(False, f"{server}: {seen.failure}")
+    soa = with_serial(seen.soa, plus(seen.serial, 1))
+    whole = Change(zone.zone, {}, want.records, zone.ttl_s, soa, seen.soa_ttl, impossible=True)
+    took = f"{server} would take a signed UPDATE of these names from us, serial {seen.serial} untouched"
+    try:
+        if _would_take(whole, server, key, line):
+            return Tried(True, took)
+        alone = replace(whole, soa="")
+        if _would_take(alone, server, key, line):
+            return Tried(True, f"{took}; the key '{key.name}' may not change the SOA, so BIND raises the serial itself")
+        send_update(whole, server, key, line, deadline_s=DEADLINE_S)
+    except (UpdateRefused, NotAnswered) as error:
+        return Tried(False, str(error))
+    return Tried(False, f"{server} carried out what it could not: {zone.zone} has no SOA there")
+
+
+def _would_take(change: Change, server: Server, key: TsigKey, line: Line) -> bool:
+    try:
+        send_update(change, server, key, line, deadline_s=DEADLINE_S)
+    except PrerequisiteFailed:
+        return True
+    except NotAllowed:
+        return False
+    return False
+
+
+def _signed(zone: Dns, server: Server, key: TsigKey, line: Line) -> Tried:
+    query = dns.message.make_query(zone.zone, "SOA")
+    query.use_tsig(key.keyring)
+    try:
+        answer = exchange(query, server.address, line, wait_s=DEADLINE_S / 2)
+    except dns.exception.Timeout:
+        return Tried(False, f"{server}, our own, did not answer a signed question")
+    except (OddAnswer, OSError) as error:
+        return Tried(False, f"{server}, our own, does not take the key '{key.name}' ({error})")
+    if answer.rcode() != dns.rcode.NOERROR or not answer.had_tsig:
+        return Tried(False, f"{server}, our own, answers {dns.rcode.to_text(answer.rcode())} to a signed question")
+    return Tried(True, f"{server}, our own, knows the key '{key.name}'")

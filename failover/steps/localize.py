@@ -1,0 +1,205 @@
+"""The step that makes this machine's Asterisk primary: the right, the localized files, the registrations."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from failover.context import HOSTS, Here
+from failover.demotion import demotion, drain
+from failover.errors import LeftOpen, NotProven
+from failover.journal.entry import Json
+from failover.state import fenced, local_state, proven, right
+from host.errors import HotstandbyError
+from host.exits import Exit
+from localized.activation.activate import Looked, Outcome, activate, activate_unseen, look_ahead
+from localized.errors import AsteriskUnreachable
+from localized.generations.generations import Store
+from localized.prepare import Prepared, prepare_or_last
+from localized.role import Role
+from pair import SecretUnusable
+
+TAKE_S: Final = 30
+"""Seconds for which the gate here is held open: a demotion over there takes one or two."""
+
+
+class TrunkMissing(LeftOpen):
+    """This machine serves, and some trunk does not register yet; Asterisk and ami-watcher go on trying."""
+
+
+class RequiredTrunkMissing(TrunkMissing):
+    """One that pair.toml calls required: everything else is done, and the promotion is not."""
+
+    exit_code = Exit.HALFWAY
+
+
+class NoTrunk(TrunkMissing):
+    """None of the trunks registers: whatever else was done, nobody who calls one of their numbers is answered."""
+
+    exit_code = Exit.HALFWAY
+    headline = "NOBODY ANSWERS: no trunk is registered"
+
+
+class NotSeen(LeftOpen):
+    """This machine was made primary, and nothing can be seen of what its Asterisk registers."""
+
+    exit_code = Exit.HALFWAY
+    headline = "WHETHER ANYBODY ANSWERS IS NOT KNOWN"
+
+
+class LocalizeStep:
+    """As `render-localized --role primary --activate`, with the right handed over."""
+
+    name = "localize"
+
+    def __init__(
+        self,
+        here: Here,
+        epoch: int,
+        reason: str,
+        *,
+        prepared: Prepared | None = None,
+        hosts: Path | None = HOSTS,
+        begun_before: bool = False,
+        alone: bool = False,
+    ) -> None:
+        """
+        Args:
+            epoch: of this promotion.
+            reason: why, for the right.
+            prepared: the primary generation as the plan has just prepared it.
+            hosts: the file that takes the hosts block.
+            begun_before: an earlier command of this run came as far as this step.
+            alone: the peer cannot serve in this machine's place.
+        """
+        self._here = here
+        self._alone = alone
+        self.serves_nothing = not begun_before
+        """Whether this machine provably registers nothing because of this run: not begun, or taken back."""
+        self._epoch = epoch
+        self._reason = reason
+        self._prepared = prepared
+        self._hosts = hosts
+        self._outcome: Outcome | None = None
+        self._unseen = ""
+        self._looked: Looked | None = None
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds for apply and verify together."""
+        return self._here.asterisk.reload_deadline_s + self._here.asterisk.register_deadline_s + 10.0
+
+    def make_ready(self) -> None:
+        """What can be done while the peer still serves, so that callers do not wait for it: the files rendered,
+        Asterisk looked at, and the gate opened for calls by address, which the peer refuses from its demotion on.
+
+        Both gates are open for a moment: each machine answers until the other one does, and what is held open ends by
+        itself. What cannot be done here is done, or refused, when the step's turn comes.
+        """
+        here = self._here
+        if any(not trunk.register_ for trunk in here.pair.trunks.values()):
+            with contextlib.suppress(HotstandbyError):
+                drain.hold(here, drain.Gate.TAKE, TAKE_S)
+        with contextlib.suppress(HotstandbyError, OSError):
+            if self._prepared is None:
+                self._prepared = prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
+            self._looked = look_ahead(here.places, here.pair, here.machine, Role.PRIMARY)
+
+    def check(self) -> bool:
+        """Never: an activation that is already so changes nothing, and what it looks at is the proof."""
+        return False
+
+    def saved(self) -> Mapping[str, Json]:
+        """What is active now: an undo that finds it untouched has nothing to undo; else going back means standby."""
+        places = self._here.places
+        active = Store(places).pointed_to("current")
+        before = fenced.look(places)
+        return {
+            "generation": active.name if active is not None else "",
+            "link": local_state.mark_of_swap(places),
+            "fenced": before.reason if before is not None else "",
+        }
+
+    def apply(self) -> None:
+        """Grants the right, lets Asterisk start, swaps, reloads, and waits for the registrations.
+
+        Raises:
+            NotActivatable, NotWritable, AsteriskUnreachable, Halfway
+        """
+        here = self._here
+        self.serves_nothing = False
+        prepared = self._prepared or prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
+        right.grant(here.places, here.machine, self._epoch, self._reason)
+        fenced.lift(here.places)
+        try:
+            self._outcome = activate(
+                here.places, here.pair, here.machine, prepared, hosts_file=self._hosts, looked=self._looked
+            )
+        except (AsteriskUnreachable, SecretUnusable) as unseen:
+            if not self._alone:
+                raise
+            # Nobody else can serve: Asterisk is told what to do all the same, where it takes commands, and what comes
+            # of it is said to be unseen.
+            self._outcome = activate_unseen(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)
+            self._unseen = str(unseen)
+        if self._looked is not None:
+            # As primary the gate is open anyway; soon standby again, it shall be shut.
+            with contextlib.suppress(HotstandbyError):
+                drain.hold(here, drain.Gate.TAKE, 0)
+
+    def verify(self) -> str:
+        """What Asterisk's own lists showed.
+
+        Raises:
+            NotProven: it registers what it must not.
+            TrunkMissing, RequiredTrunkMissing, NoTrunk, NotSeen
+        """
+        outcome = self._outcome
+        holds = right.held(self._here.places, self._here.machine)
+        if not holds.held:
+            # The peer had this machine demote itself between the grant and the swap.
+            raise NotProven(f"{self._here.machine} no longer holds the right: {holds.words}")
+        if outcome is not None and self._unseen:
+            told = f"generation {outcome.generation} is active, {', '.join(outcome.reloaded)} reloaded by asterisk -rx"
+            raise NotSeen(f"{told}; its registrations cannot be seen: {self._unseen}")
+        if outcome is None or outcome.comparison is None:
+            raise NotProven("Asterisk's registrations were not read. Type the same command again.")
+        found = outcome.comparison
+        if found.unwanted:
+            raise NotProven("; ".join(outcome.notes))
+        good = [row for row in found.rows if row.as_expected]
+        registered = [row.wanted.trunk for row in good if row.wanted.here]
+        proven.note(self._here.places, self._here.pair, self._here.machine, registered, time.time())
+        words = f"{len(good)} of {len(found.rows)} trunks as expected, generation {outcome.generation}"
+        if found.missing:
+            told = "; ".join([words, *outcome.notes])
+            if not any(row.wanted.here for row in good):
+                raise NoTrunk(told)
+            if any(row.wanted.required for row in found.missing):
+                raise RequiredTrunkMissing(told)
+            raise TrunkMissing(told)
+        return "; ".join([words, *outcome.notes])
+
+    def undo(self, saved: Mapping[str, Json]) -> str:
+        """The right is taken back. Where the files of a primary were made active: standby, proven, or Asterisk killed.
+
+        Raises:
+            NotProven
+            OSError: the right may still be there.
+        """
+        places = self._here.places
+        if saved.get("link") == local_state.mark_of_swap(places) and local_state.role_of(places)[0] == "standby":
+            # Asterisk was told nothing: whatever it does, a call included, is what it did before.
+            if reason := str(saved.get("fenced", "")):
+                fenced.fence(places, reason)
+            right.revoke(places)
+            self.serves_nothing = True
+            return f"{self._here.machine} had not been swapped to primary; the right was taken back, nothing else"
+        done = demotion.demote(self._here, "a promotion was taken back")
+        if not done.proven:
+            raise NotProven(done.words)
+        self.serves_nothing = True
+        return done.words

@@ -1,0 +1,117 @@
+"""The last step: the promotion seen from outside, and a call placed through the carrier where pair.toml has one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from failover.context import Here
+from failover.errors import LeftOpen
+from failover.journal.entry import Json
+from failover.probes import missing_phones
+from failover.probes.at_once import Look, all_of
+from failover.steps.proof import call as proof_call
+from failover.steps.proof import view as proof_look
+from failover.steps.proof.view import Proven
+from host.errors import HotstandbyError
+
+LOOK_S: Final = 10.0
+"""Seconds for everything but the call."""
+NO_CALL: Final = "no call was placed: pair.toml has no [proof]"
+
+
+class ProofIncomplete(LeftOpen):
+    """The machine serves, and something seen from outside is not as it should be; it is named."""
+
+
+class ProofStep:
+    """Looks at everything at once; changes nothing, and has nothing to take back."""
+
+    name = "proof"
+
+    def __init__(self, here: Here, *, place_call: bool = True) -> None:
+        """
+        Args:
+            place_call: False for a rehearsal: the carrier would call the other machine.
+        """
+        self._here = here
+        self._place_call = place_call
+        self._found: tuple[Proven, ...] | None = None
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds for all of it."""
+        proof = self._here.pair.proof
+        return LOOK_S + (proof_call.longest_s(proof) if proof is not None else 0.0)
+
+    def check(self) -> bool:
+        """Never: what was proven a minute ago may have changed."""
+        return False
+
+    def saved(self) -> Mapping[str, Json]:
+        """Nothing changes."""
+        return {}
+
+    def apply(self) -> None:
+        """Looks, all at once."""
+        self._found = self.look()
+
+    def verify(self) -> str:
+        """What was seen.
+
+        Raises:
+            ProofIncomplete
+        """
+        found = self._found if self._found is not None else self.look()
+        words = "; ".join(one.words for one in found)
+        if self._here.pair.proof is None:
+            words += f"; {NO_CALL}"
+        if any(one.good is False for one in found):
+            wrong = ", ".join(dict.fromkeys(one.what for one in found if one.good is False))
+            raise ProofIncomplete(f"{words}. See to: {wrong}; then look again with: failover drill --rehearse")
+        return words
+
+    def undo(self, saved: Mapping[str, Json]) -> str:  # noqa: ARG002 - the step contract
+        """Nothing to take back."""
+        return "it only looked"
+
+    def look(self) -> tuple[Proven, ...]:
+        """Everything that is configured, beside each other, as long as the slowest takes."""
+        here = self._here
+        looks = [_look("registrations", lambda: [proof_look.registrations(here)])]
+        if (dns := here.pair.dns) is not None and dns.resolvers:
+            looks.append(_look("resolver", lambda: proof_look.resolvers(dns, here.machine)))
+        if here.pair.domino.sites:
+            looks.append(_look("domino", lambda: proof_look.domino(here)))
+        looks.append(_look("phones", lambda: [_phones(here)]))
+        if here.pair.proof is not None and self._place_call:
+            looks.append(_look("call", lambda: [self._call()]))
+        return tuple(one for many in all_of(looks, total_s=self.deadline_s) for one in many)
+
+    def _call(self) -> Proven:
+        proof = self._here.pair.proof
+        assert proof is not None
+        started = time.monotonic()
+        try:
+            called = proof_call.call(self._here.pair, self._here.machine, proof)
+        except HotstandbyError as error:
+            words = f"no call was placed: {error}"
+            return Proven("call", False, words, time.monotonic() - started)
+        return Proven("call", not called.problem, called.words, called.seconds)
+
+
+def _phones(here: Here) -> Proven:
+    """Who is not back: told, and nothing that a promotion could do about it."""
+    started = time.monotonic()
+    try:
+        words = missing_phones.look(here).sentence
+    except missing_phones.NoInventory:
+        words = f"phones: {here.peer} has left no list here; see: {missing_phones.SHOW}"
+    except HotstandbyError as error:
+        words = f"phones: not known: {error}"
+    return Proven("phones", None, words, time.monotonic() - started)
+
+
+def _look(what: str, ask: Callable[[], list[Proven]]) -> Look[list[Proven]]:
+    return Look(ask, lambda seconds: [Proven(what, False, f"{what}: no answer in {seconds:.0f} s", seconds)])

@@ -1,0 +1,130 @@
+"""What can be seen of a promotion from outside when it is over: registrations, public resolvers, Domino's marker."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from ami_watcher.registrations.expected import resolved, to_resolve, wanted
+from failover.context import Here
+from failover.probes import own_asterisk
+from host.printable import printable
+from localized.activation.comparison import compare
+from pair import Dns as Zone
+
+RESOLVER_S: Final = 2.0
+"""Seconds for one question to a public resolver."""
+LISTS_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """One thing that was looked at.
+
+    Attributes:
+        what: registrations, resolver, domino or call.
+        good: it is as it shall be; None: that is not known, or passes by itself, and is told only.
+        words: what was seen, one sentence.
+        seconds: how long it took.
+    """
+
+    what: str
+    good: bool | None
+    words: str
+    seconds: float
+
+
+def registrations(here: Here) -> Proven:
+    """Every trunk that this machine registers as primary, in Asterisk's own lists."""
+    started = time.monotonic()
+    lists, unread = own_asterisk.registrations(here, deadline_s=LISTS_S)
+    if lists is None:
+        return Proven("registrations", False, f"registrations: not read: {unread}", time.monotonic() - started)
+    trunks = wanted(here.pair, here.machine, "primary")
+    addresses = asyncio.run(resolved(to_resolve(trunks), deadline_s=1.0))
+    found = compare(trunks, lists, addresses)
+    here_now = [row for row in found.rows if row.wanted.here]
+    good = len(here_now) - len(found.missing)
+    words = f"registrations: {good} of {len(here_now)} listed as registered"
+    if found.missing:
+        words += "; missing: " + ", ".join(f"{row.wanted.trunk} ({row.state})" for row in found.missing)
+    return Proven("registrations", not found.missing, words, time.monotonic() - started)
+
+
+def resolvers(zone: Zone, machine: str) -> list[Proven]:
+    """What each public resolver says of each followed name, and for how long it will."""
+    if not zone.resolvers:
+        return []
+    with ThreadPoolExecutor(len(zone.resolvers)) as pool:
+        return list(pool.map(lambda address: _resolver(zone, machine, address), zone.resolvers))
+
+
+def _resolver(zone: Zone, machine: str, address: str) -> Proven:
+    started = time.monotonic()
+    said: list[str] = []
+    stale = False
+    for name, addresses in zone.follow.items():
+        want = addresses[machine]
+        kind = "A" if ipaddress.ip_address(want).version == 4 else "AAAA"
+        values, ttl_s, failure = _asked(f"{name}.{zone.zone}" if name != "@" else zone.zone, kind, address)
+        if failure:
+            return Proven("resolver", None, f"resolver {address}: {failure}", time.monotonic() - started)
+        if values == [want]:
+            said.append(f"{name} {want}")
+            continue
+        stale = True
+        more = f" (more than the {zone.ttl_s} s of the zone: it keeps its own)" if ttl_s > zone.ttl_s else ""
+        shown = printable(" ".join(values), 80) or "nothing"
+        said.append(f"{name} still {shown} for {ttl_s} s{more}")
+    words = f"resolver {address}: {', '.join(said)}"
+    # What a resolver still holds runs out by itself; it is told, and leaves nothing to be done.
+    return Proven("resolver", None if stale else True, words, time.monotonic() - started)
+
+
+def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]:
+    """Values, remaining TTL, and why there are none."""
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.rcode
+    import dns.rdataclass
+    import dns.rdatatype
+
+    from failover.name_servers.wire import Line, OddAnswer, exchange
+
+    query = dns.message.make_query(name, kind)
+    query.flags |= dns.flags.RD
+    try:
+        answer = exchange(query, address, Line(), wait_s=RESOLVER_S)
+    except dns.exception.Timeout:
+        return [], 0, "no answer"
+    except (OSError, OddAnswer) as error:
+        return [], 0, f"no answer that makes sense ({error})"
+    if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        return [], 0, f"it answers {dns.rcode.to_text(answer.rcode())}"
+    wanted_type = dns.rdatatype.from_text(kind)
+    sets = [one for one in answer.answer if one.rdtype == wanted_type and one.rdclass == dns.rdataclass.IN]
+    values = sorted(rdata.to_text() for one in sets for rdata in one)
+    # With an alias in between, the shorter of the two lives counts.
+    return values, min((one.ttl for one in answer.answer), default=0), ""
+
+
+def domino(here: Here) -> list[Proven]:
+    """Whether each alias reaches this machine's own site, as its marker says."""
+    if not here.pair.domino.sites:
+        return []
+    # Imported here: a promotion without Domino goes without an HTTP client.
+    from agi.domino.marker import Checker
+
+    # What it finds is told in our own words; without a handler Python would print its log lines as well.
+    logging.getLogger("agi").addHandler(logging.NullHandler())
+    started = time.monotonic()
+    found = Checker(here.pair, here.machine).check()
+    took = time.monotonic() - started
+    return [Proven("domino", one.ok is True, f"domino {one.said}", took) for one in found.values()]
