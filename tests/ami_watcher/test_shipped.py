@@ -75,8 +75,8 @@ def test_the_page_of_the_documentation_names_every_variable_of_a_hook() -> None:
 def test_every_file_of_the_page_is_packaged() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    patterns = [line for line in setup["options.package_data"]["ami_watcher"].split() if line]
-    page = ROOT / "ami_watcher" / "page"
+    patterns = [line for line in setup["options.package_data"]["ami_watcher.web"].split() if line]
+    page = ROOT / "ami_watcher" / "web" / "page"
     for file in page.rglob("*"):
         if file.is_file():
             assert any(fnmatch(str(file.relative_to(page.parent)), pattern) for pattern in patterns), file
