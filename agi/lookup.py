@@ -1,6 +1,6 @@
 """AGI(lookup.py[,NAME][,KEY …]): what Domino knows about this call, as channel variables.
 
-LOOKUP_STATUS is set last, whatever happened, so that the dialplan can tell. See docs/lookups.md.
+LOOKUP_STATUS is set last, whatever happened, so that the dialplan can tell. See docs/reference/lookups.md.
 """
 
 from __future__ import annotations

@@ -8,5 +8,5 @@ It looks through the Asterisk Manager Interface, at Asterisk 16 to 22, and belie
 - `registration.State`: what a registration can be.
 
 Below: `wire` (bytes and messages), `session` (one connection: panoramisk, mended), `registry` and `kick` (rules).
-docs/registrations.md says what each state means and what is done about it.
+docs/understand/registrations.md says what each state means and what is done about it.
 """

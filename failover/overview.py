@@ -194,7 +194,7 @@ def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) ->
         return f"nobody serves; on {who}, type: {start}failover promote"
     if unknown:
         name = unknown[0].name
-        return f"{unknown[0].asked.words}; see to {name}: its power, its network, its ssh (docs/peer-ssh.md)"
+        return f"{unknown[0].asked.words}; see to {name}: its power, its network, its ssh (docs/start/peer-ssh.md)"
     for name, status in statuses.items():
         if status is not None and status.warning:
             return (

@@ -1,8 +1,8 @@
 """A world of real servers on one machine, for tests, the demo and the benchmarks; imported by nothing that ships.
 
 A carrier (Asterisk), boston and dallas (Asterisk 16 or 22, BIND, hotstandby) and ns3 (BIND) live in namespaces that
-end with the process that made them, however it ends. Faults are verbs: power_off, freeze, cut. docs/lab.md tells how
-it is made and what was learned from the real software.
+end with the process that made them, however it ends. Faults are verbs: power_off, freeze, cut.
+docs/understand/lab.md tells how it is made and what was learned from the real software.
 """
 
 from lab.carrier import Attempt, Call, Carrier

@@ -151,7 +151,7 @@ class Demo:
         )
 
     def _let_proofs_in(self, machine: Machine) -> None:
-        """The one line that docs/proof.md has an admin write."""
+        """The one line that docs/understand/proof.md has an admin write."""
         file = "/etc/asterisk/extensions_inbound.conf"
         text = machine.path(file).read_text()
         machine.write(

@@ -18,7 +18,8 @@ MOST: Final = 100
 
 _OWN_TEMPLATE: Final = (
     " An option of Asterisk's that has no key here goes into a template of your own, in place of ours: copy "
-    "asterisk/pjsip-registrations.conf.j2 to /etc/hotstandby/templates/asterisk/ and add it there (docs/localized.md)."
+    "asterisk/pjsip-registrations.conf.j2 to /etc/hotstandby/templates/asterisk/ and add it there "
+    "(docs/reference/localized.md)."
 )
 _SECRET = re.compile(r"pass?wor|secret$|passw|token$|credential", re.IGNORECASE)
 

@@ -22,7 +22,7 @@ One file describes the pair; it is the same, byte for byte, on both machines. `r
 tells every problem at once. Durations carry their unit in the key: `_s` seconds, `_ms` milliseconds. Secrets never
 stand in it, only names of files under `secrets/`. A file that was valid is kept; after a bad edit it serves on, loudly.
 
-This page is made from the code that reads the file: `python -m pair.reference > docs/pair.md`.
+This page is made from the code that reads the file: `python -m pair.reference > docs/reference/pair.md`.
 """
 
 _PLACES = {name: f"{name}.NAME" for name in ("machines", "trunks", "carriers", "lookup")}

@@ -1,4 +1,4 @@
-"""docs/security.md promises nothing that no test holds."""
+"""docs/understand/security.md promises nothing that no test holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "understand" / "security.md").read_text(encoding="utf-8")
 ATTACKERS = (
     "A caller",
     "A phone, or anybody who reaches SIP and IAX2",

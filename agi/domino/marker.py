@@ -2,7 +2,7 @@
 
 A name that no site knows lets the address decide which site answers, so a wrong line in /etc/hosts is silent: the
 lookups work, and answer from the wrong machine until that one is gone. The marker is a document that says whose site
-it is; a server's name, an address or the machine's name will do, docs/domino.md shows how to make one.
+it is; a server's name, an address or the machine's name will do, docs/reference/domino.md shows how to make one.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def judged(expected: Expected, reached: tuple[str, ...], rows: Rows | None) -> t
     if owners:
         return False, f"{alias} reaches the site of {' and '.join(sorted(owners))}, and this is {machine}. {mend}"
     shown = printable(", ".join(sorted(said)), 80) or "nothing"
-    return False, f"{alias}: the marker names no machine of this pair, it says: {shown}. See docs/domino.md"
+    return False, f"{alias}: the marker names no machine of this pair, it says: {shown}. See docs/reference/domino.md"
 
 
 def _bare(value: str) -> str:

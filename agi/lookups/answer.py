@@ -48,7 +48,7 @@ def safe(text: str, limit: int = LONGEST) -> str:
     """`text` for a channel variable: one line, no control, format or private characters, at most `limit` characters.
 
     Format characters go because they reorder what a phone's display shows. Quotes and `$` stay: whoever uses the
-    value inside an expression or another function quotes it there, see docs/lookups.md.
+    value inside an expression or another function quotes it there, see docs/reference/lookups.md.
     """
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return " ".join(text.split())

@@ -1,6 +1,6 @@
 """What a registration's raw states mean, and when one state becomes another.
 
-Rules only: no socket, no clock. Lists are truth, events are hints; see docs/registrations.md.
+Rules only: no socket, no clock. Lists are truth, events are hints; see docs/understand/registrations.md.
 """
 
 from __future__ import annotations

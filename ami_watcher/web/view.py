@@ -273,7 +273,9 @@ def _standing_by(
     rows: Sequence[documents.Registration], peer: str, neighbour: Neighbour, now: float
 ) -> tuple[Level, str, str | None]:
     """What a standby that holds nothing can say of the machine that should: what was seen, never what should be."""
-    look = "Look with: failover ready, which leaves here what it saw; run it every few minutes (docs/readiness.md)"
+    look = (
+        "Look with: failover ready, which leaves here what it saw; run it every few minutes (docs/operate/readiness.md)"
+    )
     if not neighbour.seen(now) or neighbour.seen_at is None:
         known = f"the name servers call {peer} primary, and" if neighbour.named_primary(peer) else ""
         sentence = f"Nothing registers here; {known} nobody looked whether {peer} holds the trunks."

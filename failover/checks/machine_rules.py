@@ -97,7 +97,7 @@ def peer(facts: Facts) -> Iterator[Finding]:
             "peer",
             Level.ERROR,
             f"{facts.peer_words}. It could not be asked to demote itself, and a person would have to give their word.",
-            "Set ssh up as docs/peer-ssh.md says, on both machines; try it with: failover status",
+            "Set ssh up as docs/start/peer-ssh.md says, on both machines; try it with: failover status",
         )
         return
     if facts.clock_s > CLOCK_S:

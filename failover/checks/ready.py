@@ -165,7 +165,7 @@ def _peer(pair: Pair, machine: str, evidence: Evidence, *, primary: bool) -> Ite
         words = evidence.peer.found.words
         if pair.fence is not None:
             return Item("fence", Good.YES, f"{words}; the program of [fence] would cut it off")
-        mend = f"see to {peer}: its power, its network, its ssh (docs/peer-ssh.md)"
+        mend = f"see to {peer}: its power, its network, its ssh (docs/start/peer-ssh.md)"
         return Item("fence", Good.LATER, f"{words}; a person would have to say --peer-is-down", mend=mend)
     if primary:
         return Item("peer", Good.YES, f"{peer} answers: {status.why}")
@@ -211,7 +211,7 @@ def _secrets(
         yield Item("secrets", good, words, mend=f"write the right one on both; the value of {path} names its file")
     if secrets.unknown:
         words = f"whether {peer} has the same secrets is not known: {secrets.unknown}"
-        yield Item("secrets", Good.UNSEEN, words, mend=f"see to {peer}'s ssh (docs/peer-ssh.md)")
+        yield Item("secrets", Good.UNSEEN, words, mend=f"see to {peer}'s ssh (docs/start/peer-ssh.md)")
     status = evidence.peer.status
     held = {one.trunk for one in evidence.own.pbx.registrations if one.registered} if primary else set()
     if status is not None:

@@ -19,7 +19,7 @@ from host.exits import Exit
 )
 @stands_here
 def command(here: Here) -> None:
-    """Answer the other machine; run by sshd, as the one thing that its key may do (docs/peer-ssh.md).
+    """Answer the other machine; run by sshd, as the one thing that its key may do (docs/start/peer-ssh.md).
 
     Understands what stands in SSH_ORIGINAL_COMMAND: status, digest, facts, secrets, switchover, demote EPOCH,
     drain SECONDS. Anything else is refused and logged.

@@ -1,7 +1,7 @@
 """The other machine, asked over ssh.
 
 OpenSSH's own client, without anything that a person's configuration could add: no password, no agent, no forwarding,
-the host key pinned under the machine's name, a key that may run one forced command there. See docs/peer-ssh.md.
+the host key pinned under the machine's name, a key that may run one forced command there. See docs/start/peer-ssh.md.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ class Peer:
         if not self.keys.private.exists():
             raise PeerSilent(
                 f"{self.name} cannot be asked over ssh: there is no key {self.keys.private}. "
-                "Set it up as docs/peer-ssh.md says",
+                "Set it up as docs/start/peer-ssh.md says",
                 Answer.UNKNOWN,
             )
         try:

@@ -5,7 +5,8 @@ drops none. chan_iax2 never gives up. PJSIP never gives up as we render it, and 
 takes the binding back, and sends its REGISTER a second later only if that was answered by then. At a carrier that is
 silent for longer the REGISTER is lost, and when the carrier answers the un-REGISTER at last nothing follows it
 (res_pjsip_outbound_registration.c: unregister_task, handle_client_registration; pjsip_regc_send refuses a second
-transaction). So PJSIP is left alone while it goes on by itself, and asked where it does not: docs/registrations.md.
+transaction). So PJSIP is left alone while it goes on by itself, and asked where it does not
+(docs/understand/registrations.md).
 """
 
 from __future__ import annotations

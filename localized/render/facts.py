@@ -178,7 +178,7 @@ class Facts:
         return tuple(sorted(name for name in named if name is not None))
 
     def context(self) -> dict[str, Any]:
-        """The names that templates see; docs/localized.md lists them."""
+        """The names that templates see; docs/reference/localized.md lists them."""
         here, peer = self.pair.machines[self.machine], self.pair.peer_of(self.machine)
         return {
             "pair": mark(self.pair, "pair.toml"),

@@ -124,7 +124,7 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, Outside):
         raise NotRenderable(
             f"{value.label} is printed without a filter, so it could change the meaning of the file. "
-            "Write {{ … | asterisk_value }}, or the filter of the file that it goes into (docs/localized.md)."
+            "Write {{ … | asterisk_value }}, or the filter of the file that it goes into (docs/reference/localized.md)."
         )
     return value
 
@@ -143,7 +143,7 @@ def _rendered(name: str, environment: jinja2.Environment, context: dict[str, Any
     except jinja2.UndefinedError as error:
         raise NotRenderable(
             f"Template {_where(error, file)}: {printable(str(error.message))}. "
-            "Names that a template may use are in docs/localized.md."
+            "Names that a template may use are in docs/reference/localized.md."
         ) from None
     except syntax.Unwritable:
         # It names the value, which stands in pair.toml or under secrets/; the template is not at fault.

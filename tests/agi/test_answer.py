@@ -21,7 +21,7 @@ from agi.lookups.answer import LONGEST, safe
         ("a\u202egro.live\u200b", "agro.live"),
         ("half \ud83d", "half"),
         ("\ue000private", "private"),
-        ('"${SHELL(x)}" \\', '"${SHELL(x)}" \\'),  # a value; docs/lookups.md says how to use one
+        ('"${SHELL(x)}" \\', '"${SHELL(x)}" \\'),  # a value; docs/reference/lookups.md says how to use one
         ("x" * 999, "x" * LONGEST),
     ],
 )

@@ -58,7 +58,7 @@ def test_the_board_shows_metrics_that_there_are(exported: set[str]) -> None:
 
 
 def test_the_page_of_the_documentation_names_every_metric(exported: set[str]) -> None:
-    text = (ROOT / "docs" / "watcher.md").read_text()
+    text = (ROOT / "docs" / "operate" / "watcher.md").read_text()
     for name in exported:
         if name.startswith("hotstandby_"):
             short = f"…{name.removeprefix('hotstandby_registration')}"
@@ -66,7 +66,7 @@ def test_the_page_of_the_documentation_names_every_metric(exported: set[str]) ->
 
 
 def test_the_page_of_the_documentation_names_every_variable_of_a_hook() -> None:
-    text = (ROOT / "docs" / "watcher.md").read_text()
+    text = (ROOT / "docs" / "operate" / "watcher.md").read_text()
     entry = Entry(0.0, "registration", "acme", "registered", "rejected", None)
     for name in Notice(entry, "boston", "secondsignal").environment:
         assert f"`{name}`" in text

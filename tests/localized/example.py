@@ -100,7 +100,7 @@ def rendered(role: Role) -> tuple[Rendered, ...]:
 
 
 def lay_out(directory: Path, text: str = EXAMPLE, machine: str = "boston") -> Places:
-    """A machine's three directories and its /etc/asterisk, wired as docs/localized.md says."""
+    """A machine's three directories and its /etc/asterisk, wired as docs/reference/localized.md says."""
     places = Places(directory / "config", directory / "state", directory / "run")
     asterisk = directory / "asterisk"
     for made in (places.secrets, places.localized, asterisk):

@@ -260,7 +260,7 @@ WIZARD = "type=wizard\nsends_registrations=yes\n"
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        # Each as somebody reported it: docs/field-cases.md has the sources.
+        # Each as somebody reported it: docs/understand/field-cases.md has the sources.
         (
             "sorcery.conf",
             "[res_pjsip]\nregistration = realtime,ps_registrations\n",

@@ -77,7 +77,7 @@ def name_servers_rest(world: World) -> None:
     """Until none of them has asked or transferred anything for a second; within 30 s.
 
     A BIND that is asking a machine in the moment of its death goes on for up to 105 s and hears nobody meanwhile
-    (docs/dns.md). Before a test takes the power from a machine, it lets that moment pass.
+    (docs/understand/dns.md). Before a test takes the power from a machine, it lets that moment pass.
     """
     until, since = time.monotonic() + 30, time.monotonic()
     while time.monotonic() - since < 1.0:

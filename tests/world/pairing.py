@@ -15,7 +15,7 @@ SSH = "/etc/hotstandby/localized/ssh"
 
 
 def introduce(world: World) -> None:
-    """Sets ssh up as docs/peer-ssh.md says: a key of its own on each, pinned host keys, one forced command."""
+    """Sets ssh up as docs/start/peer-ssh.md says: a key of its own on each, pinned host keys, one forced command."""
     for machine in (world.boston, world.dallas):
         machine.path(SSH).mkdir(mode=0o700)
         made = machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{SSH}/peer_key"])

@@ -300,7 +300,7 @@ while time.monotonic() < until:
 
 @pytest.mark.parametrize(
     ("way", "harm"),
-    # Not a frozen FastAGI peer: Asterisk waits for it, and docs/agi.md says what ends that.
+    # Not a frozen FastAGI peer: Asterisk waits for it, and docs/reference/agi.md says what ends that.
     [("handover", "KILL"), ("fastagi", "KILL"), ("handover", "STOP")],
 )
 def test_a_server_that_dies_or_freezes_under_a_call_lets_it_go_on(desk: Desk, way: str, harm: str) -> None:

@@ -153,7 +153,7 @@ PJSIP: Final = {
     "the type in its very spelling": "[a]\ntype=AOR\n[a]\ntype=aor\n",
     "the option in any spelling": "[a]\nType=aor\n[a]\ntype=aor\n",
     "two registrations": 2 * "[a]\ntype=registration\nclient_uri=sip:a@192.0.2.9\nserver_uri=sip:192.0.2.9\n",
-    # What people reported: see docs/field-cases.md.
+    # What people reported: see docs/understand/field-cases.md.
     "the same customer twice in a custom file": "[karin]\ntype=endpoint\n"
     + 2 * "[karin]\ntype=auth\nusername=karin\npassword=b\n",
     "a custom file that is not there": "#include pjsip_custom.conf\n",

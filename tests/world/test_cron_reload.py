@@ -1,4 +1,4 @@
-"""The line for cron of docs/promotion.md, where no ami-watcher runs: a chan_sip account that got a 403 comes back."""
+"""The line for cron, where no ami-watcher runs (docs/understand/promotion.md): chan_sip comes back after a 403."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.world.cutover import failover, set_up
 pytestmark = pytest.mark.world
 
 EXPIRY_S = 25
-DOCUMENT = Path(__file__).parents[2] / "docs/promotion.md"
+DOCUMENT = Path(__file__).parents[2] / "docs/understand/promotion.md"
 
 
 def cron_line() -> list[str]:

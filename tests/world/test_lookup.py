@@ -161,7 +161,7 @@ def test_healthz_says_whose_site_the_alias_reaches(desk: Desk) -> None:
 
 
 def test_the_dialplan_of_the_documentation_goes_where_it_says(desk: Desk) -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "lookups.md").read_text()
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "lookups.md").read_text()
     (example,) = [block for block in page.split("```") if "caller-FOUND" in block]
     inbound = desk.boston.path("/etc/asterisk/extensions_inbound.conf")
     before = inbound.read_text()

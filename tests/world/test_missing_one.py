@@ -1,4 +1,4 @@
-"""A promotion with one thing missing at a time, the peer alive, dead and half dead: docs/what-is-missing.md, for real.
+"""A promotion with one thing missing at a time, the peer alive, dead and half dead: docs/operate/what-is-missing.md.
 
 With an outside eye: who the carrier has, where its calls land, and which processes are still the same. Either all that
 can be served is served, or nothing was touched; and no outage begins that was not there before.

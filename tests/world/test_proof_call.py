@@ -43,7 +43,7 @@ def world(worlds: Worlds, release: Release) -> World:
 
 
 def wire(machine: Machine, release: Release) -> None:
-    """What docs/proof.md has an admin do: ways out with credentials, and one line in the inbound context."""
+    """What docs/understand/proof.md has an admin do: ways out with credentials, and one line in the inbound context."""
     append(machine, "iax.conf", "[metro-out]\ntype=peer\nhost=192.0.2.5\nusername=5556000\nsecret=metro-Secret2\n")
     if release == "16":
         out = (

@@ -79,7 +79,7 @@ def world(worlds: Worlds) -> World:
     for kind in ("sysusers.d", "tmpfiles.d"):
         made.boston.write(f"/etc/{kind}/hotstandby.conf", (DEPLOY / kind / "hotstandby.conf").read_text())
     assert made.boston.run(["systemd-sysusers", "/etc/sysusers.d/hotstandby.conf"]).returncode == 0
-    # What docs/units.md says of secrets.
+    # What docs/start/units.md says of secrets.
     assert made.boston.run(["chgrp", "hotstandby-watch", f"{SECRETS}/ami"]).returncode == 0
     assert made.boston.run(["chmod", "640", f"{SECRETS}/ami"]).returncode == 0
     made.boston.write("/etc/default/named", 'OPTIONS="-c /etc/bind/named.conf"\n')

@@ -10,7 +10,7 @@ from failover.name_servers.serial import later
 
 STUCK_S: Final = 105
 """Seconds for which BIND 9.18 asks a dead primary and takes no NOTIFY: 30 for its SOA over UDP, 30 for a transfer, then
-15 and 30 again from its alternative source address. Measured, see docs/dns.md."""
+15 and 30 again from its alternative source address. Measured, see docs/understand/dns.md."""
 TELL_EVERY_S: Final = 2.0
 """Seconds between two NOTIFYs to a server that lags: one that comes while it asks a dead primary may be forgotten."""
 
