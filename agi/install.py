@@ -56,7 +56,7 @@ def launcher(places: Places, *, python: str = sys.executable, interpreter: str =
         interpreter: the one that runs the launcher; any Python from 3.9, the faster it starts the better.
     """
     text = Path(__file__).with_name("launcher.py").read_text(encoding="utf-8")
-    alone = [python, "-I", "-m", "agi.server.standalone", "--config", str(places.config)]
+    alone = [python, "-I", "-m", "agi", "--config", str(places.config)]
     text = text.replace("#!/usr/bin/python3 -IS", f"#!{interpreter} -IS", 1)
     text = re.sub(r"^SOCKET = .*$", lambda _: f"SOCKET = {str(places.agi_socket)!r}", text, count=1, flags=re.MULTILINE)
     text = re.sub(r"^ALONE = .*$", lambda _: f"ALONE = {alone!r}", text, count=1, flags=re.MULTILINE)

@@ -11,7 +11,7 @@ import posix
 import sys
 
 SOCKET = "/run/hotstandby/agi/agi.sock"
-ALONE = ["/usr/bin/python3", "-I", "-m", "agi.server.standalone"]
+ALONE = ["/usr/bin/python3", "-I", "-m", "agi"]
 ANSWER_S = 0.5  # until when the server must have taken the call
 
 

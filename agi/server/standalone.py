@@ -82,7 +82,7 @@ def converse(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m agi.server.standalone [--config DIR] LAUNCHER [ARGUMENT…]`, with Asterisk on descriptors 0 and 1."""
+    """`python -m agi [--config DIR] LAUNCHER [ARGUMENT…]`, with Asterisk on descriptors 0 and 1; its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(format="agi: %(message)s", level=logging.WARNING)
     config = None
@@ -194,10 +194,3 @@ def _finish(read_fd: int, write_fd: int, kept: list[bytes]) -> None:
             while answers.next() is not None:
                 awaited -= 1
     os.close(read_fd)
-
-
-if __name__ == "__main__":
-    # Not sys.exit: nothing that a script started (a thread, an atexit) may hold the call.
-    code = main()
-    logging.shutdown()
-    os._exit(code)

@@ -134,7 +134,7 @@ def test_a_launcher_is_a_program_whatever_the_directories_are_called(path: str) 
     exec(compile(text, "launcher", "exec"), namespace)
 
     assert namespace["SOCKET"] == f"{path}/agi/agi.sock"
-    assert namespace["ALONE"] == ["/opt/x y/python", "-I", "-m", "agi.server.standalone", "--config", path]
+    assert namespace["ALONE"] == ["/opt/x y/python", "-I", "-m", "agi", "--config", path]
 
 
 @pytest.mark.parametrize("command", ["run", "try", "check", "install"])
