@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import click
 from rich.table import Table
 
-from failover.bind.named import NamedSilent
-from failover.checks.ready import Good, Item, Prepared, exit_code, items
+from failover.checks.read_ready import read_items
+from failover.checks.ready import Good, Item, exit_code
 from failover.context import Here, as_json, stands_here
-from failover.peer.remote import Peer
-from failover.probe_result import Answer, Found
-from failover.probes.at_once import Look, all_of
-from failover.probes.evidence import gather
-from failover.probes.iax import poke
-from failover.probes.own_status import note_readiness, paused
-from failover.probes.sip import options
-from failover.state import fenced, local_state, proven
-from failover.steps.dns.permission import obstacle_here
-from failover.steps.proof.view import domino
-from host.errors import HotstandbyError
+from failover.probes.own_status import note_readiness
 from host.terminal import console
-from localized.check import check
-from localized.generations.generations import Store
-from localized.problem import Weight
-from localized.role import Role
-from pair import Trunk, secret_problems
 
 MARKS = {Good.YES: ("ok", "green"), Good.LATER: ("!", "yellow"), Good.UNSEEN: ("?", "yellow"), Good.NO: ("NO", "red")}
 
@@ -46,7 +27,7 @@ def command(here: Here, as_json: bool) -> None:
     Carriers are asked whether they answer, emergency trunks in either role; nothing is dialled.
     Exit 0: ready; 5: it would end degraded, or need a person, or something could not be looked at; 1: not ready.
     """
-    found = look(here)
+    found = read_items(here)
     wrong = sorted((one for one in found if one.good is not Good.YES), key=lambda one: one.good is not Good.NO)
     note_readiness(here.places, int(exit_code(found)), tuple(dict.fromkeys(one.name for one in wrong)))
     if as_json:
@@ -59,101 +40,6 @@ def command(here: Here, as_json: bool) -> None:
     else:
         _print(here, found)
     sys.exit(int(exit_code(found)))
-
-
-def look(here: Here) -> tuple[Item, ...]:
-    """Every item, all looked at at once."""
-    if here.pair.domino.sites:
-        # Two of the looks load it: at once, from its middle, one of them would find half of it.
-        importlib.import_module("requests")
-    with ThreadPoolExecutor(5) as pool:
-        evidence = pool.submit(gather, here)
-        registrars = pool.submit(ask_registrars, here)
-        prepared = pool.submit(on_disk, here)
-        sites = pool.submit(domino, here)
-        secrets = pool.submit(Peer(here).secrets)
-    primary = local_state.look(here.places, here.machine).is_primary
-    return items(
-        here.pair,
-        here.machine,
-        prepared.result(),
-        evidence.result(),
-        registrars.result(),
-        primary=primary,
-        domino=sites.result(),
-        secrets=secrets.result(),
-    )
-
-
-def ask_registrars(here: Here) -> dict[str, Found]:
-    """Whether each trunk's carrier answers this machine; each address is asked once."""
-    trunks = {name: here.pair.trunk_on(name, here.machine) for name in here.pair.trunks}
-    wanted = {_where(trunk): trunk for trunk in trunks.values() if trunk.register_ or trunk.emergency}
-    looks = [_ask(trunk) for trunk in wanted.values()]
-    answers = dict(zip(wanted, all_of(looks, total_s=4.0), strict=True))
-    return {name: answers[_where(trunk)] for name, trunk in trunks.items() if _where(trunk) in answers}
-
-
-def _where(trunk: Trunk) -> tuple[str, str, int]:
-    return ("iax" if trunk.channel == "iax2" else "sip", trunk.host, trunk.server_port)
-
-
-def _ask(trunk: Trunk) -> Look[Found]:
-    probe = poke if trunk.channel == "iax2" else options
-    host, port = trunk.host, trunk.server_port
-
-    def late(seconds: float) -> Found:
-        return Found("carrier", host, host, Answer.SILENT, f"{host} did not answer in {seconds:.0f} s", seconds)
-
-    return Look(lambda: probe(host, host, port), late)
-
-
-def on_disk(here: Here) -> Prepared:
-    """What lies ready on this machine's disk."""
-    newest = Store(here.places).newest(Role.PRIMARY)
-    digest, age_s = "", 0.0
-    if newest is not None:
-        try:
-            digest = str(newest.manifest().get("pair_digest", ""))
-            age_s = max(0.0, time.time() - newest.path.stat().st_mtime)
-        except (HotstandbyError, OSError):
-            digest = ""
-    problems = check(here.places, here.pair, here.machine, None)
-    state = local_state.look(here.places, here.machine)
-    fence = fenced.look(here.places)
-    return Prepared(
-        generation=newest.name if newest is not None else "",
-        age_s=age_s,
-        of_this_pair=digest == here.pair.digest,
-        stops=tuple(str(one) for one in problems if one.weight is not Weight.TELLS),
-        secrets=tuple(str(one) for one in secret_problems(here.places, here.pair, here.machine)),
-        warning=here.warning,
-        free_bytes=_free(here),
-        fenced=fence.reason if fence else "",
-        open_run=state.open_run,
-        paused=paused(here),
-        zone=_zone(here),
-        epoch=state.epoch,
-        right_epoch=state.right.epoch if state.right.held else 0,
-        proven=proven.last(here.places, here.pair, here.machine),
-    )
-
-
-def _zone(here: Here) -> str:
-    if here.pair.dns is None:
-        return ""
-    try:
-        return obstacle_here(here.pair.dns, here.machine)
-    except NamedSilent as error:
-        return str(error)
-
-
-def _free(here: Here) -> int:
-    try:
-        state = os.statvfs(here.places.state if here.places.state.exists() else here.places.state.parent)
-    except OSError:
-        return 0
-    return state.f_bavail * state.f_frsize
 
 
 def _print(here: Here, found: tuple[Item, ...]) -> None:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
 import click
 from rich.table import Table
 
-from failover import overview as rules
+from failover.checks import overview as rules
+from failover.checks.overview import FollowedName, Overview, Side
+from failover.checks.read_overview import read_overview
 from failover.context import Here, as_json, stands_here
-from failover.name_servers.facts import Seen, Server, rdtype
-from failover.name_servers.wire import Line, ask
-from failover.overview import FollowedName, Overview, Side
-from failover.peer.remote import Asked, Peer
 from failover.plan.planning import waiting
-from failover.probe_result import Answer, Found
-from failover.probes.at_once import Look, all_of
-from failover.probes.own_status import status
 from failover.state.overtaken import COMMAND
-from failover.steps.dns.public_role import NAME, Said, parse
 from host.printable import printable
 from host.terminal import console
 
@@ -32,7 +24,7 @@ from host.terminal import console
 @stands_here
 def command(here: Here, as_json: bool) -> None:
     """Who is primary, what is registered, what DNS says, and what to do next. Changes nothing; takes up to 6 s."""
-    found = gather(here)
+    found = read_overview(here)
     pause = "; ".join(
         f"{side.name}: {side.status.paused}" for side in found.sides if side.status and side.status.paused
     )
@@ -41,74 +33,6 @@ def command(here: Here, as_json: bool) -> None:
         click.echo(json.dumps(_document(found, pause, waits), indent=2))
         return
     _print(found, pause, waits)
-
-
-def gather(here: Here) -> Overview:
-    """Both machines and the name servers, asked at once."""
-    peer = Peer(here)
-
-    def own() -> Side:
-        told = status(here)
-        return Side(here.machine, told, Found("own", here.machine, "itself", Answer.YES, told.why, 0.0))
-
-    def own_late(seconds: float) -> Side:
-        words = f"{here.machine} could not look at itself in {seconds:.0f} s"
-        return Side(here.machine, None, Found("own", here.machine, "itself", Answer.SILENT, words, seconds))
-
-    def side(asked: Asked) -> Side:
-        return Side(here.peer, asked.status, asked.found)
-
-    looks: list[Look[Side | Seen]] = [
-        Look(own, own_late),
-        Look(lambda: side(peer.look()), lambda seconds: side(peer.late(seconds))),
-        *(_server(here, name, address) for name, address in (here.pair.dns.servers if here.pair.dns else {}).items()),
-    ]
-    values = all_of(looks, total_s=7.0)
-    sides = {one.name: one for one in values if isinstance(one, Side)}
-    names = list(here.pair.dns.follow) if here.pair.dns else []
-    answers = [(one.server.name, _told(one)) for one in values if isinstance(one, Seen)]
-    return Overview(
-        pair=here.pair,
-        here=here.machine,
-        sides=tuple(sides[name] for name in here.pair.machines),
-        names=rules.followed(names, answers, _ttls(values)),
-        now=time.time(),
-        said=tuple(_said(here, one) for one in values if isinstance(one, Seen)),
-    )
-
-
-def _server(here: Here, name: str, address: str) -> Look[Side | Seen]:
-    dns = here.pair.dns
-    assert dns is not None
-    follow = {(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()}
-    keys = sorted({(NAME, "TXT"), *follow})
-    server = Server(name, dns.own_address(name) if name == here.machine else address)
-    return Look(
-        lambda: ask(server, dns.zone, keys, Line(port=dns.port)),
-        lambda _: Seen(server, failure="no answer", silent=True),
-    )
-
-
-def _said(here: Here, seen: Seen) -> Said:
-    texts = seen.records.get((NAME, "TXT"), frozenset())
-    roles = [role for text in texts if (role := parse(text, here.pair.machines)) is not None]
-    role = roles[0] if len(roles) == 1 and not seen.failure else None
-    return Said(seen.server.name, not seen.failure, role, seen.failure)
-
-
-def _told(seen: Seen) -> dict[str, str] | None:
-    if seen.failure:
-        return None
-    return {name: " ".join(sorted(values)) for (name, _), values in seen.records.items() if values}
-
-
-def _ttls(values: Iterable[Side | Seen]) -> dict[str, int]:
-    """The longest TTL with which any server serves each name: so long the old address is kept after a promotion."""
-    longest: dict[str, int] = {}
-    for seen in values:
-        for (name, _), ttl_s in seen.ttls.items() if isinstance(seen, Seen) else ():
-            longest[name] = max(ttl_s, longest.get(name, 0))
-    return longest
 
 
 def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from failover import promotion
+from failover.checks.read_overview import read_overview
 from failover.context import HOSTS, Here
 from failover.drill import store as drill_store
 from failover.drill.leg import Leg, last_leg, told_by_peer
@@ -113,9 +114,7 @@ def drill(here: Here, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -
 
 def _aftermath(here: Here, home: str, away: str, *, away_served: bool) -> tuple[str, str]:
     """What is off the air now. Looked at anew: a leg that failed may have left nobody serving."""
-    from failover.commands.status import gather
-
-    return aftermath(gather(here), home, away, away_served=away_served)
+    return aftermath(read_overview(here), home, away, away_served=away_served)
 
 
 def code(legs: list[Leg]) -> Exit:

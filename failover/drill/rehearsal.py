@@ -11,6 +11,7 @@ from enum import Enum
 
 from ami_watcher.registrations.expected import wanted
 from failover import promotion
+from failover.checks.read_ready import ask_registrars
 from failover.context import Here
 from failover.errors import Refused
 from failover.journal.mask import Mask
@@ -94,15 +95,9 @@ def rehearse(here: Here) -> Rehearsal:
     made = planning.make(here, "switchover")
     if made.serves_already:
         raise Refused(f"{here.machine} is primary already. Rehearse on {here.peer}, which would take over.")
-    registrars = _registrars(here)
+    registrars = ask_registrars(here)
     found = [_fence(here, made), _localize(here, made, registrars), *_dns(here, made), *_carriers(here), _proof(here)]
     return Rehearsal(made.plan, tuple(_with_hooks(here, one) for one in found))
-
-
-def _registrars(here: Here) -> dict[str, Found]:
-    from failover.commands.ready import ask_registrars
-
-    return ask_registrars(here)
 
 
 def _fence(here: Here, made: Made) -> Rehearsed:

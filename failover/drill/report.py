@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from failover.checks.overview import Overview, missing_trunks, next_step
 from failover.drill.leg import Leg, Took
 from failover.durations import lasting
-from failover.overview import Overview, missing_trunks, next_step
 from host.exits import Exit
 from host.printable import printable
 

@@ -8,6 +8,18 @@ from datetime import UTC, datetime
 import pytest
 
 from failover.checks.compare import differences
+from failover.checks.overview import (
+    FollowedName,
+    Overview,
+    Side,
+    agrees,
+    followed,
+    lagging,
+    next_step,
+    role,
+    trunk_state,
+)
+from failover.checks.read_overview import longest_ttls
 from failover.checks.ready import Good, Item, Prepared, exit_code, items
 from failover.checks.shared_facts import (
     codecs,
@@ -19,9 +31,8 @@ from failover.checks.shared_facts import (
     modules,
     queues,
 )
-from failover.commands.status import _ttl, _ttls
+from failover.commands.status import _ttl
 from failover.name_servers.facts import Seen, Server
-from failover.overview import FollowedName, Overview, Side, agrees, followed, lagging, next_step, role, trunk_state
 from failover.peer.messages import Pbx, Readiness, Registration, Status
 from failover.peer.remote import Asked
 from failover.peer.secrets import Secrets
@@ -453,7 +464,7 @@ def test_the_ttl_that_is_served_is_told_and_not_what_pair_toml_wants(served: int
 def test_the_longest_ttl_of_any_server_counts() -> None:
     one = Seen(Server("ns1", "192.0.2.1"), ttls={("pbx", "A"): 30, ("www", "A"): 60})
     other = Seen(Server("ns2", "192.0.2.2"), ttls={("pbx", "A"): 3600})
-    assert _ttls([one, other]) == {"pbx": 3600, "www": 60}
+    assert longest_ttls([one, other]) == {"pbx": 3600, "www": 60}
 
 
 def test_servers_are_grouped_by_what_they_tell() -> None:
