@@ -238,9 +238,9 @@ def _far(here: Here, epoch: int, known: int) -> str:
     if epoch <= known + FAR:
         return ""
     from failover.demotion.boot_guard import ask_servers
-    from failover.steps.dns.public_role import told
+    from pair.public_role import epochs_told
 
-    others = {name: tells for name, tells in told(ask_servers(here)).items() if name != here.peer}
+    others = {name: tells for name, tells in epochs_told(ask_servers(here)).items() if name != here.peer}
     if here.peer not in believed({**others, here.peer: epoch}, known).left_out:
         return ""
     return (

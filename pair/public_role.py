@@ -8,7 +8,7 @@ near to, not for who says it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +41,23 @@ class PublicRole:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleAnswer:
+    """What one name server answered when it was asked for the record.
+
+    Attributes:
+        server: its name in pair.toml.
+        answered: whether it gave an authoritative answer about the record, be it that there is none.
+        role: the record; None where there is none, or it is not one of ours.
+        words: the answer, for people.
+    """
+
+    server: str
+    answered: bool
+    role: PublicRole | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Believed:
     """What several witnesses' numbers come to.
 
@@ -64,6 +81,31 @@ def parse(given: str, machines: Collection[str]) -> PublicRole | None:
     if found is None or found[1] not in machines:
         return None
     return PublicRole(int(found[2]), found[1])
+
+
+def agreed(answers: Sequence[RoleAnswer], *, leaving_out: str = "") -> PublicRole | None:
+    """What every name server that answered says; None when they differ, one has no record, or none answered.
+
+    Args:
+        leaving_out: a server whose word does not count: a machine's own proves nothing to itself after a restart.
+    """
+    counted = [one for one in answers if one.server != leaving_out and one.answered]
+    roles = {one.role for one in counted}
+    return roles.pop() if len(roles) == 1 else None
+
+
+def epochs_told(answers: Sequence[RoleAnswer]) -> dict[str, int]:
+    """Server -> the epoch that it tells, for `believed`."""
+    return {one.server: one.role.epoch for one in answers if one.role is not None}
+
+
+def newest(answers: Sequence[RoleAnswer], *, leaving_out: Collection[str] = ()) -> PublicRole | None:
+    """The highest epoch that any name server tells; None when none tells any.
+
+    Args:
+        leaving_out: servers whose word is not believed.
+    """
+    return max((one.role for one in answers if one.role is not None and one.server not in leaving_out), default=None)
 
 
 def sane(epoch: int) -> int:

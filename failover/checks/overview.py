@@ -10,8 +10,8 @@ from failover.durations import lasting
 from failover.peer.messages import Pbx, Readiness, Registration, Status
 from failover.probe_result import Found
 from failover.state.overtaken import COMMAND, Overtaken, overtaken
-from failover.steps.dns.public_role import Said
 from pair import Pair
+from pair.public_role import RoleAnswer
 
 NOTHING: Final = "nothing to do"
 LOOKED_S: Final = 3600.0
@@ -69,7 +69,7 @@ class Overview:
     sides: tuple[Side, ...]
     names: tuple[FollowedName, ...]
     now: float
-    said: tuple[Said, ...] = ()
+    said: tuple[RoleAnswer, ...] = ()
 
     @property
     def primaries(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from failover.peer.remote import Asked, Peer
 from failover.probe_result import Answer, Found
 from failover.probes.at_once import Look, all_of
 from failover.probes.own_status import status
-from failover.steps.dns.public_role import NAME, Said, parse
+from pair.public_role import NAME, RoleAnswer, parse
 
 
 def read_overview(here: Here) -> Overview:
@@ -62,11 +62,11 @@ def _server(here: Here, name: str, address: str) -> Look[Side | Seen]:
     )
 
 
-def _said(here: Here, seen: Seen) -> Said:
+def _said(here: Here, seen: Seen) -> RoleAnswer:
     texts = seen.records.get((NAME, "TXT"), frozenset())
     roles = [role for text in texts if (role := parse(text, here.pair.machines)) is not None]
     role = roles[0] if len(roles) == 1 and not seen.failure else None
-    return Said(seen.server.name, not seen.failure, role, seen.failure)
+    return RoleAnswer(seen.server.name, not seen.failure, role, seen.failure)
 
 
 def _told(seen: Seen) -> dict[str, str] | None:

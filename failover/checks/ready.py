@@ -11,10 +11,9 @@ from failover.peer.secrets import Secrets
 from failover.probe_result import Answer, Found
 from failover.probes.evidence import Evidence
 from failover.state.overtaken import COMMAND, overtaken
-from failover.steps.dns import public_role
 from failover.steps.proof.view import Proven
 from host.exits import Exit
-from pair import Pair, Trunk
+from pair import Pair, Trunk, public_role
 from pair.public_role import believed
 
 
@@ -246,7 +245,7 @@ def _dns(pair: Pair, machine: str, prepared: Prepared, evidence: Evidence) -> It
     if prepared.zone:
         yield Item("dns zone", Good.LATER, prepared.zone, mend="failover check")
     said = [one.said for one in evidence.servers]
-    told = public_role.told(said)
+    told = public_role.epochs_told(said)
     if evidence.peer.status is not None:
         told[pair.peer_of(machine)] = evidence.peer.status.epoch
     left_out = believed(told, prepared.epoch).left_out

@@ -20,13 +20,12 @@ from failover.peer.remote import Peer
 from failover.probes import name_server
 from failover.probes.at_once import Look, all_of
 from failover.state import claim, fenced, local_state, right
-from failover.steps.dns.public_role import NAME, Said, agreed, parse
 from host.errors import HotstandbyError
 from localized.generations.generations import Generation, Store
 from localized.generations.lock import working_or_late
 from localized.prepare import prepare
 from localized.role import Role
-from pair.public_role import FAR, LARGEST, later
+from pair.public_role import FAR, LARGEST, NAME, RoleAnswer, agreed, later, parse
 
 GATHER_S: Final = 12.0
 """Seconds for the others to answer; the machine waits with its phones down, and the other one serves meanwhile."""
@@ -51,7 +50,7 @@ class Verdict:
 
 def decide(
     machine: str,
-    said: Sequence[Said],
+    said: Sequence[RoleAnswer],
     peer: Status | None,
     *,
     promised: int = 0,
@@ -188,14 +187,14 @@ def _may_be_dns_primary(here: Here) -> bool:
     return role == "primary" or (role == "unknown" and dns is not None and dns.primary is None)
 
 
-def zone_is_old(machine: str, said: Sequence[Said], served: int) -> bool:
+def zone_is_old(machine: str, said: Sequence[RoleAnswer], served: int) -> bool:
     """Whether another name server tells a later promotion than the one that our zone dates from: then there is a newer
     one to have, also where the peer itself cannot be asked."""
     told = {one.server: one.role for one in said if one.role is not None}
     return later(machine, served, told) is not None
 
 
-def _zone_here_is_old(here: Here, said: Sequence[Said], peer: Status | None, *, served: int) -> bool:
+def _zone_here_is_old(here: Here, said: Sequence[RoleAnswer], peer: Status | None, *, served: int) -> bool:
     """Whether what BIND is to start with as secondary names the primary of an earlier promotion: its own zone of
     before, or the copy of a machine that was demoted by hand and without power when the other one was promoted.
 
@@ -217,7 +216,7 @@ def _zone_here_is_old(here: Here, said: Sequence[Said], peer: Status | None, *, 
     return copy_is_old(here.machine, epoch, said, peer)
 
 
-def copy_is_old(machine: str, epoch: int, said: Sequence[Said], peer: Status | None) -> bool:
+def copy_is_old(machine: str, epoch: int, said: Sequence[RoleAnswer], peer: Status | None) -> bool:
     """Whether there is a newer one to have than the copy of a secondary that tells this promotion."""
     peers_is_later = peer is not None and peer.dns_role == "primary" and peer.served > epoch
     return peers_is_later or zone_is_old(machine, said, epoch)
@@ -249,13 +248,13 @@ def _distrust_own_zone(here: Here) -> str:
     return ""
 
 
-def ask_servers(here: Here) -> tuple[Said, ...]:
+def ask_servers(here: Here) -> tuple[RoleAnswer, ...]:
     """What the other name servers say, all asked at once."""
     found = all_of(_servers(here), total_s=GATHER_S)
     return tuple(one.said for one in found if isinstance(one, name_server.Asked))
 
 
-def gather(here: Here) -> tuple[tuple[Said, ...], Status | None]:
+def gather(here: Here) -> tuple[tuple[RoleAnswer, ...], Status | None]:
     """What the other name servers and the peer say, all asked at once."""
     peer = Peer(here)
     looks = _servers(here)

@@ -10,8 +10,8 @@ from itertools import zip_longest
 from typing import Final, TypeAlias
 
 from failover.name_servers.serial import later
-from failover.steps.dns.public_role import NAME, PublicRole, text
 from host.printable import printable
+from pair.public_role import NAME, PublicRole, text
 from pair.sections.dns import Dns
 
 MOST_SERVERS: Final = 32

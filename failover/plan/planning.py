@@ -21,13 +21,12 @@ from failover.probe_result import Answer, Found
 from failover.probes import evidence as looking
 from failover.probes.evidence import Evidence
 from failover.state import local_state, proven
-from failover.steps.dns import public_role
 from host.errors import HotstandbyError
 from localized.errors import LocalizedError
 from localized.prepare import Prepared, prepare_or_last
 from localized.problem import Weight
 from localized.role import Role
-from pair import Pair
+from pair import Pair, public_role
 from pair.public_role import FAR, Believed, believed
 
 USUAL_S: Final = {"fence": 3.0, "localize": 3.0, "dns": 2.0, "proof": 0.5}
@@ -126,7 +125,7 @@ def count(peer: str, known: int, seen: Evidence) -> Believed:
     Args:
         known: by our own files.
     """
-    told = public_role.told([one.said for one in seen.servers])
+    told = public_role.epochs_told([one.said for one in seen.servers])
     if seen.peer.status is not None:
         # Its word over ssh, and not that of its name server: the two are one witness.
         told[peer] = seen.peer.status.epoch

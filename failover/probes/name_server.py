@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from failover.name_servers.facts import Server
 from failover.probe_result import Answer, Found
-from failover.steps.dns.public_role import NAME, Said, parse
+from pair.public_role import NAME, RoleAnswer, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Asked:
     """
 
     found: Found
-    said: Said
+    said: RoleAnswer
     serial: int
 
 
@@ -35,25 +35,25 @@ def role(server: str, address: str, zone: str, machines: Collection[str], *, por
     seen = ask(Server(server, address), zone, [(NAME, "TXT")], Line(port=port))
     seconds = time.monotonic() - started
 
-    def answered(what: Answer, words: str, said: Said) -> Asked:
+    def answered(what: Answer, words: str, said: RoleAnswer) -> Asked:
         return Asked(Found("dns", server, asked, what, words, seconds), said, seen.serial)
 
     if seen.silent:
         words = f"name server {server} does not answer"
-        return answered(Answer.SILENT, words, Said(server, False, None, words))
+        return answered(Answer.SILENT, words, RoleAnswer(server, False, None, words))
     if seen.failure:
         words = f"name server {server} {seen.failure}"
-        return answered(Answer.ODD, words, Said(server, False, None, words))
+        return answered(Answer.ODD, words, RoleAnswer(server, False, None, words))
     texts = sorted(seen.records.get((NAME, "TXT"), frozenset()))
     roles = [found for text in texts if (found := parse(text, machines)) is not None]
     if len(roles) == 1:
         words = f"name server {server} says {roles[0]}, serial {seen.serial}"
-        return answered(Answer.YES, words, Said(server, True, roles[0], words))
+        return answered(Answer.YES, words, RoleAnswer(server, True, roles[0], words))
     words = f"name server {server} has {'no' if not roles else 'more than one'} {NAME} record, serial {seen.serial}"
-    return answered(Answer.ODD if roles else Answer.YES, words, Said(server, True, None, words))
+    return answered(Answer.ODD if roles else Answer.YES, words, RoleAnswer(server, True, None, words))
 
 
 def late(server: str, seconds: float) -> Asked:
     """What counts when it was not back in time."""
     words = f"name server {server} did not answer in {seconds:.1f} s"
-    return Asked(Found("dns", server, "", Answer.SILENT, words, seconds), Said(server, False, None, words), 0)
+    return Asked(Found("dns", server, "", Answer.SILENT, words, seconds), RoleAnswer(server, False, None, words), 0)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from failover.peer.messages import Status
-from failover.steps.dns.public_role import Said
-from pair.public_role import PublicRole, later
+from pair.public_role import PublicRole, RoleAnswer, later
 
 COMMAND: Final = "failover demote"
 """The one command, on the machine that was overtaken."""
@@ -44,7 +43,7 @@ class Overtaken:
 
 
 def overtaken(
-    machine: str, *, serves: bool, epoch: int, known: int, said: Sequence[Said], other: Status | None
+    machine: str, *, serves: bool, epoch: int, known: int, said: Sequence[RoleAnswer], other: Status | None
 ) -> Overtaken | None:
     """What others tell of a later promotion.
 

@@ -11,9 +11,9 @@ from failover.journal.recovery import Fence as Proof
 from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
 from failover.probe_result import Answer, Found
-from failover.steps.dns.public_role import PublicRole, Said
 from failover.steps.fence import CutOff, judge
 from failover.steps.refusal import in_short, refusal
+from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.test_peer_words import ACME, status
 from tests.pair.example import example
 
@@ -57,8 +57,8 @@ def test_what_is_proven_of_the_peer(seen: Asked, cut_off: CutOff | None, word: s
     assert judge(seen, cut_off, word).proof is expected
 
 
-def says(server: str, machine: str | None, epoch: int = 7, *, answered: bool = True) -> Said:
-    return Said(server, answered, PublicRole(epoch, machine) if machine else None, "")
+def says(server: str, machine: str | None, epoch: int = 7, *, answered: bool = True) -> RoleAnswer:
+    return RoleAnswer(server, answered, PublicRole(epoch, machine) if machine else None, "")
 
 
 AGREED = (says("dallas", "dallas"), says("ns3", "dallas"), says("boston", "dallas"))
@@ -83,7 +83,7 @@ AGREED = (says("dallas", "dallas"), says("ns3", "dallas"), says("boston", "dalla
     ],
 )
 def test_a_machine_that_starts_is_standby_unless_others_prove_otherwise(
-    said: tuple[Said, ...], peer: Status | None, primary: bool, words: str
+    said: tuple[RoleAnswer, ...], peer: Status | None, primary: bool, words: str
 ) -> None:
     found = decide("dallas", said, peer)
     assert found.primary is primary
@@ -129,7 +129,7 @@ def test_a_number_that_nobody_here_knows_of_makes_no_primary_and_is_given_to_nob
     ],
 )
 def test_a_machine_that_starts_distrusts_its_zone_where_another_server_has_a_newer_one(
-    said: tuple[Said, ...], old: bool
+    said: tuple[RoleAnswer, ...], old: bool
 ) -> None:
     assert zone_is_old("dallas", said, 7) is old
 
@@ -147,7 +147,7 @@ def test_a_machine_that_starts_distrusts_its_zone_where_another_server_has_a_new
     ],
 )
 def test_a_copy_of_an_earlier_promotion_is_distrusted_by_a_secondary_that_starts(
-    epoch: int, said: tuple[Said, ...], peer: Status | None, old: bool
+    epoch: int, said: tuple[RoleAnswer, ...], peer: Status | None, old: bool
 ) -> None:
     assert copy_is_old("dallas", epoch, said, peer) is old
 

@@ -13,8 +13,8 @@ from failover.plan.risks import Looked, risks
 from failover.probe_result import Answer, Found
 from failover.probes.evidence import Evidence, OwnAsked
 from failover.probes.name_server import Asked as ServerAsked
-from failover.steps.dns.public_role import Said
 from pair import Pair
+from pair.public_role import RoleAnswer
 from tests.pair.example import example
 
 NOW = datetime(2026, 3, 14, 3, 12, tzinfo=UTC)
@@ -90,7 +90,7 @@ def status(digest: str) -> Status:
 
 def server(name: str, serial: int) -> ServerAsked:
     found = Found("dns", name, "", Answer.YES, "", 0.1)
-    return ServerAsked(found, Said(name, True, None, ""), serial)
+    return ServerAsked(found, RoleAnswer(name, True, None, ""), serial)
 
 
 DEAD = Evidence(Asked(SILENT, None), (PING,), (), OWN, CLOCK)

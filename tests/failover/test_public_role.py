@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from failover.steps.dns.public_role import PublicRole, Said, agreed, newest, parse, text
-from pair.public_role import FAR, FARTHEST, LARGEST, believed
+from pair.public_role import FAR, FARTHEST, LARGEST, PublicRole, RoleAnswer, agreed, believed, newest, parse, text
 
 DALLAS = PublicRole(7, "dallas")
 BOSTON = PublicRole(6, "boston")
@@ -31,8 +30,8 @@ def test_what_is_written_reads_back() -> None:
     assert parse(text(DALLAS), PAIR) == DALLAS
 
 
-def said(server: str, role: PublicRole | None, *, answered: bool = True) -> Said:
-    return Said(server, answered, role, "")
+def said(server: str, role: PublicRole | None, *, answered: bool = True) -> RoleAnswer:
+    return RoleAnswer(server, answered, role, "")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def said(server: str, role: PublicRole | None, *, answered: bool = True) -> Said
         ([], None),
     ],
 )
-def test_name_servers_agree_or_nothing_is_known(answers: list[Said], expected: PublicRole | None) -> None:
+def test_name_servers_agree_or_nothing_is_known(answers: list[RoleAnswer], expected: PublicRole | None) -> None:
     assert agreed(answers, leaving_out="dallas") == expected
 
 

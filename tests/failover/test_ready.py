@@ -41,9 +41,9 @@ from failover.probe_result import Answer, Found
 from failover.probes.evidence import Evidence, OwnAsked, clock
 from failover.probes.iax import frame, pong
 from failover.probes.name_server import Asked as ServerAsked
-from failover.steps.dns.public_role import PublicRole, Said
 from failover.steps.proof.view import Proven
 from host.exits import Exit
+from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.test_peer_words import status
 from tests.pair.example import example
 
@@ -66,7 +66,9 @@ CARRIERS = {"acme": found("sip", Answer.YES), "own": found("iax", Answer.YES)}
 def evidence(peer: Asked = ASKED, own: OwnAsked = OWN, dns: Answer = Answer.YES) -> Evidence:
     servers = tuple(
         ServerAsked(
-            Found("dns", name, "", dns if name == "dallas" else Answer.YES, name, 0.0), Said(name, True, TOLD, ""), 1
+            Found("dns", name, "", dns if name == "dallas" else Answer.YES, name, 0.0),
+            RoleAnswer(name, True, TOLD, ""),
+            1,
         )
         for name in ("boston", "dallas", "ns3")
     )
@@ -175,7 +177,7 @@ def test_a_secret_that_is_another_one_than_the_peers_is_found_before_a_number_is
 
 def test_a_primary_that_was_overtaken_is_told_so_first_with_the_one_command() -> None:
     seen = evidence()
-    said = replace(seen.servers[2], said=Said("ns3", True, PublicRole(8, "boston"), ""))
+    said = replace(seen.servers[2], said=RoleAnswer("ns3", True, PublicRole(8, "boston"), ""))
     seen = replace(seen, servers=(*seen.servers[:2], said))
     serving = replace(PREPARED, right_epoch=7)
     first = items(PAIR, "dallas", serving, seen, CARRIERS, primary=True)[0]
@@ -193,7 +195,7 @@ def test_a_pair_that_published_nothing_is_told_what_a_reboot_would_do() -> None:
 
 def test_a_number_that_one_server_made_up_is_named_and_left_out() -> None:
     seen = evidence()
-    liar = replace(seen.servers[2], said=Said("ns3", True, PublicRole(999_999_999_999, "dallas"), ""))
+    liar = replace(seen.servers[2], said=RoleAnswer("ns3", True, PublicRole(999_999_999_999, "dallas"), ""))
     told = items(PAIR, "dallas", PREPARED, replace(seen, servers=(*seen.servers[:2], liar)), CARRIERS, primary=False)
     assert names(told) == {"dns ns3": Good.LATER}
     assert "not believed" in next(one.words for one in told if one.name == "dns ns3")
@@ -203,7 +205,7 @@ def test_a_name_server_that_tells_an_older_promotion_is_named() -> None:
     seen = evidence()
     told = [(PublicRole(4, "boston"), 0), (PublicRole(5, "dallas"), 1), (PublicRole(5, "dallas"), 2)]
     servers = tuple(
-        replace(seen.servers[at], said=Said(seen.servers[at].said.server, True, one, "")) for one, at in told
+        replace(seen.servers[at], said=RoleAnswer(seen.servers[at].said.server, True, one, "")) for one, at in told
     )
     found = items(PAIR, "dallas", PREPARED, replace(seen, servers=servers), CARRIERS, primary=False)
     assert [one.name for one in found if one.good is Good.LATER] == ["dns boston"]
@@ -331,7 +333,7 @@ def overview(
     boston: Status | None = PRIMARY,
     dallas: Status | None = STANDBY,
     dns: FollowedName = RIGHT,
-    said: tuple[Said, ...] = (),
+    said: tuple[RoleAnswer, ...] = (),
 ) -> Overview:
     sides = (
         Side("boston", boston, found("ssh", Answer.SILENT if boston is None else Answer.YES, "boston's ssh hung")),
@@ -341,8 +343,8 @@ def overview(
 
 
 OLD = PRIMARY.model_copy(update={"right_epoch": 7})
-LATER = Said("ns3", True, PublicRole(8, "dallas"), "")
-LIAR = Said("ns3", True, PublicRole(10**11, "dallas"), "")
+LATER = RoleAnswer("ns3", True, PublicRole(8, "dallas"), "")
+LIAR = RoleAnswer("ns3", True, PublicRole(10**11, "dallas"), "")
 NOT_READY = Readiness(at=1_800_000_000.0, exit=1, names=("acme",))
 LOST = HOLDS.model_copy(update={"registrations": (HOLDS.registrations[1],)})
 REJECTED = HOLDS.model_copy(

@@ -48,7 +48,7 @@ from failover.plan import sync_age
 from failover.probes import iax, own_status, ping, sip_message
 from failover.state import claim, fenced, local_state, pause, proven, right
 from failover.steps.carrier import http, number, preset
-from failover.steps.dns import public_role, reminder
+from failover.steps.dns import reminder
 from failover.steps.proof import sound
 from host import file_reading, lock, printable
 from host.errors import HotstandbyError, UsageError
@@ -59,7 +59,7 @@ from localized.asterisk import comments, configuration, files, refusals
 from localized.generations import generations, rollback
 from localized.render import hosts, register_line, syntax
 from localized.role import Role
-from pair import PairInvalid, SecretUnusable, parse, read_secret, secret, this_machine
+from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, this_machine
 from pair import reading as pair_reading
 from pair.named_grammar import NotNamedConf
 from tests.pair.example import EXAMPLE

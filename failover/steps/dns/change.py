@@ -28,9 +28,8 @@ from failover.name_servers.update import (
     with_serial,
 )
 from failover.name_servers.wire import Line, ask, from_wildcards
-from failover.steps.dns.public_role import NAME, PublicRole, parse
 from host.errors import UsageError
-from pair.public_role import FAR
+from pair.public_role import FAR, NAME, PublicRole, parse
 from pair.sections.dns import Dns
 
 UPDATE_DEADLINE_S: Final = 5.0
