@@ -11,10 +11,11 @@ import time
 from typing import Final
 
 from bench.result import NotHere, Result
-from lab import World, available, phone_book
-from lab.accounts import BY_ADDRESS
-from lab.machine import Machine
-from lab.phone_book import CALLER, PhoneBook
+from lab import World, available
+from lab.carrier.accounts import BY_ADDRESS
+from lab.domino import phone_book
+from lab.domino.phone_book import CALLER, PhoneBook
+from lab.world.machine import Machine
 
 CALLS: Final = 6
 """Of each script in a run."""

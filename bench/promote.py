@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from bench.result import NotHere, Result
 from lab import RELEASES, Release, World, available
-from lab.accounts import ADDRESSES, WWW, account
-from lab.machine import Machine
+from lab.carrier.accounts import ADDRESSES, WWW, account
+from lab.world.machine import Machine
 from tests.world.pairing import become, introduce
 
 TRUNKS: Final = ("acme", "metro", "nova")

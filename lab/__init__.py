@@ -5,13 +5,13 @@ end with the process that made them, however it ends. Faults are verbs: power_of
 docs/understand/lab.md tells how it is made and what was learned from the real software.
 """
 
-from lab.carrier import Attempt, Call, Carrier
-from lab.daemon import Daemon
+from lab.carrier.carrier import Attempt, Call, Carrier
+from lab.carrier.registers import Accepted, Answer
+from lab.computer.daemon import Daemon
+from lab.computer.roots import RELEASES, Release
 from lab.errors import LabError, LabUnavailable
-from lab.machine import Machine
-from lab.registers import Accepted, Answer
-from lab.roots import RELEASES, Release
-from lab.world import World, available
+from lab.world.machine import Machine
+from lab.world.world import World, available
 
 __all__ = [
     "RELEASES",

@@ -8,9 +8,9 @@ import sys
 import click
 
 from host.errors import HotstandbyError
-from lab import roots
+from lab.computer import roots
 from lab.errors import LabError
-from lab.world import World, available
+from lab.world.world import World, available
 
 _RELEASE = click.Choice(roots.RELEASES)
 
@@ -56,7 +56,7 @@ def status() -> None:
 @click.option("--named/--no-named", default=True, show_default=True, help="BIND on boston, dallas and ns3.")
 def shell(boston: roots.Release, dallas: roots.Release, named: bool) -> None:
     """Opens the world and a prompt in it; everything is gone when it closes."""
-    from lab.prompt import Prompt
+    from lab.world.prompt import Prompt
 
     with World(boston=boston, dallas=dallas, named=named) as world:
         Prompt(world).cmdloop()
@@ -65,7 +65,7 @@ def shell(boston: roots.Release, dallas: roots.Release, named: bool) -> None:
 @main.command()
 def demo() -> None:
     """Two machines, one account: the power of one goes, and the calls move."""
-    from lab import demo as story
+    from lab.demo import story
 
     sys.exit(story.main())
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from host.places import Places
-from lab.domino import Agent, Data, Database, Service, Site, View
-from lab.domino_pages import Record
+from lab.domino import Agent, Data, Database, Record, Service, Site, View
 from pair import Pair, parse
 from tests.pair.example import EXAMPLE
 

@@ -19,8 +19,7 @@ from agi.domino.rows import Rows
 from agi.domino.source import DominoSource
 from agi.domino.web_services import Operation
 from agi.domino.wire import Form, Reply
-from lab import domino_pages
-from lab.domino import Domino
+from lab.domino import Domino, pages
 from tests.agi import phones
 
 DB = "crm/phones.nsf"
@@ -67,14 +66,14 @@ def columns(rows: Rows) -> list[dict[str, tuple[str, ...]]]:
     [
         ("json", "application/json", '{"n":7,"list":["a","b"],"no":null}', [{"n": ("7",), "list": ("a", "b")}]),
         ("json", "application/json", '[{"Name":"x"},{"Name":"y"}]', [{"Name": ("x",)}, {"Name": ("y",)}]),
-        ("json", "text/html", domino_pages.wrapped('{"Name":"x"}<br>\n'), [{"Name": ("x",)}]),
+        ("json", "text/html", pages.wrapped('{"Name":"x"}<br>\n'), [{"Name": ("x",)}]),
         ("json", "application/json", "{}", []),
         ("json", "application/json", "[]", []),
         ("xml", "text/xml", "<a><Name>x</Name><Name>y</Name></a>", [{"Name": ("x", "y")}]),
         ("xml", "text/xml", "<a/>", []),
-        ("xml", "text/html", domino_pages.wrapped("<a><Name>x</Name></a>"), [{"Name": ("x",)}]),
+        ("xml", "text/html", pages.wrapped("<a><Name>x</Name></a>"), [{"Name": ("x",)}]),
         ("text", "text/plain", "Name=x=y\nGroup=a\nGroup=b\n\n", [{"Name": ("x=y",), "Group": ("a", "b")}]),
-        ("text", "text/html", domino_pages.wrapped("Name=x<br>\nCompany=<br>\n"), [{"Name": ("x",)}]),
+        ("text", "text/html", pages.wrapped("Name=x<br>\nCompany=<br>\n"), [{"Name": ("x",)}]),
         ("text", "text/plain", "NOTFOUND\n", []),
     ],
 )
@@ -88,19 +87,19 @@ def test_what_an_agent_prints_is_read(
 @pytest.mark.parametrize(
     ("output", "kind", "body"),
     [
-        ("json", "text/html", domino_pages.login_page()),
-        ("json", "text/html", domino_pages.wrapped("Object variable not set")),
-        ("json", "text/html", domino_pages.wrapped('{"Name":"x"}')[:-10]),
+        ("json", "text/html", pages.login_page()),
+        ("json", "text/html", pages.wrapped("Object variable not set")),
+        ("json", "text/html", pages.wrapped('{"Name":"x"}')[:-10]),
         ("json", "application/json", '"x"'),
         ("json", "application/json", "null"),
         ("json", "application/json", '[{"a":{"b":1}}]'),
         ("json", "image/png", "{}"),
         ("xml", "text/xml", "<html><body>Error</body></html>"),
-        ("xml", "text/html", domino_pages.login_page()),
+        ("xml", "text/html", pages.login_page()),
         ("text", "text/plain", ""),  # an agent that broke says nothing
         ("text", "text/plain", "Error 4091 in line 7"),
-        ("text", "text/html", domino_pages.login_page()),
-        ("text", "text/html", domino_pages.error_page(500, "x")),
+        ("text", "text/html", pages.login_page()),
+        ("text", "text/html", pages.error_page(500, "x")),
     ],
 )
 def test_an_agent_that_failed_is_an_error_and_never_not_found(output: str, kind: str, body: str) -> None:
@@ -117,17 +116,17 @@ def test_text_whose_end_nobody_saw_may_be_half_of_it() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "body", "error"),
     [
-        (403, "application/json", domino_pages.service_error(403, "Forbidden", "not enabled"), Refused),
-        (404, "application/json", domino_pages.service_error(404, "Not Found", "no view"), NotData),
-        (400, "application/json", domino_pages.service_error(400, "Bad Request", "Limit exceeded"), NotData),
-        (500, "application/json", domino_pages.service_error(500, "Error", "x"), Failing),
-        (200, "application/json", domino_pages.service_error(403, "Forbidden", "not enabled"), Refused),
+        (403, "application/json", pages.service_error(403, "Forbidden", "not enabled"), Refused),
+        (404, "application/json", pages.service_error(404, "Not Found", "no view"), NotData),
+        (400, "application/json", pages.service_error(400, "Bad Request", "Limit exceeded"), NotData),
+        (500, "application/json", pages.service_error(500, "Error", "x"), Failing),
+        (200, "application/json", pages.service_error(403, "Forbidden", "not enabled"), Refused),
         (200, "application/json", "{}", NotData),
         (200, "application/json", '[{"Number":"+1"}', NotData),
         (200, "application/json", '[{"Number":{"x":1}}]', NotData),
         (200, "application/json", "[7]", NotData),
-        (200, "text/html", domino_pages.login_page(), NotData),  # with session login, here too
-        (500, "text/html", domino_pages.error_page(500, "x"), Failing),
+        (200, "text/html", pages.login_page(), NotData),  # with session login, here too
+        (500, "text/html", pages.error_page(500, "x"), Failing),
     ],
 )
 def test_errors_of_access_services_are_errors(status: int, kind: str, body: str, error: type[DominoError]) -> None:
@@ -145,13 +144,13 @@ def test_access_services_that_ignore_the_key_are_seen_through() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "body", "error"),
     [
-        (500, "text/xml", domino_pages.soap_fault("no such number"), NotData),
-        (200, "text/xml", domino_pages.soap_fault("no such number"), NotData),
-        (500, "text/html", domino_pages.error_page(500, "x"), Failing),
-        (500, "text/xml", domino_pages.soap_answer("FIND", "urn:x", {"N": "x"}), Failing),
-        (200, "text/html", domino_pages.login_page(), NotData),
+        (500, "text/xml", pages.soap_fault("no such number"), NotData),
+        (200, "text/xml", pages.soap_fault("no such number"), NotData),
+        (500, "text/html", pages.error_page(500, "x"), Failing),
+        (500, "text/xml", pages.soap_answer("FIND", "urn:x", {"N": "x"}), Failing),
+        (200, "text/html", pages.login_page(), NotData),
         (200, "text/xml", "<viewentries/>", NotData),
-        (200, "text/xml", domino_pages.soap_answer("FIND", "urn:x", {"N": "x"})[:-20], NotData),
+        (200, "text/xml", pages.soap_answer("FIND", "urn:x", {"N": "x"})[:-20], NotData),
     ],
 )
 def test_faults_of_web_services_are_errors(status: int, kind: str, body: str, error: type[DominoError]) -> None:

@@ -15,7 +15,7 @@ from agi.domino.errors import DominoError, NotData
 from agi.domino.rows import Row, same_key
 from agi.domino.views import View, from_json, from_xml, read
 from agi.domino.wire import Reply
-from lab import domino_pages
+from lab.domino import pages
 
 JSON_TYPE = "application/json"
 EMPTY = '{"@toplevelentries": "77"}'
@@ -169,7 +169,7 @@ def test_ranges_of_time_are_read_in_xml_as_well() -> None:
 
 
 def numbered(*numbers: str) -> str:
-    return domino_pages.view_json([{"Number": number, "Name": number} for number in numbers], 77)
+    return pages.view_json([{"Number": number, "Name": number} for number in numbers], 77)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_headings_are_no_documents_and_a_conflict_comes_last() -> None:
         {"Number": "+1", "Name": "genuine"},
     ]
     for output, kind, body in (
-        ("json", JSON_TYPE, domino_pages.view_json(rows, 3)),
-        ("xml", "text/xml", domino_pages.view_xml(rows, 3)),
+        ("json", JSON_TYPE, pages.view_json(rows, 3)),
+        ("xml", "text/xml", pages.view_xml(rows, 3)),
     ):
         view = View("p.nsf", "v", "Number", "json" if output == "json" else "xml")
         found = view.read(reply(body, kind=kind), "+1")
@@ -272,8 +272,8 @@ def test_what_the_stand_in_writes_is_read_back_in_both_formats(records: list[dic
         }
         for record in records
     ]
-    as_json = read(reply(domino_pages.view_json(records, 9)), "json")
-    as_xml = read(reply(domino_pages.view_xml(records, 9), kind="text/xml"), "xml")
+    as_json = read(reply(pages.view_json(records, 9)), "json")
+    as_xml = read(reply(pages.view_xml(records, 9), kind="text/xml"), "xml")
     assert [row.columns for row in as_json] == expected
     assert [row.columns for row in as_xml] == expected
 

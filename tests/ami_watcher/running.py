@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from host.places import Places
-from lab.ami_standin import AmiStandin
+from lab.fakes.ami import FakeAmi
 
 COMMAND = str(Path(sys.executable).with_name("ami-watcher"))
 
@@ -122,9 +122,9 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 40.0) 
 
 
 @asynccontextmanager
-async def asterisk() -> AsyncIterator[AmiStandin]:
+async def asterisk() -> AsyncIterator[FakeAmi]:
     """An Asterisk 16 in which acme is registered, and a phone called 100."""
-    async with AmiStandin("16") as standin:
+    async with FakeAmi("16") as standin:
         standin.items["SIPshowregistry"] = [
             {"Host": "sip.acme.example", "Domain": "sip.acme.example", "Username": "5551000", "State": "Registered"}
         ]

@@ -21,7 +21,7 @@ from ami_watcher.registrations.expected import Wanted
 from ami_watcher.registrations.lists import read_registrations
 from host.errors import UsageError
 from host.places import Places
-from lab.ami_standin import Action, AmiStandin, Connection
+from lab.fakes.ami import Action, Connection, FakeAmi
 from pair.sections.machine import Ami
 from tests.ami_watcher.until import until
 
@@ -66,7 +66,7 @@ class Followed:
 
 @contextlib.asynccontextmanager
 async def following(
-    asterisk: AmiStandin,
+    asterisk: FakeAmi,
     *wanted: Wanted,
     settings: Settings = QUICK,
     username: str = "hotstandby",
@@ -106,7 +106,7 @@ async def following(
 
 
 async def test_it_reads_everything_and_says_that_it_is_synced() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         assert followed.states == {"acme": "unknown", "metro": "unknown", "nova": "unknown"}
         await until(lambda: followed.link_is(LinkState.SYNCED))
         assert followed.states == {"acme": "registered", "metro": "registered", "nova": "registered"}
@@ -117,7 +117,7 @@ async def test_it_reads_everything_and_says_that_it_is_synced() -> None:
         assert {contact.name for contact in followed.snapshot.contacts} == {"better", "carrier", "metro"}
 
 
-def allow_one_login(asterisk: AmiStandin) -> list[str]:
+def allow_one_login(asterisk: FakeAmi) -> list[str]:
     """allowmultiplelogin = no; the users that were refused since."""
     refused: list[str] = []
 
@@ -136,7 +136,7 @@ def allow_one_login(asterisk: AmiStandin) -> list[str]:
 
 
 async def test_where_one_login_is_allowed_phones_are_listed_over_it_again_and_again() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         refused = allow_one_login(asterisk)
         async with following(asterisk) as followed:
             await until(lambda: followed.snapshot.contacts)
@@ -149,7 +149,7 @@ async def test_where_one_login_is_allowed_phones_are_listed_over_it_again_and_ag
 
 
 async def test_where_one_login_is_allowed_what_was_given_up_is_started_again_over_it() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         allow_one_login(asterisk)
         asterisk.items["SIPshowregistry"] = [{"State": "No Authentication"}]
         async with following(asterisk, ACME, settings=KICKED) as followed:
@@ -166,7 +166,7 @@ async def test_where_one_login_is_allowed_no_poll_is_late_because_phones_take_lo
         meanwhile.append(len(asterisk.received) - before)
         connection.send([("Response: Error", "ActionID: recorded", "Message: No such command")], action)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         allow_one_login(asterisk)
         asterisk.handlers["SIPpeers"] = slowly
         async with following(asterisk) as followed:
@@ -181,7 +181,7 @@ async def test_where_one_login_is_allowed_no_poll_is_late_because_phones_take_lo
 async def test_the_only_login_that_is_allowed_is_lent_to_whoever_needs_it(tmp_path: Path) -> None:
     """allowmultiplelogin = no: a promotion must read its lists while the watcher runs, and the watcher comes back."""
     places = Places(tmp_path, tmp_path, tmp_path)
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         allow_one_login(asterisk)
         ami = Ami(port=asterisk.port)
         async with following(asterisk, give_way=lambda: wanted_now(places)) as followed:
@@ -205,7 +205,7 @@ def test_a_wish_for_the_login_ends_by_itself(tmp_path: Path) -> None:
 
 
 async def test_what_is_shown_is_on_the_clock_of_the_wall() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         snapshot = followed.snapshot
         for at in (snapshot.at, snapshot.link_since, snapshot.registrations_at, snapshot.registrations[0].proof):
@@ -214,7 +214,7 @@ async def test_what_is_shown_is_on_the_clock_of_the_wall() -> None:
 
 
 async def test_a_removal_of_which_no_event_tells_is_seen_within_a_poll() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         asterisk.items["SIPshowregistry"] = []
         await until(lambda: followed.states["acme"] == "gone", deadline_s=QUICK.poll_s + 1.5)
@@ -223,7 +223,7 @@ async def test_a_removal_of_which_no_event_tells_is_seen_within_a_poll() -> None
 
 async def test_an_event_is_answered_by_a_look_at_once() -> None:
     slow = replace(QUICK, poll_s=30.0, stale_s=60.0)
-    async with AmiStandin("16") as asterisk, following(asterisk, settings=slow) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk, settings=slow) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         asterisk.items["IAXregistry"] = [{"State": "Rejected"}]
         asterisk.tell(*asterisk.event("Registry", ChannelType="IAX2", Status="Rejected", Cause="No authority found"))
@@ -234,7 +234,7 @@ async def test_an_event_is_answered_by_a_look_at_once() -> None:
 
 async def test_a_thousand_events_are_answered_by_a_few_looks() -> None:
     slow = replace(QUICK, poll_s=30.0, stale_s=60.0)
-    async with AmiStandin("16") as asterisk, following(asterisk, settings=slow) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk, settings=slow) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         before = asterisk.count("SIPshowregistry")
         for _ in range(1000):
@@ -246,7 +246,7 @@ async def test_a_thousand_events_are_answered_by_a_few_looks() -> None:
 async def test_a_refresh_is_no_outage_and_a_lasting_one_is() -> None:
     asterisk_state = [{"State": "Registered", "Refresh": "8"}]
     # 20 % of ten seconds are left when the refresh begins; the setting allows less.
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.items["SIPshowregistry"] = asterisk_state
         async with following(asterisk, ACME) as followed:
             await until(lambda: followed.states["acme"] == "registered")
@@ -262,7 +262,7 @@ async def test_a_refresh_is_no_outage_and_a_lasting_one_is() -> None:
 
 
 async def test_a_frozen_asterisk_is_unknown_by_its_deadline_and_known_when_it_thaws() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         asterisk.freeze()
         await until(lambda: followed.link_is(LinkState.LOST), deadline_s=QUICK.poll_s + QUICK.answer_s + 0.5)
@@ -274,7 +274,7 @@ async def test_a_frozen_asterisk_is_unknown_by_its_deadline_and_known_when_it_th
 
 
 async def test_a_killed_asterisk_is_unknown_at_once_and_known_when_it_is_back() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         await asterisk.stop()
         await until(lambda: followed.link_is(LinkState.LOST), deadline_s=0.5)
@@ -286,14 +286,14 @@ async def test_a_killed_asterisk_is_unknown_at_once_and_known_when_it_is_back() 
 
 
 async def test_an_asterisk_that_says_that_it_shuts_down_is_believed() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         asterisk.tell("Event: Shutdown", "Privilege: system,all", "Shutdown: Cleanly", "Restart: False")
         await until(lambda: any("Asterisk shuts down" in (change.cause or "") for change in followed.told))
 
 
 async def test_a_refused_login_says_what_to_change_and_is_not_hammered() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.secret, right = "changed in manager.conf", asterisk.secret
         follower = Follower("boston", Ami(port=asterisk.port), lambda: right, ALL, settings=QUICK)
         stop = asyncio.Event()
@@ -322,13 +322,13 @@ async def test_a_secret_that_cannot_be_read_is_a_refusal_in_its_own_words() -> N
 
 
 async def test_a_user_without_write_privilege_is_refused_with_the_line_to_change() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk, username="idle") as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk, username="idle") as followed:
         await until(lambda: followed.link_is(LinkState.REFUSED))
         assert "section [idle], write: write = system,reporting" in followed.snapshot.link_reason
 
 
 async def test_a_user_who_is_shown_no_events_is_followed_by_polls_and_warned_of() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk, username="blind") as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk, username="blind") as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         assert "section [blind], write: read = system" in followed.snapshot.link_reason
         assert set(followed.states.values()) == {"registered"}
@@ -338,7 +338,7 @@ async def test_an_asterisk_that_is_still_booting_is_no_missing_privilege() -> No
     async def booting(connection: Connection, action: Action) -> None:
         connection.send([("Response: Success", "ActionID: recorded", "CoreStartupDate: 1970-01-01")], action)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["CoreStatus"] = booting
         async with following(asterisk, username="blind") as followed:
             await until(lambda: followed.link_is(LinkState.SYNCED))
@@ -349,7 +349,7 @@ async def test_phones_that_cannot_be_listed_do_not_hide_the_registrations() -> N
     async def never(connection: Connection, action: Action) -> None:
         return
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["PJSIPShowContacts"] = never
         async with following(asterisk) as followed:
             await until(lambda: followed.link_is(LinkState.SYNCED))
@@ -359,7 +359,7 @@ async def test_phones_that_cannot_be_listed_do_not_hide_the_registrations() -> N
 
 
 async def test_phones_are_read_over_a_connection_of_their_own() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         await until(lambda: len(followed.snapshot.contacts) == 3)  # a change is told from here on
         asterisk.items["PJSIPShowContacts"] = [{"ObjectName": "100;@1"}, {"ObjectName": "101;@1"}]
         await until(lambda: [after for _, _, after in followed.changes("contacts")][-1:] == ["5"])
@@ -368,7 +368,7 @@ async def test_phones_are_read_over_a_connection_of_their_own() -> None:
 
 
 async def test_another_role_is_another_expectation_at_once() -> None:
-    async with AmiStandin("16") as asterisk, following(asterisk) as followed:
+    async with FakeAmi("16") as asterisk, following(asterisk) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         followed.follower.reconfigure([replace(one, here=False) for one in ALL], role="standby")
         await until(lambda: set(followed.states.values()) == {"unexpected"})
@@ -377,7 +377,7 @@ async def test_another_role_is_another_expectation_at_once() -> None:
 
 
 async def test_another_address_makes_another_connection() -> None:
-    async with AmiStandin("16") as first, AmiStandin("22") as second, following(first, METRO, NOVA) as followed:
+    async with FakeAmi("16") as first, FakeAmi("22") as second, following(first, METRO, NOVA) as followed:
         await until(lambda: followed.link_is(LinkState.SYNCED))
         followed.follower.reconfigure([METRO, NOVA], role="primary", ami=Ami(port=second.port))
         await until(lambda: followed.snapshot.asterisk_version.startswith("22"))
@@ -392,7 +392,7 @@ KICKED = replace(QUICK, kick_after_s=0.3)
 
 
 async def test_a_registration_that_was_given_up_is_started_again() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.items["SIPshowregistry"] = [{"State": "No Authentication"}]
         async with following(asterisk, ACME, settings=KICKED) as followed:
             await until(lambda: asterisk.count("Reload") == 1)
@@ -403,7 +403,7 @@ async def test_a_registration_that_was_given_up_is_started_again() -> None:
 @pytest.mark.parametrize("why", ["may not", "switched off"])
 async def test_nothing_is_started_without_the_right(why: str) -> None:
     settings = replace(KICKED, kick=why == "may not")
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.items["SIPshowregistry"] = [{"State": "No Authentication"}]
         async with following(asterisk, ACME, settings=settings, may="it is not primary") as followed:
             await until(lambda: followed.states["acme"] == "rejected")
@@ -415,7 +415,7 @@ async def test_a_kick_that_hangs_holds_up_no_poll() -> None:
     async def never(connection: Connection, action: Action) -> None:
         await asyncio.sleep(30)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.items["SIPshowregistry"] = [{"State": "Failed"}]
         asterisk.handlers["Reload"] = never
         async with following(asterisk, ACME, settings=KICKED) as followed:
@@ -427,7 +427,7 @@ async def test_a_kick_that_hangs_holds_up_no_poll() -> None:
 
 async def test_a_subscriber_that_does_not_listen_loses_the_oldest_and_holds_up_nobody() -> None:
     async with (
-        AmiStandin("16") as asterisk,
+        FakeAmi("16") as asterisk,
         following(asterisk) as followed,
         followed.follower.subscribe() as changes,
     ):

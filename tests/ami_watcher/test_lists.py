@@ -10,9 +10,9 @@ import pytest
 from ami_watcher.ami.errors import ActionLate, PrivilegeMissing
 from ami_watcher.registrations.expected import Wanted, resolved, to_resolve, wanted
 from ami_watcher.registrations.lists import Listed, matches, read_registrations, split_address
-from lab.ami_recording import Recording
-from lab.ami_standin import Action, AmiStandin, Connection
-from lab.pair_toml import pair_toml
+from lab.fakes.ami import Action, Connection, FakeAmi
+from lab.fakes.recording import Recording
+from lab.world.pair_toml import pair_toml
 from pair.model import Pair
 from pair.reading import parse
 from pair.sections.machine import Ami
@@ -24,7 +24,7 @@ NOVA = Wanted("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
 
 
 async def test_asterisk_16_lists_three_drivers() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         found = await read_registrations(Ami(port=asterisk.port), asterisk.secret, deadline_s=2.0)
     assert found.version.startswith("16.28")
     assert found.modules == {"sip", "iax2", "pjsip"}
@@ -50,21 +50,21 @@ async def test_asterisk_16_lists_three_drivers() -> None:
 
 
 async def test_asterisk_22_has_no_chan_sip_and_that_is_no_error() -> None:
-    async with AmiStandin("22") as asterisk:
+    async with FakeAmi("22") as asterisk:
         found = await read_registrations(Ami(port=asterisk.port), asterisk.secret, deadline_s=2.0)
     assert found.modules == {"iax2", "pjsip"}
     assert [listed.name for listed in found.registrations] == [None, "acme", "nova"]
 
 
 async def test_no_password_is_kept_of_what_asterisk_sends() -> None:
-    async with AmiStandin("22") as asterisk:
+    async with FakeAmi("22") as asterisk:
         asterisk.recording = Recording.load("22").with_password("carrier-password")
         found = await read_registrations(Ami(port=asterisk.port), asterisk.secret, deadline_s=2.0)
     assert "carrier-password" not in repr(found)
 
 
 async def test_a_user_that_may_not_read_lists_is_told_which_line_to_change() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         ami = Ami(port=asterisk.port, username="idle")
         with pytest.raises(PrivilegeMissing, match="write = system,reporting"):
             await read_registrations(ami, asterisk.secret, deadline_s=2.0)
@@ -74,7 +74,7 @@ async def test_a_driver_that_is_being_unloaded_is_a_module_that_is_not_there() -
     async def denied(connection: Connection, action: Action) -> None:
         connection.send([("Response: Error", "ActionID: recorded", "Message: Permission denied")], action)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["IAXregistry"] = denied
         found = await read_registrations(Ami(port=asterisk.port), asterisk.secret, deadline_s=2.0)
     assert found.modules == {"sip", "pjsip"}
@@ -84,7 +84,7 @@ async def test_an_asterisk_that_stops_in_a_list_is_late_and_not_empty() -> None:
     async def silent(connection: Connection, action: Action) -> None:
         asterisk.freeze()
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["IAXregistry"] = silent
         with pytest.raises(ActionLate, match="IAXregistry"):
             await read_registrations(Ami(port=asterisk.port), asterisk.secret, deadline_s=0.2)

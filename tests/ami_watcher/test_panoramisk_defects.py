@@ -22,7 +22,7 @@ from ami_watcher.ami.session import Session
 from ami_watcher.follow.follow import Follower
 from ami_watcher.follow.settings import Settings
 from ami_watcher.registrations.lists import lists_of
-from lab.ami_standin import Action, AmiStandin, Connection
+from lab.fakes.ami import Action, Connection, FakeAmi
 from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed, serving
 from tests.ami_watcher.until import until
@@ -35,7 +35,7 @@ WAIT_S = 0.4
 class Bare:
     """panoramisk as it is installed."""
 
-    def __init__(self, asterisk: AmiStandin, **config: Any) -> None:
+    def __init__(self, asterisk: FakeAmi, **config: Any) -> None:
         self.manager = panoramisk.Manager(
             host="127.0.0.1",
             port=asterisk.port,
@@ -75,7 +75,7 @@ class Bare:
 class Ours:
     """The session that the watcher uses."""
 
-    def __init__(self, asterisk: AmiStandin, **config: Any) -> None:
+    def __init__(self, asterisk: FakeAmi, **config: Any) -> None:
         self.session = Session(Ami(port=asterisk.port), config.get("secret", asterisk.secret))
 
     async def open(self) -> None:
@@ -103,7 +103,7 @@ class Ours:
 
 
 Client = Bare | Ours
-Scenario = Callable[[AmiStandin, type[Client]], Awaitable[object]]
+Scenario = Callable[[FakeAmi, type[Client]], Awaitable[object]]
 
 
 async def outcome(future: asyncio.Future[Any]) -> str:
@@ -120,7 +120,7 @@ async def outcome(future: asyncio.Future[Any]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def opened(asterisk: AmiStandin, kind: type[Client]) -> AsyncIterator[Client]:
+async def opened(asterisk: FakeAmi, kind: type[Client]) -> AsyncIterator[Client]:
     client = kind(asterisk)
     await client.open()
     try:
@@ -146,7 +146,7 @@ async def no_reply(connection: Connection, action: Action) -> None:
 # The scenarios, each named after what is wrong with it.
 
 
-async def a_callback_raises(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_callback_raises(asterisk: FakeAmi, kind: type[Client]) -> object:
     """(the link stayed up, the next event of the same read was delivered)"""
     heard: list[str] = []
 
@@ -164,7 +164,7 @@ async def a_callback_raises(asterisk: AmiStandin, kind: type[Client]) -> object:
         return asterisk.connected == 1, "Registered" in heard
 
 
-async def originate_without_async(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def originate_without_async(asterisk: FakeAmi, kind: type[Client]) -> object:
     """(what becomes of the action, whether the link stayed up)"""
 
     async def queued(connection: Connection, action: Action) -> None:
@@ -177,7 +177,7 @@ async def originate_without_async(asterisk: AmiStandin, kind: type[Client]) -> o
         return ended, asterisk.connected == 1
 
 
-async def the_link_is_lost_before_the_reply(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def the_link_is_lost_before_the_reply(asterisk: FakeAmi, kind: type[Client]) -> object:
     """How often Asterisk executed it, though it was asked for once."""
     asterisk.handlers["Originate"] = cut_before_the_reply
     async with opened(asterisk, kind) as client:
@@ -190,14 +190,14 @@ async def the_link_is_lost_before_the_reply(asterisk: AmiStandin, kind: type[Cli
         return asterisk.count("Originate")
 
 
-async def the_link_is_lost_and_no_event_says_booted(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def the_link_is_lost_and_no_event_says_booted(asterisk: FakeAmi, kind: type[Client]) -> object:
     asterisk.handlers["Originate"] = cut_before_the_reply
     asterisk.recording = asterisk.recording.without_events()
     async with opened(asterisk, kind) as client:
         return await outcome(client.send({"Action": "Originate", "Channel": "Local/1@x", "Async": "true"}))
 
 
-async def the_link_is_lost_in_a_list(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def the_link_is_lost_in_a_list(asterisk: FakeAmi, kind: type[Client]) -> object:
     async def half(connection: Connection, action: Action) -> None:
         connection.send(asterisk.answer(connection, action)[:2], action)
         connection.cut()
@@ -207,7 +207,7 @@ async def the_link_is_lost_in_a_list(asterisk: AmiStandin, kind: type[Client]) -
         return await outcome(client.send({"Action": "SIPshowregistry"}, as_list=True))
 
 
-async def it_is_closed_with_an_action_pending(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def it_is_closed_with_an_action_pending(asterisk: FakeAmi, kind: type[Client]) -> object:
     asterisk.handlers["CoreStatus"] = no_reply
     async with opened(asterisk, kind) as client:
         future = client.send({"Action": "CoreStatus"})
@@ -215,12 +215,12 @@ async def it_is_closed_with_an_action_pending(asterisk: AmiStandin, kind: type[C
         return await outcome(future)
 
 
-async def a_refused_list_is_asked_for(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_refused_list_is_asked_for(asterisk: FakeAmi, kind: type[Client]) -> object:
     async with opened(asterisk, kind) as client:
         return await outcome(client.send({"Action": "PJSIPShowContacts"}, as_list=True))
 
 
-async def a_value_holds_a_line_break(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_value_holds_a_line_break(asterisk: FakeAmi, kind: type[Client]) -> object:
     """How many actions reach Asterisk, of one."""
     async with opened(asterisk, kind) as client:
         before = len(asterisk.received)
@@ -230,7 +230,7 @@ async def a_value_holds_a_line_break(asterisk: AmiStandin, kind: type[Client]) -
         return len(asterisk.received) - before - asterisk.count("Ping")
 
 
-async def it_is_used_before_it_is_connected(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def it_is_used_before_it_is_connected(asterisk: FakeAmi, kind: type[Client]) -> object:
     client = kind(asterisk)
     try:
         client.send({"Action": "Ping"})
@@ -239,7 +239,7 @@ async def it_is_used_before_it_is_connected(asterisk: AmiStandin, kind: type[Cli
     return None
 
 
-async def an_event_carries_the_id_of_an_action(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def an_event_carries_the_id_of_an_action(asterisk: FakeAmi, kind: type[Client]) -> object:
     """Whether somebody who wants all events hears of it."""
 
     async def event_first(connection: Connection, action: Action) -> None:
@@ -257,7 +257,7 @@ async def an_event_carries_the_id_of_an_action(asterisk: AmiStandin, kind: type[
         return "OriginateResponse" in heard
 
 
-async def heard_name(asterisk: AmiStandin, kind: type[Client], *parts: bytes) -> object:
+async def heard_name(asterisk: FakeAmi, kind: type[Client], *parts: bytes) -> object:
     names: list[str] = []
     async with opened(asterisk, kind) as client:
         client.on("PeerStatus", lambda _, event: names.append(event.get("Peer", "")))
@@ -266,18 +266,18 @@ async def heard_name(asterisk: AmiStandin, kind: type[Client], *parts: bytes) ->
         return names[0] if names else None
 
 
-async def a_character_is_split_over_two_reads(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_character_is_split_over_two_reads(asterisk: FakeAmi, kind: type[Client]) -> object:
     data = "Event: PeerStatus\r\nPrivilege: system,all\r\nPeer: SIP/Müller\r\n\r\n".encode()
     at = data.index(b"\xc3") + 1
     return await heard_name(asterisk, kind, data[:at], data[at:])
 
 
-async def a_name_is_latin_1(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_name_is_latin_1(asterisk: FakeAmi, kind: type[Client]) -> object:
     data = b"Event: PeerStatus\r\nPrivilege: system,all\r\nPeer: SIP/M\xfcller\r\n\r\n"
     return await heard_name(asterisk, kind, data)
 
 
-async def parsed(asterisk: AmiStandin, kind: type[Client], *lines: str, header: str) -> object:
+async def parsed(asterisk: FakeAmi, kind: type[Client], *lines: str, header: str) -> object:
     found: list[object] = []
     async with opened(asterisk, kind) as client:
         client.on("PeerStatus", lambda _, event: found.append(event.get(header, "absent")))
@@ -285,23 +285,23 @@ async def parsed(asterisk: AmiStandin, kind: type[Client], *lines: str, header: 
         return found[0] if found else None
 
 
-async def the_last_header_is_empty(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def the_last_header_is_empty(asterisk: FakeAmi, kind: type[Client]) -> object:
     return await parsed(asterisk, kind, "Peer: SIP/100", "Cause: ", header="Cause")
 
 
-async def a_header_has_no_space(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_header_has_no_space(asterisk: FakeAmi, kind: type[Client]) -> object:
     return await parsed(asterisk, kind, "Cause:Expired", "Peer: SIP/100", header="Cause")
 
 
-async def a_header_comes_twice(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_header_comes_twice(asterisk: FakeAmi, kind: type[Client]) -> object:
     return await parsed(asterisk, kind, "Cause: one", "Cause: two", "Peer: SIP/100", header="Cause")
 
 
-async def a_header_comes_in_other_letters(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_header_comes_in_other_letters(asterisk: FakeAmi, kind: type[Client]) -> object:
     return await parsed(asterisk, kind, "Cause: Asterisk's", "CAUSE: forged", "Peer: SIP/100", header="Cause")
 
 
-async def a_message_is_very_long(asterisk: AmiStandin, kind: type[Client]) -> object:
+async def a_message_is_very_long(asterisk: FakeAmi, kind: type[Client]) -> object:
     """Whether eight megabytes of one header are delivered."""
     heard: list[int] = []
     async with opened(asterisk, kind) as client:
@@ -338,19 +338,19 @@ async def a_message_is_very_long(asterisk: AmiStandin, kind: type[Client]) -> ob
     ids=lambda value: getattr(value, "__name__", ""),
 )
 async def test_what_panoramisk_does_and_we_do_not(scenario: Scenario, bare: object, ours: object) -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         assert await scenario(asterisk, Bare) == bare, "panoramisk has mended it: the mend can go"
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         assert await scenario(asterisk, Ours) == ours
 
 
-def follower(asterisk: AmiStandin, secret: str) -> Follower:
+def follower(asterisk: FakeAmi, secret: str) -> Follower:
     settings = Settings(retry_first_s=RECONNECT_S)
     return Follower("boston", Ami(port=asterisk.port), lambda: secret, (), settings=settings)
 
 
 async def test_closing_while_it_waits_to_reconnect_reconnects_in_panoramisk_and_ends_ours() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         bare = Bare(asterisk)
         await bare.open()
         asterisk.cut()
@@ -360,7 +360,7 @@ async def test_closing_while_it_waits_to_reconnect_reconnects_in_panoramisk_and_
         await asyncio.sleep(RECONNECT_S * 4)
         assert asterisk.connected > before
         await bare.end()
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         stop = asyncio.Event()
         running = asyncio.create_task(follower(asterisk, asterisk.secret).run(stop))
         await until(lambda: asterisk.connected >= 2)
@@ -374,13 +374,13 @@ async def test_closing_while_it_waits_to_reconnect_reconnects_in_panoramisk_and_
 
 
 async def test_a_refused_login_is_hammered_by_panoramisk_and_reported_by_ours() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         bare = Bare(asterisk, secret="wrong")
         await bare.manager.connect()  # no error
         await asyncio.sleep(WAIT_S)
         assert asterisk.count("Login") >= 4
         await bare.end()
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         stop = asyncio.Event()
         follows = follower(asterisk, "wrong")
         running = asyncio.create_task(follows.run(stop))
@@ -394,7 +394,7 @@ async def test_a_refused_login_is_hammered_by_panoramisk_and_reported_by_ours() 
 
 async def test_unanswered_pings_are_never_noticed_by_panoramisk_and_end_our_session() -> None:
     gone: list[object] = []
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         bare = Bare(asterisk, on_disconnect=lambda *_: gone.append(1))
         await bare.open()
         asterisk.freeze()
@@ -405,7 +405,7 @@ async def test_unanswered_pings_are_never_noticed_by_panoramisk_and_end_our_sess
         assert not gone
         assert len(bare.manager.protocol.responses) >= 7  # one leaked for each
         await bare.end()
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         session = Session(Ami(port=asterisk.port), asterisk.secret)
         await session.open(deadline_s=2.0)
         asterisk.freeze()
@@ -417,7 +417,7 @@ async def test_unanswered_pings_are_never_noticed_by_panoramisk_and_end_our_sess
 
 async def test_passwords_reach_the_debug_log_of_panoramisk_and_not_ours(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.recording = asterisk.recording.with_password("carrier-password")
         bare = Bare(asterisk)
         await bare.open()
@@ -425,7 +425,7 @@ async def test_passwords_reach_the_debug_log_of_panoramisk_and_not_ours(caplog: 
         assert "carrier-password" in caplog.text
         await bare.end()
     caplog.clear()
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.recording = asterisk.recording.with_password("carrier-password")
         session = Session(Ami(port=asterisk.port), asterisk.secret)
         await session.open(deadline_s=2.0)
@@ -448,7 +448,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 async def test_a_bad_certificate_is_tried_for_ever_without_a_cause_by_panoramisk_and_told_by_ours(
     certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
+    async with FakeAmi("16", tls=serving(certificate)) as asterisk:
         bare = Bare(asterisk, ssl=ssl.create_default_context())
         attempts = []
         connect = bare.manager.connect
@@ -467,7 +467,7 @@ async def test_a_bad_certificate_is_tried_for_ever_without_a_cause_by_panoramisk
 
 async def test_a_host_name_cannot_be_given_to_panoramisk(certificate: tuple[Path, Path]) -> None:
     """Asterisk's AMI is on loopback or an address, and its certificate is for a name."""
-    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
+    async with FakeAmi("16", tls=serving(certificate)) as asterisk:
         context = ssl.create_default_context(cafile=str(certificate[0]))
         bare = Bare(asterisk, ssl=context, server_hostname="pbx.example")
         with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
@@ -481,7 +481,7 @@ async def test_a_host_name_cannot_be_given_to_panoramisk(certificate: tuple[Path
 
 async def test_no_tls_in_a_file_is_an_error_in_panoramisk(tmp_path: Path) -> None:
     """`ssl = false` is read as a string, which is true; in pair.toml it is a boolean, or it is refused."""
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         config = tmp_path / "panoramisk.ini"
         config.write_text(f"[asterisk]\nhost = 127.0.0.1\nport = {asterisk.port}\nssl = false\n")
         with pytest.raises(AttributeError, match="wrap_bio"):

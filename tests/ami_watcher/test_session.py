@@ -22,13 +22,13 @@ from ami_watcher.ami.errors import (
     PrivilegeMissing,
 )
 from ami_watcher.ami.session import Session
-from lab.ami_standin import Action, AmiStandin, Connection
+from lab.fakes.ami import Action, Connection, FakeAmi
 from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed, serving
 from tests.ami_watcher.until import until
 
 
-async def opened(asterisk: AmiStandin, **ami: Any) -> Session:
+async def opened(asterisk: FakeAmi, **ami: Any) -> Session:
     session = Session(Ami(port=asterisk.port, **ami), asterisk.secret)
     await session.open(deadline_s=2.0)
     return session
@@ -41,7 +41,7 @@ def free_port() -> int:
 
 
 async def test_it_logs_in_by_challenge_and_the_secret_is_never_sent() -> None:
-    async with AmiStandin("22") as asterisk:
+    async with FakeAmi("22") as asterisk:
         session = await opened(asterisk)
         assert session.version == "11.0.0"
         assert [action["Action"] for action in asterisk.received] == ["Challenge", "Login"]
@@ -50,7 +50,7 @@ async def test_it_logs_in_by_challenge_and_the_secret_is_never_sent() -> None:
 
 
 async def test_closing_logs_off_and_leaves_no_task_and_no_socket() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         before = asyncio.all_tasks()
         session = await opened(asterisk)
         await session.close()
@@ -63,7 +63,7 @@ async def test_closing_logs_off_and_leaves_no_task_and_no_socket() -> None:
 
 
 async def test_closing_a_frozen_asterisk_takes_no_second() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         session = await opened(asterisk)
         asterisk.freeze()
         begun = time.monotonic()
@@ -80,13 +80,13 @@ async def test_closing_a_frozen_asterisk_takes_no_second() -> None:
     ],
 )
 async def test_something_else_at_that_port_is_named(greeting: bytes, error: type[AmiError], words: str) -> None:
-    async with AmiStandin("16", greeting=greeting) as asterisk:
+    async with FakeAmi("16", greeting=greeting) as asterisk:
         with pytest.raises(error, match=words):
             await opened(asterisk)
 
 
 async def test_silence_after_connecting_has_a_deadline() -> None:
-    async with AmiStandin("16", greeting=b"") as asterisk:
+    async with FakeAmi("16", greeting=b"") as asterisk:
         session = Session(Ami(port=asterisk.port), asterisk.secret)
         with pytest.raises(AmiUnreachable, match=r"did not answer within 0\.2 s"):
             await session.open(deadline_s=0.2)
@@ -105,7 +105,7 @@ async def test_a_wrong_host_name_is_said_as_such() -> None:
 
 
 async def test_a_wrong_secret_is_said_with_the_section_to_compare_and_without_the_secret() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         session = Session(Ami(port=asterisk.port), "not-the-secret")
         with pytest.raises(LoginRefused, match=r"\[hotstandby\] in manager.conf") as refused:
             await session.open(deadline_s=2.0)
@@ -114,7 +114,7 @@ async def test_a_wrong_secret_is_said_with_the_section_to_compare_and_without_th
 
 
 async def test_a_missing_write_privilege_names_the_line_to_change() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         session = await opened(asterisk, username="idle")
         with pytest.raises(PrivilegeMissing, match=r"section \[idle\], write: write = system,reporting"):
             await session.listing("IAXregistry", deadline_s=1.0)
@@ -122,7 +122,7 @@ async def test_a_missing_write_privilege_names_the_line_to_change() -> None:
 
 
 async def test_a_refusal_is_told_in_asterisks_words() -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         session = await opened(asterisk)
         with pytest.raises(ActionRefused, match="Unable to retrieve registration entry"):
             await session.action("PJSIPRegister", ("Registration", "nobody"), deadline_s=1.0)
@@ -134,7 +134,7 @@ async def test_an_action_that_is_late_is_not_sent_again_and_its_answer_is_droppe
         await asyncio.sleep(0.2)
         connection.send([("Response: Success", "ActionID: recorded")], action)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["CoreStatus"] = late
         session = await opened(asterisk)
         with pytest.raises(ActionLate, match="Whether it was done is not known"):
@@ -150,7 +150,7 @@ async def test_every_pending_action_fails_at_once_when_the_link_drops() -> None:
     async def cut(connection: Connection, action: Action) -> None:
         connection.cut()
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["CoreStatus"] = cut
         session = await opened(asterisk)
         begun = time.monotonic()
@@ -169,7 +169,7 @@ async def test_a_list_that_asterisk_breaks_off_fails() -> None:
         end = ("Event: RegistrationsComplete", "ActionID: recorded", "EventList: Cancelled")
         connection.send([start, item, end], action)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["SIPshowregistry"] = broken
         session = await opened(asterisk)
         with pytest.raises(ActionRefused, match="broke off"):
@@ -184,7 +184,7 @@ async def test_an_item_that_is_too_long_fails_its_list_and_not_the_link() -> Non
         end = ("Event: ContactListComplete", "ActionID: recorded", "EventList: Complete")
         connection.send([start, item, end], action)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["PJSIPShowContacts"] = long
         session = await opened(asterisk)
         with pytest.raises(MessageTooLong, match=r"ContactList of \d+ bytes, more than the 1048576"):
@@ -200,7 +200,7 @@ async def test_events_between_the_items_of_a_list_are_events() -> None:
         start, *items, end = asterisk.answer(connection, action)
         connection.send([start, asterisk.event("Registry"), *items, asterisk.event("Registry"), end], action)
 
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         asterisk.handlers["SIPshowregistry"] = mixed
         session = await opened(asterisk)
         session.register_event("Registry", lambda _, event: heard.append(event["ChannelType"]))
@@ -228,7 +228,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 async def test_tls_with_the_right_name_and_authority(certificate: tuple[Path, Path]) -> None:
-    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
+    async with FakeAmi("16", tls=serving(certificate)) as asterisk:
         session = await opened(asterisk, tls=True, tls_host_name="pbx.example", tls_ca_file=str(certificate[0]))
         await session.action("Ping", deadline_s=1.0)
         await session.close()
@@ -245,14 +245,14 @@ async def test_tls_with_the_right_name_and_authority(certificate: tuple[Path, Pa
 async def test_tls_with_a_wrong_name_or_an_unknown_authority_sends_nothing(
     certificate: tuple[Path, Path], ami: dict[str, Any], words: str
 ) -> None:
-    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
+    async with FakeAmi("16", tls=serving(certificate)) as asterisk:
         with pytest.raises(AmiUnreachable, match=words):
             await opened(asterisk, **{"tls": True, "tls_ca_file": str(certificate[0]), **ami})
         assert asterisk.received == []
 
 
 async def test_tls_to_a_port_without_it_says_so(certificate: tuple[Path, Path]) -> None:
-    async with AmiStandin("16") as asterisk:
+    async with FakeAmi("16") as asterisk:
         with pytest.raises(AmiUnreachable, match="does not agree on TLS"):
             await opened(asterisk, tls=True, tls_ca_file=str(certificate[0]))
 
@@ -264,7 +264,7 @@ async def test_a_certificate_file_that_is_missing_is_named(tmp_path: Path) -> No
 
 
 async def test_no_tls_to_a_port_that_wants_it_ends_by_its_deadline(certificate: tuple[Path, Path]) -> None:
-    async with AmiStandin("16", tls=serving(certificate)) as asterisk:
+    async with FakeAmi("16", tls=serving(certificate)) as asterisk:
         session = Session(Ami(port=asterisk.port), asterisk.secret)
         with pytest.raises((AmiUnreachable, NotAmi)):
             await session.open(deadline_s=0.5)

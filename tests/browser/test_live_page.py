@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from host.places import Places
-from lab.ami_standin import AmiStandin
+from lab.fakes.ami import FakeAmi
 from tests.ami_watcher.running import Running, free_port, watcher
 from tests.ami_watcher.scripted import machine_at
 from tests.browser.chromium import Chromium
@@ -29,7 +29,7 @@ class Stage:
     places: Places
     port: int
     loop: asyncio.AbstractEventLoop
-    standin: AmiStandin
+    standin: FakeAmi
 
     @property
     def address(self) -> str:
@@ -72,7 +72,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     def wait(coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
 
-    standin = wait(AmiStandin("16").__aenter__())
+    standin = wait(FakeAmi("16").__aenter__())
     port = free_port()
     places = machine_at(tmp_path_factory.mktemp("boston"), port=port, ami_port=standin.port)
     found = Stage(places, port, loop, standin)

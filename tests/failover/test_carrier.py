@@ -21,7 +21,7 @@ from failover.steps.carrier.number import NumberUnclear, Spelling, spelled
 from failover.steps.carrier.preset import PresetUnusable, filled_json, filled_path, load, ours_named, taken
 from failover.steps.carrier.step import CarrierNotMoved, carrier_step
 from host.places import Places
-from lab.carrier_api import SECRET, TRUNK, USER, CarrierApi
+from lab.carrier.web_api import SECRET, TRUNK, USER, CarrierApi
 from pair import Pair
 from pair.sections.carrier import WANT_A_COUNTRY, Carrier
 

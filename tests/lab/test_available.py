@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import available
-from lab.world import _no_namespaces
+from lab.world.world import _no_namespaces
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lab import demo_standin
+from lab.demo import without_root
 
 
 def test_the_demo_with_standins_moves_every_account(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo_standin.main() == 0
+    assert without_root.main() == 0
     told = capsys.readouterr().out
     assert told.startswith("STAND-INS:")
     first, _, second = told.partition("boston loses its power")

@@ -9,9 +9,9 @@ import pytest
 
 import pair
 from host.places import Places
-from lab.accounts import account
-from lab.pair_toml import pair_toml, secrets
-from lab.roots import RELEASES, Release
+from lab.carrier.accounts import account
+from lab.computer.roots import RELEASES, Release
+from lab.world.pair_toml import pair_toml, secrets
 
 
 def places(tmp_path: Path) -> Places:

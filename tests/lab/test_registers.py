@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from lab.registers import Answer, iax_answer, iax_asker, sip_answer
+from lab.carrier.registers import Answer, iax_answer, iax_asker, sip_answer
 
 
 def sip(status: str, *headers: str, method: str = "REGISTER") -> bytes:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import RELEASES, available, roots
+from lab import RELEASES, available
+from lab.computer import roots
 
 CHECKOUT = Path(__file__).parents[2]
 ONE_TEST = "tests/world/test_carrier.py::test_nobody_registered_is_said_so"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import roots
+from lab.computer import roots
 from lab.errors import LabUnavailable
 
 DEB822 = """\

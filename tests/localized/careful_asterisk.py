@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from lab.asterisk_standin import AsteriskStandin
+from lab.fakes.asterisk import FakeAsterisk
 from localized.asterisk.configuration import Conf, LocalDisk, read_conf
 
 _READ_BY: Final = {
@@ -32,7 +32,7 @@ Read = dict[str, dict[str, str]]
 """First file of a module -> each file of ours that it has read, and what stood there."""
 
 
-class CarefulAsterisk(AsteriskStandin):
+class CarefulAsterisk(FakeAsterisk):
     """One machine's Asterisk, and what each of its modules has read."""
 
     def __init__(self, control: Path, config: Path) -> None:

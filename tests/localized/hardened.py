@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from host.places import Places
-from lab.pair_toml import AMI_SECRET, TSIG_KEY, TSIG_SECRET
+from lab.world.pair_toml import AMI_SECRET, TSIG_KEY, TSIG_SECRET
 from localized import prepare
 from localized.render.render import render
 from localized.role import Role

@@ -14,9 +14,9 @@ from failover.journal.entry import Kind
 from failover.journal.run import Run, load
 from host.command import Finished
 from lab import World
-from lab.accounts import ACCOUNTS
-from lab.machine import Machine
-from lab.registers import Answer
+from lab.carrier.accounts import ACCOUNTS
+from lab.carrier.registers import Answer
+from lab.world.machine import Machine
 from tests.world.pairing import become, introduce
 
 DELEGATION: Final = '[dns.delegation]\nboston = ["192.0.2.11"]\ndallas = ["192.0.2.12"]\nns3 = ["192.0.2.13"]\n'

@@ -9,24 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.command import Finished
-from lab import World, carrier_api, dns
-from lab.daemon import Daemon
+from lab import World
+from lab.carrier import web_api
+from lab.computer.daemon import Daemon
 from lab.errors import LabError
-from lab.machine import Machine
+from lab.world import dns
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.cutover import name_servers, name_servers_rest, names_agree
 from tests.world.mortal import told_by
 from tests.world.pairing import become, introduce
 from tests.world.test_promote import API_PORT, DELEGATION, VOIP, failover, runs
 
-REPOSITORY = str(Path(carrier_api.__file__).parents[1])
+REPOSITORY = str(Path(web_api.__file__).parents[2])
 RECORDS = 10_000
 TRUNKS = ("acme", "nova")
 WORD = ("--peer-is-down", "it is dead")
 API = """
 import sys, time
 sys.path.insert(0, {where!r})
-from lab.carrier_api import CarrierApi
+from lab.carrier.web_api import CarrierApi
 kind = sys.argv[1]
 with CarrierApi("192.0.2.5", {port}) as api:
     api.book.routes = {{number: "account:100001_boston" for number in ("15551234567", "15551234568")}}

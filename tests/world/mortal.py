@@ -10,8 +10,8 @@ from typing import Final, Literal, Self
 
 from host import clock
 from lab import World
-from lab.accounts import account
-from lab.machine import Machine
+from lab.carrier.accounts import account
+from lab.world.machine import Machine
 
 Kind = Literal["before", "after", "act"]
 

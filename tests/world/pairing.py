@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from lab import World
-from lab.disk import HOME
-from lab.machine import Machine
+from lab.computer.disk import HOME
+from lab.world.machine import Machine
 
 SSH = "/etc/hotstandby/localized/ssh"
 

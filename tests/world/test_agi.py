@@ -17,10 +17,10 @@ from typing import Any, Final
 import pytest
 
 from lab import World
-from lab.accounts import CARRIER
-from lab.daemon import Daemon
+from lab.carrier.accounts import CARRIER
+from lab.computer.daemon import Daemon
 from lab.errors import LabError
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.agi import recorder
 from tests.world.conftest import Worlds
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lab import Release, World
-from lab.ami_recording import Recording, add_users, record, shape, write_registrations
+from lab.fakes.recording import Recording, add_users, record, shape, write_registrations
 from tests.world.conftest import Worlds
 from tests.world.watched import do
 

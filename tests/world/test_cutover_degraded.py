@@ -9,8 +9,8 @@ import time
 import pytest
 
 from lab import Release, World
-from lab.accounts import BETTER, CARRIER
-from lab.machine import Machine
+from lab.carrier.accounts import BETTER, CARRIER
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.cutover import (
     DELEGATION,

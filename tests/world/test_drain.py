@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lab import World
-from lab.carrier import Call
+from lab.carrier.carrier import Call
 from tests.world.conftest import Worlds
 from tests.world.cutover import DELEGATION, SERVED, failover, set_up
 

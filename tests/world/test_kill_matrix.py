@@ -10,7 +10,7 @@ import pytest
 from host import clock
 from host.exits import Exit
 from lab import World
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.mortal import GaveUp, Kind, Point, RightsWatch, killed, role_on_disk, told_by
 from tests.world.pairing import become, introduce

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from lab import Release, World, phone_book
-from lab.phone_book import CALLER, COMPANY, FASTAGI, NAME, SCRIPT, PhoneBook
+from lab import Release, World
+from lab.domino import phone_book
+from lab.domino.phone_book import CALLER, COMPANY, FASTAGI, NAME, SCRIPT, PhoneBook
 from tests.world.conftest import Worlds
 
 pytestmark = pytest.mark.world

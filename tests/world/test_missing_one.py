@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import pytest
 
 from host.command import Finished
-from lab import World, carrier_api
+from lab import World
+from lab.carrier import web_api
 from tests.world.conftest import Worlds
 from tests.world.cutover import comes_back_as_standby, dig, failover, name_servers, name_servers_rest, names_agree
 from tests.world.failing import Scene, changed, full_disk
@@ -43,7 +44,7 @@ def scene(worlds: Worlds) -> Scene:
         text = machine.path("/etc/hotstandby/pair.toml").read_text()
         text = text.replace("[asterisk]\n", quick).replace("ttl_s", "agree_within_s = 2.0\nttl_s")
         machine.write("/etc/hotstandby/pair.toml", text)
-        machine.write(f"{SECRETS}/voip", carrier_api.SECRET, mode=0o600)
+        machine.write(f"{SECRETS}/voip", web_api.SECRET, mode=0o600)
     introduce(world)
     become(world.dallas, "standby")
     become(world.boston, "standby")

@@ -9,8 +9,8 @@ import pytest
 
 from host.command import Finished
 from lab import World
-from lab.daemon import Daemon
-from lab.machine import Machine
+from lab.computer.daemon import Daemon
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.cutover import DELEGATION, SERVED, dig, failover, set_up, status
 from tests.world.failing import await_true

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab import World
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.pairing import FENCE, SSH, become, introduce, mended, python
 

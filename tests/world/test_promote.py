@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from host.command import Finished
-from lab import World, carrier_api
-from lab.machine import Machine
+from lab import World
+from lab.carrier import web_api
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.pairing import become, introduce
 
@@ -21,7 +22,7 @@ VOIP = f"""
 [carriers.voip]
 preset = "voipms"
 dids = ["+1 555 123-4567", "5551234568"]
-account = "{carrier_api.USER}"
+account = "{web_api.USER}"
 secret_file = "voip"
 base = "http://192.0.2.5:{API_PORT}"
 plain_http = true
@@ -33,9 +34,9 @@ REPLACING = ("acme", "metro", "nova")
 @pytest.fixture(scope="module")
 def world(worlds: Worlds) -> World:
     made = worlds("16", "22", sshd=True, named=True, expiry_s=20, extra=DELEGATION + VOIP)
-    made.carrier.spawn(["python3", str(carrier_api.__file__), str(API_PORT), "192.0.2.5"])
+    made.carrier.spawn(["python3", str(web_api.__file__), str(API_PORT), "192.0.2.5"])
     for machine in (made.boston, made.dallas):
-        machine.write("/etc/hotstandby/secrets/voip", carrier_api.SECRET, mode=0o600)
+        machine.write("/etc/hotstandby/secrets/voip", web_api.SECRET, mode=0o600)
     introduce(made)
     become(made.dallas, "standby")
     become(made.boston, "primary")

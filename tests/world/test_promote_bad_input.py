@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from host.command import Finished
-from lab.disk import HOME
+from lab.computer.disk import HOME
 from tests.world.conftest import Worlds
 from tests.world.cutover import name_servers, names_agree
 from tests.world.failing import RECORDS, TRUNKS, WORD, Scene, full_disk, opened

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab import World
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.cutover import failover, served, set_up
 from tests.world.failing import changed

@@ -12,7 +12,7 @@ import pytest
 from ami_watcher.phones.contact import Contact, Reach
 from ami_watcher.phones.inventory import Export, Known, written
 from lab import Release, World
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.pairing import become
 

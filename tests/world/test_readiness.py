@@ -11,10 +11,10 @@ import pytest
 
 from lab import World
 from lab import __file__ as lab_package
-from lab.accounts import WWW
-from lab.daemon import Daemon
+from lab.carrier.accounts import WWW
+from lab.computer.daemon import Daemon
 from lab.errors import LabError
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.cutover import DELEGATION, SERVED, name_servers, names_agree
 from tests.world.failing import await_true

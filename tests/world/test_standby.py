@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab import World
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.pairing import FENCE, become, introduce, mended, python
 

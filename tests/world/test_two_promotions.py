@@ -9,7 +9,7 @@ import pytest
 from host import clock
 from host.command import Finished
 from lab import World
-from lab.machine import Machine
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.mortal import RightsWatch
 from tests.world.pairing import become, introduce

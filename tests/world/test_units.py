@@ -17,9 +17,9 @@ from typing import Any, Final
 import pytest
 
 from lab import World
-from lab.disk import BIN
-from lab.machine import Machine
-from lab.systemd import PROGRAM, Systemd
+from lab.computer.disk import BIN
+from lab.computer.systemd import PROGRAM, Systemd
+from lab.world.machine import Machine
 from tests.world.conftest import Worlds, cannot
 from tests.world.cutover import DELEGATION, REPLACING, failover, names_agree, served, set_up
 

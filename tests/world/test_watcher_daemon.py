@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab import Machine, Release, World
-from lab.daemon import Daemon
+from lab.computer.daemon import Daemon
 from lab.errors import LabError
 from tests.world.conftest import Worlds
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lab import Machine, World
-from lab.asterisk_config import PJSIP_PORT
-from lab.daemon import Daemon
+from lab.computer.daemon import Daemon
+from lab.world.asterisk_config import PJSIP_PORT
 from tests.world.conftest import Worlds
 
 pytestmark = pytest.mark.world

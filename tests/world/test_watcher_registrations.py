@@ -16,9 +16,9 @@ from ami_watcher.follow.snapshot import LinkState
 from ami_watcher.registrations.lists import read_registrations
 from host.places import Places
 from lab import Release, World
-from lab.ami_recording import write_registrations
-from lab.ami_relay import AmiRelay
-from lab.pair_toml import AMI_SECRET
+from lab.fakes.recording import write_registrations
+from lab.world.ami_relay import AmiRelay
+from lab.world.pair_toml import AMI_SECRET
 from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed
 from tests.ami_watcher.until import until

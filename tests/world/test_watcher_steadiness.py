@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lab import World
-from lab.ami_recording import write_registrations
+from lab.fakes.recording import write_registrations
 from tests.world.conftest import Worlds
 from tests.world.watched import do, watching
 

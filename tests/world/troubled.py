@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from host.command import Finished
 from lab import World
-from lab.disk import HOME
+from lab.computer.disk import HOME
 from tests.world.conftest import Worlds
 from tests.world.cutover import failover, served, set_up
 

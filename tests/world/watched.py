@@ -18,10 +18,10 @@ from ami_watcher.follow.snapshot import Change, LinkState
 from ami_watcher.registrations.expected import Wanted
 from ami_watcher.registrations.registration import MEANING
 from lab import Release, World
-from lab.accounts import CARRIER, account
-from lab.ami_relay import AmiRelay
-from lab.machine import Machine
-from lab.pair_toml import AMI_SECRET
+from lab.carrier.accounts import CARRIER, account
+from lab.world.ami_relay import AmiRelay
+from lab.world.machine import Machine
+from lab.world.pair_toml import AMI_SECRET
 from pair.sections.machine import Ami
 from tests.ami_watcher.until import until
 
