@@ -39,7 +39,7 @@ from failover.state import claim, local_state
 from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from pair.public_role import FAR, believed
 
@@ -109,7 +109,7 @@ def _given() -> bytes:
 
 def digest(here: Here) -> Digest:
     """What tells this machine's set-up from another."""
-    store = Store(here.places)
+    store = GenerationStore(here.places)
     newest = {role.value: found.digest for role in Role if (found := store.newest(role)) is not None}
     return Digest(machine=here.machine, pair_digest=here.pair.digest, generations=newest)
 

@@ -30,7 +30,7 @@ from failover.steps.fence import FenceStep, prove
 from host import clock
 from host.exits import Exit
 from host.lock import Lock
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from pair import read_secret
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep
         here.machine,
         epoch,
         named=Named.of(dns),
-        store=Store(here.places),
+        store=GenerationStore(here.places),
         key=key(dns.key_file) if dns.method == "update" or dns.view else None,
         notify_key=key(dns.notify_key_file),
         dead=() if peer_alive else (here.peer,),

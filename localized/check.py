@@ -13,16 +13,16 @@ from host.places import Places
 from localized.checks import wiring
 from localized.checks.read_back import named_problems
 from localized.errors import LocalizedError, reason
-from localized.generations.generations import Store, on_disk
-from localized.prepare import DNS_ROLES, PBX_ROLES, Sets, facts, render_role
-from localized.problem import Problem, Weight
+from localized.generations.generations import GenerationStore, on_disk
+from localized.prepare import DNS_ROLES, PBX_ROLES, RenderedSets, facts, render_role
+from localized.problem import ConfigProblem, Severity
 from localized.render import hosts
 from localized.role import Role
 from pair import Pair
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FileDifference:
     """One file that would change.
 
     Attributes:
@@ -38,39 +38,39 @@ class Difference:
 
 def check(
     places: Places, pair: Pair, machine: str, role: Role | None, *, hosts_file: Path = Path("/etc/hosts")
-) -> list[Problem]:
+) -> list[ConfigProblem]:
     """Everything that is wrong with what would be rendered, and with this machine's own files."""
-    found: list[Problem] = []
+    found: list[ConfigProblem] = []
     block = b""
     roles = PBX_ROLES if role is None else (role,)
     for each in roles:
         try:
             sets = render_role(places, pair, machine, each)
         except (LocalizedError, UsageError) as error:
-            found.append(Problem(Weight.STOPS, reason(error)))
+            found.append(ConfigProblem(Severity.BLOCKER, reason(error)))
             continue
         block = next((file.data for file in sets.files if file.path == "hosts"), block)
         with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
             _lay_out(Path(scratch), sets)
             found += wiring.check(facts(pair, machine, each), places.localized, Path(scratch))
     found += _dns(places, pair, machine)
-    found += [Problem(Weight.TELLS, text) for text in hosts.troubles(hosts_file, block)]
+    found += [ConfigProblem(Severity.WARNING, text) for text in hosts.troubles(hosts_file, block)]
     return list(dict.fromkeys(found))
 
 
 def role_now(places: Places) -> Role:
     """The active role; standby where none is active yet."""
-    active = Store(places).pointed_to("current")
+    active = GenerationStore(places).pointed_to("current")
     return active.role if active is not None else Role.STANDBY
 
 
-def differences(places: Places, pair: Pair, machine: str, wanted: Role) -> list[Difference]:
+def differences(places: Places, pair: Pair, machine: str, wanted: Role) -> list[FileDifference]:
     """What activating a role would change against the active generation.
 
     Raises:
         NotRenderable, NotActivatable
     """
-    active = Store(places).pointed_to("current")
+    active = GenerationStore(places).pointed_to("current")
     sets = render_role(places, pair, machine, wanted)
     found = []
     before = active.files() if active is not None else {}
@@ -91,7 +91,7 @@ def differences(places: Places, pair: Pair, machine: str, wanted: Role) -> list[
             lineterm="",
         )
         listed = tuple(lines)
-        found.append(Difference(path, listed, secret_changed=not listed))
+        found.append(FileDifference(path, listed, secret_changed=not listed))
     return found
 
 
@@ -104,7 +104,7 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _lay_out(directory: Path, sets: Sets) -> None:
+def _lay_out(directory: Path, sets: RenderedSets) -> None:
     for file in sets.files:
         target = directory / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,20 +112,20 @@ def _lay_out(directory: Path, sets: Sets) -> None:
         target.write_bytes(on_disk(file, 0, sets.role))
 
 
-def _dns(places: Places, pair: Pair, machine: str) -> list[Problem]:
+def _dns(places: Places, pair: Pair, machine: str) -> list[ConfigProblem]:
     if pair.dns is None:
         return []
-    active = Store(places).pointed_to("current-dns")
+    active = GenerationStore(places).pointed_to("current-dns")
     preferred = Role.DNS_PRIMARY if pair.machines[machine].preferred else Role.DNS_SECONDARY
     found = []
     for role in DNS_ROLES:
         try:
             sets = render_role(places, pair, machine, role)
         except (LocalizedError, UsageError) as error:
-            found.append(Problem(Weight.TELLS, f"DNS: {reason(error)}"))
+            found.append(ConfigProblem(Severity.WARNING, f"DNS: {reason(error)}"))
             continue
         if role is (active.role if active is not None else preferred):
             with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
                 _lay_out(Path(scratch), sets)
-                found += [Problem(Weight.TELLS, text) for text in named_problems(Path(scratch))]
+                found += [ConfigProblem(Severity.WARNING, text) for text in named_problems(Path(scratch))]
     return found

@@ -22,10 +22,10 @@ from localized.activation import activate as activation
 from localized.activation import right
 from localized.errors import NoRight, NotActivatable
 from localized.generations import cleanup
-from localized.generations.generations import Store
-from localized.generations.lock import working
-from localized.generations.rollback import GoingBack
-from localized.prepare import Prepared, prepare
+from localized.generations.generations import GenerationStore
+from localized.generations.lock import directory_lock
+from localized.generations.rollback import Rollback
+from localized.prepare import PreparedGeneration, prepare
 from localized.role import Role
 from pair import Pair, active, read, this_machine
 
@@ -141,7 +141,7 @@ class _Work:
 
     def _locked(self, purpose: str, work: Callable[[], int]) -> int:
         try:
-            with working(self.places, f"render-localized {purpose}"):
+            with directory_lock(self.places, f"render-localized {purpose}"):
                 cleanup.clear(self.places, self.hosts_file)
                 return work()
         except PermissionError as error:
@@ -153,7 +153,7 @@ class _Work:
         def work() -> int:
             pair, machine = self._begin()
             prepared = prepare(self.places, pair, machine, role)
-            active = Store(self.places).pointed_to("current") == prepared.generation
+            active = GenerationStore(self.places).pointed_to("current") == prepared.generation
             return report.rendered(prepared, machine, self.as_json, active=active)
 
         return self._locked(f"--role {role.value}", work)
@@ -175,12 +175,12 @@ class _Work:
 
         def work() -> int:
             pair, machine = self._begin()
-            back = GoingBack(self.places)
+            back = Rollback(self.places)
             before = back.target()
             self._prove_right(before.role, machine)
             self._refuse_if_overtaken(before.role, pair, machine)
             back.begin(before)
-            return self._swap(pair, machine, Prepared(before, ()))
+            return self._swap(pair, machine, PreparedGeneration(before, ()))
 
         return self._locked("--rollback", work)
 
@@ -189,7 +189,7 @@ class _Work:
 
         def work() -> int:
             pair, machine = self._begin()
-            now = Store(self.places).pointed_to("current")
+            now = GenerationStore(self.places).pointed_to("current")
             if now is not None:
                 self._prove_right(now.role, machine)
             with report.progress(self.as_json) as told:
@@ -228,15 +228,15 @@ class _Work:
                 f'  render-localized --role primary --activate --peer-is-down "what you know of {other}"'
             )
 
-    def _on_disk(self, role: Role) -> Prepared:
-        found = Store(self.places).newest(role)
+    def _on_disk(self, role: Role) -> PreparedGeneration:
+        found = GenerationStore(self.places).newest(role)
         if found is None:
             raise NotActivatable(
                 f"No generation for {role.value} is on disk yet. Leave --last-valid out, so that one is rendered."
             )
-        return Prepared(found, ())
+        return PreparedGeneration(found, ())
 
-    def _swap(self, pair: Pair, machine: str, prepared: Prepared) -> int:
+    def _swap(self, pair: Pair, machine: str, prepared: PreparedGeneration) -> int:
         with report.progress(self.as_json) as told:
             outcome = activation.activate(
                 self.places,

@@ -14,11 +14,11 @@ from host.places import Places
 from localized.checks import wiring
 from localized.checks.read_back import asterisk_problems, named_problems
 from localized.errors import NOTHING_RENDERED, LocalizedError, NotActivatable, NotRenderable, reason
-from localized.generations.generations import Generation, Store
-from localized.generations.lock import working
-from localized.problem import Problem, Weight
-from localized.render.facts import Facts
-from localized.render.rendered import Owner, Rendered
+from localized.generations.generations import Generation, GenerationStore
+from localized.generations.lock import directory_lock
+from localized.problem import ConfigProblem, Severity
+from localized.render.facts import TemplateFacts
+from localized.render.rendered import FileOwner, Rendered
 from localized.role import Role
 from pair import Pair, SecretUnusable, read_secret
 
@@ -29,7 +29,7 @@ BUSY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sets:
+class RenderedSets:
     """Rendered files of one role, as they are and with their secrets masked."""
 
     role: Role
@@ -38,11 +38,11 @@ class Sets:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedGeneration:
     """A generation that is complete on disk, and what was found on the way."""
 
     generation: Generation
-    problems: tuple[Problem, ...]
+    problems: tuple[ConfigProblem, ...]
 
 
 def read_secrets(places: Places, pair: Pair, machine: str, role: Role) -> dict[str, str]:
@@ -52,7 +52,7 @@ def read_secrets(places: Places, pair: Pair, machine: str, role: Role) -> dict[s
         NotRenderable: with everything that is wrong with them, not the first alone.
     """
     found, wrong = {}, []
-    for name in Facts.secret_names(pair, machine, role):
+    for name in TemplateFacts.secret_names(pair, machine, role):
         try:
             found[name] = read_secret(places, name)
         except SecretUnusable as error:
@@ -62,7 +62,7 @@ def read_secrets(places: Places, pair: Pair, machine: str, role: Role) -> dict[s
     return found
 
 
-def render_role(places: Places, pair: Pair, machine: str, role: Role) -> Sets:
+def render_role(places: Places, pair: Pair, machine: str, role: Role) -> RenderedSets:
     """Renders one role and reads it back.
 
     Raises:
@@ -83,21 +83,21 @@ def render_role(places: Places, pair: Pair, machine: str, role: Role) -> Sets:
             + "\n".join(f"  {line}" for line in wrong)
             + f"\nMend the template in {places.templates}; the active generation is untouched."
         )
-    return Sets(role, files, hidden)
+    return RenderedSets(role, files, hidden)
 
 
-def prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
+def prepare(places: Places, pair: Pair, machine: str, role: Role) -> PreparedGeneration:
     """Renders all roles, puts them on disk, and checks the one that is asked for against this machine.
 
     Raises:
         NotRenderable, NotActivatable, NotWritable
         LockHeld: another process is at it, for longer than BUSY_S.
     """
-    with working(places, f"preparing {role.value}", wait_s=BUSY_S):
+    with directory_lock(places, f"preparing {role.value}", wait_s=BUSY_S):
         return _prepare(places, pair, machine, role)
 
 
-def prepare_or_last(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
+def prepare_or_last(places: Places, pair: Pair, machine: str, role: Role) -> PreparedGeneration:
     """The role prepared anew; where it cannot be, the newest generation of it on disk, whole, with that as a warning.
 
     For whoever has to serve now: a secret that is gone, a template that broke or a disk that is full since the last
@@ -110,14 +110,14 @@ def prepare_or_last(places: Places, pair: Pair, machine: str, role: Role) -> Pre
     try:
         return prepare(places, pair, machine, role)
     except (LocalizedError, UsageError, OSError) as error:
-        last = Store(places).newest(role)
+        last = GenerationStore(places).newest(role)
         if last is None or not _is_whole(last):
             raise
         why = reason(error) if isinstance(error, HotstandbyError) else f"the files cannot be read: {error}"
         words = f"{last.name}, rendered earlier, is used, because nothing could be rendered now: {why}"
         # The secrets of that time are in it; whoever looks at Asterisk's lists afterwards sees whether they still hold.
         problems = wiring.check(facts(pair, machine, role), places.localized, last.path)
-        return Prepared(last, (Problem(Weight.TELLS, words), *problems))
+        return PreparedGeneration(last, (ConfigProblem(Severity.WARNING, words), *problems))
 
 
 def _is_whole(generation: Generation) -> bool:
@@ -128,28 +128,28 @@ def _is_whole(generation: Generation) -> bool:
         return False
 
 
-def _prepare(places: Places, pair: Pair, machine: str, role: Role) -> Prepared:
-    store = Store(places)
+def _prepare(places: Places, pair: Pair, machine: str, role: Role) -> PreparedGeneration:
+    store = GenerationStore(places)
     sets = {each: render_role(places, pair, machine, each) for each in PBX_ROLES}
     written = {each: put(places, pair, machine, store, found) for each, found in sets.items()}
     problems = [*wiring.check(facts(pair, machine, role), places.localized, written[role].path)]
     if role is Role.PRIMARY:
         problems += _as_standby(places, pair, machine, written[Role.STANDBY], problems)
     problems += _prepare_dns(places, pair, machine, store)
-    return Prepared(written[role], tuple(problems))
+    return PreparedGeneration(written[role], tuple(problems))
 
 
 def _as_standby(
-    places: Places, pair: Pair, machine: str, standby: Generation, known: list[Problem]
-) -> Iterator[Problem]:
+    places: Places, pair: Pair, machine: str, standby: Generation, known: list[ConfigProblem]
+) -> Iterator[ConfigProblem]:
     """What would keep this machine from becoming standby again: told in time, by whoever makes it primary."""
     texts = {one.text for one in known}
     for one in wiring.check(facts(pair, machine, Role.STANDBY), places.localized, standby.path):
-        if one.weight is Weight.STOPS and one.text not in texts:
-            yield Problem(Weight.MENDS, f"As standby, Asterisk would stay registered: {one.text}")
+        if one.weight is Severity.BLOCKER and one.text not in texts:
+            yield ConfigProblem(Severity.ERROR, f"As standby, Asterisk would stay registered: {one.text}")
 
 
-def _prepare_dns(places: Places, pair: Pair, machine: str, store: Store) -> list[Problem]:
+def _prepare_dns(places: Places, pair: Pair, machine: str, store: GenerationStore) -> list[ConfigProblem]:
     """The DNS generations. What is wrong with them stops nothing here: the role in DNS is moved by itself."""
     if pair.dns is None:
         return []
@@ -160,16 +160,16 @@ def _prepare_dns(places: Places, pair: Pair, machine: str, store: Store) -> list
             generation = put(places, pair, machine, store, render_role(places, pair, machine, role))
             active = store.pointed_to("current-dns")
             if role is (active.role if active is not None else preferred):
-                problems += [Problem(Weight.TELLS, text) for text in named_problems(generation.path)]
+                problems += [ConfigProblem(Severity.WARNING, text) for text in named_problems(generation.path)]
                 if not (store.root / "current-dns").is_symlink():
                     # The first time alone: from then on the link is the DNS step's, whatever it points to.
                     store.activate(generation)
         except (LocalizedError, UsageError) as error:
-            problems.append(Problem(Weight.TELLS, f"DNS: {reason(error)}"))
+            problems.append(ConfigProblem(Severity.WARNING, f"DNS: {reason(error)}"))
     return problems
 
 
-def put(places: Places, pair: Pair, machine: str, store: Store, sets: Sets) -> Generation:
+def put(places: Places, pair: Pair, machine: str, store: GenerationStore, sets: RenderedSets) -> Generation:
     """A rendered set on disk, as a generation.
 
     Raises:
@@ -185,9 +185,13 @@ def put(places: Places, pair: Pair, machine: str, store: Store, sets: Sets) -> G
             name: hashlib.sha256(path.read_bytes()).hexdigest()
             for name, path in sorted(template_names(places.templates).items())
         },
-        "secrets": list(Facts.secret_names(pair, machine, sets.role)),
+        "secrets": list(TemplateFacts.secret_names(pair, machine, sets.role)),
     }
-    groups = {Owner.ASTERISK: pair.asterisk_on(machine).group, Owner.NAMED: _named_group(), Owner.ROOT: "root"}
+    groups = {
+        FileOwner.ASTERISK: pair.asterisk_on(machine).group,
+        FileOwner.NAMED: _named_group(),
+        FileOwner.ROOT: "root",
+    }
     return store.write(sets.role, sets.files, sets.hidden, inputs, groups)
 
 
@@ -198,6 +202,6 @@ def _named_group() -> str:
     return "bind"
 
 
-def facts(pair: Pair, machine: str, role: Role) -> Facts:
+def facts(pair: Pair, machine: str, role: Role) -> TemplateFacts:
     """Facts without secrets, for checks that print nothing."""
-    return Facts(pair, machine, role, {})
+    return TemplateFacts(pair, machine, role, {})

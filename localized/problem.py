@@ -9,28 +9,28 @@ from enum import Enum
 from pathlib import Path
 
 
-class Weight(Enum):
+class Severity(Enum):
     """What a problem stops."""
 
-    STOPS = "stops"
+    BLOCKER = "stops"
     """Asterisk would not read what is activated; so nothing is activated, and --check fails."""
-    MENDS = "error"
+    ERROR = "error"
     """It must be mended, and --check fails. At three in the morning it stops nothing: Asterisk's lists show what it
     comes to."""
-    TELLS = "warning"
+    WARNING = "warning"
     """Worth mending."""
 
     @property
     def word(self) -> str:
         """What stands before such a problem."""
-        return "warning" if self is Weight.TELLS else "error"
+        return "warning" if self is Severity.WARNING else "error"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """Something that is wrong with this machine's configuration, and what to type."""
 
-    weight: Weight
+    weight: Severity
     text: str
 
     def __str__(self) -> str:

@@ -17,11 +17,11 @@ from host.errors import HotstandbyError
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
-from localized.activation.activate import Outcome
-from localized.activation.comparison import Row
-from localized.check import Difference
-from localized.prepare import Prepared
-from localized.problem import Problem, Weight
+from localized.activation.comparison import TrunkComparison
+from localized.activation.outcome import ActivationOutcome
+from localized.check import FileDifference
+from localized.prepare import PreparedGeneration
+from localized.problem import ConfigProblem, Severity
 from localized.role import Role
 
 
@@ -89,10 +89,10 @@ def progress(as_json: bool) -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(f"{printable(text)} ({time.monotonic() - started:.0f} s)")
 
 
-def rendered(prepared: Prepared, machine: str, as_json: bool, *, active: bool) -> int:
+def rendered(prepared: PreparedGeneration, machine: str, as_json: bool, *, active: bool) -> int:
     """A generation that was put on disk, or found there; and whether it is the active one."""
     generation = prepared.generation
-    stopping = [problem for problem in prepared.problems if problem.weight is not Weight.TELLS]
+    stopping = [problem for problem in prepared.problems if problem.weight is not Severity.WARNING]
     activate = f"render-localized --role {generation.role.value} --activate"
     following = f"mend what is marked error, then: {activate}" if stopping else activate
     if active and not stopping:
@@ -126,7 +126,7 @@ def rendered(prepared: Prepared, machine: str, as_json: bool, *, active: bool) -
     return int(Exit.DONE)
 
 
-def activated(outcome: Outcome, as_json: bool) -> int:
+def activated(outcome: ActivationOutcome, as_json: bool) -> int:
     """What an activation came to."""
     if as_json:
         _json(_outcome(outcome))
@@ -161,9 +161,9 @@ _VERDICT = {
 }
 
 
-def checked(problems: Sequence[Problem], machine: str, as_json: bool) -> int:
+def checked(problems: Sequence[ConfigProblem], machine: str, as_json: bool) -> int:
     """The result of --check."""
-    stops = [problem for problem in problems if problem.weight is not Weight.TELLS]
+    stops = [problem for problem in problems if problem.weight is not Severity.WARNING]
     code = Exit.USAGE if stops else Exit.DONE
     warnings = len(problems) - len(stops)
     following = "mend what is marked error, then: render-localized --check" if stops else "nothing to do"
@@ -189,7 +189,7 @@ def checked(problems: Sequence[Problem], machine: str, as_json: bool) -> int:
     return int(code)
 
 
-def differs(differences: Sequence[Difference], machine: str, role: Role, as_json: bool) -> int:
+def differs(differences: Sequence[FileDifference], machine: str, role: Role, as_json: bool) -> int:
     """The result of --diff."""
     count = "1 file" if len(differences) == 1 else f"{len(differences)} files"
     changed = f"{count} would change" if differences else "nothing would change"
@@ -223,14 +223,14 @@ def differs(differences: Sequence[Difference], machine: str, role: Role, as_json
 _DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def _problems(problems: Sequence[Problem]) -> None:
+def _problems(problems: Sequence[ConfigProblem]) -> None:
     out = console()
     for problem in problems:
-        style = "yellow" if problem.weight is Weight.TELLS else "bold red"
+        style = "yellow" if problem.weight is Severity.WARNING else "bold red"
         _told(out, Text(f"{problem.weight.word}: ", style=style), problem.text)
 
 
-def _cells(row: Row) -> tuple[Text, ...]:
+def _cells(row: TrunkComparison) -> tuple[Text, ...]:
     good = row.as_expected
     return (
         Text(row.wanted.trunk + (" *" if row.wanted.required else "")),
@@ -241,7 +241,7 @@ def _cells(row: Row) -> tuple[Text, ...]:
     )
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: ActivationOutcome) -> dict[str, Any]:
     found = outcome.comparison
     return {
         "exit": int(outcome.exit),
@@ -268,7 +268,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, str]:
+def _problem(problem: ConfigProblem) -> dict[str, str]:
     return {"weight": problem.weight.value, "text": problem.text}
 
 

@@ -24,10 +24,10 @@ from failover.state import fenced, local_state
 from failover.steps.fence import untrusted
 from host.command import CommandLate, CommandMissing, run
 from host.ownership import open_to_others
-from localized.asterisk.configuration import LocalDisk, Section, read_conf, read_text
+from localized.asterisk.configuration import ConfigSection, LocalDisk, read_conf, read_text
 from localized.check import check
-from localized.generations.generations import Store
-from localized.problem import Weight
+from localized.generations.generations import GenerationStore
+from localized.problem import Severity
 from localized.role import Role
 from pair import SecretUnusable, read_secret, secret_problems
 
@@ -108,13 +108,13 @@ def asterisk_files(here: Here) -> AsteriskFiles:
         manager_refused=_login_refused(here),
         registrations=registrations,
         swapped_types=types,
-        wiring=tuple(str(one) for one in problems if one.weight is not Weight.TELLS),
-        advice=tuple(str(one) for one in problems if one.weight is Weight.TELLS and "named" not in str(one)),
+        wiring=tuple(str(one) for one in problems if one.weight is not Severity.WARNING),
+        advice=tuple(str(one) for one in problems if one.weight is Severity.WARNING and "named" not in str(one)),
     )
 
 
 def _registrations(here: Here) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
-    newest = Store(here.places).newest(Role.PRIMARY)
+    newest = GenerationStore(here.places).newest(Role.PRIMARY)
     if newest is None:
         return {}, ()
     paths = [path for path in newest.files() if "pjsip" in path and "registration" in path]
@@ -142,12 +142,12 @@ def _login_refused(here: Here) -> str:
     return ""
 
 
-def _merged(sections: Iterable[Section]) -> dict[str, str]:
+def _merged(sections: Iterable[ConfigSection]) -> dict[str, str]:
     """manager.c looks a setting up in every section of the name; the last one counts."""
     return {name: value for section in sections for name, value in _settings(section).items()}
 
 
-def _settings(section: Section | None) -> dict[str, str]:
+def _settings(section: ConfigSection | None) -> dict[str, str]:
     return {one.name.lower(): one.value for one in section.settings} if section is not None else {}
 
 

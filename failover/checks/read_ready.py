@@ -22,8 +22,8 @@ from failover.steps.dns.permission import obstacle_here
 from failover.steps.proof.view import domino
 from host.errors import HotstandbyError
 from localized.check import check
-from localized.generations.generations import Store
-from localized.problem import Weight
+from localized.generations.generations import GenerationStore
+from localized.problem import Severity
 from localized.role import Role
 from pair import Trunk, secret_problems
 
@@ -77,7 +77,7 @@ def _ask(trunk: Trunk) -> Look[Found]:
 
 def on_disk(here: Here) -> Prepared:
     """What lies ready on this machine's disk."""
-    newest = Store(here.places).newest(Role.PRIMARY)
+    newest = GenerationStore(here.places).newest(Role.PRIMARY)
     digest, age_s = "", 0.0
     if newest is not None:
         try:
@@ -92,7 +92,7 @@ def on_disk(here: Here) -> Prepared:
         generation=newest.name if newest is not None else "",
         age_s=age_s,
         of_this_pair=digest == here.pair.digest,
-        stops=tuple(str(one) for one in problems if one.weight is not Weight.TELLS),
+        stops=tuple(str(one) for one in problems if one.weight is not Severity.WARNING),
         secrets=tuple(str(one) for one in secret_problems(here.places, here.pair, here.machine)),
         warning=here.warning,
         free_bytes=_free(here),

@@ -21,8 +21,8 @@ from failover.probes import name_server
 from failover.probes.at_once import Look, all_of
 from failover.state import claim, fenced, local_state, right
 from host.errors import HotstandbyError
-from localized.generations.generations import Generation, Store
-from localized.generations.lock import working_or_late
+from localized.generations.generations import Generation, GenerationStore
+from localized.generations.lock import directory_lock_best_effort
 from localized.prepare import prepare
 from localized.role import Role
 from pair.public_role import FAR, LARGEST, NAME, RoleAnswer, agreed, later, parse
@@ -281,7 +281,7 @@ def _servers(here: Here) -> list[Look[name_server.Asked | PeerAsked]]:
 
 
 def _swapped(here: Here, role: Role) -> bool:
-    store = Store(here.places)
+    store = GenerationStore(here.places)
     active = store.pointed_to(role.link)
     if active is not None and active.role is role:
         return True
@@ -289,7 +289,7 @@ def _swapped(here: Here, role: Role) -> bool:
     if target is None:
         return False
     try:
-        with working_or_late(here.places, f"boot-guard, {role.value}", must=role is Role.PRIMARY):
+        with directory_lock_best_effort(here.places, f"boot-guard, {role.value}", must=role is Role.PRIMARY):
             store.activate(target)
     except HotstandbyError:
         return False
@@ -302,4 +302,4 @@ def _rendered(here: Here, role: Role) -> Generation | None:
         prepare(here.places, here.pair, here.machine, Role.STANDBY if role.is_dns else role)
     except (HotstandbyError, OSError):
         return None
-    return Store(here.places).newest(role)
+    return GenerationStore(here.places).newest(role)

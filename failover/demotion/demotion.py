@@ -20,12 +20,12 @@ from failover.probes import own_asterisk
 from failover.state import fenced, local_state, right
 from host.atomic import swap_symlink
 from host.errors import HotstandbyError
-from localized.activation.activate import MODULES, forget_loaded
+from localized.activation.reload_state import MODULES, forget_reload_state
 from localized.asterisk.log import AsteriskLog
 from localized.asterisk.refusals import words_of
 from localized.asterisk.reload import reload_module, wait_until_booted
 from localized.errors import AsteriskUnreachable
-from localized.generations.generations import Generation, Store
+from localized.generations.generations import Generation, GenerationStore
 from localized.prepare import prepare
 from localized.role import Role
 
@@ -76,7 +76,7 @@ class _Demotion:
     def __init__(self, here: Here, progress: Callable[[str], None]) -> None:
         self._here = here
         self._say = progress
-        self._store = Store(here.places)
+        self._store = GenerationStore(here.places)
         self._notes: list[str] = []
         self._asterisk = here.asterisk.model_copy(
             update={"reload_deadline_s": min(CONSOLE_S, here.asterisk.reload_deadline_s)}
@@ -189,7 +189,7 @@ class _Demotion:
         active = self._store.pointed_to("current")
         if active is None:
             raise NotProven("no generation is active")
-        self._try("the next activation may reload less than it should", lambda: forget_loaded(self._here.places))
+        self._try("the next activation may reload less than it should", lambda: forget_reload_state(self._here.places))
         absent = {module for channel, module in MODULES.items() if channel not in channels}
         files = {path: file["reload"] for path, file in active.files().items() if file["reload"]}
         for module in sorted(set(files.values()) - absent, key=_order):

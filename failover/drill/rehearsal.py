@@ -29,7 +29,7 @@ from failover.steps.proof.call import CallImpossible, dial_string, require_dialp
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.hook import programs
-from localized.problem import Weight
+from localized.problem import Severity
 
 
 class Good(Enum):
@@ -127,7 +127,7 @@ def _localize(here: Here, made: Made, registrars: dict[str, Found]) -> Rehearsed
     if absent:
         return Rehearsed("localize", Good.NO, f"Asterisk has not loaded what registers {', '.join(absent)}", unproven)
     proved = f"{made.prepared.generation.name} rendered and read back; Asterisk {lists.version} answers"
-    told = [str(one) for one in made.prepared.problems if one.weight is Weight.TELLS]
+    told = [str(one) for one in made.prepared.problems if one.weight is Severity.WARNING]
     silent = [found.words for name, found in registrars.items() if not found.answer.alive]
     asked = len(registrars)
     proved += f"; {asked - len(silent)} of {asked} carriers answer this machine"

@@ -23,8 +23,8 @@ from failover.probes.evidence import Evidence
 from failover.state import local_state, proven
 from host.errors import HotstandbyError
 from localized.errors import LocalizedError
-from localized.prepare import Prepared, prepare_or_last
-from localized.problem import Weight
+from localized.prepare import PreparedGeneration, prepare_or_last
+from localized.problem import Severity
 from localized.role import Role
 from pair import Pair, public_role
 from pair.public_role import FAR, Believed, believed
@@ -49,7 +49,7 @@ class Made:
 
     plan: Plan
     evidence: Evidence
-    prepared: Prepared | None
+    prepared: PreparedGeneration | None
     serves_already: bool
     degraded: bool
     """The newest run here ended with something missing."""
@@ -62,13 +62,13 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
         meanwhile: done while the others are waited for: anything that changes nothing.
     """
     problems: list[str] = []
-    prepared: Prepared | None = None
+    prepared: PreparedGeneration | None = None
     with ThreadPoolExecutor(1) as pool:
         # Asking is waiting, mostly; the files are rendered meanwhile.
         asking = pool.submit(looking.gather, here, hurry=bool(word))
         try:
             prepared = prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
-            problems += [str(one) for one in prepared.problems if one.weight is Weight.STOPS]
+            problems += [str(one) for one in prepared.problems if one.weight is Severity.BLOCKER]
         except (LocalizedError, HotstandbyError) as error:
             problems.append(str(error))
         passwords = taken_passwords(here)

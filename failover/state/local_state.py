@@ -14,7 +14,7 @@ from failover.journal import journal
 from failover.journal.run import load
 from failover.state import claim, fenced, right
 from host.places import Places
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from pair.public_role import sane
 
@@ -73,7 +73,7 @@ class Standing:
 
 def role_of(places: Places) -> tuple[RoleName, str]:
     """The role of the active generation, and that generation's name."""
-    found = Store(places).pointed_to("current")
+    found = GenerationStore(places).pointed_to("current")
     if found is None or found.role.is_dns:
         return "unknown", ""
     return ("primary" if found.role is Role.PRIMARY else "standby"), found.name
@@ -98,7 +98,7 @@ def mark_of_swap(places: Places) -> str:
 
 def dns_role_of(places: Places) -> DnsRoleName:
     """The role in DNS of the generation that `current-dns` points to; another fact than the role of the PBX."""
-    found = Store(places).pointed_to("current-dns")
+    found = GenerationStore(places).pointed_to("current-dns")
     if found is None or not found.role.is_dns:
         return "unknown"
     return "primary" if found.role is Role.DNS_PRIMARY else "secondary"

@@ -15,10 +15,11 @@ from failover.journal.entry import Json
 from failover.state import fenced, local_state, proven, right
 from host.errors import HotstandbyError
 from host.exits import Exit
-from localized.activation.activate import Looked, Outcome, activate, activate_unseen, look_ahead
+from localized.activation.activate import AsteriskProbe, activate, activate_unseen, probe_asterisk
+from localized.activation.outcome import ActivationOutcome
 from localized.errors import AsteriskUnreachable
-from localized.generations.generations import Store
-from localized.prepare import Prepared, prepare_or_last
+from localized.generations.generations import GenerationStore
+from localized.prepare import PreparedGeneration, prepare_or_last
 from localized.role import Role
 from pair import SecretUnusable
 
@@ -61,7 +62,7 @@ class LocalizeStep:
         epoch: int,
         reason: str,
         *,
-        prepared: Prepared | None = None,
+        prepared: PreparedGeneration | None = None,
         hosts: Path | None = HOSTS,
         begun_before: bool = False,
         alone: bool = False,
@@ -83,9 +84,9 @@ class LocalizeStep:
         self._reason = reason
         self._prepared = prepared
         self._hosts = hosts
-        self._outcome: Outcome | None = None
+        self._outcome: ActivationOutcome | None = None
         self._unseen = ""
-        self._looked: Looked | None = None
+        self._looked: AsteriskProbe | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -106,7 +107,7 @@ class LocalizeStep:
         with contextlib.suppress(HotstandbyError, OSError):
             if self._prepared is None:
                 self._prepared = prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
-            self._looked = look_ahead(here.places, here.pair, here.machine, Role.PRIMARY)
+            self._looked = probe_asterisk(here.places, here.pair, here.machine, Role.PRIMARY)
 
     def check(self) -> bool:
         """Never: an activation that is already so changes nothing, and what it looks at is the proof."""
@@ -115,7 +116,7 @@ class LocalizeStep:
     def saved(self) -> Mapping[str, Json]:
         """What is active now: an undo that finds it untouched has nothing to undo; else going back means standby."""
         places = self._here.places
-        active = Store(places).pointed_to("current")
+        active = GenerationStore(places).pointed_to("current")
         before = fenced.look(places)
         return {
             "generation": active.name if active is not None else "",

@@ -19,14 +19,12 @@ from host.exits import Exit
 from host.places import Places
 from localized.activation import right
 from localized.activation.comparison import Comparison
-from localized.activation.outcome import Outcome, judge
-from localized.activation.registrations import Progress, Watch
+from localized.activation.outcome import ActivationOutcome, judge
+from localized.activation.registrations import Progress, RegistrationWait
 from localized.activation.reload_state import (
     CHANNEL_OF,
-    MODULES,
-    Loaded,
+    ReloadState,
     files_read,
-    forget_loaded,
     in_order,
     modules_to_reload,
     touch,
@@ -34,13 +32,13 @@ from localized.activation.reload_state import (
 )
 from localized.asterisk import reload
 from localized.asterisk.log import AsteriskLog
-from localized.asterisk.refusals import Said
+from localized.asterisk.refusals import LogFindings
 from localized.errors import AsteriskUnreachable, LocalizedError, NotActivatable, NotWritable
-from localized.generations.generations import Generation, Store
-from localized.generations.lock import working
-from localized.generations.rollback import GoingBack
-from localized.prepare import BUSY_S, Prepared
-from localized.problem import Weight
+from localized.generations.generations import Generation, GenerationStore
+from localized.generations.lock import directory_lock
+from localized.generations.rollback import Rollback
+from localized.prepare import BUSY_S, PreparedGeneration
+from localized.problem import Severity
 from localized.render import hosts
 from localized.role import Role
 from pair import Pair
@@ -48,19 +46,6 @@ from pair import Pair
 RESTART_FILE: Final = "asterisk/pjsip-address.conf"
 LOOKED_S: Final = 15.0
 """Seconds for which a look ahead counts: a demotion takes one or two, and callers wait when it is over."""
-
-__all__ = [
-    "MODULES",
-    "Halfway",
-    "Looked",
-    "Outcome",
-    "activate",
-    "activate_unseen",
-    "forget_loaded",
-    "look_ahead",
-    "needs_restart",
-    "reload_active",
-]
 
 
 class Halfway(LocalizedError):
@@ -70,7 +55,7 @@ class Halfway(LocalizedError):
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class AsteriskProbe:
     """Asterisk as it was seen: it answers on both of its sides, and has the modules that a role needs.
 
     Attributes:
@@ -81,7 +66,7 @@ class Looked:
     """
 
     role: Role
-    watch: Watch
+    watch: RegistrationWait
     log: AsteriskLog
     at: float
 
@@ -90,28 +75,28 @@ class Looked:
         return role is self.role and time.monotonic() - self.at < LOOKED_S
 
 
-def look_ahead(places: Places, pair: Pair, machine: str, role: Role) -> Looked:
+def probe_asterisk(places: Places, pair: Pair, machine: str, role: Role) -> AsteriskProbe:
     """Looks at Asterisk for an activation that follows as soon as the other machine has let go.
 
     Raises:
         AsteriskUnreachable, SecretUnusable
     """
-    watch = Watch(places, pair, machine, role)
+    watch = RegistrationWait(places, pair, machine, role)
     at = time.monotonic()
-    return Looked(role, watch, _look(watch), at)
+    return AsteriskProbe(role, watch, _look(watch), at)
 
 
 def activate(
     places: Places,
     pair: Pair,
     machine: str,
-    prepared: Prepared,
+    prepared: PreparedGeneration,
     *,
     asterisk: bool = True,
     hosts_file: Path | None = None,
-    looked: Looked | None = None,
+    looked: AsteriskProbe | None = None,
     progress: Progress = lambda _: None,
-) -> Outcome:
+) -> ActivationOutcome:
     """Swaps to a prepared generation, reloads what changed, and verifies; a primary's right is proven just before.
 
     Args:
@@ -125,13 +110,13 @@ def activate(
         Halfway: swapped, and Asterisk did not follow.
         LockHeld: another process is at it, for longer than prepare.BUSY_S.
     """
-    with working(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
+    with directory_lock(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
         return _activate(places, pair, machine, prepared, asterisk, hosts_file, looked, progress)
 
 
 def activate_unseen(
-    places: Places, pair: Pair, machine: str, prepared: Prepared, *, hosts_file: Path | None = None
-) -> Outcome:
+    places: Places, pair: Pair, machine: str, prepared: PreparedGeneration, *, hosts_file: Path | None = None
+) -> ActivationOutcome:
     """As `activate`, where Asterisk takes commands and its lists cannot be read: swapped and reloaded, nothing seen.
 
     Raises:
@@ -140,9 +125,9 @@ def activate_unseen(
     """
     settings = pair.asterisk_on(machine)
     reload.wait_until_booted(settings)
-    with working(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
+    with directory_lock(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
         outcome = _activate(places, pair, machine, prepared, False, hosts_file, None, lambda _: None)
-        store = Store(places)
+        store = GenerationStore(places)
         modules = {module for file in prepared.generation.files().values() if (module := file["reload"])}
         touch(store, prepared.generation, modules)
         first, beside = in_order(sorted(modules), frozenset(CHANNEL_OF.values()))
@@ -164,14 +149,14 @@ def _activate(
     places: Places,
     pair: Pair,
     machine: str,
-    prepared: Prepared,
+    prepared: PreparedGeneration,
     asterisk: bool,
     hosts_file: Path | None,
-    looked: Looked | None,
+    looked: AsteriskProbe | None,
     progress: Progress,
-) -> Outcome:
+) -> ActivationOutcome:
     role = prepared.generation.role
-    stopping = [str(problem) for problem in prepared.problems if problem.weight is Weight.STOPS]
+    stopping = [str(problem) for problem in prepared.problems if problem.weight is Severity.BLOCKER]
     # The very first files must exist before they can be included, and a boot as standby is stopped by nothing.
     if stopping and (asterisk or role is not Role.STANDBY):
         raise NotActivatable(
@@ -180,13 +165,13 @@ def _activate(
             + f"\nMend {'it' if len(stopping) == 1 else 'them'}, then try again; "
             "render-localized --check looks without activating." + _stays(places, role)
         )
-    outcome = Outcome(role, machine, prepared.generation.name)
+    outcome = ActivationOutcome(role, machine, prepared.generation.name)
     outcome.notes += [str(problem) for problem in prepared.problems]
     if asterisk and looked is not None and looked.fresh(role):
-        watch: Watch | None = looked.watch
+        watch: RegistrationWait | None = looked.watch
         log: AsteriskLog | None = looked.log
     else:
-        watch, log = Watch(places, pair, machine, role) if asterisk else None, None
+        watch, log = RegistrationWait(places, pair, machine, role) if asterisk else None, None
     if watch is not None and log is None:
         progress("asking Asterisk whether it answers")
         try:
@@ -198,9 +183,9 @@ def _activate(
                 f"{error}\nTo make it start as standby all the same:\n"
                 "    render-localized --role standby --activate --without-asterisk"
             ) from error
-    store = Store(places)
+    store = GenerationStore(places)
     before = store.pointed_to("current")
-    loaded = Loaded(places)
+    loaded = ReloadState(places)
     read = files_read(watch.asterisk, store.root / "current") if watch is not None else {}
     modules = modules_to_reload(store, loaded, prepared.generation, read)
     stale = modules if loaded.name() is None else loaded.changed(read)
@@ -219,7 +204,7 @@ def _activate(
             touch(store, prepared.generation, stale)
             touch_own(watch.asterisk, refused)
         found = _follow(watch, store, prepared.generation, modules, outcome, progress)
-        said = log.said() if log is not None else Said()
+        said = log.said() if log is not None else LogFindings()
         judge(outcome, found, pair, said)
         _remember(loaded, prepared.generation, found, said, read)
         if needs_restart(before, prepared.generation):
@@ -233,18 +218,20 @@ def _activate(
         outcome.next = f"{first}start Asterisk, then: render-localized --role {role.value} --activate"
     outcome.seconds = time.monotonic() - started
     store.prune()
-    GoingBack(places).end()
+    Rollback(places).end()
     return outcome
 
 
-def _remember(loaded: Loaded, generation: Generation, found: Comparison, said: Said, read: Mapping[str, str]) -> None:
+def _remember(
+    loaded: ReloadState, generation: Generation, found: Comparison, said: LogFindings, read: Mapping[str, str]
+) -> None:
     if refused := [one.file for one in said.refusals if one.whole]:
         loaded.note_refused(refused)
     elif not found.not_loaded:
         loaded.remember(generation, read)
 
 
-def _look(watch: Watch) -> AsteriskLog:
+def _look(watch: RegistrationWait) -> AsteriskLog:
     """Asks Asterisk whether it answers, and where it writes its log.
 
     Raises:
@@ -256,7 +243,7 @@ def _look(watch: Watch) -> AsteriskLog:
 
 def _stays(places: Places, role: Role) -> str:
     """What it means that a primary was not made standby, and what makes it one whatever its Asterisk refuses."""
-    active = Store(places).pointed_to("current")
+    active = GenerationStore(places).pointed_to("current")
     if role is not Role.STANDBY or active is None or active.role is not Role.PRIMARY:
         return ""
     return (
@@ -265,37 +252,44 @@ def _stays(places: Places, role: Role) -> str:
     )
 
 
-def reload_active(places: Places, pair: Pair, machine: str, *, progress: Progress = lambda _: None) -> Outcome:
+def reload_active(
+    places: Places, pair: Pair, machine: str, *, progress: Progress = lambda _: None
+) -> ActivationOutcome:
     """Reloads every module that reads the active generation, and verifies it.
 
     Raises:
         NotActivatable: nothing is active. AsteriskUnreachable, Halfway.
     """
-    store = Store(places)
+    store = GenerationStore(places)
     active = store.pointed_to("current")
     if active is None:
         raise NotActivatable(
             f"{places.localized / 'current'} points to no generation, so there is nothing to reload. "
             "Type: render-localized --role standby --activate"
         )
-    watch = Watch(places, pair, machine, active.role)
+    watch = RegistrationWait(places, pair, machine, active.role)
     log = _look(watch)
-    outcome = Outcome(active.role, machine, active.name)
+    outcome = ActivationOutcome(active.role, machine, active.name)
     started = time.monotonic()
     modules = {module for file in active.files().values() if (module := file["reload"])}
     read = files_read(watch.asterisk, store.root / "current")
-    touch(store, active, modules if Loaded(places).name() != active.name else Loaded(places).changed(read))
-    touch_own(watch.asterisk, Loaded(places).refused())
+    touch(store, active, modules if ReloadState(places).name() != active.name else ReloadState(places).changed(read))
+    touch_own(watch.asterisk, ReloadState(places).refused())
     found = _follow(watch, store, active, sorted(modules), outcome, progress)
     said = log.said()
     judge(outcome, found, pair, said)
-    _remember(Loaded(places), active, found, said, read)
+    _remember(ReloadState(places), active, found, said, read)
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
 def _follow(
-    watch: Watch, store: Store, generation: Generation, modules: Iterable[str], outcome: Outcome, progress: Progress
+    watch: RegistrationWait,
+    store: GenerationStore,
+    generation: Generation,
+    modules: Iterable[str],
+    outcome: ActivationOutcome,
+    progress: Progress,
 ) -> Comparison:
     """Reloads, and returns what Asterisk's lists came to."""
     started = tuple(modules)
@@ -338,7 +332,7 @@ def _follow(
     return found
 
 
-def _reload(watch: Watch, module: str, outcome: Outcome, progress: Progress) -> None:
+def _reload(watch: RegistrationWait, module: str, outcome: ActivationOutcome, progress: Progress) -> None:
     if module in CHANNEL_OF and CHANNEL_OF[module] not in watch.loaded_modules():
         # Nothing of it can register; where something should, look_before has said so.
         return
@@ -355,7 +349,7 @@ def _reload(watch: Watch, module: str, outcome: Outcome, progress: Progress) -> 
         outcome.reloaded.append(module)
 
 
-def _write_hosts(generation: Generation, hosts_file: Path | None, outcome: Outcome) -> None:
+def _write_hosts(generation: Generation, hosts_file: Path | None, outcome: ActivationOutcome) -> None:
     if hosts_file is None:
         return
     block = (generation.path / "hosts").read_bytes() if (generation.path / "hosts").exists() else b""

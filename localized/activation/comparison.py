@@ -14,7 +14,7 @@ REFUSED_STATES: Final = frozenset({"Rejected", "No Authentication", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrunkComparison:
     """One trunk that registers, as it should be and as it is."""
 
     wanted: Wanted
@@ -56,7 +56,7 @@ class Row:
 class Comparison:
     """All trunks, and what Asterisk registers besides."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TrunkComparison, ...]
     foreign: tuple[Listed, ...]
 
     @property
@@ -65,22 +65,22 @@ class Comparison:
         return (*(one for row in self.rows for one in row.found), *self.foreign)
 
     @property
-    def missing(self) -> tuple[Row, ...]:
+    def missing(self) -> tuple[TrunkComparison, ...]:
         """Expected, and not registered."""
         return tuple(row for row in self.rows if row.wanted.here and not row.as_expected)
 
     @property
-    def unwanted(self) -> tuple[Row, ...]:
+    def unwanted(self) -> tuple[TrunkComparison, ...]:
         """Listed, and must not be."""
         return tuple(row for row in self.rows if not row.wanted.here and not row.as_expected)
 
     @property
-    def not_loaded(self) -> tuple[Row, ...]:
+    def not_loaded(self) -> tuple[TrunkComparison, ...]:
         """Asterisk has read another set of registrations than the active one: a name is missing or too many."""
         return tuple(row for row in self.rows if bool(row.found) != row.wanted.here)
 
     @property
-    def stateless(self) -> tuple[Row, ...]:
+    def stateless(self) -> tuple[TrunkComparison, ...]:
         """Expected, listed by PJSIP, and kept in no state: it can be asked for by name no more."""
         return tuple(row for row in self.missing if any(one.stateless for one in row.found))
 
@@ -109,7 +109,7 @@ def compare(
         near = exact.get((trunk.channel, trunk.trunk if trunk.channel == "pjsip" else trunk.username), [])
         found = tuple(one for one in near if matches(one, trunk, addresses))
         taken |= {id(one) for one in found}
-        rows.append(Row(trunk, found, trunk.channel in lists.modules))
+        rows.append(TrunkComparison(trunk, found, trunk.channel in lists.modules))
     foreign = tuple(one for one in lists.registrations if id(one) not in taken)
     return Comparison(tuple(rows), foreign)
 
@@ -133,7 +133,7 @@ def worth_waiting_for(comparison: Comparison, refused_by_design: frozenset[str])
     return len(open_rows) > len(hopeless)
 
 
-def refused_before(comparison: Comparison, reloaded: Set[str]) -> tuple[Row, ...]:
+def refused_before(comparison: Comparison, reloaded: Set[str]) -> tuple[TrunkComparison, ...]:
     """What a carrier has refused, which nothing in this run has asked for yet, and which may be asked for now.
 
     PJSIP is asked for the one alone, and only where its configuration lets it give up (retry.py); chan_sip sends all

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from host.exits import Exit
-from localized.activation.comparison import Comparison, Row
-from localized.asterisk.refusals import Refusal, Said, words_of
+from localized.activation.comparison import Comparison, TrunkComparison
+from localized.asterisk.refusals import ConfigRefusal, LogFindings, words_of
 from localized.role import Role
 from pair import Pair
 
 
 @dataclass(slots=True)
-class Outcome:
+class ActivationOutcome:
     """What an activation came to.
 
     Attributes:
@@ -44,7 +44,7 @@ _WRONG_ACCOUNT: Final = frozenset({"400", "401", "404", "407", "414", "493", "No
 """Answers that say nothing of another machine's binding."""
 
 
-def judge(outcome: Outcome, found: Comparison, pair: Pair, said: Said = Said()) -> None:  # noqa: B008 - frozen
+def judge(outcome: ActivationOutcome, found: Comparison, pair: Pair, said: LogFindings = LogFindings()) -> None:  # noqa: B008 - frozen
     """Adds to `outcome` its exit code, notes and the next command.
 
     Args:
@@ -93,7 +93,7 @@ def judge(outcome: Outcome, found: Comparison, pair: Pair, said: Said = Said()) 
         outcome.notes.append(f"Not in pair.toml, and left alone: {', '.join(str(one) for one in found.foreign)}.")
 
 
-def _refused_besides(outcome: Outcome, found: Comparison, said: Said, again: str) -> None:
+def _refused_besides(outcome: ActivationOutcome, found: Comparison, said: LogFindings, again: str) -> None:
     """What Asterisk refused although every list is as it should be: it shows when it starts anew."""
     told = {one for row in found.missing for one in said.about(row.wanted.trunk, row.wanted.channel)}
     others = tuple(one for one in said.refusals if one not in told)
@@ -108,7 +108,7 @@ def _refused_besides(outcome: Outcome, found: Comparison, said: Said, again: str
         outcome.next = f"mend that, then {again}" if outcome.next == "nothing to do" else outcome.next
 
 
-def _what_will_happen(pair: Pair, outcome: Outcome, row: Row, said: Said) -> str:
+def _what_will_happen(pair: Pair, outcome: ActivationOutcome, row: TrunkComparison, said: LogFindings) -> str:
     trunk, channel = row.wanted.trunk, row.wanted.channel
     key = pair.trunk_on(trunk, outcome.machine)
     why = said.about(trunk, channel)
@@ -138,7 +138,7 @@ def _what_will_happen(pair: Pair, outcome: Outcome, row: Row, said: Said) -> str
     return f"{trunk}: the carrier refused it{with_code}. Asterisk goes on trying; look at its user name and secret."
 
 
-def _not_loaded(row: Row, why: tuple[Refusal, ...]) -> str:
+def _not_loaded(row: TrunkComparison, why: tuple[ConfigRefusal, ...]) -> str:
     trunk = row.wanted.trunk
     if not row.loaded:
         return f"{trunk}: Asterisk has not loaded the module that registers over {row.wanted.channel}: nothing is sent."

@@ -17,12 +17,12 @@ from ami_watcher.ami.shared_login import opened
 from ami_watcher.registrations.expected import Wanted, resolved, to_resolve, wanted
 from ami_watcher.registrations.lists import Lists, lists_of
 from host.places import Places
-from localized.activation.comparison import Comparison, Row, compare, worth_waiting_for
+from localized.activation.comparison import Comparison, TrunkComparison, compare, worth_waiting_for
 from localized.activation.reload_state import CHANNEL_OF, MODULES, touch, touch_own
-from localized.activation.retry import Asking
+from localized.activation.retry import RetrySchedule
 from localized.asterisk import reload
 from localized.errors import AsteriskUnreachable
-from localized.generations.generations import Generation, Store
+from localized.generations.generations import Generation, GenerationStore
 from localized.role import Role
 from pair import Asterisk, Pair, read_secret
 
@@ -34,7 +34,7 @@ LEAST_PAUSE_S: Final = 0.01
 Progress = Callable[[str], None]
 
 
-class Watch:
+class RegistrationWait:
     """Asterisk's lists, beside what they should show."""
 
     def __init__(self, places: Places, pair: Pair, machine: str, role: Role) -> None:
@@ -119,7 +119,7 @@ class Watch:
         return await opened(made, self._places, deadline_s=self.asterisk.reload_deadline_s)
 
     async def until_settled(
-        self, store: Store, generation: Generation, progress: Progress, *, reloaded: Iterable[str] = ()
+        self, store: GenerationStore, generation: Generation, progress: Progress, *, reloaded: Iterable[str] = ()
     ) -> Comparison:
         """Reads the lists until they are as expected, or the deadline; the last comparison either way.
 
@@ -138,7 +138,7 @@ class Watch:
         started = time.monotonic()
         deadline = started + self.asterisk.register_deadline_s
         new = {CHANNEL_OF[module] for module in reloaded if module in CHANNEL_OF}
-        asking = Asking(self._lists, new, started)
+        asking = RetrySchedule(self._lists, new, started)
         answered_by: float | None = None
         try:
             while True:
@@ -167,7 +167,9 @@ class Watch:
         finally:
             await session.close()
 
-    def _ask(self, reread: Sequence[str], rows: Sequence[Row], store: Store, generation: Generation) -> None:
+    def _ask(
+        self, reread: Sequence[str], rows: Sequence[TrunkComparison], store: GenerationStore, generation: Generation
+    ) -> None:
         """Makes Asterisk read what it has not read, and has the other registrations sent again."""
         for channel in reread:
             touch(store, generation, [MODULES[channel]])

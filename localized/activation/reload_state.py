@@ -15,7 +15,7 @@ from host.file_reading import MISREAD, read_json
 from host.places import Places
 from localized.asterisk.configuration import LocalDisk, read_conf
 from localized.errors import NotWritable
-from localized.generations.generations import Generation, Store
+from localized.generations.generations import Generation, GenerationStore
 from localized.problem import below
 from pair import Asterisk
 
@@ -24,12 +24,12 @@ MODULES: Final[Mapping[str, str]] = {"sip": "chan_sip.so", "iax2": "chan_iax2.so
 CHANNEL_OF: Final[Mapping[str, str]] = {module: channel for channel, module in MODULES.items()}
 
 
-def loaded_file(places: Places) -> Path:
+def reload_state_file(places: Places) -> Path:
     """Where the record of it is kept."""
     return places.state / "localized-loaded.json"
 
 
-class Loaded:
+class ReloadState:
     """The record of it, in the state directory; forgotten before each swap, so that a kill leaves it unknown.
 
     It holds for one swap alone: whoever swaps without Asterisk (a machine that starts, a demotion while Asterisk is
@@ -38,7 +38,7 @@ class Loaded:
 
     def __init__(self, places: Places) -> None:
         """Nothing is read yet."""
-        self._file = loaded_file(places)
+        self._file = reload_state_file(places)
         self._link = places.localized / "current"
 
     def name(self) -> str | None:
@@ -157,7 +157,7 @@ def touch_own(asterisk: Asterisk, modules: Iterable[str]) -> None:
 
 
 def modules_to_reload(
-    store: Store, loaded: Loaded, target: Generation, read: Mapping[str, str] | None = None
+    store: GenerationStore, loaded: ReloadState, target: Generation, read: Mapping[str, str] | None = None
 ) -> list[str]:
     """Modules whose files differ from what Asterisk has read for certain; all of them where that is not known.
 
@@ -189,16 +189,16 @@ def in_order(modules: Iterable[str], channels: Collection[str]) -> tuple[list[st
     return first, [module for module in modules if module not in waiting]
 
 
-def touch(store: Store, generation: Generation, modules: Iterable[str]) -> None:
+def touch(store: GenerationStore, generation: Generation, modules: Iterable[str]) -> None:
     """Asterisk remembers the stat of a file whose load failed: only a new mtime makes it read that file again."""
     wanted_by = set(modules)
     store.touch(generation, [path for path, file in generation.files().items() if file["reload"] in wanted_by])
 
 
-def forget_loaded(places: Places) -> None:
+def forget_reload_state(places: Places) -> None:
     """For whoever swaps and reloads without `activate`: the next activation reloads every module.
 
     Raises:
         NotWritable
     """
-    Loaded(places).forget()
+    ReloadState(places).forget()

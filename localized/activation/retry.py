@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ami_watcher.registrations.lists import Lists
-from localized.activation.comparison import Comparison, Row, refused_before
+from localized.activation.comparison import Comparison, TrunkComparison, refused_before
 
 ANSWER_S: Final = 2.0
 """How long a registration that is sent again may take to be answered: while it does, the list shows the old answer."""
@@ -42,7 +42,7 @@ class Due:
     """
 
     reread: tuple[str, ...] = ()
-    again: tuple[Row, ...] = ()
+    again: tuple[TrunkComparison, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class _Pause:
     pause: float
 
 
-class Asking:
+class RetrySchedule:
     """Remembers what was asked for in one run.
 
     Args:
@@ -112,7 +112,7 @@ class Asking:
         return now + ANSWER_S if self.asked else now
 
     @staticmethod
-    def _pause(row: Row) -> float:
+    def _pause(row: TrunkComparison) -> float:
         return row.wanted.refused_again_s if row.wanted.held_elsewhere_s else REFUSED_S
 
     def _unread(self, found: Comparison, now: float) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class Asking:
         self._reread = _Pause(now, min(2 * self._reread.pause, REREAD_AT_MOST_S))
         return tuple(sorted({row.wanted.channel for row in (*found.not_loaded, *found.stateless) if row.loaded}))
 
-    def _given_up(self, found: Comparison, now: float) -> list[Row]:
+    def _given_up(self, found: Comparison, now: float) -> list[TrunkComparison]:
         """What PJSIP holds Unregistered since before the run, or since it was asked for in it."""
         given_up = []
         for row in found.missing:

@@ -16,9 +16,19 @@ from typing import Final
 
 from localized.asterisk.comments import CommentDepth, without_comments
 from localized.asterisk.files import Disk, LocalDisk
-from localized.asterisk.sections import BLANKS, Section, Setting, cut, folded, to_add_to, unsure
+from localized.asterisk.sections import BLANKS, ConfigSection, ConfigSetting, cut, folded, to_add_to, unsure
 
-__all__ = ["Conf", "Disk", "Finding", "Include", "LocalDisk", "Section", "Setting", "read_conf", "read_text"]
+__all__ = [
+    "Conf",
+    "ConfigFinding",
+    "ConfigSection",
+    "ConfigSetting",
+    "Disk",
+    "Include",
+    "LocalDisk",
+    "read_conf",
+    "read_text",
+]
 
 LINE_LIMIT: Final = 8190
 """Bytes before the newline; a longer line is skipped with a warning."""
@@ -38,7 +48,7 @@ class Include:
     """
 
     path: str
-    into: Section | None
+    into: ConfigSection | None
     file: str
     line: int
 
@@ -49,7 +59,7 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConfigFinding:
     """Something that Asterisk reads otherwise than it is written, or not at all."""
 
     file: str
@@ -71,18 +81,18 @@ class Conf:
         refused: why Asterisk refuses the whole of it, keeping what it had loaded before; None when it does not.
     """
 
-    sections: list[Section] = field(default_factory=list)
+    sections: list[ConfigSection] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    refused: Finding | None = None
+    findings: list[ConfigFinding] = field(default_factory=list)
+    refused: ConfigFinding | None = None
 
-    def named(self, name: str) -> Iterator[Section]:
+    def named(self, name: str) -> Iterator[ConfigSection]:
         """The sections of that name that are not templates; Asterisk compares without case."""
         return (one for one in self.sections if not one.template and folded(one.name) == folded(name))
 
 
 class _Invalid(Exception):
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: ConfigFinding) -> None:
         self.finding = finding
 
 
@@ -112,7 +122,7 @@ def read_text(data: bytes, *, file: str = "text", section: str | None = None) ->
     disk = _Alone(file, data)
     reader = _Reader("/", disk, exec_includes=False)
     if section is not None:
-        reader.open(Section(section, False, file, 0))
+        reader.open(ConfigSection(section, False, file, 0))
     try:
         reader.load(file)
     except _Invalid as invalid:
@@ -138,11 +148,11 @@ class _Reader:
         self._config_dir = config_dir
         self._disk = disk
         self._exec_includes = exec_includes
-        self._current: Section | None = None
-        self._named: dict[bytes, list[Section]] = {}
+        self._current: ConfigSection | None = None
+        self._named: dict[bytes, list[ConfigSection]] = {}
         self._level = 0
 
-    def open(self, section: Section) -> None:
+    def open(self, section: ConfigSection) -> None:
         self.conf.sections.append(section)
         self._named.setdefault(folded(section.name), []).append(section)
         self._current = section
@@ -172,7 +182,7 @@ class _Reader:
                 if by is None:
                     raise
                 self.conf.findings.append(
-                    Finding(
+                    ConfigFinding(
                         invalid.finding.file,
                         invalid.finding.line,
                         f"{invalid.finding.text}; Asterisk drops the rest of this file, silently",
@@ -184,8 +194,8 @@ class _Reader:
         return found
 
     def _lines(
-        self, path: str, data: bytes, section: Section | None, depth: int, *, first: bool
-    ) -> tuple[Section | None, int]:
+        self, path: str, data: bytes, section: ConfigSection | None, depth: int, *, first: bool
+    ) -> tuple[ConfigSection | None, int]:
         opened_at = 0
         for number, raw in enumerate(data.split(b"\n"), start=1):
             if len(raw) > LINE_LIMIT:
@@ -210,22 +220,22 @@ class _Reader:
             self._tell(path, opened_at, "the comment that begins here never ends; Asterisk skips all that follows")
         return section, depth
 
-    def _line(self, path: str, number: int, text: str, section: Section | None) -> Section | None:
+    def _line(self, path: str, number: int, text: str, section: ConfigSection | None) -> ConfigSection | None:
         if text[0] == "[":
             return self._header(path, number, text)
         if text[0] == "#":
             self._directive(path, number, text)
             return section
         if section is None:
-            raise _Invalid(Finding(path, number, "a setting before any [section]"))
+            raise _Invalid(ConfigFinding(path, number, "a setting before any [section]"))
         self._setting(path, number, text, section)
         return section
 
-    def _header(self, path: str, number: int, text: str) -> Section:
+    def _header(self, path: str, number: int, text: str) -> ConfigSection:
         name, closed, options = text[1:].partition("]")
         if not closed:
-            raise _Invalid(Finding(path, number, "'[' without ']'"))
-        fresh = Section(cut(name), False, path, number)
+            raise _Invalid(ConfigFinding(path, number, "'[' without ']'"))
+        fresh = ConfigSection(cut(name), False, path, number)
         if not options.startswith("("):
             if options.strip(BLANKS):
                 self._tell(path, number, f"Asterisk ignores '{options.strip(BLANKS)}' after ']'")
@@ -233,7 +243,7 @@ class _Reader:
             return fresh
         listed, closed, _ = options[1:].partition(")")
         if not closed:
-            raise _Invalid(Finding(path, number, "'(' without ')'"))
+            raise _Invalid(ConfigFinding(path, number, "'(' without ')'"))
         target = fresh
         for option in listed.split(","):
             if option == "!":
@@ -243,31 +253,37 @@ class _Reader:
             else:
                 base = self._base(option)
                 if base is None:
-                    raise _Invalid(Finding(path, number, f"[{name}] inherits from '{option}', which does not exist"))
+                    raise _Invalid(
+                        ConfigFinding(path, number, f"[{name}] inherits from '{option}', which does not exist")
+                    )
                 if base is target:
                     raise _Invalid(
-                        Finding(path, number, f"[{name}] inherits from itself, and Asterisk would copy without an end")
+                        ConfigFinding(
+                            path, number, f"[{name}] inherits from itself, and Asterisk would copy without an end"
+                        )
                     )
                 target.settings.extend(base.settings)
         if target is fresh:
             self.open(fresh)
         return target
 
-    def _added_to(self, path: str, number: int, name: str, condition: str, target: Section, fresh: Section) -> Section:
+    def _added_to(
+        self, path: str, number: int, name: str, condition: str, target: ConfigSection, fresh: ConfigSection
+    ) -> ConfigSection:
         """The section that a `(+condition)` goes on with; what was inherited before goes into the first one."""
         existing = to_add_to(self._named.get(folded(name), []), condition)
         if unsure(condition):
             self._tell(path, number, f"(+{condition}) is read otherwise by Asterisk 16 than by 22, or by chance")
         if existing is None:
             which = f", with {condition}" if condition else ""
-            raise _Invalid(Finding(path, number, f"(+) adds to [{name}]{which}, which does not exist"))
+            raise _Invalid(ConfigFinding(path, number, f"(+) adds to [{name}]{which}, which does not exist"))
         if target is fresh:
             existing.settings.extend(fresh.settings)
             existing.template |= fresh.template
             self._current = existing
         return existing
 
-    def _base(self, name: str) -> Section | None:
+    def _base(self, name: str) -> ConfigSection | None:
         """What `(name)` inherits from: the first of that name, template or not; of no name, the first of all."""
         of_that_name = self._named.get(folded(name), []) if name else self.conf.sections
         return next(iter(of_that_name), None)
@@ -292,14 +308,14 @@ class _Reader:
             return
         if not self.load(argument, by=(path, number)) and word == "include":
             why = "is more than 10 deep" if self._level > DEPTH_LIMIT else "is missing, or cannot be read"
-            raise _Invalid(Finding(path, number, f"'{argument}' is included and {why}"))
+            raise _Invalid(ConfigFinding(path, number, f"'{argument}' is included and {why}"))
 
-    def _setting(self, path: str, number: int, text: str, section: Section) -> None:
+    def _setting(self, path: str, number: int, text: str, section: ConfigSection) -> None:
         escaped = text[0] == "\\"
         if escaped:
             text = text[1:]
             if not text or not "!" <= text[0] <= "\x7f":
-                raise _Invalid(Finding(path, number, "'\\' before a blank"))
+                raise _Invalid(ConfigFinding(path, number, "'\\' before a blank"))
         at = text.find("=", 1 if escaped else 0)
         if at < 0:
             self._tell(path, number, "no '=' in the line; Asterisk skips it")
@@ -314,21 +330,21 @@ class _Reader:
         if appends and any(one.name == name for one in section.settings):
             _append(section, name, rest)
             return
-        section.settings.append(Setting(name, value, path, number))
+        section.settings.append(ConfigSetting(name, value, path, number))
 
     def _tell(self, file: str, line: int, text: str) -> None:
-        self.conf.findings.append(Finding(file, line, text))
+        self.conf.findings.append(ConfigFinding(file, line, text))
 
 
-def _append(section: Section, name: str, rest: str) -> None:
+def _append(section: ConfigSection, name: str, rest: str) -> None:
     """`name += rest`: the last value is made longer, and takes the place of the first that has the same value or, where
     it is empty, of the first of that name in any case (main/config.c, ast_variable_update)."""
     last = next(one for one in reversed(section.settings) if one.name == name)
-    joined = Setting(name, (last.value + rest).strip(BLANKS), last.file, last.line)
+    joined = ConfigSetting(name, (last.value + rest).strip(BLANKS), last.file, last.line)
     same = (
         index
         for index, one in enumerate(section.settings)
         if folded(one.name) == folded(name) and (not last.value or folded(one.value) == folded(last.value))
     )
     index = next(same)
-    section.settings[index] = Setting(joined.name, joined.value, section.settings[index].file, joined.line)
+    section.settings[index] = ConfigSetting(joined.name, joined.value, section.settings[index].file, joined.line)

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from localized.asterisk.refusals import Said, read_log
+from localized.asterisk.refusals import LogFindings, read_log
 from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable
 from pair import Asterisk
@@ -49,10 +49,10 @@ class AsteriskLog:
             self._inode, self._from = stat.st_ino, stat.st_size
             return
 
-    def said(self) -> Said:
+    def said(self) -> LogFindings:
         """What it has said so far."""
         if self.where is None:
-            return Said()
+            return LogFindings()
         try:
             with self.where.open("rb") as file:
                 # It may have been rotated, or cut, meanwhile.
@@ -61,7 +61,7 @@ class AsteriskLog:
                 file.seek(self._from if same else 0)
                 return read_log(file.read(AT_MOST).decode("utf-8", "replace"))
         except OSError:
-            return Said()
+            return LogFindings()
 
 
 def _whole(path: str) -> Path:

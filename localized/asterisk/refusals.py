@@ -22,7 +22,7 @@ SHOWN: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ConfigRefusal:
     """One thing that Asterisk did not take.
 
     Attributes:
@@ -52,7 +52,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CarrierAnswer:
     """What a carrier answered a registration with.
 
     Attributes:
@@ -65,38 +65,38 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LogFindings:
     """What the log has had since it was last looked at."""
 
-    refusals: tuple[Refusal, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    refusals: tuple[ConfigRefusal, ...] = ()
+    answers: tuple[CarrierAnswer, ...] = ()
 
-    def answer_to(self, listed: Listed) -> Answer | None:
+    def answer_to(self, listed: Listed) -> CarrierAnswer | None:
         """The last answer to a registration; None where the log tells of none."""
         user = {f"{listed.username}@{listed.host}", listed.username, listed.client_uri}
         same = [one for one in self.answers if one.channel == listed.channel and one.account in user]
         return same[-1] if same else None
 
-    def about(self, trunk: str, channel: str) -> tuple[Refusal, ...]:
+    def about(self, trunk: str, channel: str) -> tuple[ConfigRefusal, ...]:
         """Why a trunk was not loaded."""
         return tuple(one for one in self.refusals if one.concerns(trunk, channel))
 
-    def keeping(self, channel: str) -> tuple[Refusal, ...]:
+    def keeping(self, channel: str) -> tuple[ConfigRefusal, ...]:
         """Why the registrations of a channel are those of before."""
         return tuple(one for one in self.refusals if one.keeps(channel))
 
 
-def words_of(refusals: tuple[Refusal, ...]) -> str:
+def words_of(refusals: tuple[ConfigRefusal, ...]) -> str:
     """Asterisk's sentences, one after the other."""
     said = list(dict.fromkeys(one.words for one in refusals))
     more = f" (and {len(said) - SHOWN} more)" if len(said) > SHOWN else ""
     return "; ".join(said[:SHOWN]) + more
 
 
-def read_log(text: str) -> Said:
+def read_log(text: str) -> LogFindings:
     """Sorts what the log says."""
-    refusals: list[Refusal] = []
-    answers: list[Answer] = []
+    refusals: list[ConfigRefusal] = []
+    answers: list[CarrierAnswer] = []
     reasons: list[str] = []
     for line in text.splitlines():
         if reason := next((found[0] for one in _REASONS if (found := one.search(line))), None):
@@ -106,8 +106,8 @@ def read_log(text: str) -> Said:
             refusals.append(replace(refused, words=": ".join([*dict.fromkeys(reasons), refused.words])))
             reasons = []
         answers += _answered(line)
-    refusals += [Refusal(reason) for reason in reasons]
-    return Said(tuple(dict.fromkeys(refusals)), tuple(answers))
+    refusals += [ConfigRefusal(reason) for reason in reasons]
+    return LogFindings(tuple(dict.fromkeys(refusals)), tuple(answers))
 
 
 _WHOLE: Final = (
@@ -151,12 +151,12 @@ _PATTERNS: Final = [
 ]
 
 
-def _refused(line: str) -> Refusal | None:
+def _refused(line: str) -> ConfigRefusal | None:
     for pattern, whole in _PATTERNS:
         if found := pattern.search(line):
             named = found.groupdict()
             file = named.get("file") or _format_of(found[0])
-            return Refusal(found[0], whole, file, named.get("type") or "", named.get("name") or "")
+            return ConfigRefusal(found[0], whole, file, named.get("type") or "", named.get("name") or "")
     return None
 
 
@@ -186,12 +186,12 @@ _ANSWERS: Final = [
 """Channel, sentence, and the code where the sentence stands for one."""
 
 
-def _answered(line: str) -> Iterator[Answer]:
+def _answered(line: str) -> Iterator[CarrierAnswer]:
     for channel, pattern, code in _ANSWERS:
         if found := pattern.search(line):
             named = found.groupdict()
             account = named.get("who") or f"{named.get('user')}@{named.get('host')}"
-            yield Answer(channel, account, code or named.get("code") or "")
+            yield CarrierAnswer(channel, account, code or named.get("code") or "")
             return
 
 

@@ -18,7 +18,7 @@ NAME_LIMIT: Final = 79
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ConfigSetting:
     """One `name = value` or `name => value`, unescaped."""
 
     name: str
@@ -28,14 +28,14 @@ class Setting:
 
 
 @dataclass(slots=True)
-class Section:
+class ConfigSection:
     """One `[name]`, with what it inherited and what was added to it later, in order."""
 
     name: str
     template: bool
     file: str
     line: int
-    settings: list[Setting] = field(default_factory=list)
+    settings: list[ConfigSetting] = field(default_factory=list)
 
     def last(self, name: str) -> str | None:
         """The last value of `name`, compared without case; None where it is not set."""
@@ -53,7 +53,7 @@ def cut(name: str) -> str:
     return name.encode("utf-8", "surrogateescape")[:NAME_LIMIT].decode("utf-8", "surrogateescape")
 
 
-def to_add_to(sections: Iterable[Section], condition: str) -> Section | None:
+def to_add_to(sections: Iterable[ConfigSection], condition: str) -> ConfigSection | None:
     """Of sections of one name the one that `(+condition)` adds to.
 
     Args:
@@ -69,7 +69,7 @@ def unsure(condition: str) -> bool:
     return bool(condition) and ("\\" in condition or any(not part or part.endswith("=") for part in parts))
 
 
-def _meets(section: Section, condition: str) -> bool:
+def _meets(section: ConfigSection, condition: str) -> bool:
     if not condition:
         return not section.template
     templates = False
@@ -90,7 +90,7 @@ def _meets(section: Section, condition: str) -> bool:
     return templates or not section.template
 
 
-def _has(section: Section, name: str, value: str) -> bool:
+def _has(section: ConfigSection, name: str, value: str) -> bool:
     """Whether a setting matches both; each is an extended regular expression that may match anywhere."""
     try:
         by_name, by_value = re.compile(name), re.compile(value)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from localized.asterisk.configuration import Conf
-from localized.asterisk.sections import Section, folded
+from localized.asterisk.sections import ConfigSection, folded
 
 TYPES: Final = ("registration", "auth", "endpoint", "aor", "identify", "transport", "acl", "domain_alias")
 """Types that stand in pjsip.conf unless sorcery.conf says otherwise."""
@@ -26,7 +26,7 @@ _OWN_SECTION: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ObjectSource:
     """One place that objects of a type come from.
 
     Attributes:
@@ -44,15 +44,15 @@ class Source:
     words: str = ""
 
 
-def sources(sorcery: Conf | None, type_: str) -> tuple[Source, ...]:
+def sources(sorcery: Conf | None, type_: str) -> tuple[ObjectSource, ...]:
     """Where objects of a type come from, in Asterisk's order."""
     found = [*_said(sorcery, "res_pjsip", type_)]
     if type_ in _OWN_SECTION:
         found += _said(sorcery, _OWN_SECTION[type_], type_)
-    return tuple(found) or (Source("config", "pjsip.conf", (("type", type_),)),)
+    return tuple(found) or (ObjectSource("config", "pjsip.conf", (("type", type_),)),)
 
 
-def _said(sorcery: Conf | None, section: str, type_: str) -> Iterator[Source]:
+def _said(sorcery: Conf | None, section: str, type_: str) -> Iterator[ObjectSource]:
     # A file that Asterisk refuses says nothing.
     first = next(sorcery.named(section), None) if sorcery is not None and sorcery.refused is None else None
     for setting in first.settings if first is not None else ():
@@ -61,15 +61,15 @@ def _said(sorcery: Conf | None, section: str, type_: str) -> Iterator[Source]:
         kind, _, data = setting.value.partition(",")
         where, words = f"{setting.file}:{setting.line}", f"{setting.name} = {setting.value}"
         if kind != "config":
-            yield Source(kind, where=where, words=words)
+            yield ObjectSource(kind, where=where, words=words)
             continue
         file, *options = data.split(",")
         criteria = [option.split("=", 2)[1:] for option in options if option.lower().startswith("criteria=")]
         wanted = tuple((one[0], one[1]) for one in criteria if len(one) == 2)
-        yield Source("config", file, wanted, where, words)
+        yield ObjectSource("config", file, wanted, where, words)
 
 
-def objects(conf: Conf | None, source: Source) -> Iterator[Section]:
+def objects(conf: Conf | None, source: ObjectSource) -> Iterator[ConfigSection]:
     """The sections of a file that are objects of a source: templates are none; the first value of an option counts,
     and in its very spelling."""
     for section in conf.sections if conf is not None and conf.refused is None else ():
@@ -77,14 +77,14 @@ def objects(conf: Conf | None, source: Source) -> Iterator[Section]:
             yield section
 
 
-def duplicates(conf: Conf | None, source: Source) -> Iterator[tuple[Section, Section]]:
+def duplicates(conf: Conf | None, source: ObjectSource) -> Iterator[tuple[ConfigSection, ConfigSection]]:
     """Pairs of objects of one name, told apart by case, of which Asterisk takes neither."""
-    seen: dict[str, Section] = {}
+    seen: dict[str, ConfigSection] = {}
     for section in objects(conf, source):
         before = seen.setdefault(section.name, section)
         if before is not section:
             yield before, section
 
 
-def _first(section: Section, name: str) -> str | None:
+def _first(section: ConfigSection, name: str) -> str | None:
     return next((one.value for one in section.settings if folded(one.name) == folded(name)), None)

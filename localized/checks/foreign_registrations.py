@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from localized.asterisk.configuration import Conf, Disk, Section, Setting, read_text
-from localized.asterisk.sorcery import Source, objects
-from localized.problem import Problem, Weight, below
-from localized.render.facts import Facts, TrunkFacts
+from localized.asterisk.configuration import Conf, ConfigSection, ConfigSetting, Disk, read_text
+from localized.asterisk.sorcery import ObjectSource, objects
+from localized.problem import ConfigProblem, Severity, below
+from localized.render.facts import TemplateFacts, TrunkFacts
 from localized.render.register_line import read_sip_line
 
 GUI_FILES: Final = {
@@ -29,9 +29,9 @@ TRUE: Final = frozenset({"yes", "true", "y", "t", "1", "on"})
 """What ast_true takes for yes (main/utils.c)."""
 
 
-def registrations_elsewhere(
-    facts: Facts, confs: Mapping[str, Conf | None], current: Path, from_where: Iterable[Source]
-) -> Iterator[Problem]:
+def foreign_registrations(
+    facts: TemplateFacts, confs: Mapping[str, Conf | None], current: Path, from_where: Iterable[ObjectSource]
+) -> Iterator[ConfigProblem]:
     """Every one, with the line to remove.
 
     Args:
@@ -59,7 +59,7 @@ def registrations_elsewhere(
         yield from _swapped_auth(section, current)
 
 
-def generated_by_gui(facts: Facts, disk: Disk) -> Iterator[Problem]:
+def generated_by_gui(facts: TemplateFacts, disk: Disk) -> Iterator[ConfigProblem]:
     """Our trunks in the files that FreePBX's GUI generates."""
     for channel, name in GUI_FILES.items():
         path = f"{facts.asterisk.config_dir}/{name}"
@@ -75,35 +75,35 @@ def generated_by_gui(facts: Facts, disk: Disk) -> Iterator[Problem]:
                 case _:
                     continue
             if trunk is not None:
-                yield Problem(
-                    Weight.MENDS,
+                yield ConfigProblem(
+                    Severity.ERROR,
                     f"{path}, which FreePBX generates, registers trunk {trunk.name} ({trunk.username}) in either role. "
                     "Clear its registration in the GUI (Connectivity, Trunks; Registration: None), and apply.",
                 )
 
 
-def _switched_on(conf: Conf | None, keys: Mapping[str, str], *, needs: str) -> Iterator[Problem]:
+def _switched_on(conf: Conf | None, keys: Mapping[str, str], *, needs: str) -> Iterator[ConfigProblem]:
     for section in conf.sections if conf is not None else ():
         for key, driver in keys.items():
             if not section.template and (section.last(key) or "no").lower() in TRUE and section.last(needs):
-                yield Problem(
-                    Weight.MENDS,
+                yield ConfigProblem(
+                    Severity.ERROR,
                     f"{section.file}:{section.line}: [{section.name}] makes {driver} register ({key}), in either role. "
                     f"Make it a trunk in pair.toml, and set {key} = no.",
                 )
 
 
-def _callbacks(conf: Conf | None) -> Iterator[Problem]:
+def _callbacks(conf: Conf | None) -> Iterator[ConfigProblem]:
     for section in conf.sections if conf is not None else ():
         if section.last("callbackextension") and not section.template:
-            yield Problem(
-                Weight.MENDS,
+            yield ConfigProblem(
+                Severity.ERROR,
                 f"{section.file}:{section.line}: [{section.name}] makes chan_sip register (callbackextension), in "
                 "either role. Make it a trunk in pair.toml, and remove the line.",
             )
 
 
-def _register_lines(conf: Conf | None) -> Iterator[Setting]:
+def _register_lines(conf: Conf | None) -> Iterator[ConfigSetting]:
     # Outside of the first [general] a register line is no registration.
     first = next(conf.named("general"), None) if conf is not None else None
     for setting in first.settings if first is not None else ():
@@ -129,19 +129,19 @@ def _registered_at(client_uri: str, ours: Iterable[TrunkFacts]) -> TrunkFacts | 
     return next((one for one in ours if one.channel == "pjsip" and named and named == one.username), None)
 
 
-def _swapped_auth(section: Section, current: Path) -> Iterator[Problem]:
+def _swapped_auth(section: ConfigSection, current: Path) -> Iterator[ConfigProblem]:
     kind = (section.last("type") or "").lower()
     swapped = Path(section.file).name.startswith(("pjsip-registrations", "pjsip.registration"))
     if kind == "auth" and swapped and below(section.file, current):
-        yield Problem(
-            Weight.MENDS,
+        yield ConfigProblem(
+            Severity.ERROR,
             f"{section.file}:{section.line}: the auth object [{section.name}] is swapped with the registrations; "
             "without it a standby cannot end its bindings at the carrier. Keep it in pjsip-auth.conf.",
         )
 
 
-def _by_itself(where: str, trunk: TrunkFacts, what: str) -> Problem:
-    return Problem(
-        Weight.MENDS,
+def _by_itself(where: str, trunk: TrunkFacts, what: str) -> ConfigProblem:
+    return ConfigProblem(
+        Severity.ERROR,
         f"{where} registers {trunk.username} itself, in either role; it is trunk {trunk.name}. Remove {what}.",
     )

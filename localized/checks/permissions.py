@@ -10,10 +10,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from localized.problem import Problem, Weight
+from localized.problem import ConfigProblem, Severity
 
 
-def closed_directories(directory: Path, user: str, group: str) -> Iterator[Problem]:
+def closed_directories(directory: Path, user: str, group: str) -> Iterator[ConfigProblem]:
     """Every directory from `directory` up that `user` may not enter.
 
     Args:
@@ -35,8 +35,8 @@ def closed_directories(directory: Path, user: str, group: str) -> Iterator[Probl
         else:
             wanted = stat.S_IXOTH
         if not state.st_mode & wanted:
-            yield Problem(
-                Weight.STOPS,
+            yield ConfigProblem(
+                Severity.BLOCKER,
                 f"{path} is closed to {user}, so Asterisk reads nothing below it. Type:\n    chmod o+x {path}",
             )
 

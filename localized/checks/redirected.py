@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from localized.asterisk.configuration import Conf
-from localized.asterisk.sorcery import Source, duplicates
-from localized.problem import Problem, Weight, below
-from localized.render.facts import Facts
+from localized.asterisk.sorcery import ObjectSource, duplicates
+from localized.problem import ConfigProblem, Severity, below
+from localized.render.facts import TemplateFacts
 
 _READ_BY: Final = {"sip.conf": "sip", "iax.conf": "iax2", "pjsip.conf": "pjsip", "extensions.conf": "the dialplan"}
 _PEERS: Final = {"sippeers": ("sip", "chan_sip"), "iaxpeers": ("iax2", "chan_iax2")}
@@ -21,7 +21,7 @@ _PEERS: Final = {"sippeers": ("sip", "chan_sip"), "iaxpeers": ("iax2", "chan_iax
 _OURS: Final = ("registration", "auth")
 
 
-def instead_of_files(facts: Facts, confs: Mapping[str, Conf | None]) -> Iterator[Problem]:
+def instead_of_files(facts: TemplateFacts, confs: Mapping[str, Conf | None]) -> Iterator[ConfigProblem]:
     """Configuration files that Asterisk takes from a database, by themselves or where another one includes them."""
     extconfig = confs["extconfig.conf"]
     if extconfig is None or extconfig.refused is not None:
@@ -33,21 +33,21 @@ def instead_of_files(facts: Facts, confs: Mapping[str, Conf | None]) -> Iterator
         family = setting.name.lower()
         if _READ_BY.get(family) in channels or family == "global":
             file = "every file that is not named there" if family == "global" else setting.name
-            yield Problem(
-                Weight.MENDS,
+            yield ConfigProblem(
+                Severity.ERROR,
                 f"{where}: where its {driver} engine is loaded, Asterisk takes {file} from a database, and reads "
                 "neither that file nor what is included in it; what stands in the database is not looked at. "
                 "Remove the line, or keep the registrations of pair.toml in files.",
             )
         elif included := _included(f"{facts.asterisk.config_dir}/{setting.name}", confs):
-            yield Problem(
-                Weight.TELLS,
+            yield ConfigProblem(
+                Severity.WARNING,
                 f"{where}: where its {driver} engine is loaded, Asterisk takes {setting.name}, which {included} "
                 "includes, from a database; what stands there is not looked at.",
             )
         elif family == "sippeers" and "sip" in channels:
-            yield Problem(
-                Weight.TELLS,
+            yield ConfigProblem(
+                Severity.WARNING,
                 f"{where}: chan_sip takes peers from {driver}, which is not looked at. One with a callbackextension "
                 "registers in either role; asterisk -rx 'sip show registry' shows it.",
             )
@@ -60,8 +60,8 @@ def _included(path: str, confs: Mapping[str, Conf | None]) -> str:
 
 
 def from_sorcery(
-    facts: Facts, confs: Mapping[str, Conf | None], pjsip: Mapping[str, tuple[Source, ...]], current: Path
-) -> Iterator[Problem]:
+    facts: TemplateFacts, confs: Mapping[str, Conf | None], pjsip: Mapping[str, tuple[ObjectSource, ...]], current: Path
+) -> Iterator[ConfigProblem]:
     """What sorcery.conf takes registrations and their credentials from, and two PJSIP objects of one type and name."""
     if all(trunk.channel != "pjsip" or trunk.by_address for trunk in facts.trunks):
         return
@@ -72,10 +72,10 @@ def from_sorcery(
                 continue
             said = f"{source.where}: '{source.words}': Asterisk takes objects of type {type_} from {source.kind}"
             if files:
-                yield Problem(Weight.TELLS, f"{said} as well, which is not looked at. {_LOOK[type_]}")
+                yield ConfigProblem(Severity.WARNING, f"{said} as well, which is not looked at. {_LOOK[type_]}")
             else:
-                yield Problem(
-                    Weight.STOPS,
+                yield ConfigProblem(
+                    Severity.BLOCKER,
                     f"{said} alone, and reads none that is rendered. Add below that line: "
                     f"{type_} = config,pjsip.conf,criteria=type={type_}",
                 )
@@ -90,12 +90,12 @@ _LOOK: Final = {
 }
 
 
-def _twice(type_: str, source: Source, conf: Conf | None, current: Path) -> Iterator[Problem]:
+def _twice(type_: str, source: ObjectSource, conf: Conf | None, current: Path) -> Iterator[ConfigProblem]:
     for first, second in duplicates(conf, source):
         own, other = (first, second) if not below(first.file, current) else (second, first)
         places = f"{other.file}:{other.line}" if below(other.file, current) else f"{first.file}:{first.line}"
-        yield Problem(
-            Weight.STOPS if type_ in _OURS else Weight.MENDS,
+        yield ConfigProblem(
+            Severity.BLOCKER if type_ in _OURS else Severity.ERROR,
             f"{own.file}:{own.line}: [{own.name}] is a second object of type {type_} with that name, beside {places}. "
             f"Of two, Asterisk takes neither, and no other object of type {type_} in {source.file}: what it had loaded "
             "stays until it starts, and then all are gone. Give it another name, or remove it.",

@@ -13,17 +13,17 @@ from typing import Final
 
 from localized.asterisk.configuration import Conf, Include, LocalDisk, read_conf
 from localized.asterisk.sections import folded
-from localized.asterisk.sorcery import TYPES, Source, sources
-from localized.checks.foreign_registrations import TRUE, generated_by_gui, registrations_elsewhere
+from localized.asterisk.sorcery import TYPES, ObjectSource, sources
+from localized.checks.foreign_registrations import TRUE, foreign_registrations, generated_by_gui
 from localized.checks.permissions import closed_directories
 from localized.checks.redirected import from_sorcery, instead_of_files
-from localized.problem import Problem, Weight, same_file, ways
-from localized.render.facts import Facts
+from localized.problem import ConfigProblem, Severity, same_file, ways
+from localized.render.facts import TemplateFacts
 from localized.render.rendered import FREEPBX_NAMES
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class RequiredInclude:
     """One rendered file, and where Asterisk must meet it.
 
     Attributes:
@@ -39,18 +39,22 @@ class Wire:
     advice: str
 
 
-WIRES: Final = (
-    Wire("asterisk/sip-registrations.conf", "sip.conf", "general", "inside [general], before any other section"),
-    Wire("asterisk/sip-address.conf", "sip.conf", "general", "inside [general], before any other section"),
-    Wire("asterisk/iax-registrations.conf", "iax.conf", "general", "inside [general], before any other section"),
-    Wire("asterisk/pjsip-registrations.conf", "pjsip.conf", None, "at the end"),
-    Wire("asterisk/pjsip-auth.conf", "pjsip.conf", None, "at the end"),
-    Wire("asterisk/pjsip-address.conf", "pjsip.conf", None, "inside each section with type = transport"),
-    Wire("asterisk/role.conf", "extensions.conf", "globals", "as the last line of [globals]"),
+REQUIRED_INCLUDES: Final = (
+    RequiredInclude(
+        "asterisk/sip-registrations.conf", "sip.conf", "general", "inside [general], before any other section"
+    ),
+    RequiredInclude("asterisk/sip-address.conf", "sip.conf", "general", "inside [general], before any other section"),
+    RequiredInclude(
+        "asterisk/iax-registrations.conf", "iax.conf", "general", "inside [general], before any other section"
+    ),
+    RequiredInclude("asterisk/pjsip-registrations.conf", "pjsip.conf", None, "at the end"),
+    RequiredInclude("asterisk/pjsip-auth.conf", "pjsip.conf", None, "at the end"),
+    RequiredInclude("asterisk/pjsip-address.conf", "pjsip.conf", None, "inside each section with type = transport"),
+    RequiredInclude("asterisk/role.conf", "extensions.conf", "globals", "as the last line of [globals]"),
 )
 
 
-def check(facts: Facts, localized: Path, generation: Path | None) -> list[Problem]:
+def check(facts: TemplateFacts, localized: Path, generation: Path | None) -> list[ConfigProblem]:
     """Everything that is wrong.
 
     Args:
@@ -69,7 +73,7 @@ def check(facts: Facts, localized: Path, generation: Path | None) -> list[Proble
         confs[name] = read_conf(name, config_dir, disk, exec_includes=execs)
     found = list(closed_directories(localized, facts.asterisk.user, facts.asterisk.group))
     found += _wires(facts, current, confs, pjsip)
-    found += registrations_elsewhere(facts, confs, current, pjsip["registration"])
+    found += foreign_registrations(facts, confs, current, pjsip["registration"])
     found += instead_of_files(facts, confs)
     found += from_sorcery(facts, confs, pjsip, current)
     found += _swallowed(confs, facts)
@@ -89,9 +93,9 @@ _TYPE_OF: Final = {"asterisk/pjsip-registrations.conf": "registration", "asteris
 
 
 def _wires(
-    facts: Facts, current: Path, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[Source, ...]]
-) -> Iterator[Problem]:
-    for wire in WIRES:
+    facts: TemplateFacts, current: Path, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[ObjectSource, ...]]
+) -> Iterator[ConfigProblem]:
+    for wire in REQUIRED_INCLUDES:
         path = FREEPBX_NAMES.get(wire.file, wire.file) if facts.asterisk.freepbx else wire.file
         wanted = current / path
         name = _read_for(wire, confs, pjsip, wanted)
@@ -102,29 +106,31 @@ def _wires(
         line = f'\n    #include "{wanted}"'
         where = f"{facts.asterisk.config_dir}/{name}"
         if conf is None:
-            yield Problem(weight, f"{where} is missing. Write it, and {wire.advice}:{line}")
+            yield ConfigProblem(weight, f"{where} is missing. Write it, and {wire.advice}:{line}")
             continue
         if conf.refused is not None:
             # Told once, by _swallowed.
             continue
         met = [include for include in conf.includes if same_file(include.path, wanted)]
         if not met:
-            yield Problem(weight, f"{where} does not include {path}. Write {wire.advice}:{line}")
+            yield ConfigProblem(weight, f"{where} does not include {path}. Write {wire.advice}:{line}")
         elif wire.section is not None and (misplaced := _misplaced(conf, wire, met)):
-            yield Problem(
+            yield ConfigProblem(
                 weight, f"{met[0].file}:{met[0].line} includes {path} {misplaced} Move the line {wire.advice}."
             )
         elif wire.file == "asterisk/pjsip-address.conf":
             yield from _outside_transport(conf, met, path)
         elif wire.file == "asterisk/role.conf" and not _sets_role(conf):
-            yield Problem(
-                Weight.TELLS,
+            yield ConfigProblem(
+                Severity.WARNING,
                 f"{where}: HOTSTANDBY_ROLE is not read from the first [globals] of the dialplan, the only one that "
                 f"Asterisk takes. Write {wire.advice}, and only there:{line}",
             )
 
 
-def _read_for(wire: Wire, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[Source, ...]], wanted: Path) -> str:
+def _read_for(
+    wire: RequiredInclude, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[ObjectSource, ...]], wanted: Path
+) -> str:
     """The file that the wire belongs into: where sorcery.conf names others, the one that has it, or else the first."""
     if wire.file not in _TYPE_OF:
         return wire.conf
@@ -136,7 +142,7 @@ def _read_for(wire: Wire, confs: dict[str, Conf | None], pjsip: Mapping[str, tup
     return names[0]
 
 
-def _misplaced(conf: Conf, wire: Wire, met: Sequence[Include]) -> str:
+def _misplaced(conf: Conf, wire: RequiredInclude, met: Sequence[Include]) -> str:
     """Why Asterisk does not look there; empty where it does. Of several sections of a name it reads the first alone."""
     first, one = next(conf.named(wire.section or ""), None), met[0]
     named = [each for each in met if each.into is not None and folded(each.into.name) == folded(wire.section or "")]
@@ -151,33 +157,33 @@ def _misplaced(conf: Conf, wire: Wire, met: Sequence[Include]) -> str:
     return f"inside the [{wire.section}] of {where}, and Asterisk reads the first alone, {first.file}:{first.line}."
 
 
-def _weight(wire: Wire, facts: Facts) -> Weight | None:
+def _weight(wire: RequiredInclude, facts: TemplateFacts) -> Severity | None:
     channels = {trunk.channel for trunk in facts.trunks if trunk.values.register_}
     match wire.file:
         case "asterisk/sip-registrations.conf":
-            return Weight.STOPS if "sip" in channels else None
+            return Severity.BLOCKER if "sip" in channels else None
         case "asterisk/iax-registrations.conf":
-            return Weight.STOPS if "iax2" in channels else None
+            return Severity.BLOCKER if "iax2" in channels else None
         case "asterisk/pjsip-registrations.conf" | "asterisk/pjsip-auth.conf":
-            return Weight.STOPS if "pjsip" in channels else None
+            return Severity.BLOCKER if "pjsip" in channels else None
         case "asterisk/role.conf":
             gated = any(trunk.by_address and trunk.values.when_standby == "refuse" for trunk in facts.trunks)
-            return Weight.STOPS if gated else Weight.TELLS
+            return Severity.BLOCKER if gated else Severity.WARNING
         case _:
             here = facts.pair.machines[facts.machine]
             channel = _CHANNEL_OF[wire.conf]
             used = any(trunk.channel == channel for trunk in facts.trunks)
-            return Weight.TELLS if used and here.bind != here.public_address else None
+            return Severity.WARNING if used and here.bind != here.public_address else None
 
 
-def _outside_transport(conf: Conf, met: Iterable[Include], path: str) -> Iterator[Problem]:
+def _outside_transport(conf: Conf, met: Iterable[Include], path: str) -> Iterator[ConfigProblem]:
     transports = {
         section.name.lower() for section in conf.sections if (section.last("type") or "").lower() == "transport"
     }
     for one in met:
         if (one.section or "").lower() not in transports:
-            yield Problem(
-                Weight.TELLS,
+            yield ConfigProblem(
+                Severity.WARNING,
                 f"{one.file}:{one.line} includes {path} inside [{one.section}], which is no transport. "
                 "Move the line into each section with type = transport.",
             )
@@ -188,30 +194,30 @@ def _sets_role(conf: Conf) -> bool:
     return first is not None and first.last("HOTSTANDBY_ROLE") is not None
 
 
-def _swallowed(confs: dict[str, Conf | None], facts: Facts) -> Iterator[Problem]:
+def _swallowed(confs: dict[str, Conf | None], facts: TemplateFacts) -> Iterator[ConfigProblem]:
     channels = {trunk.channel for trunk in facts.trunks}
     for name, conf in confs.items():
         if conf is None:
             continue
         used = name == "extensions.conf" or _CHANNEL_OF.get(name) in channels
         if conf.refused is not None:
-            yield Problem(
-                Weight.STOPS if used else Weight.TELLS,
+            yield ConfigProblem(
+                Severity.BLOCKER if used else Severity.WARNING,
                 f"{conf.refused}. Asterisk refuses the whole of {name} and keeps what it had loaded before.",
             )
         if name in _CHANNEL_OF and name != "pjsip.conf" and used:
             yield from _second_general(conf)
         for finding in conf.findings:
             lost = "drops the rest" in finding.text
-            yield Problem(Weight.MENDS if used and lost else Weight.TELLS, f"{finding}.")
+            yield ConfigProblem(Severity.ERROR if used and lost else Severity.WARNING, f"{finding}.")
 
 
-def _second_general(conf: Conf) -> Iterator[Problem]:
+def _second_general(conf: Conf) -> Iterator[ConfigProblem]:
     first, *others = [*conf.named("general"), None]
     for one in others:
         if first is not None and one is not None and one.settings:
-            yield Problem(
-                Weight.TELLS,
+            yield ConfigProblem(
+                Severity.WARNING,
                 f"{one.file}:{one.line} is a second [{one.name}]; Asterisk reads the first alone, which is "
                 f"{first.file}:{first.line}. Write [general](+) to go on with that one.",
             )

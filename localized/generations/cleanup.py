@@ -6,9 +6,9 @@ from pathlib import Path
 
 from host.atomic import sweep
 from host.places import Places
-from localized.activation.reload_state import loaded_file
+from localized.activation.reload_state import reload_state_file
 from localized.activation.right import word_file
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.generations.rollback import note_file
 from pair.reading import last_valid
 
@@ -22,6 +22,12 @@ def clear(places: Places, hosts_file: Path) -> None:
     Raises:
         OSError: the localized directory cannot be written.
     """
-    Store(places).settle()
-    for file in (loaded_file(places), word_file(places), note_file(places), last_valid(places), hosts_file.resolve()):
+    GenerationStore(places).settle()
+    for file in (
+        reload_state_file(places),
+        word_file(places),
+        note_file(places),
+        last_valid(places),
+        hosts_file.resolve(),
+    ):
         sweep(file.parent, file.name)

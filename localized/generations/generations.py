@@ -23,7 +23,7 @@ from host.atomic import fsync_directory, make_directory, swap_symlink, sweep
 from host.file_reading import MISREAD, read_json
 from host.places import Places
 from localized.errors import NotRenderable, NotWritable
-from localized.render.rendered import Owner, Rendered, digest
+from localized.render.rendered import FileOwner, Rendered, digest
 from localized.role import Role
 
 MANIFEST: Final = "manifest.json"
@@ -79,7 +79,7 @@ class Generation:
         return b""
 
 
-class Store:
+class GenerationStore:
     """The generations of this machine."""
 
     def __init__(self, places: Places) -> None:
@@ -114,7 +114,7 @@ class Store:
         files: Sequence[Rendered],
         hidden: Sequence[Rendered],
         inputs: Mapping[str, Any],
-        groups: Mapping[Owner, str],
+        groups: Mapping[FileOwner, str],
     ) -> Generation:
         """Puts a rendered set on disk; the newest one of that role where it is the same already.
 
@@ -148,7 +148,7 @@ class Store:
                     _write(target, file.data, 0o640, None)
             manifest = {"generation": number, "role": role.value, **inputs, "files": listed}
             data = json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n"
-            _write(building / MANIFEST, data, 0o640, _gid(groups[Owner.ASTERISK]))
+            _write(building / MANIFEST, data, 0o640, _gid(groups[FileOwner.ASTERISK]))
             for directory, _, _ in os.walk(building):
                 fsync_directory(Path(directory))
             building.rename(final)
@@ -282,7 +282,7 @@ def _put(
     file: Rendered,
     number: int,
     role: Role,
-    groups: Mapping[Owner, str],
+    groups: Mapping[FileOwner, str],
     taken: set[tuple[str, int, int]],
 ) -> dict[str, Any]:
     target = building / file.path
@@ -290,7 +290,7 @@ def _put(
     for part in Path(file.path).parent.parts:
         parent /= part
         make_directory(parent)
-    group = None if file.owner is Owner.ROOT else groups[file.owner]
+    group = None if file.owner is FileOwner.ROOT else groups[file.owner]
     _write(target, on_disk(file, number, role), file.mode, _gid(group) if group and file.secret else None)
     _stamp(target, file.path, taken, fresh=False)
     return {

@@ -16,7 +16,7 @@ _here = threading.local()
 
 
 @contextlib.contextmanager
-def working(places: Places, purpose: str, *, wait_s: float = 0.0) -> Iterator[None]:
+def directory_lock(places: Places, purpose: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Holds the lock of the localized directory; nothing more where this thread holds it already.
 
     Args:
@@ -53,7 +53,7 @@ LATE_S: Final = 5.0
 
 
 @contextlib.contextmanager
-def working_or_late(places: Places, purpose: str, *, must: bool) -> Iterator[None]:
+def directory_lock_best_effort(places: Places, purpose: str, *, must: bool) -> Iterator[None]:
     """As `working`, for who gives something up, and must not be kept from it by another process.
 
     Args:
@@ -64,7 +64,7 @@ def working_or_late(places: Places, purpose: str, *, must: bool) -> Iterator[Non
     """
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(working(places, purpose, wait_s=LATE_S))
+            held.enter_context(directory_lock(places, purpose, wait_s=LATE_S))
         except (LockHeld, OSError):
             if must:
                 raise

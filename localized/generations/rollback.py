@@ -12,7 +12,7 @@ from host.atomic import own_directory, replace_file
 from host.file_reading import read_file
 from host.places import Places
 from localized.errors import NotActivatable, NotWritable
-from localized.generations.generations import Generation, Store
+from localized.generations.generations import Generation, GenerationStore
 
 
 def note_file(places: Places) -> Path:
@@ -20,13 +20,13 @@ def note_file(places: Places) -> Path:
     return places.state / "localized-rollback"
 
 
-class GoingBack:
+class Rollback:
     """One rollback, from its decision to its end, over as many runs as it takes."""
 
     def __init__(self, places: Places) -> None:
         """Nothing is read yet."""
         self._file = note_file(places)
-        self._store = Store(places)
+        self._store = GenerationStore(places)
 
     def target(self) -> Generation:
         """The generation to activate.

@@ -11,7 +11,7 @@ from typing import Any, Final
 from localized.errors import NotRenderable
 from localized.render import syntax
 from localized.render.register_line import IaxAccount, SipAccount
-from localized.render.syntax import Outside
+from localized.render.syntax import Untrusted
 from localized.render.untrusted import mark
 from localized.role import Role
 from pair import Asterisk, Pair, Trunk, named_grammar
@@ -25,9 +25,9 @@ MASK: Final = "********"
 class DnsKey:
     """A TSIG key."""
 
-    name: Outside
-    algorithm: Outside
-    secret: Outside
+    name: Untrusted
+    algorithm: Untrusted
+    secret: Untrusted
 
 
 @dataclass(frozen=True)
@@ -84,27 +84,27 @@ class TrunkFacts:
         return syntax.asterisk_value(";".join([f"sip:{syntax.sip_host(self.host)}{port}", *parameters]))
 
     @property
-    def username(self) -> Outside:
+    def username(self) -> Untrusted:
         """The account at the carrier."""
-        return Outside(self.values.username or "", f"the username of {self.label}")
+        return Untrusted(self.values.username or "", f"the username of {self.label}")
 
     @property
-    def auth_username(self) -> Outside:
+    def auth_username(self) -> Untrusted:
         """What it authenticates as."""
-        return Outside(self.values.auth_username or self.values.username or "", f"the auth_username of {self.label}")
+        return Untrusted(self.values.auth_username or self.values.username or "", f"the auth_username of {self.label}")
 
     @property
-    def contact(self) -> Outside:
+    def contact(self) -> Untrusted:
         """The extension that its calls arrive at."""
-        return Outside(self.values.contact or self.values.username or "s", f"the contact of {self.label}")
+        return Untrusted(self.values.contact or self.values.username or "s", f"the contact of {self.label}")
 
     @property
-    def secret(self) -> Outside:
+    def secret(self) -> Untrusted:
         """Its secret."""
         name = self.values.secret_file
         if name is None or name not in self._secrets:
             raise NotRenderable(f"The secret of {self.label} is not known. Name its file with secret_file.")
-        return Outside(self._secrets[name], f"the secret of {self.label}", hidden=True)
+        return Untrusted(self._secrets[name], f"the secret of {self.label}", hidden=True)
 
     def written(self) -> None:
         """Tries every value of it that the files of either role hold.
@@ -143,7 +143,7 @@ class TrunkFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
+class TemplateFacts:
     """Everything that is rendered from."""
 
     pair: Pair
@@ -203,11 +203,11 @@ class Facts:
             "dns_others": [address for name, address in self._servers() if name != self.machine],
             "dns_primary": self.role is Role.DNS_PRIMARY and self._dns_source(peer) == peer,
             "sites": {
-                Outside(alias, f"the alias {alias!r} of [domino.sites]"): site.addresses[self.machine]
+                Untrusted(alias, f"the alias {alias!r} of [domino.sites]"): site.addresses[self.machine]
                 for alias, site in self.pair.domino.sites.items()
             },
             "sync": mark(self.pair.sync, "[sync]"),
-            "sync_peer": Outside(
+            "sync_peer": Untrusted(
                 f"ssh://{self.pair.sync.ssh_user}@{_in_url(self.pair.machines[peer].ssh_host)}/{self.pair.sync.root}",
                 "the root of [sync]",
             ),
@@ -230,14 +230,14 @@ class Facts:
         text = self.secrets.get(self.pair.dns.key_file, "")
         label = "the key of [dns]"
         if text == MASK:
-            return DnsKey(*(Outside(MASK, label) for _ in range(3)))
+            return DnsKey(*(Untrusted(MASK, label) for _ in range(3)))
         key = _key(text)
         if key is None:
             raise NotRenderable(
                 f"The file secrets/{self.pair.dns.key_file} holds no key as BIND writes it. "
                 f"Make one with: tsig-keygen hotstandby > /etc/hotstandby/secrets/{self.pair.dns.key_file}"
             )
-        return DnsKey(*(Outside(part, label, hidden=True) for part in key))
+        return DnsKey(*(Untrusted(part, label, hidden=True) for part in key))
 
 
 def _key(text: str) -> tuple[str, str, str] | None:

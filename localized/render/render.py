@@ -22,13 +22,13 @@ from host.printable import printable
 from localized.errors import NotRenderable
 from localized.render import syntax
 from localized.render.compiled import COMPILED
-from localized.render.facts import MASK, Facts
-from localized.render.rendered import FREEPBX_NAMES, Owner, Rendered, digest
-from localized.render.syntax import Outside
+from localized.render.facts import MASK, TemplateFacts
+from localized.render.rendered import FREEPBX_NAMES, FileOwner, Rendered, digest
+from localized.render.syntax import Untrusted
 from localized.role import Role
 from pair import Pair
 
-__all__ = ["FREEPBX_NAMES", "Owner", "Rendered", "digest", "masked", "render", "template_names"]
+__all__ = ["FREEPBX_NAMES", "FileOwner", "Rendered", "digest", "masked", "render", "template_names"]
 
 _SUFFIX: Final = ".j2"
 _MARK: Final = re.compile(r"\A\{#-?\s*hotstandby:([^#]*?)-?#\}")
@@ -43,13 +43,13 @@ def render(
         pair: the pair.
         machine: the machine to render for.
         role: its role, as a PBX or in DNS.
-        secrets: content of secrets by file name; those of `Facts.secret_names` at least.
+        secrets: content of secrets by file name; those of `TemplateFacts.secret_names` at least.
         admin_templates: directory that overrides and adds templates.
 
     Raises:
         NotRenderable: names the template and its line, or the trunk and the character.
     """
-    facts = Facts(pair, machine, role, secrets)
+    facts = TemplateFacts(pair, machine, role, secrets)
     if not role.is_dns:
         _all_writable(facts)
     return _render(facts, template_names(admin_templates), admin_templates)
@@ -59,12 +59,12 @@ def masked(
     pair: Pair, machine: str, role: Role, secrets: Iterable[str], *, admin_templates: Path | None = None
 ) -> tuple[Rendered, ...]:
     """The files that hold secrets, with MASK for each: for people's eyes, and to be kept beside a generation."""
-    facts = Facts(pair, machine, role, dict.fromkeys(secrets, MASK))
+    facts = TemplateFacts(pair, machine, role, dict.fromkeys(secrets, MASK))
     names = {name: path for name, path in template_names(admin_templates).items() if "secret" in _marks(_source(path))}
     return _render(facts, names, admin_templates)
 
 
-def _render(facts: Facts, names: Mapping[str, Path], admin_templates: Path | None) -> tuple[Rendered, ...]:
+def _render(facts: TemplateFacts, names: Mapping[str, Path], admin_templates: Path | None) -> tuple[Rendered, ...]:
     if admin_templates is not None:
         _trusted(admin_templates)
     environment = _environment(admin_templates)
@@ -121,7 +121,7 @@ def _environment(admin_templates: Path | None) -> jinja2.Environment:
 
 
 def _escaped(value: Any) -> Any:
-    if isinstance(value, Outside):
+    if isinstance(value, Untrusted):
         raise NotRenderable(
             f"{value.label} is printed without a filter, so it could change the meaning of the file. "
             "Write {{ … | asterisk_value }}, or the filter of the file that it goes into (docs/reference/localized.md)."
@@ -129,7 +129,7 @@ def _escaped(value: Any) -> Any:
     return value
 
 
-def _rendered(name: str, environment: jinja2.Environment, context: dict[str, Any], facts: Facts) -> Rendered:
+def _rendered(name: str, environment: jinja2.Environment, context: dict[str, Any], facts: TemplateFacts) -> Rendered:
     file = name + _SUFFIX
     try:
         template = environment.get_template(file)
@@ -173,7 +173,7 @@ def _trusted(admin_templates: Path) -> None:
             )
 
 
-def _all_writable(facts: Facts) -> None:
+def _all_writable(facts: TemplateFacts) -> None:
     """Every value that cannot be written, not the first alone.
 
     Raises:
@@ -189,11 +189,17 @@ def _all_writable(facts: Facts) -> None:
         raise syntax.Unwritable("\n".join(refused))
 
 
-def _with_rights(name: str, data: bytes, source: str, facts: Facts) -> Rendered:
+def _with_rights(name: str, data: bytes, source: str, facts: TemplateFacts) -> Rendered:
     words = _marks(source)
     path = FREEPBX_NAMES.get(name, name) if facts.asterisk.freepbx else name
     secret = "secret" in words
-    owner = Owner.ASTERISK if name.startswith("asterisk/") else Owner.NAMED if name.startswith("named/") else Owner.ROOT
+    owner = (
+        FileOwner.ASTERISK
+        if name.startswith("asterisk/")
+        else FileOwner.NAMED
+        if name.startswith("named/")
+        else FileOwner.ROOT
+    )
     return Rendered(path, data, 0o640 if secret else 0o644, owner, secret, words.get("reload"))
 
 

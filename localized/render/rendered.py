@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 
-class Owner(Enum):
+class FileOwner(Enum):
     """Who may read a rendered file besides root."""
 
     ROOT = "root"
@@ -36,7 +36,7 @@ class Rendered:
     path: str
     data: bytes
     mode: int
-    owner: Owner
+    owner: FileOwner
     secret: bool
     reload: str | None
 

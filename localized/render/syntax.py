@@ -1,6 +1,6 @@
 """Values from pair.toml and secrets, written for the file that they go into: read back as the very string, or refused.
 
-Each function is a Jinja filter of the same name. What comes from outside is an `Outside`, and a template that
+Each function is a Jinja filter of the same name. What comes from outside is an `Untrusted`, and a template that
 prints one without a filter is an error (localized.render.render), so nothing reaches a file unescaped by oversight.
 """
 
@@ -15,7 +15,7 @@ from localized.errors import NotRenderable
 from localized.render.register_line import BUFFER, IAX_FIELD, IaxAccount, SipAccount, read_iax, write_iax, write_sip
 
 
-class Outside(str):
+class Untrusted(str):
     """Text that was chosen outside of this project.
 
     Attributes:
@@ -27,7 +27,7 @@ class Outside(str):
     label: str
     hidden: bool
 
-    def __new__(cls, text: str, label: str, *, hidden: bool = False) -> Outside:
+    def __new__(cls, text: str, label: str, *, hidden: bool = False) -> Untrusted:
         """The text with its label."""
         made = super().__new__(cls, text)
         made.label = label
@@ -93,18 +93,18 @@ def sip_register(account: SipAccount, label: str) -> str:
         "secret": account.secret,
     }
     for key, text in fields.items():
-        value = Outside(text, f"the {key} of {label}", hidden=key == "secret")
+        value = Untrusted(text, f"the {key} of {label}", hidden=key == "secret")
         _no_control_characters(value)
         _encoded(value, value)
         if key in {"username", "contact"} and text and not _SIP_USER.fullmatch(text):
             odd = next(character for character in text if not _SIP_USER.fullmatch(character))
             _refuse(value, f"contains {odd!r}, which chan_sip would write unescaped into a SIP header", _PJSIP)
     if not account.username:
-        _refuse(Outside("", f"the username of {label}"), "is empty", "Write it into pair.toml.")
+        _refuse(Untrusted("", f"the username of {label}"), "is empty", "Write it into pair.toml.")
     line = write_sip(account)
     if line is None:
         raise Unwritable(_why_not_sip(account, label))
-    return asterisk_value(Outside(line, f"the register line of {label}", hidden=True))
+    return asterisk_value(Untrusted(line, f"the register line of {label}", hidden=True))
 
 
 def iax_register(account: IaxAccount, label: str) -> str:
@@ -114,9 +114,9 @@ def iax_register(account: IaxAccount, label: str) -> str:
         Unwritable: chan_iax2 cannot hold it; it has no escape character.
     """
     if not account.username:
-        _refuse(Outside("", f"the username of {label}"), "is empty", "Write it into pair.toml.")
+        _refuse(Untrusted("", f"the username of {label}"), "is empty", "Write it into pair.toml.")
     for key, text in (("username", account.username), ("secret", account.secret)):
-        value = Outside(text, f"the {key} of {label}", hidden=key == "secret")
+        value = Untrusted(text, f"the {key} of {label}", hidden=key == "secret")
         _no_control_characters(value)
         if len(_encoded(value, text)) > IAX_FIELD:
             _refuse(value, f"is longer than {IAX_FIELD} bytes, which chan_iax2 cuts", "Shorten it at the carrier.")
@@ -133,7 +133,7 @@ def iax_register(account: IaxAccount, label: str) -> str:
             f"The register line of {label} is longer than the {BUFFER} bytes that chan_iax2 reads. "
             "Shorten its user name, secret or host."
         )
-    return asterisk_value(Outside(line, f"the register line of {label}", hidden=True))
+    return asterisk_value(Untrusted(line, f"the register line of {label}", hidden=True))
 
 
 def named_string(value: str) -> str:
@@ -204,5 +204,5 @@ def _encoded(value: str, text: str) -> bytes:
 
 
 def _refuse(value: str, why: str, way_out: str) -> None:
-    label = value.label if isinstance(value, Outside) else "a value"
+    label = value.label if isinstance(value, Untrusted) else "a value"
     raise Unwritable(f"{label[0].upper()}{label[1:]} {why}. {way_out}")

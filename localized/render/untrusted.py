@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from pydantic import AfterValidator, BaseModel
 
-from localized.render.syntax import Outside
+from localized.render.syntax import Untrusted
 
 _FREE: Final = frozenset({"_line", "_absolute", "_relative"})
 """Validators of pair.fields and pair.sync that let any printable character pass; all others allow harmless ones."""
 
 
-class Marked:
-    """A section whose free text comes out as Outside; everything else as it is."""
+class UntrustedSection:
+    """A section whose free text comes out as Untrusted; everything else as it is."""
 
     __slots__ = ("_label", "_section")
 
@@ -40,13 +40,13 @@ def mark(value: Any, label: str, *, free: bool = False) -> Any:
         free: a string here is free text.
     """
     if isinstance(value, BaseModel):
-        return Marked(value, label)
+        return UntrustedSection(value, label)
     if isinstance(value, dict):
         return {key: mark(one, f"{label} {key}", free=free) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return tuple(mark(one, label, free=free) for one in value)
     if free and type(value) is str:
-        return Outside(value, label)
+        return Untrusted(value, label)
     return value
 
 

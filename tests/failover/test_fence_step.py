@@ -18,7 +18,7 @@ from failover.state import claim, fenced, local_state, right
 from failover.steps.fence import FenceStep, untrusted
 from host.lock import Lock
 from host.places import Places
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from pair import parse
 from tests.failover.test_peer_words import status
@@ -173,4 +173,4 @@ def test_a_machine_on_which_nothing_was_activated_yet_is_not_fenced(here: Here) 
 @pytest.mark.parametrize("peer", [None, status(machine="boston", role="primary", right_held=True, is_primary=True)])
 def test_the_guard_never_swaps_to_primary_on_its_own(here: Here, peer: Status | None) -> None:
     assert boot_guard.decide("dallas", (), peer).primary is False
-    assert Store(here.places).pointed_to(Role.PRIMARY.link) is None
+    assert GenerationStore(here.places).pointed_to(Role.PRIMARY.link) is None

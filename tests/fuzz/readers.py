@@ -208,7 +208,7 @@ def _comments(data: bytes) -> object:
 
 
 def _written(value: str) -> object:
-    given = syntax.Outside(value, "a value")
+    given = syntax.Untrusted(value, "a value")
     done = []
     for function in (
         syntax.asterisk_value,
@@ -300,8 +300,8 @@ def _manifest(data: bytes, directory: Path) -> object:
     if not link.is_symlink():
         link.symlink_to("generations/1-standby-0123456789ab")
     found = generations.Generation(path, 1, Role.STANDBY, "0123456789ab")
-    made = generations.Store(Places(directory, directory, directory))
-    return found.files(), reload_state.modules_to_reload(made, reload_state.Loaded(places(directory)), found)
+    made = generations.GenerationStore(Places(directory, directory, directory))
+    return found.files(), reload_state.modules_to_reload(made, reload_state.ReloadState(places(directory)), found)
 
 
 def _reminded(data: bytes, _: Path) -> object:
@@ -643,13 +643,15 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "what Asterisk has loaded",
         reload_state,
-        filed("localized-loaded.json", lambda at: (_manifest(MANIFEST, at), reload_state.Loaded(places(at)).name())),
+        filed(
+            "localized-loaded.json", lambda at: (_manifest(MANIFEST, at), reload_state.ReloadState(places(at)).name())
+        ),
         (b'{"generation": "1-standby-0123456789ab", "swapped_ns": 1}',),
     ),
     Reader(
         "the note of a rollback",
         rollback,
-        filed("localized-rollback", lambda at: rollback.GoingBack(places(at))._noted()),
+        filed("localized-rollback", lambda at: rollback.Rollback(places(at))._noted()),
         (b"1-standby-0123456789ab\n",),
     ),
     Reader(

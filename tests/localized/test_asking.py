@@ -9,7 +9,7 @@ import pytest
 from ami_watcher.registrations.expected import Wanted
 from ami_watcher.registrations.lists import Listed, Lists
 from localized.activation.comparison import Comparison, compare
-from localized.activation.retry import UNANSWERED_S, Asking
+from localized.activation.retry import UNANSWERED_S, RetrySchedule
 
 ACME = Wanted("acme", "sip", "5551000", "sip.acme.example", 5060, here=True)
 NOVA = Wanted("nova", "pjsip", "5552000", "sip.nova.example", 5060, here=True)
@@ -40,7 +40,7 @@ def found(wanted: Wanted, state: str, *, persistent: bool = False, stateless: bo
     return compare((wanted,), lists(listed(wanted, state, persistent=persistent, stateless=stateless)))
 
 
-def asked_at(asking: Asking, comparison: Comparison, seconds: int = 35) -> list[float]:
+def asked_at(asking: RetrySchedule, comparison: Comparison, seconds: int = 35) -> list[float]:
     """When it was asked for, looking five times a second."""
     return [now / 5 for now in range(seconds * 5) if asking.due(comparison, now / 5).again]
 
@@ -59,24 +59,24 @@ def asked_at(asking: Asking, comparison: Comparison, seconds: int = 35) -> list[
 def test_what_a_carrier_refused_is_asked_for_at_its_pace(
     wanted: Wanted, state: str, reloaded: set[str], at: list[float]
 ) -> None:
-    assert asked_at(Asking(lists(), reloaded, 0.0), found(wanted, state)) == at
+    assert asked_at(RetrySchedule(lists(), reloaded, 0.0), found(wanted, state)) == at
 
 
 @pytest.mark.parametrize("reloaded", [set(), {"pjsip"}])
 def test_pjsip_that_goes_on_by_itself_is_never_asked_for(reloaded: set[str]) -> None:
     """Asked, it would take the binding back at a carrier that may be silent, and no REGISTER would follow."""
     before = lists(listed(NOVA, "Rejected", persistent=True))
-    assert asked_at(Asking(before, reloaded, 0.0), found(NOVA, "Rejected", persistent=True)) == []
+    assert asked_at(RetrySchedule(before, reloaded, 0.0), found(NOVA, "Rejected", persistent=True)) == []
 
 
 def test_the_first_register_of_a_run_is_left_its_time() -> None:
-    assert asked_at(Asking(lists(), {"pjsip"}, 0.0), found(NOVA, "Unregistered", persistent=True)) == []
+    assert asked_at(RetrySchedule(lists(), {"pjsip"}, 0.0), found(NOVA, "Unregistered", persistent=True)) == []
 
 
 @pytest.mark.parametrize("reloaded", [set(), {"pjsip"}])
 def test_what_pjsip_held_unregistered_before_is_asked_for_until_it_is_held(reloaded: set[str]) -> None:
     before = lists(listed(NOVA, "Unregistered", persistent=True))
-    asking = Asking(before, reloaded, 0.0)
+    asking = RetrySchedule(before, reloaded, 0.0)
     given_up = found(NOVA, "Unregistered", persistent=True)
     assert asked_at(asking, given_up, 15) == [3.0, 8.0, 13.0]
     # The un-REGISTER that goes first may be answered late, and then nothing follows: somebody has to look.
@@ -86,18 +86,18 @@ def test_what_pjsip_held_unregistered_before_is_asked_for_until_it_is_held(reloa
 
 
 def test_what_was_asked_for_and_ended_unregistered_is_asked_for_again() -> None:
-    asking = Asking(lists(listed(NOVA, "Rejected")), set(), 0.0)
+    asking = RetrySchedule(lists(listed(NOVA, "Rejected")), set(), 0.0)
     assert asking.due(found(NOVA, "Rejected"), 0.0).again
     assert asked_at(asking, found(NOVA, "Unregistered"), 9) == [3.0, 8.0]
 
 
 def test_what_asterisk_keeps_no_state_for_is_read_anew() -> None:
-    asking = Asking(lists(), set(), 0.0)
+    asking = RetrySchedule(lists(), set(), 0.0)
     assert asking.due(found(NOVA, "Unregistered", stateless=True), 1.9).reread == ()
     assert asking.due(found(NOVA, "Unregistered", stateless=True), 2.0).reread == ("pjsip",)
 
 
 def test_what_is_not_listed_is_read_again() -> None:
-    asking = Asking(lists(), {"sip"}, 0.0)
+    asking = RetrySchedule(lists(), {"sip"}, 0.0)
     nothing = compare((ACME,), lists())
     assert [now for now in range(20) if asking.due(nothing, float(now)).reread] == [2, 6, 11, 16]

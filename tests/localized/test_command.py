@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from host.places import Places
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from tests.localized import forked
 from tests.localized.example import EXAMPLE, environment, lay_out
@@ -40,7 +40,7 @@ def activated(places: Places, role: str) -> str:
     word = WORD if role == "primary" else ()
     done = run(places, "--role", role, "--activate", "--without-asterisk", *word)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = Store(places).pointed_to("current")
+    found = GenerationStore(places).pointed_to("current")
     assert found is not None
     assert found.role is Role(role)
     return found.name
@@ -49,7 +49,7 @@ def activated(places: Places, role: str) -> str:
 def test_rendering_puts_both_roles_on_disk_and_activates_none(places: Places) -> None:
     done = run(places, "--role", "primary")
     assert done.returncode == 0
-    assert {found.role for found in Store(places).all()} == {Role.PRIMARY, Role.STANDBY}
+    assert {found.role for found in GenerationStore(places).all()} == {Role.PRIMARY, Role.STANDBY}
     assert not (places.localized / "current").is_symlink()
     assert done.stdout.splitlines()[-1] == "next  render-localized --role primary --activate"
 
@@ -58,8 +58,8 @@ def test_a_swap_and_back_leaves_each_role_where_it_was(places: Places) -> None:
     first = activated(places, "standby")
     second = activated(places, "primary")
     assert activated(places, "standby") == first
-    assert Store(places).pointed_to("previous") == Store(places).newest(Role.PRIMARY)
-    assert second == Store(places).newest(Role.PRIMARY).name  # type: ignore[union-attr]
+    assert GenerationStore(places).pointed_to("previous") == GenerationStore(places).newest(Role.PRIMARY)
+    assert second == GenerationStore(places).newest(Role.PRIMARY).name  # type: ignore[union-attr]
 
 
 def test_the_hosts_block_is_written_by_an_activation(places: Places) -> None:
@@ -84,7 +84,7 @@ def test_primary_without_a_right_is_refused_and_says_what_to_type(places: Places
     assert done.returncode == 3
     assert "REFUSED: boston holds no right" in words(done.stderr)
     assert "failover promote" in words(done.stderr)
-    assert Store(places).pointed_to("current").name == before  # type: ignore[union-attr]
+    assert GenerationStore(places).pointed_to("current").name == before  # type: ignore[union-attr]
 
 
 def test_a_standby_needs_a_new_word(places: Places) -> None:
@@ -98,7 +98,7 @@ def test_a_rollback_goes_to_the_generation_before(places: Places) -> None:
     before = activated(places, "standby")
     activated(places, "primary")
     assert run(places, "--rollback", "--without-asterisk").returncode == 0
-    assert Store(places).pointed_to("current").name == before  # type: ignore[union-attr]
+    assert GenerationStore(places).pointed_to("current").name == before  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_bad_input_is_one_clear_message_and_the_active_generation_stays(
     done = run(places, "--role", "primary", "--activate", "--without-asterisk", *WORD)
     assert (done.returncode, said in words(done.stderr)) == (code, True), done.stderr
     assert "Traceback" not in words(done.stderr)
-    current = Store(places).pointed_to("current")
+    current = GenerationStore(places).pointed_to("current")
     assert current is None if damage == "directory" else current is not None and current.name == before
 
 
@@ -161,7 +161,7 @@ def test_the_newest_generation_can_be_activated_although_nothing_renders(places:
     (places.secrets / "metro").unlink()
     done = run(places, "--role", "primary", "--activate", "--last-valid", "--without-asterisk", *WORD)
     assert done.returncode == 0
-    assert Store(places).pointed_to("current").role is Role.PRIMARY  # type: ignore[union-attr]
+    assert GenerationStore(places).pointed_to("current").role is Role.PRIMARY  # type: ignore[union-attr]
 
 
 def test_a_second_run_at_once_names_the_first(places: Places) -> None:
@@ -186,7 +186,7 @@ def test_no_asterisk_is_one_clear_line_and_nothing_is_swapped(places: Places) ->
     done = run(places, "--role", "primary", "--activate", *WORD, env={"PATH": "/nowhere"})
     assert done.returncode == 1
     assert "'asterisk' was not found" in words(done.stderr)
-    assert Store(places).pointed_to("current").name == before  # type: ignore[union-attr]
+    assert GenerationStore(places).pointed_to("current").name == before  # type: ignore[union-attr]
 
 
 def test_an_asterisk_that_never_answers_is_left_at_its_deadline(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_an_asterisk_that_never_answers_is_left_at_its_deadline(tmp_path: Path) 
     assert done.returncode == 1
     assert "did not answer 'core waitfullybooted' within 1 s" in words(done.stderr)
     assert time.monotonic() - started < 45
-    assert Store(places).pointed_to("current").name == before  # type: ignore[union-attr]
+    assert GenerationStore(places).pointed_to("current").name == before  # type: ignore[union-attr]
 
 
 def test_a_diff_shows_what_changes_and_masks_secrets(places: Places) -> None:

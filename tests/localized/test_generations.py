@@ -9,26 +9,26 @@ import pytest
 
 from host.places import Places
 from localized.activation.activate import needs_restart
-from localized.activation.reload_state import Loaded, modules_to_reload
+from localized.activation.reload_state import ReloadState, modules_to_reload
 from localized.errors import NotRenderable, NotWritable
-from localized.generations.generations import Generation, Store
-from localized.render.render import Owner, masked, render
+from localized.generations.generations import Generation, GenerationStore
+from localized.render.render import FileOwner, masked, render
 from localized.role import Role
 from tests.localized.example import EXAMPLE, SECRETS, example, rendered
 
-GROUPS = {Owner.ASTERISK: "root", Owner.NAMED: "root", Owner.ROOT: "root"}
+GROUPS = {FileOwner.ASTERISK: "root", FileOwner.NAMED: "root", FileOwner.ROOT: "root"}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(Places(tmp_path / "config", tmp_path / "state", tmp_path / "run"))
+def store(tmp_path: Path) -> GenerationStore:
+    return GenerationStore(Places(tmp_path / "config", tmp_path / "state", tmp_path / "run"))
 
 
-def write(store: Store, role: Role, groups: dict[Owner, str] = GROUPS) -> Generation:
+def write(store: GenerationStore, role: Role, groups: dict[FileOwner, str] = GROUPS) -> Generation:
     return store.write(role, rendered(role), masked(example(), "boston", role, SECRETS), {"machine": "boston"}, groups)
 
 
-def test_a_generation_is_named_by_number_role_and_digest_and_says_what_it_holds(store: Store) -> None:
+def test_a_generation_is_named_by_number_role_and_digest_and_says_what_it_holds(store: GenerationStore) -> None:
     made = write(store, Role.PRIMARY)
     assert made.name.startswith("1-primary-")
     manifest = made.manifest()
@@ -40,13 +40,13 @@ def test_a_generation_is_named_by_number_role_and_digest_and_says_what_it_holds(
     assert b"secret'" not in made.shown("asterisk/sip-registrations.conf")
 
 
-def test_the_same_files_are_the_same_generation(store: Store) -> None:
+def test_the_same_files_are_the_same_generation(store: GenerationStore) -> None:
     assert write(store, Role.PRIMARY) == write(store, Role.PRIMARY)
     assert [made.number for made in store.all()] == [1]
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "open"])
-def test_a_generation_that_was_changed_by_hand_is_written_anew(store: Store, damage: str) -> None:
+def test_a_generation_that_was_changed_by_hand_is_written_anew(store: GenerationStore, damage: str) -> None:
     made = write(store, Role.PRIMARY)
     file = made.path / "asterisk/sip-registrations.conf"
     if damage == "change":
@@ -58,7 +58,7 @@ def test_a_generation_that_was_changed_by_hand_is_written_anew(store: Store, dam
     assert write(store, Role.PRIMARY).number == 2
 
 
-def test_a_swap_moves_the_link_and_keeps_the_previous_one(store: Store) -> None:
+def test_a_swap_moves_the_link_and_keeps_the_previous_one(store: GenerationStore) -> None:
     standby, primary = write(store, Role.STANDBY), write(store, Role.PRIMARY)
     assert store.activate(standby)
     assert store.activate(primary)
@@ -68,7 +68,7 @@ def test_a_swap_moves_the_link_and_keeps_the_previous_one(store: Store) -> None:
     assert (store.root / "current").readlink() == Path(f"generations/{primary.name}")
 
 
-def test_every_file_differs_from_every_earlier_one_in_size_or_mtime(store: Store) -> None:
+def test_every_file_differs_from_every_earlier_one_in_size_or_mtime(store: GenerationStore) -> None:
     seen: set[tuple[str, int, int]] = set()
     for round_ in range(3):
         made = write(store, Role.PRIMARY)
@@ -85,7 +85,7 @@ def test_every_file_differs_from_every_earlier_one_in_size_or_mtime(store: Store
         (made.path / "hosts").write_text(f"damage {round_}")
 
 
-def test_a_touched_file_has_an_mtime_that_no_generation_has(store: Store) -> None:
+def test_a_touched_file_has_an_mtime_that_no_generation_has(store: GenerationStore) -> None:
     one, two = write(store, Role.PRIMARY), write(store, Role.STANDBY)
     name = "asterisk/pjsip-auth.conf"
     for made in (one, two):
@@ -95,7 +95,7 @@ def test_a_touched_file_has_an_mtime_that_no_generation_has(store: Store) -> Non
     assert two.path.joinpath(name).stat().st_mtime_ns != one.path.joinpath(name).stat().st_mtime_ns
 
 
-def test_old_generations_go_and_those_in_use_stay(store: Store) -> None:
+def test_old_generations_go_and_those_in_use_stay(store: GenerationStore) -> None:
     first = write(store, Role.PRIMARY)
     store.activate(first)
     for _ in range(4):
@@ -110,7 +110,9 @@ def test_old_generations_go_and_those_in_use_stay(store: Store) -> None:
     assert not [path for path in store.directory.iterdir() if path.name.startswith(".")]
 
 
-def test_a_changed_address_of_the_pjsip_transports_needs_a_restart_and_a_changed_role_does_not(store: Store) -> None:
+def test_a_changed_address_of_the_pjsip_transports_needs_a_restart_and_a_changed_role_does_not(
+    store: GenerationStore,
+) -> None:
     primary, standby = write(store, Role.PRIMARY), write(store, Role.STANDBY)
     moved = example(EXAMPLE.replace('bind = "10.1.0.11"', 'bind = "10.1.0.12"').replace("10.1.0.0/16", "10.2.0.0/16"))
     files = render(moved, "boston", Role.PRIMARY, SECRETS)
@@ -120,7 +122,7 @@ def test_a_changed_address_of_the_pjsip_transports_needs_a_restart_and_a_changed
     assert not needs_restart(None, primary)
 
 
-def test_a_real_directory_in_the_way_is_left_alone(store: Store) -> None:
+def test_a_real_directory_in_the_way_is_left_alone(store: GenerationStore) -> None:
     made = write(store, Role.PRIMARY)
     (store.root / "current").mkdir()
     (store.root / "current" / "mine").touch()
@@ -129,13 +131,13 @@ def test_a_real_directory_in_the_way_is_left_alone(store: Store) -> None:
     assert (store.root / "current" / "mine").exists()
 
 
-def test_a_group_that_does_not_exist_is_said_and_nothing_is_left(store: Store) -> None:
+def test_a_group_that_does_not_exist_is_said_and_nothing_is_left(store: GenerationStore) -> None:
     with pytest.raises(NotRenderable, match="no group 'nobody-has-this'"):
-        write(store, Role.PRIMARY, GROUPS | {Owner.ASTERISK: "nobody-has-this"})
+        write(store, Role.PRIMARY, GROUPS | {FileOwner.ASTERISK: "nobody-has-this"})
     assert store.all() == []
 
 
-def test_what_a_killed_run_left_is_neither_a_generation_nor_kept(store: Store) -> None:
+def test_what_a_killed_run_left_is_neither_a_generation_nor_kept(store: GenerationStore) -> None:
     store.directory.mkdir(parents=True)
     (store.directory / ".7-primary-000000000000.new").mkdir()
     (store.directory / "0-empty").mkdir()
@@ -144,12 +146,12 @@ def test_what_a_killed_run_left_is_neither_a_generation_nor_kept(store: Store) -
     assert sorted(path.name for path in store.directory.iterdir()) == ["0-empty", made.name]
 
 
-def test_what_asterisk_has_read_is_not_certain_after_a_swap_that_it_was_not_told_of(store: Store) -> None:
+def test_what_asterisk_has_read_is_not_certain_after_a_swap_that_it_was_not_told_of(store: GenerationStore) -> None:
     """A machine that starts swaps to standby before its Asterisk: what was read as primary is gone with the power."""
     places = Places(store.root.parent, store.root.parent / "state", store.root.parent / "run")
     primary, standby = write(store, Role.PRIMARY), write(store, Role.STANDBY)
     store.activate(primary)
-    loaded = Loaded(places)
+    loaded = ReloadState(places)
     loaded.remember(primary)
     assert loaded.name() == primary.name
     assert modules_to_reload(store, loaded, primary) == []

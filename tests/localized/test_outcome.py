@@ -10,7 +10,7 @@ from ami_watcher.registrations.expected import wanted
 from ami_watcher.registrations.lists import Listed, Lists
 from host.exits import Exit
 from localized.activation.comparison import compare
-from localized.activation.outcome import Outcome, judge
+from localized.activation.outcome import ActivationOutcome, judge
 from localized.asterisk.refusals import read_log
 from localized.role import Role
 from tests.localized.example import example
@@ -33,10 +33,10 @@ def nova(state: str = "Registered") -> Listed:
 OTHER = Listed("sip", None, "stranger", "h.example", 5060, "Registered")
 
 
-def judged(role: Role, *listed: Listed, log: str = "", modules: frozenset[str] = ALL) -> Outcome:
+def judged(role: Role, *listed: Listed, log: str = "", modules: frozenset[str] = ALL) -> ActivationOutcome:
     pair = example()
     trunks = wanted(pair, "boston", "primary" if role is Role.PRIMARY else "standby")
-    outcome = Outcome(role, "boston", "7-test-000000000000")
+    outcome = ActivationOutcome(role, "boston", "7-test-000000000000")
     judge(outcome, compare(trunks, Lists(listed, modules)), pair, read_log(log))
     return outcome
 

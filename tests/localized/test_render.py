@@ -15,7 +15,7 @@ from localized.asterisk.configuration import read_text
 from localized.errors import NotRenderable
 from localized.render.facts import MASK
 from localized.render.register_line import read_iax, read_sip
-from localized.render.render import Owner, masked, render, template_names
+from localized.render.render import FileOwner, masked, render, template_names
 from localized.render.syntax import sip_host
 from localized.role import Role
 from pair import PairInvalid
@@ -70,7 +70,7 @@ def test_secrets_stand_in_files_that_root_and_asterisk_alone_may_read() -> None:
     for file in rendered(Role.PRIMARY):
         holds = any(secret in file.data.decode().replace("\\;", ";") for secret in ("acme; 'secret'", "metro-secret"))
         assert file.secret or not holds, file.path
-        assert (file.mode, file.owner) == (0o640, Owner.ASTERISK) or not file.secret
+        assert (file.mode, file.owner) == (0o640, FileOwner.ASTERISK) or not file.secret
 
 
 def test_masked_files_hold_no_secret() -> None:
@@ -113,7 +113,7 @@ def test_an_admins_template_of_another_name_is_rendered_as_well_with_its_rights(
     made = render(example(), "boston", Role.PRIMARY, SECRETS, admin_templates=directory)
     file = next(one for one in made if one.path == "asterisk/queues-here.conf")
     assert file.data.decode() == "[q]\nsecret = acme\\; 'secret'\n"
-    assert (file.mode, file.owner, file.reload) == (0o640, Owner.ASTERISK, "app_queue.so")
+    assert (file.mode, file.owner, file.reload) == (0o640, FileOwner.ASTERISK, "app_queue.so")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from localized.asterisk.configuration import read_text
 from localized.render import syntax
-from localized.render.syntax import Outside, Unwritable
+from localized.render.syntax import Untrusted, Unwritable
 
 ODD = st.text(st.sampled_from(list("ab ;-=>#[]()\\\"'%~\t\néÿ\u2028\ud800\x00\x7f")), max_size=20)
 ANY = st.one_of(ODD, st.text(max_size=60))
@@ -56,7 +56,7 @@ def test_what_means_something_to_asterisk_can_be_a_value(value: str) -> None:
 )
 def test_a_refusal_names_the_value_and_never_shows_it(value: str, said: str) -> None:
     with pytest.raises(Unwritable, match=r"^The secret of trunk acme ") as refusal:
-        syntax.asterisk_value(Outside(value, "the secret of trunk acme", hidden=True))
+        syntax.asterisk_value(Untrusted(value, "the secret of trunk acme", hidden=True))
     assert said in str(refusal.value)
 
 

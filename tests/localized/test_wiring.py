@@ -9,8 +9,8 @@ import pytest
 from localized.checks import wiring
 from localized.errors import NotRenderable
 from localized.prepare import facts, prepare, prepare_or_last
-from localized.problem import Problem, Weight
-from localized.render.facts import Facts
+from localized.problem import ConfigProblem, Severity
+from localized.render.facts import TemplateFacts
 from localized.role import Role
 from pair import read
 from tests.localized.example import EXAMPLE, lay_out
@@ -24,10 +24,10 @@ class Here:
         self.pair = read(self.places)
         self.generation = prepare(self.places, self.pair, "boston", Role.PRIMARY).generation
 
-    def facts(self) -> Facts:
+    def facts(self) -> TemplateFacts:
         return facts(self.pair, "boston", Role.PRIMARY)
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[ConfigProblem]:
         return wiring.check(self.facts(), self.places.localized, self.generation.path)
 
     def change(self, name: str, old: str, new: str) -> None:
@@ -53,12 +53,12 @@ def test_what_cannot_be_rendered_now_is_served_from_what_was_rendered_last(here:
     used = prepare_or_last(here.places, here.pair, "boston", Role.PRIMARY)
     assert used.generation == here.generation
     (told,) = used.problems
-    assert told.weight is Weight.TELLS
+    assert told.weight is Severity.WARNING
     assert str(told).startswith(f"{here.generation.name}, rendered earlier, is used")
     assert "secrets/acme cannot be read" in str(told)
     here.change("sip.conf", "[general]", "[phones]")  # what Asterisk would not read stops it all the same
     used = prepare_or_last(here.places, here.pair, "boston", Role.PRIMARY)
-    assert Weight.STOPS in {one.weight for one in used.problems}
+    assert Severity.BLOCKER in {one.weight for one in used.problems}
 
 
 def test_what_was_rendered_last_is_not_used_where_it_is_not_whole(here: Here) -> None:
@@ -71,35 +71,59 @@ def test_what_was_rendered_last_is_not_used_where_it_is_not_whole(here: Here) ->
 @pytest.mark.parametrize(
     ("name", "old", "new", "weight", "said"),
     [
-        ("sip.conf", "/sip-registrations.conf", "/gone.conf", Weight.STOPS, "is included and is missing"),
-        ("sip.conf", '#include "', '; #include "', Weight.STOPS, "does not include asterisk/sip-registrations.conf"),
-        ("sip.conf", "[general]", "[phones]", Weight.STOPS, "inside [phones], where Asterisk does not look"),
-        ("iax.conf", "[general]\n", "[general]\n[x\n", Weight.STOPS, "Asterisk refuses the whole of iax.conf"),
-        ("extensions.conf", "[globals]\n", "", Weight.STOPS, "inside [general], where Asterisk does not look"),
-        ("extensions.conf", "[general]", "[globals]\nA=1\n[general]", Weight.TELLS, "first [globals]"),
-        ("pjsip.conf", "type = transport", "type = endpoint", Weight.TELLS, "which is no transport"),
+        ("sip.conf", "/sip-registrations.conf", "/gone.conf", Severity.BLOCKER, "is included and is missing"),
+        (
+            "sip.conf",
+            '#include "',
+            '; #include "',
+            Severity.BLOCKER,
+            "does not include asterisk/sip-registrations.conf",
+        ),
+        ("sip.conf", "[general]", "[phones]", Severity.BLOCKER, "inside [phones], where Asterisk does not look"),
+        (
+            "iax.conf",
+            "[general]\n",
+            "[general]\n[x\n",
+            Severity.BLOCKER,
+            "Asterisk refuses the whole of iax.conf",
+        ),
+        (
+            "extensions.conf",
+            "[globals]\n",
+            "",
+            Severity.BLOCKER,
+            "inside [general], where Asterisk does not look",
+        ),
+        ("extensions.conf", "[general]", "[globals]\nA=1\n[general]", Severity.WARNING, "first [globals]"),
+        ("pjsip.conf", "type = transport", "type = endpoint", Severity.WARNING, "which is no transport"),
         (
             "pjsip.conf",
             "[nova-in]",
             "[a]\ntype=registration\nclient_uri=sip:nova user@x\n[nova-in]",
-            Weight.MENDS,
+            Severity.ERROR,
             "nova",
         ),
-        ("sip.conf", "[phones]", "[phones]\nregister => 5551000:x@h", Weight.TELLS, ""),
-        ("sip.conf", "[general]\n", "[general]\nregister => 5551000:x@h\n", Weight.MENDS, "registers 5551000 itself"),
-        ("sip.conf", "[phones]", "[phones]\ncallbackextension = 1\n", Weight.MENDS, "callbackextension"),
-        ("users.conf", "", "[6000]\nhost = h\nregistersip = yes\n", Weight.MENDS, "registersip"),
+        ("sip.conf", "[phones]", "[phones]\nregister => 5551000:x@h", Severity.WARNING, ""),
+        (
+            "sip.conf",
+            "[general]\n",
+            "[general]\nregister => 5551000:x@h\n",
+            Severity.ERROR,
+            "registers 5551000 itself",
+        ),
+        ("sip.conf", "[phones]", "[phones]\ncallbackextension = 1\n", Severity.ERROR, "callbackextension"),
+        ("users.conf", "", "[6000]\nhost = h\nregistersip = yes\n", Severity.ERROR, "registersip"),
         (
             "pjsip_wizard.conf",
             "",
             "[w]\ntype=wizard\nremote_hosts=h\nsends_registrations = yes\n",
-            Weight.MENDS,
+            Severity.ERROR,
             "sends_registrations",
         ),
-        ("sip.conf", "[phones]", "[phones]\n;-- no end", Weight.TELLS, "never ends"),
+        ("sip.conf", "[phones]", "[phones]\n;-- no end", Severity.WARNING, "never ends"),
     ],
 )
-def test_what_is_wired_wrongly_is_found(here: Here, name: str, old: str, new: str, weight: Weight, said: str) -> None:
+def test_what_is_wired_wrongly_is_found(here: Here, name: str, old: str, new: str, weight: Severity, said: str) -> None:
     here.change(name, old, new)
     found = here.problems()
     if not said:
@@ -111,7 +135,7 @@ def test_what_is_wired_wrongly_is_found(here: Here, name: str, old: str, new: st
 def test_an_include_that_an_include_swallows_is_found(here: Here) -> None:
     (here.asterisk / "trunks.conf").write_text("a = 1\n[broken\nb = 2\n")
     here.change("sip.conf", "[general]\n", "[general]\n#include trunks.conf\n")
-    assert any(problem.weight is Weight.MENDS and "drops the rest" in problem.text for problem in here.problems())
+    assert any(problem.weight is Severity.ERROR and "drops the rest" in problem.text for problem in here.problems())
 
 
 def test_a_symbolic_link_to_our_file_is_as_good_as_its_name(here: Here) -> None:
@@ -132,7 +156,7 @@ def test_freepbx_generated_registrations_of_our_trunks_are_found(tmp_path: Path)
     assert here.problems() == []
     (here.asterisk / "sip_registrations.conf").write_text("register=5551000:pw@sip.acme.example\n")
     (here.asterisk / "pjsip.registration.conf").write_text("[t]\ntype=registration\nclient_uri=sip:other@h\n")
-    found = [problem for problem in here.problems() if problem.weight is Weight.MENDS]
+    found = [problem for problem in here.problems() if problem.weight is Severity.ERROR]
     assert len(found) == 1
     assert "FreePBX generates, registers trunk acme" in found[0].text
 
@@ -152,7 +176,7 @@ def test_freepbx_generated_registrations_of_our_trunks_are_found(tmp_path: Path)
 )
 def test_a_register_line_is_read_as_chan_sip_reads_it_whatever_it_begins_with(here: Here, line: str) -> None:
     here.change("sip.conf", "[general]\n", f"[general]\nregister => {line}\n")
-    found = [one for one in here.problems() if one.weight is Weight.MENDS]
+    found = [one for one in here.problems() if one.weight is Severity.ERROR]
     assert [one.text.partition("registers ")[2] for one in found] == [
         "5551000 itself, in either role; it is trunk acme. Remove the line."
     ]
@@ -165,60 +189,96 @@ def test_a_register_line_is_read_as_chan_sip_reads_it_whatever_it_begins_with(he
             "iax.conf",
             "[general]\n",
             "[general]\nbindport = 4569\n[guest]\n[general]\n",
-            Weight.STOPS,
+            Severity.BLOCKER,
             "reads the first",
         ),
-        ("sip.conf", "[general]\n", "[general]\n#include more.conf\n", Weight.STOPS, "more.conf:1, and Asterisk reads"),
+        (
+            "sip.conf",
+            "[general]\n",
+            "[general]\n#include more.conf\n",
+            Severity.BLOCKER,
+            "more.conf:1, and Asterisk reads",
+        ),
         ("sip.conf", "[general]\n", "[general](!)\n[general](general)\n", None, ""),
         ("sip.conf", "[general]\n", "[general]\na=1\n[x]\n[general](+)\n", None, ""),
-        ("sip.conf", "[general]\n", "[general](!)\n", Weight.STOPS, "inside [general](!), a template"),
-        ("sip.conf", "[phones]", "[general]\nallow=all\n[phones]", Weight.TELLS, "is a second [general]"),
-        ("sip.conf", "[phones]", "[general]\nregister => 5551000:x@h\n[phones]", Weight.TELLS, "is a second [general]"),
-        ("pjsip.conf", "[nova-in]", "[nova]\ntype = auth\n[nova-in]", Weight.STOPS, "second object of type auth"),
-        ("pjsip.conf", "[nova-in]", "[t](!)\ntype=auth\n[nova](t)\n[nova-in]", Weight.STOPS, "of type auth"),
+        ("sip.conf", "[general]\n", "[general](!)\n", Severity.BLOCKER, "inside [general](!), a template"),
+        ("sip.conf", "[phones]", "[general]\nallow=all\n[phones]", Severity.WARNING, "is a second [general]"),
+        (
+            "sip.conf",
+            "[phones]",
+            "[general]\nregister => 5551000:x@h\n[phones]",
+            Severity.WARNING,
+            "is a second [general]",
+        ),
+        (
+            "pjsip.conf",
+            "[nova-in]",
+            "[nova]\ntype = auth\n[nova-in]",
+            Severity.BLOCKER,
+            "second object of type auth",
+        ),
+        ("pjsip.conf", "[nova-in]", "[t](!)\ntype=auth\n[nova](t)\n[nova-in]", Severity.BLOCKER, "of type auth"),
         ("pjsip.conf", "[nova-in]", "[Nova]\ntype = auth\n[nova-in]", None, ""),  # told apart by case
         ("pjsip.conf", "[nova-in]", "[nova]\ntype = auth-x\n[nova-in]", None, ""),
-        ("pjsip.conf", "[nova-in]", "[nova]\ntype=registration\n[nova-in]", Weight.STOPS, "of type registration"),
-        ("pjsip.conf", "[nova-in]", "[bob]\ntype=aor\n[bob]\ntype=aor\n[nova-in]", Weight.MENDS, "of type aor"),
+        (
+            "pjsip.conf",
+            "[nova-in]",
+            "[nova]\ntype=registration\n[nova-in]",
+            Severity.BLOCKER,
+            "of type registration",
+        ),
+        ("pjsip.conf", "[nova-in]", "[bob]\ntype=aor\n[bob]\ntype=aor\n[nova-in]", Severity.ERROR, "of type aor"),
         (
             "pjsip.conf",
             "[nova-in]",
             "[nova](+type=registration)\n[nova-in]",
-            Weight.STOPS,
+            Severity.BLOCKER,
             "refuses the whole of pjsip",
         ),
         (
             "extconfig.conf",
             "",
             "[settings]\nsip.conf => odbc,asterisk\n",
-            Weight.MENDS,
+            Severity.ERROR,
             "takes sip.conf from a database",
         ),
-        ("extconfig.conf", "", "[settings]\nglobal => odbc,asterisk\n", Weight.MENDS, "every file that is not named"),
+        (
+            "extconfig.conf",
+            "",
+            "[settings]\nglobal => odbc,asterisk\n",
+            Severity.ERROR,
+            "every file that is not named",
+        ),
         ("extconfig.conf", "", "[settings]\nqueues.conf => odbc,asterisk\n", None, ""),
-        ("extconfig.conf", "", "[settings]\nsippeers => odbc,asterisk\n", Weight.TELLS, "callbackextension"),
+        ("extconfig.conf", "", "[settings]\nsippeers => odbc,asterisk\n", Severity.WARNING, "callbackextension"),
         ("extconfig.conf", "", "[x]\nsip.conf => odbc,asterisk\n", None, ""),
-        ("extconfig.conf", "", "[settings]\nphones.conf => odbc,asterisk\n", Weight.TELLS, "takes phones.conf, which"),
+        (
+            "extconfig.conf",
+            "",
+            "[settings]\nphones.conf => odbc,asterisk\n",
+            Severity.WARNING,
+            "takes phones.conf, which",
+        ),
         (
             "sorcery.conf",
             "",
             "[res_pjsip_outbound_registration]\nregistration=realtime,ps_registrations\n"
             "registration=config,pjsip.conf,criteria=type=registration\n",
-            Weight.TELLS,
+            Severity.WARNING,
             "takes objects of type registration from realtime as well, which is not looked at",
         ),
         (
             "sorcery.conf",
             "",
             "[res_pjsip]\nauth/cache=realtime,ps_auths\n",
-            Weight.STOPS,
+            Severity.BLOCKER,
             "objects of type auth from realtime alone",
         ),
         (
             "sorcery.conf",
             "",
             "[res_pjsip_outbound_registration]\nregistration=config,pjsip_trunks.conf,criteria=type=registration\n",
-            Weight.STOPS,
+            Severity.BLOCKER,
             "pjsip_trunks.conf is missing",
         ),
         ("sorcery.conf", "", "[res_pjsip]\nendpoint=realtime,ps_endpoints\n", None, ""),
@@ -226,7 +286,7 @@ def test_a_register_line_is_read_as_chan_sip_reads_it_whatever_it_begins_with(he
     ],
 )
 def test_what_asterisk_reads_otherwise_than_it_looks_is_found(
-    here: Here, name: str, old: str, new: str, weight: Weight | None, said: str
+    here: Here, name: str, old: str, new: str, weight: Severity | None, said: str
 ) -> None:
     (here.asterisk / "more.conf").write_text("[general]\nexternhost = pbx.example\n")
     if "phones.conf" in new:

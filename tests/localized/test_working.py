@@ -11,7 +11,7 @@ import pytest
 from host.lock import LockHeld
 from host.places import Places
 from localized.generations import lock as module
-from localized.generations.lock import working, working_or_late
+from localized.generations.lock import directory_lock, directory_lock_best_effort
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def places(tmp_path: Path) -> Places:
 
 
 def test_whoever_holds_it_goes_on(places: Places) -> None:
-    with working(places, "outer"), working(places, "inner"):
+    with directory_lock(places, "outer"), directory_lock(places, "inner"):
         pass
-    with working(places, "again"):
+    with directory_lock(places, "again"):
         pass
 
 
@@ -30,17 +30,17 @@ def test_another_one_is_told_who_it_is_or_waits(places: Places) -> None:
     release, held = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with working(places, "promoting"):
+        with directory_lock(places, "promoting"):
             held.set()
             release.wait(10)
 
     other = threading.Thread(target=hold)
     other.start()
     held.wait(10)
-    with pytest.raises(LockHeld, match=f"promoting \\(process {os.getpid()}"), working(places, "rendering"):
+    with pytest.raises(LockHeld, match=f"promoting \\(process {os.getpid()}"), directory_lock(places, "rendering"):
         pass
     threading.Timer(0.2, release.set).start()
-    with working(places, "rendering", wait_s=10):
+    with directory_lock(places, "rendering", wait_s=10):
         assert release.is_set()
     other.join()
 
@@ -52,18 +52,18 @@ def test_giving_up_waits_a_while_and_goes_on_and_taking_does_not(
     release, held = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with working(places, "promoting"):
+        with directory_lock(places, "promoting"):
             held.set()
             release.wait(10)
 
     other = threading.Thread(target=hold)
     other.start()
     held.wait(10)
-    with working_or_late(places, "giving the zone up", must=False):
+    with directory_lock_best_effort(places, "giving the zone up", must=False):
         pass
-    with pytest.raises(LockHeld), working_or_late(places, "taking the zone over", must=True):
+    with pytest.raises(LockHeld), directory_lock_best_effort(places, "taking the zone over", must=True):
         pass
     release.set()
     other.join()
-    with working_or_late(places, "giving the zone up", must=False), working(places, "again"):
+    with directory_lock_best_effort(places, "giving the zone up", must=False), directory_lock(places, "again"):
         pass  # it holds the lock where nobody else does

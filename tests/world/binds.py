@@ -22,7 +22,7 @@ from failover.name_servers.tsig_key import TsigKey, parse
 from failover.steps.dns.reminder import Errand
 from failover.steps.dns.step import DnsStep
 from host.places import Places
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
 
@@ -211,7 +211,7 @@ class Binds:
                 conf = bind.places.localized / "generations" / f"{number}-{role}-{'0' * 12}" / "named" / "zones.conf"
                 conf.parent.mkdir(parents=True)
                 conf.write_text(f'zone "acme.example" {{ {body} }};\n')
-            store = Store(bind.places)
+            store = GenerationStore(bind.places)
             generation = store.newest(Role.DNS_PRIMARY if machine == "boston" else Role.DNS_SECONDARY)
             assert generation is not None
             store.activate(generation)
@@ -272,7 +272,7 @@ class Binds:
             machine,
             epoch,
             named=bind.named,
-            store=Store(bind.places),
+            store=GenerationStore(bind.places),
             key=self.key(key),
             dead=dead,
             peer=peer,

@@ -21,7 +21,7 @@ from failover.name_servers.wire import Line, ask
 from failover.steps.dns.change import Overtaken
 from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags, DnsStep
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from tests.world.binds import ADDRESSES, KEY, NET, PHONES, SERIAL, ZONE, Binds
 
@@ -131,7 +131,7 @@ def test_the_parent_being_unknown_is_told_and_the_configured_servers_are_asked(b
 def test_the_old_primary_comes_back_as_secondary_and_follows(binds: Binds) -> None:
     binds["boston"].stop()
     carried_out(binds.step("dallas", 7, dead=("boston",)))
-    boston = Store(binds["boston"].places)
+    boston = GenerationStore(binds["boston"].places)
     generation = boston.newest(Role.DNS_SECONDARY)
     assert generation is not None
     boston.activate(generation)
@@ -141,7 +141,7 @@ def test_the_old_primary_comes_back_as_secondary_and_follows(binds: Binds) -> No
 
 
 def test_a_planned_switch_and_back_while_all_are_alive(binds: Binds) -> None:
-    stores = {name: Store(binds[name].places) for name in ("boston", "dallas")}
+    stores = {name: GenerationStore(binds[name].places) for name in ("boston", "dallas")}
     assert "secondary" in take_role(binds["boston"].named, stores["boston"], Role.DNS_SECONDARY, "acme.example")
     assert "3 of 3 servers agree: pbx 192.0.2.12" in carried_out(binds.step("dallas", 7))
     take_role(binds["dallas"].named, stores["dallas"], Role.DNS_SECONDARY, "acme.example")
@@ -241,7 +241,7 @@ def test_the_delegation_is_asked_at_the_parent_alone(binds: Binds) -> None:
 
 
 def test_a_generation_that_named_would_not_load_changes_nothing(binds: Binds) -> None:
-    store = Store(binds["dallas"].places)
+    store = GenerationStore(binds["dallas"].places)
     conf = next((binds["dallas"].places.localized / "generations").glob("*dns-primary*")) / "named" / "zones.conf"
     before = conf.read_text()
     link = store.root / "current-dns"
@@ -256,7 +256,7 @@ def test_a_generation_that_named_would_not_load_changes_nothing(binds: Binds) ->
 
 
 def test_the_silence_of_a_demoted_peer_is_waited_out_for_a_moment_and_told(binds: Binds) -> None:
-    take_role(binds["boston"].named, Store(binds["boston"].places), Role.DNS_SECONDARY, "acme.example")
+    take_role(binds["boston"].named, GenerationStore(binds["boston"].places), Role.DNS_SECONDARY, "acme.example")
     step = binds.step("dallas", 7, peer="boston", agree_within_s=60.0)
     assert not step.check()
     binds["boston"].stop()
@@ -298,8 +298,8 @@ def test_a_zone_file_is_edited_in_place_and_reloaded(by_file: Binds) -> None:
 
 def test_a_zone_file_that_would_not_load_is_put_back(by_file: Binds) -> None:
     dallas = by_file["dallas"]
-    take_role(by_file["boston"].named, Store(by_file["boston"].places), Role.DNS_SECONDARY, "acme.example")
-    take_role(dallas.named, Store(dallas.places), Role.DNS_PRIMARY, "acme.example")
+    take_role(by_file["boston"].named, GenerationStore(by_file["boston"].places), Role.DNS_SECONDARY, "acme.example")
+    take_role(dallas.named, GenerationStore(dallas.places), Role.DNS_PRIMARY, "acme.example")
     text = ZONE.format(net=NET, serial=SERIAL) + "broken IN A 192.0.2.300\n"
     (dallas.directory / "acme.db").write_text(text)
     step = by_file.step("dallas", 7)

@@ -14,7 +14,7 @@ from failover.steps.dns import reminder
 from failover.steps.dns.lag import STUCK_S
 from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from tests.world.binds import ADDRESSES, NET, SERIAL, Binds
 
@@ -54,7 +54,7 @@ def test_the_notify_of_a_zone_that_is_loaded_unchanged_has_nobody_ask_the_dead_p
     secondary_of_both(binds)
     with binds.boston_is_dead_and_silent():
         began = len(binds["ns3"].log)
-        take_role(binds["dallas"].named, Store(binds["dallas"].places), Role.DNS_PRIMARY, ZONE)
+        take_role(binds["dallas"].named, GenerationStore(binds["dallas"].places), Role.DNS_PRIMARY, ZONE)
         told = f"notify from {ADDRESSES['dallas']}"
         wait_until(lambda: told in binds["ns3"].log[began:], 10)
         wait_until(lambda: "zone is up to date" in binds["ns3"].log[began:], 5)

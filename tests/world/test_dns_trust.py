@@ -18,7 +18,7 @@ from failover.name_servers.wire import Line
 from failover.steps.dns.permission import obstacle
 from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags, DnsStep
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from localized.role import Role
 from tests.world.binds import NET, SERIAL, ZONE, Bind, Binds
 
@@ -151,7 +151,7 @@ def test_a_signed_zone_is_taken_over_and_given_back_and_validates_throughout(sig
             said = look(server, name)
             assert "fully validated" in said, (server, name, said)
             assert text in said
-    boston, dallas = Store(signed["boston"].places), Store(signed["dallas"].places)
+    boston, dallas = GenerationStore(signed["boston"].places), GenerationStore(signed["dallas"].places)
     generation = boston.newest(Role.DNS_SECONDARY)
     assert generation is not None
     boston.activate(generation)

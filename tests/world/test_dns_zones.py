@@ -23,7 +23,7 @@ from failover.name_servers.wire import Line
 from failover.steps.dns.permission import obstacle, obstacle_here
 from failover.steps.dns.step import DnsStep
 from failover.steps.dns.trial import _update
-from localized.generations.generations import Store
+from localized.generations.generations import GenerationStore
 from pair.sections.dns import Dns
 from tests.world.binds import KEY, Bind, free_port
 
@@ -170,7 +170,7 @@ def step(
         machine,
         epoch,
         named=Named.of(dns_section),
-        store=Store(server.places),
+        store=GenerationStore(server.places),
         key=parse(key, "tsig.key"),
         remind=lambda _: None,
     )

@@ -9,8 +9,8 @@ from failover.bind.named import Named, NamedRefuses, NamedSilent
 from failover.errors import FailoverError, NotProven
 from host.atomic import swap_symlink
 from host.places import Places
-from localized.generations.generations import Generation, Store
-from localized.generations.lock import working_or_late
+from localized.generations.generations import Generation, GenerationStore
+from localized.generations.lock import directory_lock_best_effort
 from localized.role import Role
 from pair.sections.dns import Dns
 
@@ -23,7 +23,7 @@ class NothingRendered(FailoverError):
     """There is no generation for this DNS role."""
 
 
-def take_role(named: Named, store: Store, role: Role, zone: str, *, distrust: bool = False) -> str:
+def take_role(named: Named, store: GenerationStore, role: Role, zone: str, *, distrust: bool = False) -> str:
     """Moves `current-dns`, checks with `named-checkconf -z`, and only then lets named read it.
 
     A secondary's file is raw by default, a primary's is text: where they differ the file is converted first, because
@@ -45,11 +45,13 @@ def take_role(named: Named, store: Store, role: Role, zone: str, *, distrust: bo
         raise NothingRendered(
             f"Nothing is rendered for BIND as {_WORD[role]} of {zone}. Render it with: render-localized"
         )
-    with working_or_late(store.places, f"BIND {_WORD[role]} of {zone}", must=role is Role.DNS_PRIMARY):
+    with directory_lock_best_effort(store.places, f"BIND {_WORD[role]} of {zone}", must=role is Role.DNS_PRIMARY):
         return _take_role(named, store, role, zone, generation, distrust=distrust)
 
 
-def _take_role(named: Named, store: Store, role: Role, zone: str, generation: Generation, *, distrust: bool) -> str:
+def _take_role(
+    named: Named, store: GenerationStore, role: Role, zone: str, generation: Generation, *, distrust: bool
+) -> str:
     link = store.root / role.link
     before = str(link.readlink()) if link.is_symlink() else ""
     moved = store.activate(generation)
@@ -105,7 +107,7 @@ def stand_down(places: Places, dns: Dns | None, *, distrust: bool = False) -> st
     """
     if dns is None or dns.primary is not None:
         return ""
-    store, named = Store(places), Named.of(dns)
+    store, named = GenerationStore(places), Named.of(dns)
     try:
         if named.role(dns.zone) != "primary":
             return ""
