@@ -191,7 +191,7 @@ def _debootstrap(wanted: Root, say: Callable[[str], None]) -> None:
         lines = log_path.read_text(errors="replace").strip().splitlines() or ["nothing was said"]
         said = next((line for line in reversed(lines) if line.startswith("E:")), lines[-1])
         shutil.rmtree(beside, ignore_errors=True)
-        raise LabUnavailable(f"{title} cannot be built from {archive}: {said} (all of it: {log_path})")
+        raise LabUnavailable(f"{title} cannot be built: {_without_addresses(said)} (all of it: {log_path})")
     # The package cache doubles the size and is never read again.
     for archive_file in (beside / "var/cache/apt/archives").glob("*.deb"):
         archive_file.unlink()
@@ -208,8 +208,13 @@ def _follow(process: subprocess.Popen[bytes], log: Path, title: str, say: Callab
         if time.monotonic() - said > 10:
             said = time.monotonic()
             lines = log.read_text(errors="replace").splitlines() or [""]
-            say(f"{title}: {lines[-1].removeprefix('I: ')[:80]}")
+            say(f"{title}: {_without_addresses(lines[-1].removeprefix('I: '))[:80]}")
         time.sleep(0.2)
+
+
+def _without_addresses(line: str) -> str:
+    """A line of debootstrap without where apt of this machine gets its packages, which is nobody else's business."""
+    return re.sub(r"\w+://\S+", "the archive", line)
 
 
 def to(stream: TextIO = sys.stderr) -> Callable[[str], None]:

@@ -66,14 +66,17 @@ def test_a_build_that_fails_leaves_no_root_and_quotes_the_reason(
 ) -> None:
     fake = tmp_path / "bin" / "debootstrap"
     fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\necho 'I: Retrieving InRelease'\necho 'E: no such suite'\nexit 1\n")
+    fake.write_text(
+        "#!/bin/sh\necho 'I: Retrieving InRelease'\necho 'E: no such suite at http://mirror.example/debian'\nexit 1\n"
+    )
     fake.chmod(0o755)
     monkeypatch.setenv("HOTSTANDBY_ROOTS", str(tmp_path / "roots"))
     monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(roots, "mirror", lambda: "http://mirror.example/debian")
-    with pytest.raises(LabUnavailable, match="E: no such suite"):
+    with pytest.raises(LabUnavailable, match="E: no such suite at the archive") as caught:
         roots.build("22", lambda _: None)
+    assert "mirror.example" not in str(caught.value)
     assert not roots.root("22").complete
     assert [path.name for path in (tmp_path / "roots").iterdir() if path.is_dir()] == []
 

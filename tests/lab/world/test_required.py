@@ -12,7 +12,7 @@ import pytest
 from lab import RELEASES, available
 from lab.computer import roots
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 ONE_TEST = "tests/world/test_carrier.py::test_nobody_registered_is_said_so"
 
 
