@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Answer(Enum):
+class ProbeAnswer(Enum):
     """What came back."""
 
     YES = "yes"
@@ -23,11 +23,11 @@ class Answer(Enum):
     @property
     def alive(self) -> bool:
         """Whether something was there to answer."""
-        return self in {Answer.YES, Answer.ODD, Answer.REFUSED}
+        return self in {ProbeAnswer.YES, ProbeAnswer.ODD, ProbeAnswer.REFUSED}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ProbeResult:
     """One look at one thing.
 
     Attributes:
@@ -42,6 +42,6 @@ class Found:
     probe: str
     subject: str
     asked: str
-    answer: Answer
+    answer: ProbeAnswer
     words: str
     seconds: float

@@ -139,7 +139,7 @@ def steps(
         run: the run, where an earlier command began it.
         before: an earlier run of the same promotion, which this one completes.
     """
-    from failover.probes import able
+    from failover.probes import fit_to_serve
     from failover.steps.localize import LocalizeStep
     from failover.steps.proof.step import ProofStep
 
@@ -164,7 +164,7 @@ def steps(
         more=evidence.of_peer if evidence is not None else (),
         asked_before=FenceStep.name in touched,
         handed_back=asked.handed_back,
-        able=lambda: able.unable(here),
+        able=lambda: fit_to_serve.obstacles(here),
         gives_back=lambda: localize.serves_nothing,
         command=asked.command,
         make_ready=localize.make_ready,

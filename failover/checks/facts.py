@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from failover.bind.named_conf import ZoneStatement
 from failover.peer.messages import Status
 from failover.peer.secrets import Secrets
-from failover.probes.gate import Gate
+from failover.probes.dialplan_gate import DialplanGate
 from pair import Pair
 
 Settings = Mapping[str, str]
@@ -143,7 +143,7 @@ class Facts:
     writable: tuple[str, ...] = ()
     asterisk: AsteriskFiles = AsteriskFiles()
     proof: ProofParts | None = None
-    gate: Gate | None = None
+    gate: DialplanGate | None = None
     named: Named | None = None
     dns_role: str = "unknown"
     ttls: Mapping[str, int] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from failover.checks.own_bind import served_ttls
 from failover.context import Here
 from failover.name_servers.tsig_key import KeyUnusable, parse
 from failover.peer.remote import Peer
-from failover.probes.gate import look as look_at_gate
+from failover.probes.dialplan_gate import read_gate
 from failover.probes.own_status import paused
 from failover.state import fenced, local_state
 from failover.steps.fence import untrusted
@@ -38,7 +38,7 @@ LOGIN_S: Final = 3.0
 def gather(here: Here) -> Facts:
     """The facts of this machine, in about 6 s."""
     with ThreadPoolExecutor(9) as pool:
-        gate = pool.submit(look_at_gate, here)
+        gate = pool.submit(read_gate, here)
         asked = pool.submit(Peer(here).look)
         compared = pool.submit(Peer(here).secrets)
         published = pool.submit(name_servers.published, here)

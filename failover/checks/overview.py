@@ -8,7 +8,7 @@ from typing import Final
 
 from failover.durations import lasting
 from failover.peer.messages import Pbx, Readiness, Registration, Status
-from failover.probe_result import Found
+from failover.probe_result import ProbeResult
 from failover.state.overtaken import COMMAND, Overtaken, overtaken
 from pair import Pair
 from pair.public_role import RoleAnswer
@@ -31,7 +31,7 @@ class Side:
 
     name: str
     status: Status | None
-    asked: Found
+    asked: ProbeResult
 
 
 @dataclass(frozen=True, slots=True)

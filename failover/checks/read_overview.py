@@ -10,9 +10,9 @@ from failover.context import Here
 from failover.name_servers.facts import Seen, Server, rdtype
 from failover.name_servers.wire import Line, ask
 from failover.peer.remote import Asked, Peer
-from failover.probe_result import Answer, Found
-from failover.probes.at_once import Look, all_of
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.own_status import status
+from failover.probes.parallel import Probe, run_probes
 from pair.public_role import NAME, RoleAnswer, parse
 
 
@@ -22,21 +22,21 @@ def read_overview(here: Here) -> Overview:
 
     def own() -> Side:
         told = status(here)
-        return Side(here.machine, told, Found("own", here.machine, "itself", Answer.YES, told.why, 0.0))
+        return Side(here.machine, told, ProbeResult("own", here.machine, "itself", ProbeAnswer.YES, told.why, 0.0))
 
     def own_late(seconds: float) -> Side:
         words = f"{here.machine} could not look at itself in {seconds:.0f} s"
-        return Side(here.machine, None, Found("own", here.machine, "itself", Answer.SILENT, words, seconds))
+        return Side(here.machine, None, ProbeResult("own", here.machine, "itself", ProbeAnswer.SILENT, words, seconds))
 
     def side(asked: Asked) -> Side:
         return Side(here.peer, asked.status, asked.found)
 
-    looks: list[Look[Side | Seen]] = [
-        Look(own, own_late),
-        Look(lambda: side(peer.look()), lambda seconds: side(peer.late(seconds))),
+    looks: list[Probe[Side | Seen]] = [
+        Probe(own, own_late),
+        Probe(lambda: side(peer.look()), lambda seconds: side(peer.late(seconds))),
         *(_server(here, name, address) for name, address in (here.pair.dns.servers if here.pair.dns else {}).items()),
     ]
-    values = all_of(looks, total_s=7.0)
+    values = run_probes(looks, total_s=7.0)
     sides = {one.name: one for one in values if isinstance(one, Side)}
     names = list(here.pair.dns.follow) if here.pair.dns else []
     answers = [(one.server.name, _told(one)) for one in values if isinstance(one, Seen)]
@@ -50,13 +50,13 @@ def read_overview(here: Here) -> Overview:
     )
 
 
-def _server(here: Here, name: str, address: str) -> Look[Side | Seen]:
+def _server(here: Here, name: str, address: str) -> Probe[Side | Seen]:
     dns = here.pair.dns
     assert dns is not None
     follow = {(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()}
     keys = sorted({(NAME, "TXT"), *follow})
     server = Server(name, dns.own_address(name) if name == here.machine else address)
-    return Look(
+    return Probe(
         lambda: ask(server, dns.zone, keys, Line(port=dns.port)),
         lambda _: Seen(server, failure="no answer", silent=True),
     )

@@ -11,12 +11,12 @@ from failover.bind.named import NamedSilent
 from failover.checks.ready import Item, Prepared, items
 from failover.context import Here
 from failover.peer.remote import Peer
-from failover.probe_result import Answer, Found
-from failover.probes.at_once import Look, all_of
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import gather
-from failover.probes.iax import poke
+from failover.probes.iax import probe_iax
 from failover.probes.own_status import paused
-from failover.probes.sip import options
+from failover.probes.parallel import Probe, run_probes
+from failover.probes.sip import probe_sip
 from failover.state import fenced, local_state, proven
 from failover.steps.dns.permission import obstacle_here
 from failover.steps.proof.view import domino
@@ -52,12 +52,12 @@ def read_items(here: Here) -> tuple[Item, ...]:
     )
 
 
-def ask_registrars(here: Here) -> dict[str, Found]:
+def ask_registrars(here: Here) -> dict[str, ProbeResult]:
     """Whether each trunk's carrier answers this machine; each address is asked once."""
     trunks = {name: here.pair.trunk_on(name, here.machine) for name in here.pair.trunks}
     wanted = {_where(trunk): trunk for trunk in trunks.values() if trunk.register_ or trunk.emergency}
     looks = [_ask(trunk) for trunk in wanted.values()]
-    answers = dict(zip(wanted, all_of(looks, total_s=4.0), strict=True))
+    answers = dict(zip(wanted, run_probes(looks, total_s=4.0), strict=True))
     return {name: answers[_where(trunk)] for name, trunk in trunks.items() if _where(trunk) in answers}
 
 
@@ -65,14 +65,16 @@ def _where(trunk: Trunk) -> tuple[str, str, int]:
     return ("iax" if trunk.channel == "iax2" else "sip", trunk.host, trunk.server_port)
 
 
-def _ask(trunk: Trunk) -> Look[Found]:
-    probe = poke if trunk.channel == "iax2" else options
+def _ask(trunk: Trunk) -> Probe[ProbeResult]:
+    probe = probe_iax if trunk.channel == "iax2" else probe_sip
     host, port = trunk.host, trunk.server_port
 
-    def late(seconds: float) -> Found:
-        return Found("carrier", host, host, Answer.SILENT, f"{host} did not answer in {seconds:.0f} s", seconds)
+    def late(seconds: float) -> ProbeResult:
+        return ProbeResult(
+            "carrier", host, host, ProbeAnswer.SILENT, f"{host} did not answer in {seconds:.0f} s", seconds
+        )
 
-    return Look(lambda: probe(host, host, port), late)
+    return Probe(lambda: probe(host, host, port), late)
 
 
 def on_disk(here: Here) -> Prepared:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from failover.durations import lasting
 from failover.peer.secrets import Secrets
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence
 from failover.state.overtaken import COMMAND, overtaken
 from failover.steps.proof.view import Proven
@@ -91,7 +91,7 @@ def items(
     machine: str,
     prepared: Prepared,
     evidence: Evidence,
-    registrars: dict[str, Found],
+    registrars: dict[str, ProbeResult],
     *,
     primary: bool,
     domino: Sequence[Proven] = (),
@@ -227,12 +227,12 @@ def _stops(trunk: Trunk) -> bool:
     return trunk.emergency or trunk.required
 
 
-def _carriers(pair: Pair, machine: str, registrars: dict[str, Found]) -> Iterator[Item]:
+def _carriers(pair: Pair, machine: str, registrars: dict[str, ProbeResult]) -> Iterator[Item]:
     for name, found in registrars.items():
         trunk = pair.trunk_on(name, machine)
         kind = f"{name}, emergency" if trunk.emergency else name
         good = Good.YES
-        if found.answer is not Answer.YES:
+        if found.answer is not ProbeAnswer.YES:
             # Nobody should be promoted blind where emergency calls, or what pair.toml requires, have no way out.
             good = Good.NO if _stops(trunk) else Good.LATER
         words = f"{found.words} in {found.seconds * 1000:.0f} ms" if good is Good.YES else found.words
@@ -262,7 +262,7 @@ def _dns(pair: Pair, machine: str, prepared: Prepared, evidence: Evidence) -> It
                 words += f"; {prepared.epoch} is known here, so it is not believed"
             yield Item(f"dns {one.said.server}", Good.LATER, words, mend=look)
             continue
-        good = one.found.answer is Answer.YES
+        good = one.found.answer is ProbeAnswer.YES
         needed = one.said.server == machine
         level = Good.YES if good else Good.NO if needed else Good.LATER
         mend = "" if good else f"failover check, on {one.said.server}" if needed else look
@@ -270,7 +270,7 @@ def _dns(pair: Pair, machine: str, prepared: Prepared, evidence: Evidence) -> It
 
 
 def _clock(evidence: Evidence) -> Item:
-    good = {Answer.YES: Good.YES, Answer.ODD: Good.LATER}.get(evidence.clock.answer, Good.UNSEEN)
+    good = {ProbeAnswer.YES: Good.YES, ProbeAnswer.ODD: Good.LATER}.get(evidence.clock.answer, Good.UNSEEN)
     return Item("clock", good, evidence.clock.words, mend="timedatectl, on both" if good is not Good.YES else "")
 
 

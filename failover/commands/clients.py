@@ -12,8 +12,8 @@ from rich.table import Table
 
 from failover.context import Here, as_json, stands_here
 from failover.durations import lasting
-from failover.probes import missing_phones
-from failover.probes.missing_phones import Clients
+from failover.probes import phones
+from failover.probes.phones import PhoneComparison
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
@@ -29,7 +29,7 @@ def command(here: Here, limit: int, as_json: bool) -> None:
     A phone registers anew when its old registration runs out, or when it is restarted. Ends with 5 while some are not
     back.
     """
-    found = missing_phones.look(here)
+    found = phones.compare_phones(here)
     if as_json:
         click.echo(json.dumps({**asdict(found), "sentence": found.sentence}, indent=2))
     else:
@@ -37,7 +37,7 @@ def command(here: Here, limit: int, as_json: bool) -> None:
     sys.exit(int(Exit.DEGRADED if found.missing else Exit.DONE))
 
 
-def _print(found: Clients, limit: int) -> None:
+def _print(found: PhoneComparison, limit: int) -> None:
     out = console()
     if found.missing:
         table = Table(box=None, pad_edge=False)

@@ -18,7 +18,7 @@ from failover.peer.messages import Status
 from failover.peer.remote import Asked as PeerAsked
 from failover.peer.remote import Peer
 from failover.probes import name_server
-from failover.probes.at_once import Look, all_of
+from failover.probes.parallel import Probe, run_probes
 from failover.state import claim, fenced, local_state, right
 from host.errors import HotstandbyError
 from localized.generations.generations import Generation, GenerationStore
@@ -176,7 +176,7 @@ def guard(here: Here) -> Verdict:
     except OSError as error:
         raise NotGuarded(
             f"{error.filename or 'A file'} cannot be written ({error.strerror}), so it is not certain what Asterisk "
-            f"would start as; it stays fenced. Look at the disk with: df -h {here.places.config}"
+            f"would start as; it stays fenced. Probe at the disk with: df -h {here.places.config}"
         ) from None
     return verdict
 
@@ -250,30 +250,30 @@ def _distrust_own_zone(here: Here) -> str:
 
 def ask_servers(here: Here) -> tuple[RoleAnswer, ...]:
     """What the other name servers say, all asked at once."""
-    found = all_of(_servers(here), total_s=GATHER_S)
-    return tuple(one.said for one in found if isinstance(one, name_server.Asked))
+    found = run_probes(_servers(here), total_s=GATHER_S)
+    return tuple(one.said for one in found if isinstance(one, name_server.ServerAnswer))
 
 
 def gather(here: Here) -> tuple[tuple[RoleAnswer, ...], Status | None]:
     """What the other name servers and the peer say, all asked at once."""
     peer = Peer(here)
     looks = _servers(here)
-    looks.append(Look(peer.look, lambda seconds: peer.late(seconds)))
-    found = all_of(looks, total_s=GATHER_S)
-    said = tuple(one.said for one in found if isinstance(one, name_server.Asked))
+    looks.append(Probe(peer.look, lambda seconds: peer.late(seconds)))
+    found = run_probes(looks, total_s=GATHER_S)
+    said = tuple(one.said for one in found if isinstance(one, name_server.ServerAnswer))
     status = next((one.status for one in found if isinstance(one, PeerAsked)), None)
     return said, status
 
 
-def _servers(here: Here) -> list[Look[name_server.Asked | PeerAsked]]:
+def _servers(here: Here) -> list[Probe[name_server.ServerAnswer | PeerAsked]]:
     dns = here.pair.dns
     others = {} if dns is None else {name: address for name, address in dns.servers.items() if name != here.machine}
     machines = tuple(here.pair.machines)
     zone, port = (dns.zone, dns.port) if dns is not None else ("", 53)
 
-    def server(name: str, address: str) -> Look[name_server.Asked | PeerAsked]:
-        return Look(
-            lambda: name_server.role(name, address, zone, machines, port=port),
+    def server(name: str, address: str) -> Probe[name_server.ServerAnswer | PeerAsked]:
+        return Probe(
+            lambda: name_server.ask_role(name, address, zone, machines, port=port),
             lambda seconds: name_server.late(name, seconds),
         )
 

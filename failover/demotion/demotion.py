@@ -146,19 +146,19 @@ class _Demotion:
             return killing.proven_gone(self._here.asterisk)
         self._say("reloading")
         wait_until_booted(self._asterisk)
-        lists, unread = own_asterisk.registrations(self._here)
+        lists, unread = own_asterisk.read_lists(self._here)
         if lists is None:
             raise NotProven(f"its registrations cannot be read: {unread}")
-        self._before = own_asterisk.told_of(self._here, lists)
+        self._before = own_asterisk.registrations_of_trunks(self._here, lists)
         log = AsteriskLog(self._asterisk)
         begun = time.monotonic()
         until = begun + OBEY_S
         self._reload(lists.modules)
         while True:
-            lists, unread = own_asterisk.registrations(self._here)
+            lists, unread = own_asterisk.read_lists(self._here)
             if lists is None:
                 raise NotProven(f"its registrations cannot be read: {unread}")
-            held = [one.trunk for one in own_asterisk.told_of(self._here, lists) if one.shared]
+            held = [one.trunk for one in own_asterisk.registrations_of_trunks(self._here, lists) if one.shared]
             role = local_state.role_of(self._here.places)[0]
             refused = tuple(one for trunk in held for one in log.said().keeping(self._channel(trunk)))
             if not held and role == "standby":

@@ -77,7 +77,7 @@ def drain_here(here: Here, limit_s: float, tell: Tell) -> Drained:
             hold(here, Gate.REFUSE, GATE_S)
         except HotstandbyError:
             return None
-        return own_asterisk.calls(here)
+        return own_asterisk.count_calls(here)
 
     try:
         return wait(look, here.machine, limit_s, tell)

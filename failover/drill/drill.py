@@ -16,7 +16,7 @@ from failover.drill.report import Report, aftermath, document, markdown, usual
 from failover.errors import FailoverError, Refused
 from failover.peer.messages import Status
 from failover.peer.remote import Peer
-from failover.probes import missing_phones
+from failover.probes import phones
 from failover.probes.own_status import status
 from failover.promotion import Asked
 from failover.runner.progress import Event, Tell, Told
@@ -188,6 +188,6 @@ def _seen_between(here: Here, home: str, away: str) -> list[str]:
 
 def _clients(here: Here) -> list[str]:
     try:
-        return [missing_phones.look(here).sentence]
+        return [phones.compare_phones(here).sentence]
     except HotstandbyError as error:
         return [f"phones: {error}"]

@@ -19,7 +19,7 @@ from failover.peer.remote import Peer
 from failover.plan import planning
 from failover.plan.plan import Plan
 from failover.plan.planning import Made
-from failover.probe_result import Found
+from failover.probe_result import ProbeResult
 from failover.probes import own_asterisk
 from failover.steps.carrier.step import CarrierStep, ManualCarrier, step_name
 from failover.steps.dns import trial as dns_try
@@ -114,12 +114,12 @@ def _fence(here: Here, made: Made) -> Rehearsed:
     return Rehearsed("fence", Good.YES, proved, unproven)
 
 
-def _localize(here: Here, made: Made, registrars: dict[str, Found]) -> Rehearsed:
+def _localize(here: Here, made: Made, registrars: dict[str, ProbeResult]) -> Rehearsed:
     unproven = f"that the carriers take the registrations from here: trying would take them from {here.peer}"
     stops = [risk.words for risk in made.plan.risks if risk.name == "generation"]
     if made.prepared is None or stops:
         return Rehearsed("localize", Good.NO, "; ".join(stops) or "the files could not be rendered", unproven)
-    lists, unread = own_asterisk.registrations(here)
+    lists, unread = own_asterisk.read_lists(here)
     if lists is None:
         return Rehearsed("localize", Good.NO, f"Asterisk's lists cannot be read: {unread}", unproven)
     trunks = [one for one in wanted(here.pair, here.machine, "primary") if one.here]

@@ -35,7 +35,7 @@ from failover.peer.messages import (
     read,
 )
 from failover.peer.secrets import Secrets, question, told
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from host.atomic import replace_file
 from host.command import CommandLate, CommandMissing, CommandTalkative, run
 from host.printable import printable
@@ -57,7 +57,7 @@ DEMOTE_S: Final = 40.0
 class PeerSilent(FailoverError):
     """The peer could not be asked, or did not answer; `answer` says what that proves."""
 
-    def __init__(self, message: str, answer: Answer) -> None:
+    def __init__(self, message: str, answer: ProbeAnswer) -> None:
         super().__init__(message)
         self.answer = answer
 
@@ -73,7 +73,7 @@ class Asked:
         unsure_s: by how much clock_s may be wrong.
     """
 
-    found: Found
+    found: ProbeResult
     status: Status | None
     clock_s: float = 0.0
     unsure_s: float = 0.0
@@ -189,15 +189,17 @@ class Peer:
         try:
             status = self.status(deadline_s=deadline_s)
         except PeerSilent as error:
-            return Asked(Found("ssh", self.name, asked, error.answer, str(error), time.monotonic() - started), None)
+            return Asked(
+                ProbeResult("ssh", self.name, asked, error.answer, str(error), time.monotonic() - started), None
+            )
         except (PeerRefused, AnswerUnreadable) as error:
             words = f"{self.name}'s ssh answers, and not as it should: {error}"
-            return Asked(Found("ssh", self.name, asked, Answer.ODD, words, time.monotonic() - started), None)
+            return Asked(ProbeResult("ssh", self.name, asked, ProbeAnswer.ODD, words, time.monotonic() - started), None)
         self._note(status)
         # It looked at its clock somewhere between our question and its answer.
         unsure = (time.time() - before) / 2
         words = f"{self.name} answers ssh: {status.why}"
-        found = Found("ssh", self.name, asked, Answer.YES, words, time.monotonic() - started)
+        found = ProbeResult("ssh", self.name, asked, ProbeAnswer.YES, words, time.monotonic() - started)
         return Asked(found, status, status.wall - (before + unsure), unsure)
 
     def _note(self, status: Status) -> None:
@@ -212,7 +214,7 @@ class Peer:
     def late(self, seconds: float) -> Asked:
         """What counts when it was not back in time."""
         words = f"{self.name}'s ssh hung for {seconds:.0f} s"
-        return Asked(Found("ssh", self.name, "status", Answer.SILENT, words, seconds), None)
+        return Asked(ProbeResult("ssh", self.name, "status", ProbeAnswer.SILENT, words, seconds), None)
 
     def argv(self, request: Request) -> list[str]:
         """The command line of ssh for a request."""
@@ -252,16 +254,16 @@ class Peer:
             raise PeerSilent(
                 f"{self.name} cannot be asked over ssh: there is no key {self.keys.private}. "
                 "Set it up as docs/start/peer-ssh.md says",
-                Answer.UNKNOWN,
+                ProbeAnswer.UNKNOWN,
             )
         try:
             done = run(self.argv(request), deadline_s=deadline_s, most_bytes=2 * LONGEST, input=given)
         except CommandLate:
-            raise PeerSilent(f"{self.name}'s ssh hung for {deadline_s:g} s", Answer.SILENT) from None
+            raise PeerSilent(f"{self.name}'s ssh hung for {deadline_s:g} s", ProbeAnswer.SILENT) from None
         except CommandTalkative:
             raise AnswerUnreadable(f"more than {LONGEST // 1024} KiB came back, which no answer has") from None
         except CommandMissing as error:
-            raise PeerSilent(f"{self.name} cannot be asked: {error}", Answer.UNKNOWN) from None
+            raise PeerSilent(f"{self.name} cannot be asked: {error}", ProbeAnswer.UNKNOWN) from None
         if done.returncode == 255:
             said = printable(done.stderr.strip().rpartition("\n")[2].strip(), 160)
             raise PeerSilent(*_failed(self.name, self.keys, said))
@@ -278,24 +280,24 @@ class Peer:
         return status
 
 
-def _failed(peer: str, keys: Keys, said: str) -> tuple[str, Answer]:
+def _failed(peer: str, keys: Keys, said: str) -> tuple[str, ProbeAnswer]:
     """What ssh's last words mean (exit code 255: it did not get as far as running anything)."""
     meanings = (
-        ("Host key verification failed", f"its host key is not the one in {keys.known_hosts}", Answer.ODD),
-        ("IDENTIFICATION HAS CHANGED", f"its host key is not the one in {keys.known_hosts}", Answer.ODD),
-        ("host key is known", f"its host key is not in {keys.known_hosts}", Answer.ODD),
-        ("Permission denied", f"it does not know the key {keys.private}", Answer.ODD),
-        ("Connection refused", "nobody listens for ssh: it is alive, its sshd is not", Answer.REFUSED),
-        ("timed out", "no answer", Answer.SILENT),
-        ("not responding", "the connection was made, and then it was silent", Answer.SILENT),
-        ("No route to host", "no route to it", Answer.SILENT),
-        ("Network is unreachable", "no network here", Answer.UNKNOWN),
-        ("Could not resolve", "its name is not known here", Answer.UNKNOWN),
-        ("banner exchange", "the connection was made, and then it was silent", Answer.SILENT),
-        ("Connection closed", "it closed the connection", Answer.ODD),
-        ("Connection reset", "it closed the connection", Answer.ODD),
+        ("Host key verification failed", f"its host key is not the one in {keys.known_hosts}", ProbeAnswer.ODD),
+        ("IDENTIFICATION HAS CHANGED", f"its host key is not the one in {keys.known_hosts}", ProbeAnswer.ODD),
+        ("host key is known", f"its host key is not in {keys.known_hosts}", ProbeAnswer.ODD),
+        ("Permission denied", f"it does not know the key {keys.private}", ProbeAnswer.ODD),
+        ("Connection refused", "nobody listens for ssh: it is alive, its sshd is not", ProbeAnswer.REFUSED),
+        ("timed out", "no answer", ProbeAnswer.SILENT),
+        ("not responding", "the connection was made, and then it was silent", ProbeAnswer.SILENT),
+        ("No route to host", "no route to it", ProbeAnswer.SILENT),
+        ("Network is unreachable", "no network here", ProbeAnswer.UNKNOWN),
+        ("Could not resolve", "its name is not known here", ProbeAnswer.UNKNOWN),
+        ("banner exchange", "the connection was made, and then it was silent", ProbeAnswer.SILENT),
+        ("Connection closed", "it closed the connection", ProbeAnswer.ODD),
+        ("Connection reset", "it closed the connection", ProbeAnswer.ODD),
     )
     for part, words, answer in meanings:
         if part in said:
             return f"{peer} does not answer ssh: {words}", answer
-    return f"{peer} does not answer ssh: {said or 'ssh gave no reason'}", Answer.UNKNOWN
+    return f"{peer} does not answer ssh: {said or 'ssh gave no reason'}", ProbeAnswer.UNKNOWN

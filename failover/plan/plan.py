@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from failover.errors import Refused
-from failover.probe_result import Found
+from failover.probe_result import ProbeResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Plan:
     pair_digest: str
     steps: tuple[PlannedStep, ...]
     risks: tuple[Risk, ...]
-    evidence: tuple[Found, ...]
+    evidence: tuple[ProbeResult, ...]
 
     @property
     def digest(self) -> str:

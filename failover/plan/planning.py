@@ -17,7 +17,7 @@ from failover.journal.run import Run, load
 from failover.plan import sync_age
 from failover.plan.plan import Plan, PlannedStep
 from failover.plan.risks import Looked, risks
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import evidence as looking
 from failover.probes.evidence import Evidence
 from failover.state import local_state, proven
@@ -85,7 +85,7 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
     )
     epoch = known.right.epoch if serves and known.right.epoch else 1 + counted.epoch
     now = datetime.now().astimezone()
-    sync, sync_age_s = sync_age.look(here, now)
+    sync, sync_age_s = sync_age.read_sync_age(here, now)
     looked = Looked(
         pair=here.pair,
         machine=here.machine,
@@ -132,7 +132,7 @@ def count(peer: str, known: int, seen: Evidence) -> Believed:
     return believed(told, known)
 
 
-def taken_passwords(here: Here) -> Found:
+def taken_passwords(here: Here) -> ProbeResult:
     """Which shared accounts' present passwords a carrier was seen to take from here, as evidence."""
     kept = proven.last(here.places, here.pair, here.machine)
     trunks = {name: here.pair.trunk_on(name, here.machine) for name in here.pair.trunks}
@@ -141,21 +141,23 @@ def taken_passwords(here: Here) -> Found:
     words = f"no carrier was seen to take, from here, the present password of {', '.join(new[:5])}{more}"
     if not new:
         words = f"carriers took every present password from here, the oldest {_ago(kept)}"
-    return Found("secrets", here.machine, proven.FILE, Answer.UNKNOWN if new else Answer.YES, words, 0.0)
+    return ProbeResult(
+        "secrets", here.machine, proven.FILE, ProbeAnswer.UNKNOWN if new else ProbeAnswer.YES, words, 0.0
+    )
 
 
 def _ago(kept: Mapping[str, float]) -> str:
     return f"{lasting(max(0.0, time.time() - min(kept.values())))} ago" if kept else "none is used"
 
 
-def left_out(counted: Believed, known: int) -> tuple[Found, ...]:
+def left_out(counted: Believed, known: int) -> tuple[ProbeResult, ...]:
     """Evidence about each number that is not believed."""
     return tuple(
-        Found(
+        ProbeResult(
             "epoch",
             name,
             "the number of the last promotion",
-            Answer.ODD,
+            ProbeAnswer.ODD,
             f"{name} tells promotion {epoch}, and {known} is known here: nobody else tells one near it"
             f" ({FAR} is near), so it is left out",
             0.0,

@@ -12,7 +12,7 @@ from failover.journal.run import Run
 from failover.name_servers.serial import believed, later
 from failover.plan.plan import Risk
 from failover.plan.sync_age import OLD_S
-from failover.probe_result import Answer
+from failover.probe_result import ProbeAnswer
 from failover.probes.evidence import Evidence
 from failover.steps.refusal import refusal
 from pair import Pair
@@ -85,7 +85,7 @@ def _peer(looked: Looked, now: datetime) -> Sequence[Risk]:
         return []
     if looked.word:
         # That it answers ping contradicts nobody; an Asterisk that answers at this moment does, short of --force.
-        answers = [one.words for one in seen.of_peer if one.probe == "sip" and one.answer is Answer.YES]
+        answers = [one.words for one in seen.of_peer if one.probe == "sip" and one.answer is ProbeAnswer.YES]
         words = (
             f"{'; '.join(answers)} at this moment: its Asterisk runs, and may hold every account. Take its power or "
             "its network away until it is silent, then type the same again"
@@ -129,7 +129,7 @@ def _clock(looked: Looked) -> Sequence[Risk]:
     if looked.wall_year < 2025:
         words = f"The clock of {looked.machine} says {looked.wall_year}. Set it, look with: timedatectl"
         return [Risk("clock", words)]
-    if looked.evidence.clock.answer is Answer.ODD and abs(looked.evidence.peer.clock_s) > TSIG_S:
+    if looked.evidence.clock.answer is ProbeAnswer.ODD and abs(looked.evidence.peer.clock_s) > TSIG_S:
         words = f"{looked.evidence.clock.words}; name servers refuse signatures that are more than 300 s old or early"
         return [Risk("clock", words)]
     return []

@@ -7,7 +7,7 @@ from typing import Final
 
 from failover.context import Here
 from failover.durations import lasting
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from host.file_reading import read_json
 
 FILE: Final = "sync.json"
@@ -16,7 +16,7 @@ OLD_S: Final = 86400.0
 """A day: what was changed on the dead machine since then is not here."""
 
 
-def look(here: Here, now: datetime) -> tuple[Found, float | None]:
+def read_sync_age(here: Here, now: datetime) -> tuple[ProbeResult, float | None]:
     """The evidence, and the age in seconds; None where it is not known."""
     file = here.places.state / FILE
     ended: object = None
@@ -29,6 +29,8 @@ def look(here: Here, now: datetime) -> tuple[Found, float | None]:
     except (OSError, ValueError):
         words = f"{file} cannot be read, so when the machines were last synced is not known"
     if isinstance(ended, bool) or not isinstance(ended, int | float) or not 0 < ended < 1e11:
-        return Found("sync", here.machine, str(file), Answer.UNKNOWN, words, 0.0), None
+        return ProbeResult("sync", here.machine, str(file), ProbeAnswer.UNKNOWN, words, 0.0), None
     age = max(0.0, now.timestamp() - ended)
-    return Found("sync", here.machine, str(file), Answer.YES, f"the last sync ended {lasting(age)} ago", 0.0), age
+    return ProbeResult(
+        "sync", here.machine, str(file), ProbeAnswer.YES, f"the last sync ended {lasting(age)} ago", 0.0
+    ), age

@@ -15,13 +15,13 @@ from failover.context import Here
 from failover.peer import messages as peer_words
 from failover.peer.remote import Asked as PeerAsked
 from failover.peer.remote import Peer
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import name_server
-from failover.probes.at_once import Enough, Look, all_of
-from failover.probes.name_server import Asked as ServerAsked
+from failover.probes.name_server import ServerAnswer
+from failover.probes.parallel import Enough, Probe, run_probes
 from failover.probes.ping import ping
-from failover.probes.sip import options
-from failover.probes.web import site
+from failover.probes.sip import probe_sip
+from failover.probes.web import probe_site
 from pair import Dns
 
 SSH_S: Final = 4.5
@@ -34,7 +34,7 @@ CLOCK_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class OwnAsked:
+class OwnAsterisk:
     """This machine's Asterisk.
 
     Attributes:
@@ -43,12 +43,12 @@ class OwnAsked:
         lacks: why this machine could not serve, one sentence each.
     """
 
-    found: Found
+    found: ProbeResult
     pbx: peer_words.Pbx
     lacks: tuple[str, ...] = ()
 
 
-AnyFound: TypeAlias = Found | PeerAsked | ServerAsked | OwnAsked
+AnyFound: TypeAlias = ProbeResult | PeerAsked | ServerAnswer | OwnAsterisk
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,18 @@ class Evidence:
     """
 
     peer: PeerAsked
-    reach: tuple[Found, ...]
-    servers: tuple[ServerAsked, ...]
-    own: OwnAsked
-    clock: Found
+    reach: tuple[ProbeResult, ...]
+    servers: tuple[ServerAnswer, ...]
+    own: OwnAsterisk
+    clock: ProbeResult
 
     @property
-    def found(self) -> tuple[Found, ...]:
+    def found(self) -> tuple[ProbeResult, ...]:
         """Every look, the peer first."""
         return (self.peer.found, *self.reach, *(one.found for one in self.servers), self.own.found, self.clock)
 
     @property
-    def of_peer(self) -> tuple[Found, ...]:
+    def of_peer(self) -> tuple[ProbeResult, ...]:
         """What was seen of the peer: ping first, as people ask for it."""
         pings = [one for one in self.reach if one.probe == "ping"]
         return (*pings, self.peer.found, *(one for one in self.reach if one.probe != "ping"))
@@ -97,11 +97,11 @@ def gather(here: Here, *, hurry: bool = False) -> Evidence:
     name, address = here.peer, here.other.public_address
     dns = here.pair.dns
     machines = tuple(here.pair.machines)
-    looks: list[Look[AnyFound]] = [
-        Look(lambda: peer.look(deadline_s=SSH_S), peer.late),
+    looks: list[Probe[AnyFound]] = [
+        Probe(lambda: peer.look(deadline_s=SSH_S), peer.late),
         _look("ping", name, lambda: ping(name, address)),
-        _look("sip", name, lambda: options(name, address)),
-        Look(lambda: _own(here), lambda seconds: _own_late(here, seconds)),
+        _look("sip", name, lambda: probe_sip(name, address)),
+        Probe(lambda: _own(here), lambda seconds: _own_late(here, seconds)),
     ]
     # Whoever is not the peer is always waited for: the number of the last promotion stands in the zone.
     others = {len(looks) - 1}
@@ -115,95 +115,95 @@ def gather(here: Here, *, hurry: bool = False) -> Evidence:
             looks.append(_server(server, own, dns, machines))
     if hurry and not peer.keys.config.exists():
         looks.append(_look("port", name, lambda: _port(name, here.other.ssh_host)))
-        looks[0] = Look(lambda: peer.look(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))
-        values = all_of(looks, total_s=TOTAL_S, enough=Enough(HURRY_S, lambda seen: _no_life(seen, name, others)))
+        looks[0] = Probe(lambda: peer.look(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))
+        values = run_probes(looks, total_s=TOTAL_S, enough=Enough(HURRY_S, lambda seen: _no_life(seen, name, others)))
     else:
-        values = all_of(looks, total_s=TOTAL_S)
+        values = run_probes(looks, total_s=TOTAL_S)
     asked = next(one for one in values if isinstance(one, PeerAsked))
     return Evidence(
         peer=asked,
-        reach=tuple(one for one in values if isinstance(one, Found)),
-        servers=tuple(one for one in values if isinstance(one, ServerAsked)),
-        own=next(one for one in values if isinstance(one, OwnAsked)),
+        reach=tuple(one for one in values if isinstance(one, ProbeResult)),
+        servers=tuple(one for one in values if isinstance(one, ServerAnswer)),
+        own=next(one for one in values if isinstance(one, OwnAsterisk)),
         clock=clock(name, asked),
     )
 
 
-def _port(name: str, host: str) -> Found:
+def _port(name: str, host: str) -> ProbeResult:
     """Whether anything takes a connection where its ssh should: the first thing to answer on a machine that lives."""
     started = time.monotonic()
 
-    def found(answer: Answer, words: str) -> Found:
-        return Found(
+    def found(answer: ProbeAnswer, words: str) -> ProbeResult:
+        return ProbeResult(
             "port", name, f"TCP 22 of {host}", answer, f"{name}'s ssh port {words}", time.monotonic() - started
         )
 
     try:
         socket.create_connection((host, 22), timeout=CLOCK_S).close()
     except ConnectionRefusedError:
-        return found(Answer.REFUSED, "is closed: it is alive, its sshd is not")
+        return found(ProbeAnswer.REFUSED, "is closed: it is alive, its sshd is not")
     except OSError:
-        return found(Answer.SILENT, "does not answer")
-    return found(Answer.YES, "takes connections")
+        return found(ProbeAnswer.SILENT, "does not answer")
+    return found(ProbeAnswer.YES, "takes connections")
 
 
 def _no_sign(peer: Peer, seconds: float) -> PeerAsked:
     words = f"{peer.name} does not answer ssh: nothing of it answered in {seconds:.1f} s"
-    return PeerAsked(Found("ssh", peer.name, "status", Answer.SILENT, words, seconds), None)
+    return PeerAsked(ProbeResult("ssh", peer.name, "status", ProbeAnswer.SILENT, words, seconds), None)
 
 
 def _no_life(seen: Mapping[int, AnyFound], name: str, others: set[int]) -> bool:
     """Whether everybody else has answered, and nothing of the peer."""
-    looks = [one if isinstance(one, Found) else one.found for one in seen.values()]
+    looks = [one if isinstance(one, ProbeResult) else one.found for one in seen.values()]
     return others <= seen.keys() and not any(one.answer.alive and one.subject == name for one in looks)
 
 
-def clock(peer: str, asked: PeerAsked) -> Found:
+def clock(peer: str, asked: PeerAsked) -> ProbeResult:
     """How far the peer's clock is from ours."""
 
-    def found(answer: Answer, words: str) -> Found:
-        return Found("clock", peer, "the time in its status", answer, words, asked.found.seconds)
+    def found(answer: ProbeAnswer, words: str) -> ProbeResult:
+        return ProbeResult("clock", peer, "the time in its status", answer, words, asked.found.seconds)
 
     if asked.status is None:
-        return found(Answer.UNKNOWN, f"{peer}'s clock is not known")
+        return found(ProbeAnswer.UNKNOWN, f"{peer}'s clock is not known")
     apart = abs(asked.clock_s)
     sure = max(0.0, apart - asked.unsure_s)
     words = f"the clocks differ by {apart:.1f} s"
     if sure > CLOCK_S:
-        return found(Answer.ODD, f"{words}; set them, look with: timedatectl")
-    return found(Answer.YES, words if apart > asked.unsure_s else f"the clocks agree to {asked.unsure_s:.1f} s")
+        return found(ProbeAnswer.ODD, f"{words}; set them, look with: timedatectl")
+    return found(ProbeAnswer.YES, words if apart > asked.unsure_s else f"the clocks agree to {asked.unsure_s:.1f} s")
 
 
-def _look(probe: str, subject: str, ask: Callable[[], Found]) -> Look[AnyFound]:
-    def late(seconds: float) -> Found:
+def _look(probe: str, subject: str, ask: Callable[[], ProbeResult]) -> Probe[AnyFound]:
+    def late(seconds: float) -> ProbeResult:
         words = f"{subject} did not answer {probe} in {seconds:.1f} s"
-        return Found(probe, subject, probe, Answer.SILENT, words, seconds)
+        return ProbeResult(probe, subject, probe, ProbeAnswer.SILENT, words, seconds)
 
-    return Look(ask, late)
-
-
-def _site(name: str, alias: str, address: str, marker: str | None) -> Callable[[], Found]:
-    return lambda: site(name, alias, address, marker)
+    return Probe(ask, late)
 
 
-def _server(server: str, address: str, dns: Dns, machines: tuple[str, ...]) -> Look[AnyFound]:
-    return Look(
-        lambda: name_server.role(server, address, dns.zone, machines, port=dns.port),
+def _site(name: str, alias: str, address: str, marker: str | None) -> Callable[[], ProbeResult]:
+    return lambda: probe_site(name, alias, address, marker)
+
+
+def _server(server: str, address: str, dns: Dns, machines: tuple[str, ...]) -> Probe[AnyFound]:
+    return Probe(
+        lambda: name_server.ask_role(server, address, dns.zone, machines, port=dns.port),
         lambda seconds: name_server.late(server, seconds),
     )
 
 
-def _own(here: Here) -> OwnAsked:
-    from failover.probes import able, own_asterisk  # asyncio and AMI: loaded while the peer is waited for
+def _own(here: Here) -> OwnAsterisk:
+    from failover.probes import fit_to_serve, own_asterisk  # asyncio and AMI: loaded while the peer is waited for
 
-    pbx, lists = own_asterisk.looked(here)
-    return OwnAsked(own_asterisk.found(here, pbx, 0.0), pbx, able.lacking(here, pbx, lists))
+    pbx, lists = own_asterisk.read_pbx_and_lists(here)
+    return OwnAsterisk(own_asterisk.as_result(here, pbx, 0.0), pbx, fit_to_serve.obstacles_of(here, pbx, lists))
 
 
-def _own_late(here: Here, seconds: float) -> OwnAsked:
+def _own_late(here: Here, seconds: float) -> OwnAsterisk:
     from failover.probes import own_asterisk
 
     pbx = peer_words.Pbx(state="silent", words=f"{here.machine}'s Asterisk did not answer in {seconds:.0f} s")
-    return OwnAsked(
-        own_asterisk.found(here, pbx, seconds), pbx, (f"{pbx.words}. There, type: systemctl status asterisk",)
+    return OwnAsterisk(
+        own_asterisk.as_result(here, pbx, seconds), pbx, (f"{pbx.words}. There, type: systemctl status asterisk",)
     )

@@ -8,7 +8,7 @@ import struct
 import time
 from typing import Final
 
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 
 TRIES_S: Final = (0.5, 1.0, 0.5)
 _FULL: Final = 0x8000
@@ -17,14 +17,14 @@ _IAX: Final = 6
 _PONG, _ACK, _POKE = 3, 4, 30
 
 
-def poke(subject: str, host: str, port: int = 4569) -> Found:
+def probe_iax(subject: str, host: str, port: int = 4569) -> ProbeResult:
     """Sends POKE to `host`, up to three times."""
     asked = f"IAX2 POKE to {host}:{port}"
     started = time.monotonic()
     call = secrets.randbelow(0x7FFE) + 1
 
-    def found(what: Answer, words: str) -> Found:
-        return Found("iax", subject, asked, what, words, time.monotonic() - started)
+    def found(what: ProbeAnswer, words: str) -> ProbeResult:
+        return ProbeResult("iax", subject, asked, what, words, time.monotonic() - started)
 
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
@@ -41,12 +41,12 @@ def poke(subject: str, host: str, port: int = 4569) -> Found:
                         break
                     if theirs is not None:
                         channel.send(frame(call, theirs, 1, 1, _ACK))
-                        return found(Answer.YES, f"{subject} answers IAX2")
+                        return found(ProbeAnswer.YES, f"{subject} answers IAX2")
     except ConnectionRefusedError:
-        return found(Answer.REFUSED, f"{subject} has nobody at port {port} for IAX2")
+        return found(ProbeAnswer.REFUSED, f"{subject} has nobody at port {port} for IAX2")
     except OSError as error:
-        return found(Answer.UNKNOWN, f"{subject} cannot be reached by IAX2 ({error.strerror})")
-    return found(Answer.SILENT, f"{subject} does not answer IAX2")
+        return found(ProbeAnswer.UNKNOWN, f"{subject} cannot be reached by IAX2 ({error.strerror})")
+    return found(ProbeAnswer.SILENT, f"{subject} does not answer IAX2")
 
 
 def frame(call: int, theirs: int, sent: int, received: int, subclass: int) -> bytes:

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from failover.name_servers.facts import Server
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from pair.public_role import NAME, RoleAnswer, parse
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ServerAnswer:
     """One server's answer.
 
     Attributes:
@@ -21,12 +21,12 @@ class Asked:
         serial: of its SOA; 0 where it did not say.
     """
 
-    found: Found
+    found: ProbeResult
     said: RoleAnswer
     serial: int
 
 
-def role(server: str, address: str, zone: str, machines: Collection[str], *, port: int = 53) -> Asked:
+def ask_role(server: str, address: str, zone: str, machines: Collection[str], *, port: int = 53) -> ServerAnswer:
     """Asks for SOA and `_failover` TXT, authoritative answers only; about 3 s when the server is dead."""
     from failover.name_servers.wire import Line, ask  # dnspython: loaded beside whatever else is waited for
 
@@ -35,25 +35,27 @@ def role(server: str, address: str, zone: str, machines: Collection[str], *, por
     seen = ask(Server(server, address), zone, [(NAME, "TXT")], Line(port=port))
     seconds = time.monotonic() - started
 
-    def answered(what: Answer, words: str, said: RoleAnswer) -> Asked:
-        return Asked(Found("dns", server, asked, what, words, seconds), said, seen.serial)
+    def answered(what: ProbeAnswer, words: str, said: RoleAnswer) -> ServerAnswer:
+        return ServerAnswer(ProbeResult("dns", server, asked, what, words, seconds), said, seen.serial)
 
     if seen.silent:
         words = f"name server {server} does not answer"
-        return answered(Answer.SILENT, words, RoleAnswer(server, False, None, words))
+        return answered(ProbeAnswer.SILENT, words, RoleAnswer(server, False, None, words))
     if seen.failure:
         words = f"name server {server} {seen.failure}"
-        return answered(Answer.ODD, words, RoleAnswer(server, False, None, words))
+        return answered(ProbeAnswer.ODD, words, RoleAnswer(server, False, None, words))
     texts = sorted(seen.records.get((NAME, "TXT"), frozenset()))
     roles = [found for text in texts if (found := parse(text, machines)) is not None]
     if len(roles) == 1:
         words = f"name server {server} says {roles[0]}, serial {seen.serial}"
-        return answered(Answer.YES, words, RoleAnswer(server, True, roles[0], words))
+        return answered(ProbeAnswer.YES, words, RoleAnswer(server, True, roles[0], words))
     words = f"name server {server} has {'no' if not roles else 'more than one'} {NAME} record, serial {seen.serial}"
-    return answered(Answer.ODD if roles else Answer.YES, words, RoleAnswer(server, True, None, words))
+    return answered(ProbeAnswer.ODD if roles else ProbeAnswer.YES, words, RoleAnswer(server, True, None, words))
 
 
-def late(server: str, seconds: float) -> Asked:
+def late(server: str, seconds: float) -> ServerAnswer:
     """What counts when it was not back in time."""
     words = f"name server {server} did not answer in {seconds:.1f} s"
-    return Asked(Found("dns", server, "", Answer.SILENT, words, seconds), RoleAnswer(server, False, None, words), 0)
+    return ServerAnswer(
+        ProbeResult("dns", server, "", ProbeAnswer.SILENT, words, seconds), RoleAnswer(server, False, None, words), 0
+    )

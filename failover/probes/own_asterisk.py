@@ -15,8 +15,8 @@ from ami_watcher.registrations.lists import Lists, read_registrations
 from failover.context import Here
 from failover.demotion.killing import find
 from failover.peer.messages import Pbx, Registration
-from failover.probe_result import Answer, Found
-from failover.probes import gate
+from failover.probe_result import ProbeAnswer, ProbeResult
+from failover.probes import dialplan_gate
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
 from localized.activation.comparison import compare
@@ -28,23 +28,23 @@ LISTS_S: Final = 2.0
 """Seconds for the AMI login and for each list."""
 
 
-def look(here: Here) -> Pbx:
+def read_pbx(here: Here) -> Pbx:
     """The state of this machine's Asterisk, in about 2 s, at most 6. Never raises for what it finds."""
-    return looked(here)[0]
+    return read_pbx_and_lists(here)[0]
 
 
-def looked(here: Here) -> tuple[Pbx, Lists | None]:
+def read_pbx_and_lists(here: Here) -> tuple[Pbx, Lists | None]:
     """The same, and the lists as they were read; None where they could not be."""
     # Beside each other: each waits for a hanging Asterisk until its own deadline.
     with ThreadPoolExecutor(3) as pool:
-        asked_calls, asked_lists = pool.submit(_calls, here), pool.submit(registrations, here)
-        asked_gate = pool.submit(gate.look, here, deadline_s=CONSOLE_S)
+        asked_calls, asked_lists = pool.submit(_calls, here), pool.submit(read_lists, here)
+        asked_gate = pool.submit(dialplan_gate.read_gate, here, deadline_s=CONSOLE_S)
         calls, silent = asked_calls.result()
         lists, unread = asked_lists.result()
         shut = asked_gate.result()
     gated = None
     if shut is not None and not shut.unseen:
-        gated = tuple(name for name in gate.refusing(here) if shut.refuses(name))
+        gated = tuple(name for name in dialplan_gate.refusing(here) if shut.refuses(name))
     if lists is None and calls is None:
         running = find(here.asterisk)
         if not running:
@@ -54,7 +54,7 @@ def looked(here: Here) -> tuple[Pbx, Lists | None]:
     if lists is None:
         words = f"{here.machine}'s Asterisk answers, and its lists cannot be read: {unread}"
         return Pbx(state="answers", words=words, calls=calls), None
-    told = told_of(here, lists)
+    told = registrations_of_trunks(here, lists)
     held = [one.trunk for one in told if one.registered]
     words = f"{here.machine}'s Asterisk answers and holds {', '.join(held) or 'no registration'}"
     pbx = Pbx(
@@ -70,18 +70,22 @@ def looked(here: Here) -> tuple[Pbx, Lists | None]:
     return pbx, lists
 
 
-def calls(here: Here) -> int | None:
+def count_calls(here: Here) -> int | None:
     """Live calls; None where Asterisk does not say."""
     return _calls(here)[0]
 
 
-def found(here: Here, pbx: Pbx, seconds: float) -> Found:
+def as_result(here: Here, pbx: Pbx, seconds: float) -> ProbeResult:
     """The same as evidence."""
-    answer = {"answers": Answer.YES if pbx.listed else Answer.ODD, "silent": Answer.SILENT, "down": Answer.REFUSED}
-    return Found("asterisk", here.machine, "its own lists", answer[pbx.state], pbx.words, seconds)
+    answer = {
+        "answers": ProbeAnswer.YES if pbx.listed else ProbeAnswer.ODD,
+        "silent": ProbeAnswer.SILENT,
+        "down": ProbeAnswer.REFUSED,
+    }
+    return ProbeResult("asterisk", here.machine, "its own lists", answer[pbx.state], pbx.words, seconds)
 
 
-def registrations(here: Here, *, deadline_s: float = LISTS_S) -> tuple[Lists | None, str]:
+def read_lists(here: Here, *, deadline_s: float = LISTS_S) -> tuple[Lists | None, str]:
     """The lists of outbound registrations; or None, and why they cannot be read."""
     try:
         secret = read_secret(here.places, here.asterisk.ami.secret_file)
@@ -90,7 +94,7 @@ def registrations(here: Here, *, deadline_s: float = LISTS_S) -> tuple[Lists | N
         return None, str(error)
 
 
-def told_of(here: Here, lists: Lists) -> tuple[Registration, ...]:
+def registrations_of_trunks(here: Here, lists: Lists) -> tuple[Registration, ...]:
     """Every registration in the lists that belongs to a trunk of pair.toml."""
     trunks = wanted(here.pair, here.machine, "primary")
     told = []

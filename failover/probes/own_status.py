@@ -19,7 +19,7 @@ from host.places import Places
 
 def status(here: Here) -> Status:
     """Looks at this machine; about 4 s at most, when its Asterisk hangs."""
-    pbx = own_asterisk.look(here)
+    pbx = own_asterisk.read_pbx(here)
     found = local_state.look(here.places, here.machine)
     return Status(
         machine=here.machine,

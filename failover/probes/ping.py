@@ -10,7 +10,7 @@ import struct
 import time
 from typing import Final
 
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 
 TRIES_S: Final = (0.5, 0.5, 1.0)
 """Seconds that each echo waits: one lost packet is no dead machine."""
@@ -18,7 +18,7 @@ TRIES_S: Final = (0.5, 0.5, 1.0)
 _PAYLOAD: Final = b"hotstandby"
 
 
-def ping(subject: str, address: str) -> Found:
+def ping(subject: str, address: str) -> ProbeResult:
     """Sends up to three echoes to `address`."""
     asked = f"ICMP echo to {address}"
     started = time.monotonic()
@@ -27,7 +27,7 @@ def ping(subject: str, address: str) -> Found:
         channel = _socket(version)
     except OSError as error:
         words = f"{subject} could not be pinged ({error.strerror}); that takes root"
-        return Found("ping", subject, asked, Answer.UNKNOWN, words, time.monotonic() - started)
+        return ProbeResult("ping", subject, asked, ProbeAnswer.UNKNOWN, words, time.monotonic() - started)
     with channel:
         identity = os.getpid() & 0xFFFF
         why = "no answer"
@@ -36,12 +36,12 @@ def ping(subject: str, address: str) -> Found:
                 channel.sendto(echo(version, identity, sequence), (address, 0))
                 if _answered(channel, address, version, sequence, wait_s):
                     seconds = time.monotonic() - started
-                    return Found("ping", subject, asked, Answer.YES, f"{subject} answers ping", seconds)
+                    return ProbeResult("ping", subject, asked, ProbeAnswer.YES, f"{subject} answers ping", seconds)
             except OSError as error:
                 why = error.strerror or "no route"
                 break
     seconds = time.monotonic() - started
-    return Found("ping", subject, asked, Answer.SILENT, f"{subject} does not answer ping ({why})", seconds)
+    return ProbeResult("ping", subject, asked, ProbeAnswer.SILENT, f"{subject} does not answer ping ({why})", seconds)
 
 
 def echo(version: int, identity: int, sequence: int) -> bytes:

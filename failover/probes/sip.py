@@ -7,20 +7,20 @@ import socket
 import time
 from typing import Final
 
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.sip_message import LONGEST, Options, answer
 
 TRIES_S: Final = (0.5, 1.0, 0.5)
 """Seconds that each datagram waits; RFC 3261's T1 is 0.5 s."""
 
 
-def options(subject: str, address: str, port: int = 5060) -> Found:
+def probe_sip(subject: str, address: str, port: int = 5060) -> ProbeResult:
     """Sends OPTIONS to `address`, or the first of a name, over UDP, up to three times."""
     asked = f"SIP OPTIONS to {address}:{port}"
     started = time.monotonic()
 
-    def found(what: Answer, words: str) -> Found:
-        return Found("sip", subject, asked, what, words, time.monotonic() - started)
+    def found(what: ProbeAnswer, words: str) -> ProbeResult:
+        return ProbeResult("sip", subject, asked, what, words, time.monotonic() - started)
 
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0]
@@ -40,10 +40,12 @@ def options(subject: str, address: str, port: int = 5060) -> Found:
                     except TimeoutError:
                         break
                     if status is not None:
-                        return found(Answer.YES, f"{subject}'s SIP answers OPTIONS ({status.code})")
+                        return found(ProbeAnswer.YES, f"{subject}'s SIP answers OPTIONS ({status.code})")
     except ConnectionRefusedError:
-        return found(Answer.REFUSED, f"{subject} has no SIP at port {port}: it is alive, its Asterisk is not there")
+        return found(
+            ProbeAnswer.REFUSED, f"{subject} has no SIP at port {port}: it is alive, its Asterisk is not there"
+        )
     except OSError as error:
-        return found(Answer.SILENT, f"{subject}'s SIP cannot be reached ({error.strerror})")
+        return found(ProbeAnswer.SILENT, f"{subject}'s SIP cannot be reached ({error.strerror})")
     took = time.monotonic() - started
-    return found(Answer.SILENT, f"{subject}'s SIP was silent for {took:.0f} s")
+    return found(ProbeAnswer.SILENT, f"{subject}'s SIP was silent for {took:.0f} s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from host.printable import printable
 from host.quiet_libraries import hush
 
@@ -18,7 +18,7 @@ LONGEST: Final = 16 * 1024
 """Bytes of a page that are read."""
 
 
-def site(subject: str, alias: str, address: str, marker: str | None, *, port: int = 80) -> Found:
+def probe_site(subject: str, alias: str, address: str, marker: str | None, *, port: int = 80) -> ProbeResult:
     """Asks `address` for a Domino site, by the alias that scripts and people use.
 
     Args:
@@ -36,8 +36,10 @@ def site(subject: str, alias: str, address: str, marker: str | None, *, port: in
     asked = f"{url} as {alias}"
     started = time.monotonic()
 
-    def found(what: Answer, words: str) -> Found:
-        return Found("http", subject, asked, what, f"{subject}'s site {alias} {words}", time.monotonic() - started)
+    def found(what: ProbeAnswer, words: str) -> ProbeResult:
+        return ProbeResult(
+            "http", subject, asked, what, f"{subject}'s site {alias} {words}", time.monotonic() - started
+        )
 
     try:
         with requests.Session() as session:
@@ -46,26 +48,26 @@ def site(subject: str, alias: str, address: str, marker: str | None, *, port: in
             with session.get(url, headers=headers, timeout=DEADLINE_S, stream=True, allow_redirects=False) as response:
                 if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
                     # A few bytes of it may stand for as many as memory holds.
-                    return found(Answer.ODD, "compressed its answer although told not to")
+                    return found(ProbeAnswer.ODD, "compressed its answer although told not to")
                 page = _page(response, started + DEADLINE_S)
     except requests.exceptions.ConnectTimeout:
-        return found(Answer.SILENT, f"was silent for {DEADLINE_S:g} s")
+        return found(ProbeAnswer.SILENT, f"was silent for {DEADLINE_S:g} s")
     except requests.exceptions.ConnectionError as error:
         if "refused" in str(error):
-            return found(Answer.REFUSED, "refuses connections: the machine is alive, its web server is not")
+            return found(ProbeAnswer.REFUSED, "refuses connections: the machine is alive, its web server is not")
         if error.args and isinstance(error.args[0], urllib3.exceptions.ProtocolError):
-            return found(Answer.ODD, "takes connections and closes them without an answer")
-        return found(Answer.SILENT, "cannot be reached")
+            return found(ProbeAnswer.ODD, "takes connections and closes them without an answer")
+        return found(ProbeAnswer.SILENT, "cannot be reached")
     except (requests.exceptions.Timeout, TimeoutError):
-        return found(Answer.SILENT, f"took the connection and then was silent for {DEADLINE_S:g} s")
+        return found(ProbeAnswer.SILENT, f"took the connection and then was silent for {DEADLINE_S:g} s")
     except (requests.exceptions.RequestException, ValueError) as error:
-        return found(Answer.ODD, f"answers nonsense ({type(error).__name__})")
+        return found(ProbeAnswer.ODD, f"answers nonsense ({type(error).__name__})")
     if response.status_code >= 400:
-        return found(Answer.ODD, f"answers {response.status_code}")
+        return found(ProbeAnswer.ODD, f"answers {response.status_code}")
     if marker is not None and subject.encode() not in page:
         shown = printable(page.decode("utf-8", "replace").strip(), 40)
-        return found(Answer.ODD, f"answers {response.status_code}, and not as {subject} ({shown or 'empty'})")
-    return found(Answer.YES, f"answers {response.status_code}" + (f" as {subject}" if marker is not None else ""))
+        return found(ProbeAnswer.ODD, f"answers {response.status_code}, and not as {subject} ({shown or 'empty'})")
+    return found(ProbeAnswer.YES, f"answers {response.status_code}" + (f" as {subject}" if marker is not None else ""))
 
 
 def _page(response: requests.Response, until: float) -> bytes:

@@ -22,7 +22,7 @@ from failover.journal.entry import Json
 from failover.journal.recovery import Fence as Proof
 from failover.peer.messages import PeerRefused
 from failover.peer.remote import DEMOTE_S, Asked, Peer, PeerSilent
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
 from failover.steps.refusal import in_short
 from failover.steps.verdict import Reply, Seen, Verdict, seen, verdict
@@ -138,7 +138,7 @@ class FenceStep:
         *,
         word: str = "",
         seen: Asked | None = None,
-        more: tuple[Found, ...] = (),
+        more: tuple[ProbeResult, ...] = (),
         asked_before: bool = False,
         handed_back: bool = False,
         able: Callable[[], Sequence[str]] = tuple,
@@ -275,7 +275,7 @@ class FenceStep:
         except PeerSilent as error:
             self._failed = f"{self._peer.name} was asked to demote itself, and whether it did is not known: {error}."
             # Where nobody listens nobody was asked.
-            return Reply.NOT_ASKED if error.answer is Answer.REFUSED else Reply.LOST
+            return Reply.NOT_ASKED if error.answer is ProbeAnswer.REFUSED else Reply.LOST
         except FailoverError as error:
             self._failed = f"{self._peer.name} was asked to demote itself, and whether it did is not known: {error}."
             return Reply.LOST
@@ -292,7 +292,7 @@ class FenceStep:
     def _answers(self) -> bool:
         """Whether the peer can be asked: a fresh look tells, for nothing is proven by it."""
         last = self._seen if self._seen is not None and self._seen_within(ANSWERED_S) else self._look()
-        return last.found.answer is Answer.YES
+        return last.found.answer is ProbeAnswer.YES
 
     def _stands_by(self) -> bool:
         return judge(self._look(), None, "").proof is Proof.PROVEN

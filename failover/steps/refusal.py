@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from failover.durations import at_clock
-from failover.probe_result import Found
+from failover.probe_result import ProbeResult
 from pair import Pair
 
 
-def refusal(pair: Pair, peer: str, seen: Sequence[Found], now: datetime, *, why: str = "") -> str:
+def refusal(pair: Pair, peer: str, seen: Sequence[ProbeResult], now: datetime, *, why: str = "") -> str:
     """The message for a promotion whose peer is not proven down.
 
     Args:
@@ -33,13 +33,13 @@ def refusal(pair: Pair, peer: str, seen: Sequence[Found], now: datetime, *, why:
     return "\n".join(lines)
 
 
-def in_short(pair: Pair, peer: str, seen: Sequence[Found], now: datetime, *, why: str) -> str:
+def in_short(pair: Pair, peer: str, seen: Sequence[ProbeResult], now: datetime, *, why: str) -> str:
     """The same for a journal, in one line; `why` first, because the evidence was shown before it began."""
     parts = [f"REFUSED: {peer} is not proven down.", why or f"{_said(peer, seen)}.", _held(pair, peer, now)]
     return " ".join([*(part for part in parts if part), "Look at both with: failover status"])
 
 
-def _said(peer: str, seen: Sequence[Found]) -> str:
+def _said(peer: str, seen: Sequence[ProbeResult]) -> str:
     return "; ".join(one.words for one in seen) or f"nothing is known of {peer}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ami_watcher.phones.inventory import Missing
-from failover.probes.missing_phones import Clients
+from failover.probes.phones import PhoneComparison
 
 
 def phone(name: str, expires_at: float | None) -> Missing:
@@ -31,9 +31,9 @@ def phone(name: str, expires_at: float | None) -> Missing:
     ],
 )
 def test_one_line_says_it(missing: tuple[Missing, ...], still_there: int, sentence: str) -> None:
-    found = Clients("dallas", "boston", 960.0, 5, 3, still_there, missing, 1000.0)
+    found = PhoneComparison("dallas", "boston", 960.0, 5, 3, still_there, missing, 1000.0)
     assert found.sentence == sentence
 
 
 def test_a_phone_that_is_overdue_is_not_waited_for_into_the_past() -> None:
-    assert Clients("dallas", "boston", 960.0, 1, 0, 0, (phone("101", 900.0),), 1000.0).longest_s == 0.0
+    assert PhoneComparison("dallas", "boston", 960.0, 1, 0, 0, (phone("101", 900.0),), 1000.0).longest_s == 0.0

@@ -10,7 +10,7 @@ from failover.demotion.boot_guard import copy_dates_from, copy_is_old, decide, z
 from failover.journal.recovery import Fence as Proof
 from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.steps.fence import CutOff, judge
 from failover.steps.refusal import in_short, refusal
 from pair.public_role import PublicRole, RoleAnswer
@@ -27,12 +27,12 @@ FROZEN = status(role="primary", right_held=True, is_primary=True, asterisk=Pbx(s
 STANDBY = status()
 
 
-def asked(found: Status | None, answer: Answer = Answer.YES) -> Asked:
-    return Asked(Found("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
+def asked(found: Status | None, answer: ProbeAnswer = ProbeAnswer.YES) -> Asked:
+    return Asked(ProbeResult("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
 
 
-DEAD = asked(None, Answer.SILENT)
-REFUSES = asked(None, Answer.REFUSED)
+DEAD = asked(None, ProbeAnswer.SILENT)
+REFUSES = asked(None, ProbeAnswer.REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_of_two_primaries_of_the_zone_that_start_at_once_exactly_one_gives_it_up
 
 def test_a_refusal_shows_evidence_the_moment_and_what_to_type() -> None:
     seen = [
-        Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1),
-        Found("ssh", "boston", "", Answer.SILENT, "boston's ssh hung for 5 s", 5.0),
+        ProbeResult("ping", "boston", "", ProbeAnswer.YES, "boston answers ping", 0.1),
+        ProbeResult("ssh", "boston", "", ProbeAnswer.SILENT, "boston's ssh hung for 5 s", 5.0),
     ]
     text = refusal(
         example(), "boston", seen, datetime(2026, 3, 14, 3, 12, 22, tzinfo=UTC), why="It did not demote itself."

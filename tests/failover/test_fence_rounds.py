@@ -10,7 +10,7 @@ from failover.context import Here
 from failover.errors import Refused
 from failover.peer.messages import Demoted, Pbx, Status, Switched, line
 from failover.peer.remote import Asked
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
 from failover.steps.fence import FenceStep
 from host.places import Places
@@ -63,7 +63,7 @@ def asked(tmp_path: Path) -> list[str]:
 
 
 def looked_at(found: Status) -> Asked:
-    return Asked(Found("ssh", "boston", "status", Answer.YES, "boston answers ssh", 0.4), found)
+    return Asked(ProbeResult("ssh", "boston", "status", ProbeAnswer.YES, "boston answers ssh", 0.4), found)
 
 
 def carried_out(step: FenceStep) -> str:

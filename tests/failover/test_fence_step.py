@@ -13,7 +13,7 @@ from failover.demotion.boot_guard import NotGuarded
 from failover.errors import Refused
 from failover.peer.messages import Status
 from failover.peer.remote import Asked
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim, fenced, local_state, right
 from failover.steps.fence import FenceStep, untrusted
 from host.lock import Lock
@@ -111,8 +111,8 @@ def test_a_persons_word_counts_where_nothing_else_does(here: Here) -> None:
     assert "a person's word: no power\\x1b[2J in its rack" in words
 
 
-def seen(found: Status | None, answer: Answer = Answer.SILENT) -> Asked:
-    return Asked(Found("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
+def seen(found: Status | None, answer: ProbeAnswer = ProbeAnswer.SILENT) -> Asked:
+    return Asked(ProbeResult("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
 
 
 def test_what_was_seen_a_moment_ago_is_not_asked_again_where_it_was_silence(here: Here) -> None:

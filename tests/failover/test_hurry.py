@@ -7,20 +7,20 @@ import time
 
 import pytest
 
-from failover.probe_result import Answer, Found
-from failover.probes.at_once import Enough, Look, all_of
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import _no_life
+from failover.probes.parallel import Enough, Probe, run_probes
 
 
-def found(subject: str, answer: Answer) -> Found:
-    return Found("ping", subject, "", answer, "", 0.0)
+def found(subject: str, answer: ProbeAnswer) -> ProbeResult:
+    return ProbeResult("ping", subject, "", answer, "", 0.0)
 
 
 def test_what_is_enough_ends_the_waiting_and_the_rest_counts_as_late() -> None:
     never = threading.Event()
-    looks = [Look(lambda: "here", lambda _: "late"), Look(lambda: str(never.wait(30)), lambda _: "late")]
+    looks = [Probe(lambda: "here", lambda _: "late"), Probe(lambda: str(never.wait(30)), lambda _: "late")]
     began = time.monotonic()
-    values = all_of(looks, total_s=30.0, enough=Enough(0.1, lambda seen: 0 in seen))
+    values = run_probes(looks, total_s=30.0, enough=Enough(0.1, lambda seen: 0 in seen))
     assert values == ("here", "late")
     assert time.monotonic() - began < 15.0
     never.set()
@@ -34,19 +34,22 @@ def test_what_is_not_enough_is_waited_for_to_the_end() -> None:
         slow.join()
         return "here"
 
-    looks = [Look(answers_later, lambda _: "late")]
-    assert all_of(looks, total_s=30.0, enough=Enough(0.05, lambda seen: 0 in seen)) == ("here",)
+    looks = [Probe(answers_later, lambda _: "late")]
+    assert run_probes(looks, total_s=30.0, enough=Enough(0.05, lambda seen: 0 in seen)) == ("here",)
 
 
 @pytest.mark.parametrize(
     ("seen", "enough"),
     [
-        ({1: found("ns3", Answer.YES)}, True),
-        ({1: found("ns3", Answer.YES), 0: found("boston", Answer.SILENT)}, True),
-        ({1: found("ns3", Answer.YES), 0: found("boston", Answer.REFUSED)}, False),  # something closed that port
-        ({1: found("ns3", Answer.YES), 0: found("boston", Answer.ODD)}, False),
-        ({0: found("boston", Answer.SILENT)}, False),  # ns3 knows the number of the last promotion
+        ({1: found("ns3", ProbeAnswer.YES)}, True),
+        ({1: found("ns3", ProbeAnswer.YES), 0: found("boston", ProbeAnswer.SILENT)}, True),
+        (
+            {1: found("ns3", ProbeAnswer.YES), 0: found("boston", ProbeAnswer.REFUSED)},
+            False,
+        ),  # something closed that port
+        ({1: found("ns3", ProbeAnswer.YES), 0: found("boston", ProbeAnswer.ODD)}, False),
+        ({0: found("boston", ProbeAnswer.SILENT)}, False),  # ns3 knows the number of the last promotion
     ],
 )
-def test_the_first_sign_of_life_has_all_of_it_waited_for(seen: dict[int, Found], enough: bool) -> None:
+def test_the_first_sign_of_life_has_all_of_it_waited_for(seen: dict[int, ProbeResult], enough: bool) -> None:
     assert _no_life(seen, "boston", {1}) is enough

@@ -18,7 +18,7 @@ from failover.checks.own_bind import allows
 from failover.checks.registry import RULES, check
 from failover.commands.check import exit_code
 from failover.peer.secrets import Secrets
-from failover.probes.gate import Gate, read_dialplan
+from failover.probes.dialplan_gate import DialplanGate, read_dialplan
 from host.exits import Exit
 from pair import Pair, parse
 from tests.failover.test_peer_words import status
@@ -108,15 +108,17 @@ def in_pair(*changes: tuple[str, str]) -> Facts:
 @pytest.mark.parametrize(
     ("gate", "expected"),
     [
-        (Gate(role="standby", asked=frozenset({"better"})), []),
-        (Gate(role="primary", asked=None), []),
-        (Gate(role="standby"), [("gate", Level.ERROR)]),
-        (Gate(role="standby", asked=frozenset({"other"})), [("gate", Level.ERROR)]),
-        (Gate(asked=frozenset({"better"})), [("gate", Level.ERROR)]),  # asked for, and not there
-        (Gate(unseen="Asterisk is not running"), []),
+        (DialplanGate(role="standby", asked=frozenset({"better"})), []),
+        (DialplanGate(role="primary", asked=None), []),
+        (DialplanGate(role="standby"), [("gate", Level.ERROR)]),
+        (DialplanGate(role="standby", asked=frozenset({"other"})), [("gate", Level.ERROR)]),
+        (DialplanGate(asked=frozenset({"better"})), [("gate", Level.ERROR)]),  # asked for, and not there
+        (DialplanGate(unseen="Asterisk is not running"), []),
     ],
 )
-def test_calls_by_address_are_refused_in_the_dialplan_that_runs(gate: Gate, expected: list[tuple[str, Level]]) -> None:
+def test_calls_by_address_are_refused_in_the_dialplan_that_runs(
+    gate: DialplanGate, expected: list[tuple[str, Level]]
+) -> None:
     assert grave(replace(GOOD, gate=gate)) == expected
 
 
@@ -135,19 +137,19 @@ BEHIND = """
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (BEHIND.format(before="Set(A=1)"), Gate(asked=frozenset({"better"}))),
-        (BEHIND.format(before="Answer()"), Gate()),
-        (BEHIND.format(before="Set(A=1)").replace("better", "${TRUNK}"), Gate(asked=None)),
-        (GATE.format("HOTSTANDBY_TAKE_UNTIL"), Gate(role="standby")),
-        (GATE.format("HOTSTANDBY_REFUSE_UNTIL"), Gate(role="primary")),
+        (BEHIND.format(before="Set(A=1)"), DialplanGate(asked=frozenset({"better"}))),
+        (BEHIND.format(before="Answer()"), DialplanGate()),
+        (BEHIND.format(before="Set(A=1)").replace("better", "${TRUNK}"), DialplanGate(asked=None)),
+        (GATE.format("HOTSTANDBY_TAKE_UNTIL"), DialplanGate(role="standby")),
+        (GATE.format("HOTSTANDBY_REFUSE_UNTIL"), DialplanGate(role="primary")),
         (
             "  '_X.' => 1. Answer() [x.ael:1]\n  '_Y.' => 1. Gosub(hotstandby-gate,s,1(a)) [x.ael:2]",
-            Gate(asked=frozenset("a")),
+            DialplanGate(asked=frozenset("a")),
         ),
-        ("There is no existence of 'x' context", Gate()),
+        ("There is no existence of 'x' context", DialplanGate()),
     ],
 )
-def test_the_gate_is_read_from_what_asterisk_runs(shown: str, expected: Gate) -> None:
+def test_the_gate_is_read_from_what_asterisk_runs(shown: str, expected: DialplanGate) -> None:
     assert read_dialplan(shown.splitlines()) == expected
 
 
@@ -246,7 +248,7 @@ WARN, ERR = Level.WARNING, Level.ERROR
         (replace(GOOD, peer=None, peer_words="boston's ssh hung for 6 s"), "peer", ERR, "ssh hung"),
         (replace(GOOD, compared=DIFFERENT), "secret", ERR, "trunks.acme.secret_file names another secret here"),
         (replace(GOOD, clock_s=3600.0), "clock", ERR, "3600 s"),
-        (replace(GOOD, gate=Gate(role="standby")), "gate", ERR, "Gosub(hotstandby-gate,s,1(better))"),
+        (replace(GOOD, gate=DialplanGate(role="standby")), "gate", ERR, "Gosub(hotstandby-gate,s,1(better))"),
         (replace(GOOD, guards=Guards(True, False, True, False)), "boot-guard", ERR, "not enabled"),
         (replace(GOOD, guards=Guards(True, True, False, False)), "boot-guard", ERR, "does not ask for the fence"),
         (replace(GOOD, guards=Guards(True, True, True, True)), "boot-guard", WARN, "safe_asterisk"),

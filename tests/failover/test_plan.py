@@ -10,9 +10,9 @@ from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
 from failover.plan.plan import Plan, PlannedStep, Risk
 from failover.plan.risks import Looked, risks
-from failover.probe_result import Answer, Found
-from failover.probes.evidence import Evidence, OwnAsked
-from failover.probes.name_server import Asked as ServerAsked
+from failover.probe_result import ProbeAnswer, ProbeResult
+from failover.probes.evidence import Evidence, OwnAsterisk
+from failover.probes.name_server import ServerAnswer
 from pair import Pair
 from pair.public_role import RoleAnswer
 from tests.pair.example import example
@@ -43,7 +43,10 @@ def test_a_risk_can_be_taken_by_a_person_with_a_reason_where_it_can_be_taken_at_
     ("other", "same"),
     [
         (replace(PLAN, steps=(replace(STEP, expected_s=9.0),)), True),
-        (replace(PLAN, evidence=(Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1),)), True),
+        (
+            replace(PLAN, evidence=(ProbeResult("ping", "boston", "", ProbeAnswer.YES, "boston answers ping", 0.1),)),
+            True,
+        ),
         (replace(PLAN, epoch=8), False),
         (replace(PLAN, pair_digest="other"), False),
         (replace(PLAN, steps=(replace(STEP, changes="point pbx to 192.0.2.66"),)), False),
@@ -61,11 +64,13 @@ def test_the_digest_is_of_what_decides_and_not_of_what_varies(other: Plan, same:
 
 
 PAIR = example()
-SILENT = Found("ssh", "boston", "", Answer.SILENT, "boston does not answer ssh", 3.0)
-PING = Found("ping", "boston", "", Answer.YES, "boston answers ping", 0.1)
-OWN = OwnAsked(Found("asterisk", "dallas", "", Answer.YES, "answers", 0.1), Pbx(state="answers", words="answers"))
+SILENT = ProbeResult("ssh", "boston", "", ProbeAnswer.SILENT, "boston does not answer ssh", 3.0)
+PING = ProbeResult("ping", "boston", "", ProbeAnswer.YES, "boston answers ping", 0.1)
+OWN = OwnAsterisk(
+    ProbeResult("asterisk", "dallas", "", ProbeAnswer.YES, "answers", 0.1), Pbx(state="answers", words="answers")
+)
 UNABLE = replace(OWN, lacks=("dallas's Asterisk answers, and its lists cannot be read",))
-CLOCK = Found("clock", "boston", "", Answer.UNKNOWN, "boston's clock is not known", 0.0)
+CLOCK = ProbeResult("clock", "boston", "", ProbeAnswer.UNKNOWN, "boston's clock is not known", 0.0)
 
 
 def status(digest: str) -> Status:
@@ -88,13 +93,13 @@ def status(digest: str) -> Status:
     )
 
 
-def server(name: str, serial: int) -> ServerAsked:
-    found = Found("dns", name, "", Answer.YES, "", 0.1)
-    return ServerAsked(found, RoleAnswer(name, True, None, ""), serial)
+def server(name: str, serial: int) -> ServerAnswer:
+    found = ProbeResult("dns", name, "", ProbeAnswer.YES, "", 0.1)
+    return ServerAnswer(found, RoleAnswer(name, True, None, ""), serial)
 
 
 DEAD = Evidence(Asked(SILENT, None), (PING,), (), OWN, CLOCK)
-ALIVE = replace(DEAD, peer=Asked(replace(SILENT, answer=Answer.YES), status(PAIR.digest)))
+ALIVE = replace(DEAD, peer=Asked(replace(SILENT, answer=ProbeAnswer.YES), status(PAIR.digest)))
 LOOKED = Looked(PAIR, "dallas", "promote", DEAD, "the plug is out", (), None, 2026)
 
 
@@ -138,7 +143,7 @@ FENCED = Pair.model_validate(
                 evidence=replace(
                     ALIVE,
                     peer=Asked(SILENT, status(PAIR.digest), clock_s=-3600.0),
-                    clock=replace(CLOCK, answer=Answer.ODD, words="the clocks differ by 3600 s"),
+                    clock=replace(CLOCK, answer=ProbeAnswer.ODD, words="the clocks differ by 3600 s"),
                 ),
             ),
             ["clock"],

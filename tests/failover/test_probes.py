@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.demotion.killing import configuration
-from failover.probe_result import Answer
-from failover.probes.at_once import Look, all_of
+from failover.probe_result import ProbeAnswer
+from failover.probes.parallel import Probe, run_probes
 from failover.probes.ping import checksum, echo, is_reply, ping
-from failover.probes.sip import options
+from failover.probes.sip import probe_sip
 from failover.probes.sip_message import Options, Status, answer
-from failover.probes.web import site
+from failover.probes.web import probe_site
 
 SENT = Options("192.0.2.11", 5060, "192.0.2.12", 40000, "abc", "abc@hotstandby")
 
@@ -81,13 +81,13 @@ def udp(reply: Callable[[bytes], bytes | None]) -> Iterator[int]:
 
 def echoing(data: bytes) -> bytes:
     call_id = next(line for line in data.split(b"\r\n") if line.startswith(b"Call-ID"))
-    return b"SIP/2.0 404 Not Found\r\n" + call_id + b"\r\n\r\n"
+    return b"SIP/2.0 404 Not ProbeResult\r\n" + call_id + b"\r\n\r\n"
 
 
 def test_a_pbx_that_knows_nobody_is_alive() -> None:
     with udp(echoing) as port:
-        found = options("boston", "127.0.0.1", port)
-    assert found.answer is Answer.YES
+        found = probe_sip("boston", "127.0.0.1", port)
+    assert found.answer is ProbeAnswer.YES
     assert "(404)" in found.words
 
 
@@ -99,14 +99,14 @@ def test_a_lost_datagram_is_sent_again() -> None:
         return echoing(data) if len(seen) == 2 else None
 
     with udp(second) as port:
-        assert options("boston", "127.0.0.1", port).answer is Answer.YES
+        assert probe_sip("boston", "127.0.0.1", port).answer is ProbeAnswer.YES
     assert len(seen) == 2
 
 
 def test_noise_is_no_answer_and_silence_ends() -> None:
     with udp(lambda _: b"SIP/2.0 200 OK\r\n\r\n") as port:
-        found = options("boston", "127.0.0.1", port)
-    assert found.answer is Answer.SILENT
+        found = probe_sip("boston", "127.0.0.1", port)
+    assert found.answer is ProbeAnswer.SILENT
     assert found.seconds < 15
 
 
@@ -114,14 +114,14 @@ def test_a_closed_port_says_that_the_machine_lives() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    found = options("boston", "127.0.0.1", port)
-    assert found.answer is Answer.REFUSED
+    found = probe_sip("boston", "127.0.0.1", port)
+    assert found.answer is ProbeAnswer.REFUSED
     assert found.answer.alive
 
 
 def test_loopback_answers_ping() -> None:
     found = ping("boston", "127.0.0.1")
-    assert found.answer in {Answer.YES, Answer.UNKNOWN}, "UNKNOWN only where this user may not ping"
+    assert found.answer in {ProbeAnswer.YES, ProbeAnswer.UNKNOWN}, "UNKNOWN only where this user may not ping"
 
 
 def test_an_echo_is_well_formed_and_only_its_own_answer_counts() -> None:
@@ -171,19 +171,19 @@ def dripping(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("serve", "marker", "expected"),
     [
-        (page("200 OK", '{"machine": "boston"}'), "/marker", Answer.YES),
-        (page("200 OK", '{"machine": "dallas"}'), "/marker", Answer.ODD),  # another machine's site
-        (page("200 OK", "anything"), None, Answer.YES),
-        (page("500 Error", "boston"), "/marker", Answer.ODD),
-        (lambda connection: connection.sendall(b"\0\0\0"), "/marker", Answer.ODD),  # no HTTP
-        (dripping, "/marker", Answer.SILENT),
+        (page("200 OK", '{"machine": "boston"}'), "/marker", ProbeAnswer.YES),
+        (page("200 OK", '{"machine": "dallas"}'), "/marker", ProbeAnswer.ODD),  # another machine's site
+        (page("200 OK", "anything"), None, ProbeAnswer.YES),
+        (page("500 Error", "boston"), "/marker", ProbeAnswer.ODD),
+        (lambda connection: connection.sendall(b"\0\0\0"), "/marker", ProbeAnswer.ODD),  # no HTTP
+        (dripping, "/marker", ProbeAnswer.SILENT),
     ],
 )
 def test_a_site_proves_whose_it_is(
-    serve: Callable[[socket.socket], None], marker: str | None, expected: Answer
+    serve: Callable[[socket.socket], None], marker: str | None, expected: ProbeAnswer
 ) -> None:
     with tcp(serve) as port:
-        found = site("boston", "domino-local", "127.0.0.1", marker, port=port)
+        found = probe_site("boston", "domino-local", "127.0.0.1", marker, port=port)
     assert found.answer is expected, found
     assert found.seconds < 15
 
@@ -191,11 +191,11 @@ def test_a_site_proves_whose_it_is(
 def test_a_probe_that_hangs_holds_up_nobody() -> None:
     stop = threading.Event()
     looks = [
-        Look(lambda: "quick", lambda _: "late"),
-        Look(lambda: "hung" if stop.wait(30) else "", lambda seconds: f"late after {seconds:.1f}"),
+        Probe(lambda: "quick", lambda _: "late"),
+        Probe(lambda: "hung" if stop.wait(30) else "", lambda seconds: f"late after {seconds:.1f}"),
     ]
     started = time.monotonic()
-    found = all_of(looks, total_s=0.3)
+    found = run_probes(looks, total_s=0.3)
     stop.set()
     assert found == ("quick", "late after 0.3")
     assert time.monotonic() - started < 15

@@ -37,10 +37,10 @@ from failover.peer.messages import Pbx, Readiness, Registration, Status
 from failover.peer.remote import Asked
 from failover.peer.secrets import Secrets
 from failover.plan.risks import Looked, risks
-from failover.probe_result import Answer, Found
-from failover.probes.evidence import Evidence, OwnAsked, clock
+from failover.probe_result import ProbeAnswer, ProbeResult
+from failover.probes.evidence import Evidence, OwnAsterisk, clock
 from failover.probes.iax import frame, pong
-from failover.probes.name_server import Asked as ServerAsked
+from failover.probes.name_server import ServerAnswer
 from failover.steps.proof.view import Proven
 from host.exits import Exit
 from pair.public_role import PublicRole, RoleAnswer
@@ -50,23 +50,23 @@ from tests.pair.example import example
 PAIR = example()
 
 
-def found(probe: str, answer: Answer, words: str = "") -> Found:
-    return Found(probe, "boston", "", answer, words or f"{probe} {answer.value}", 0.01)
+def found(probe: str, answer: ProbeAnswer, words: str = "") -> ProbeResult:
+    return ProbeResult(probe, "boston", "", answer, words or f"{probe} {answer.value}", 0.01)
 
 
 BOSTON = status(machine="boston", role="primary", right_held=True, is_primary=True, pair_digest=PAIR.digest)
-ASKED = Asked(found("ssh", Answer.YES), BOSTON, 0.1, 0.2)
-DEAD = Asked(found("ssh", Answer.SILENT, "boston's ssh hung for 5 s"), None)
+ASKED = Asked(found("ssh", ProbeAnswer.YES), BOSTON, 0.1, 0.2)
+DEAD = Asked(found("ssh", ProbeAnswer.SILENT, "boston's ssh hung for 5 s"), None)
 PREPARED = Prepared("3-primary-0123456789ab", 60.0, True, (), (), "", 10**9, "", "", "", epoch=7)
 TOLD = PublicRole(7, "boston")
-OWN = OwnAsked(found("asterisk", Answer.YES), Pbx(state="answers", words="it answers", listed=True))
-CARRIERS = {"acme": found("sip", Answer.YES), "own": found("iax", Answer.YES)}
+OWN = OwnAsterisk(found("asterisk", ProbeAnswer.YES), Pbx(state="answers", words="it answers", listed=True))
+CARRIERS = {"acme": found("sip", ProbeAnswer.YES), "own": found("iax", ProbeAnswer.YES)}
 
 
-def evidence(peer: Asked = ASKED, own: OwnAsked = OWN, dns: Answer = Answer.YES) -> Evidence:
+def evidence(peer: Asked = ASKED, own: OwnAsterisk = OWN, dns: ProbeAnswer = ProbeAnswer.YES) -> Evidence:
     servers = tuple(
-        ServerAsked(
-            Found("dns", name, "", dns if name == "dallas" else Answer.YES, name, 0.0),
+        ServerAnswer(
+            ProbeResult("dns", name, "", dns if name == "dallas" else ProbeAnswer.YES, name, 0.0),
             RoleAnswer(name, True, TOLD, ""),
             1,
         )
@@ -75,7 +75,7 @@ def evidence(peer: Asked = ASKED, own: OwnAsked = OWN, dns: Answer = Answer.YES)
     return Evidence(peer, (), servers, own, clock("boston", peer))
 
 
-SILENT_OWN = OwnAsked(found("asterisk", Answer.SILENT), Pbx(state="silent", words="it hangs"))
+SILENT_OWN = OwnAsterisk(found("asterisk", ProbeAnswer.SILENT), Pbx(state="silent", words="it hangs"))
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ SILENT_OWN = OwnAsked(found("asterisk", Answer.SILENT), Pbx(state="silent", word
         (replace(PREPARED, zone="acme.example is signed (DNSSEC)"), evidence(), CARRIERS, Exit.DEGRADED, "dns zone"),
         (replace(PREPARED, paused="new switch"), evidence(), CARRIERS, Exit.DEGRADED, "pause"),
         (PREPARED, evidence(own=SILENT_OWN), CARRIERS, Exit.FAILED, "asterisk"),
-        (PREPARED, evidence(dns=Answer.SILENT), CARRIERS, Exit.FAILED, "dns dallas"),
-        (PREPARED, evidence(), {**CARRIERS, "acme": found("sip", Answer.SILENT)}, Exit.FAILED, "acme"),  # required
-        (PREPARED, evidence(), {**CARRIERS, "own": found("iax", Answer.SILENT)}, Exit.DEGRADED, "own"),
+        (PREPARED, evidence(dns=ProbeAnswer.SILENT), CARRIERS, Exit.FAILED, "dns dallas"),
+        (PREPARED, evidence(), {**CARRIERS, "acme": found("sip", ProbeAnswer.SILENT)}, Exit.FAILED, "acme"),  # required
+        (PREPARED, evidence(), {**CARRIERS, "own": found("iax", ProbeAnswer.SILENT)}, Exit.DEGRADED, "own"),
     ],
 )
 def test_what_stands_in_the_way_is_named_alone(
-    prepared: Prepared, seen: Evidence, carriers: dict[str, Found], code: Exit, name: str
+    prepared: Prepared, seen: Evidence, carriers: dict[str, ProbeResult], code: Exit, name: str
 ) -> None:
     told = items(PAIR, "dallas", prepared, seen, carriers, primary=False)
     assert [one.name for one in told if one.good is not Good.YES] == ([name] if name else [])
@@ -123,7 +123,7 @@ def test_what_nobody_looked_at_is_not_fine() -> None:
 def test_no_advice_of_ready_leads_back_to_status_nor_that_of_status_to_ready() -> None:
     """Neither knows more than the other when the peer or a name server is silent."""
     seen = evidence(DEAD)
-    servers = tuple(replace(one, found=found("dns", Answer.SILENT)) for one in seen.servers)
+    servers = tuple(replace(one, found=found("dns", ProbeAnswer.SILENT)) for one in seen.servers)
     told = items(PAIR, "dallas", PREPARED, replace(seen, servers=servers), CARRIERS, primary=False)
     assert not [one for one in told if "failover status" in one.mend]
     said = next_step(overview(boston=None, dallas=BOTH), "")
@@ -141,7 +141,7 @@ def test_a_dead_domino_is_seen_beforehand(good: bool | None, expected: dict[str,
 
 SHARED = "trunks.acme.secret_file"
 SERVING = Asked(
-    found("ssh", Answer.YES),
+    found("ssh", ProbeAnswer.YES),
     BOSTON.model_copy(
         update={
             "asterisk": Pbx(
@@ -214,15 +214,17 @@ def test_a_name_server_that_tells_an_older_promotion_is_named() -> None:
 def test_an_emergency_trunk_without_a_way_out_is_never_ready() -> None:
     trunk = PAIR.trunks["own"].model_copy(update={"emergency": True})
     changed = PAIR.model_copy(update={"trunks": {**PAIR.trunks, "own": trunk}})
-    carriers = {**CARRIERS, "own": found("iax", Answer.SILENT)}
+    carriers = {**CARRIERS, "own": found("iax", ProbeAnswer.SILENT)}
     told = items(changed, "dallas", PREPARED, evidence(), carriers, primary=True)
     assert [one.name for one in told if one.good is Good.NO] == ["own, emergency"]
 
 
 def test_clocks_that_surely_differ_are_told() -> None:
-    assert clock("boston", Asked(ASKED.found, BOSTON, 3600.0, 0.1)).answer is Answer.ODD
-    assert clock("boston", Asked(ASKED.found, BOSTON, 2.5, 1.0)).answer is Answer.YES  # the network may account for it
-    assert clock("boston", DEAD).answer is Answer.UNKNOWN
+    assert clock("boston", Asked(ASKED.found, BOSTON, 3600.0, 0.1)).answer is ProbeAnswer.ODD
+    assert (
+        clock("boston", Asked(ASKED.found, BOSTON, 2.5, 1.0)).answer is ProbeAnswer.YES
+    )  # the network may account for it
+    assert clock("boston", DEAD).answer is ProbeAnswer.UNKNOWN
 
 
 SAME = {"pair.toml": "1", "module: chan_sip.so": "Running", "certificate: a.pem": "expires Jun  1 00:00:00 2030 GMT"}
@@ -336,8 +338,12 @@ def overview(
     said: tuple[RoleAnswer, ...] = (),
 ) -> Overview:
     sides = (
-        Side("boston", boston, found("ssh", Answer.SILENT if boston is None else Answer.YES, "boston's ssh hung")),
-        Side("dallas", dallas, found("own", Answer.YES)),
+        Side(
+            "boston",
+            boston,
+            found("ssh", ProbeAnswer.SILENT if boston is None else ProbeAnswer.YES, "boston's ssh hung"),
+        ),
+        Side("dallas", dallas, found("own", ProbeAnswer.YES)),
     )
     return Overview(PAIR, "dallas", sides, (dns,), 0.0, said)
 
@@ -443,7 +449,7 @@ def test_a_trunk_is_told_as_it_concerns_the_machine() -> None:
 
 def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
     def told(**changed: object) -> str:
-        return role(Side("dallas", STANDBY.model_copy(update=changed), found("own", Answer.YES)))
+        return role(Side("dallas", STANDBY.model_copy(update=changed), found("own", ProbeAnswer.YES)))
 
     assert told() == "standby, ready (3 min ago)"
     assert told(readiness=None) == "standby, readiness not looked at"
@@ -452,7 +458,7 @@ def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
     assert told(fenced="a test") == "FENCED"
     assert told(asterisk=HOLDS) == "standby, BUT REGISTERED"
     assert told(role="primary") == "primary, without the right"
-    assert role(Side("dallas", None, found("ssh", Answer.SILENT))) == "UNKNOWN"
+    assert role(Side("dallas", None, found("ssh", ProbeAnswer.SILENT))) == "UNKNOWN"
 
 
 @pytest.mark.parametrize(
@@ -484,14 +490,16 @@ def test_servers_are_grouped_by_what_they_tell() -> None:
 @pytest.mark.parametrize(
     ("answer", "word", "risk"),
     [
-        (Answer.YES, "I pulled its plug", ["asterisk-answers"]),  # it answers: no word is enough, short of --force
-        (Answer.SILENT, "I pulled its plug", []),
-        (Answer.REFUSED, "its Asterisk is gone", []),  # alive, and no PBX
-        (Answer.YES, "", ["peer-may-live"]),
+        (ProbeAnswer.YES, "I pulled its plug", ["asterisk-answers"]),  # it answers: no word is enough, short of --force
+        (ProbeAnswer.SILENT, "I pulled its plug", []),
+        (ProbeAnswer.REFUSED, "its Asterisk is gone", []),  # alive, and no PBX
+        (ProbeAnswer.YES, "", ["peer-may-live"]),
     ],
 )
-def test_a_persons_word_is_held_against_an_asterisk_that_answers(answer: Answer, word: str, risk: list[str]) -> None:
-    seen = replace(evidence(DEAD), reach=(found("sip", answer), found("ping", Answer.YES)))
+def test_a_persons_word_is_held_against_an_asterisk_that_answers(
+    answer: ProbeAnswer, word: str, risk: list[str]
+) -> None:
+    seen = replace(evidence(DEAD), reach=(found("sip", answer), found("ping", ProbeAnswer.YES)))
     looked = Looked(
         pair=PAIR,
         machine="dallas",

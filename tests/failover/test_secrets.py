@@ -13,7 +13,7 @@ import pytest
 from failover.context import Here
 from failover.peer.secrets import Secrets, answered, question, told
 from failover.plan.planning import taken_passwords
-from failover.probe_result import Answer
+from failover.probe_result import ProbeAnswer
 from failover.state import proven
 from host.command import run
 from host.places import Places
@@ -89,12 +89,12 @@ def test_a_plan_says_which_passwords_no_carrier_was_seen_to_take_from_here(tmp_p
     dallas = machine(tmp_path, "dallas")
     found = taken_passwords(dallas)
     assert (found.answer, found.words) == (
-        Answer.UNKNOWN,
+        ProbeAnswer.UNKNOWN,
         "no carrier was seen to take, from here, the present password of acme",
     )
     proven.note(dallas.places, PAIR, "dallas", ["acme"], time.time() - 9 * 86400)
     found = taken_passwords(dallas)
-    assert found.answer is Answer.YES
+    assert found.answer is ProbeAnswer.YES
     assert found.words.endswith("the oldest 9 days ago")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from failover.context import Here
-from failover.plan.sync_age import look
-from failover.probe_result import Answer
+from failover.plan.sync_age import read_sync_age
+from failover.probe_result import ProbeAnswer
 from host.places import Places
 from tests.pair.example import example
 
@@ -35,7 +35,7 @@ def test_the_age_is_what_the_sync_wrote_down(tmp_path: Path, text: str | None, a
     here = Here(Places(tmp_path, tmp_path, tmp_path), example(), "dallas", "")
     if text is not None:
         (tmp_path / "sync.json").write_text(text)
-    found, seconds = look(here, NOW)
+    found, seconds = read_sync_age(here, NOW)
     assert seconds == age
     assert found.words.endswith(words)
-    assert found.answer is (Answer.UNKNOWN if age is None else Answer.YES)
+    assert found.answer is (ProbeAnswer.UNKNOWN if age is None else ProbeAnswer.YES)

@@ -554,7 +554,7 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "the last sync",
         sync_age,
-        filed("sync.json", lambda at: sync_age.look(here(at), datetime(2026, 11, 26, tzinfo=UTC))),
+        filed("sync.json", lambda at: sync_age.read_sync_age(here(at), datetime(2026, 11, 26, tzinfo=UTC))),
         (b'{"ended": 1790000000}',),
     ),
     Reader(

@@ -8,7 +8,7 @@ from typing import Final
 
 from failover.context import Here
 from failover.journal.mask import Mask
-from failover.probe_result import Answer, Found
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.steps.carrier.http import CarrierNotReached, CarrierRefused, CarrierUnclear
 from failover.steps.carrier.routes import Deadline, Seen
 from failover.steps.carrier.step import CarrierStep, carrier_step
@@ -18,7 +18,7 @@ LOOK_S: Final = 6.0
 """Seconds for one carrier."""
 
 
-def look_all(here: Here) -> list[Found]:
+def look_all(here: Here) -> list[ProbeResult]:
     """One look for each carrier that has an API; never raises for what it finds."""
     names = [name for name, carrier in here.pair.carriers.items() if carrier.preset != "manual"]
     if not names:
@@ -27,12 +27,12 @@ def look_all(here: Here) -> list[Found]:
         return list(pool.map(lambda name: look(here, name), names))
 
 
-def look(here: Here, name: str) -> Found:
+def look(here: Here, name: str) -> ProbeResult:
     """Reads the route of every number of one carrier."""
     started = time.monotonic()
 
-    def found(answer: Answer, words: str) -> Found:
-        return Found("carrier", name, "its numbers' routes", answer, words, time.monotonic() - started)
+    def found(answer: ProbeAnswer, words: str) -> ProbeResult:
+        return ProbeResult("carrier", name, "its numbers' routes", answer, words, time.monotonic() - started)
 
     mask = Mask()
     try:
@@ -40,12 +40,16 @@ def look(here: Here, name: str) -> Found:
         assert isinstance(step, CarrierStep)
         answers = step.routes.read_all(step.wanted, Deadline(LOOK_S))
     except HotstandbyError as error:
-        return found(Answer.UNKNOWN, mask(f"carrier {name} could not be asked: {error}"))
+        return found(ProbeAnswer.UNKNOWN, mask(f"carrier {name} could not be asked: {error}"))
     wrong = [error for error in answers.values() if not isinstance(error, Seen)]
     if not wrong:
         here_now = sum(1 for item, seen in answers.items() if isinstance(seen, Seen) and seen.now == step.wanted[item])
-        return found(Answer.YES, f"carrier {name} answers: {here_now} of {len(answers)} routed to {here.machine}")
+        return found(ProbeAnswer.YES, f"carrier {name} answers: {here_now} of {len(answers)} routed to {here.machine}")
     first = wrong[0]
-    kinds = {CarrierRefused: Answer.REFUSED, CarrierNotReached: Answer.SILENT, CarrierUnclear: Answer.ODD}
-    answer = next((kind for error, kind in kinds.items() if isinstance(first, error)), Answer.ODD)
+    kinds = {
+        CarrierRefused: ProbeAnswer.REFUSED,
+        CarrierNotReached: ProbeAnswer.SILENT,
+        CarrierUnclear: ProbeAnswer.ODD,
+    }
+    answer = next((kind for error, kind in kinds.items() if isinstance(first, error)), ProbeAnswer.ODD)
     return found(answer, mask(f"carrier {name}: {len(wrong)} of {len(answers)} could not be read: {first}"))

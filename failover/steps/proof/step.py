@@ -9,8 +9,8 @@ from typing import Final
 from failover.context import Here
 from failover.errors import LeftOpen
 from failover.journal.entry import Json
-from failover.probes import missing_phones
-from failover.probes.at_once import Look, all_of
+from failover.probes import phones
+from failover.probes.parallel import Probe, run_probes
 from failover.steps.proof import call as proof_call
 from failover.steps.proof import view as proof_look
 from failover.steps.proof.view import Proven
@@ -87,7 +87,7 @@ class ProofStep:
         looks.append(_look("phones", lambda: [_phones(here)]))
         if here.pair.proof is not None and self._place_call:
             looks.append(_look("call", lambda: [self._call()]))
-        return tuple(one for many in all_of(looks, total_s=self.deadline_s) for one in many)
+        return tuple(one for many in run_probes(looks, total_s=self.deadline_s) for one in many)
 
     def _call(self) -> Proven:
         proof = self._here.pair.proof
@@ -105,13 +105,13 @@ def _phones(here: Here) -> Proven:
     """Who is not back: told, and nothing that a promotion could do about it."""
     started = time.monotonic()
     try:
-        words = missing_phones.look(here).sentence
-    except missing_phones.NoInventory:
-        words = f"phones: {here.peer} has left no list here; see: {missing_phones.SHOW}"
+        words = phones.compare_phones(here).sentence
+    except phones.NoInventory:
+        words = f"phones: {here.peer} has left no list here; see: {phones.SHOW}"
     except HotstandbyError as error:
         words = f"phones: not known: {error}"
     return Proven("phones", None, words, time.monotonic() - started)
 
 
-def _look(what: str, ask: Callable[[], list[Proven]]) -> Look[list[Proven]]:
-    return Look(ask, lambda seconds: [Proven(what, False, f"{what}: no answer in {seconds:.0f} s", seconds)])
+def _look(what: str, ask: Callable[[], list[Proven]]) -> Probe[list[Proven]]:
+    return Probe(ask, lambda seconds: [Proven(what, False, f"{what}: no answer in {seconds:.0f} s", seconds)])

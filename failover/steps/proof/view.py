@@ -43,7 +43,7 @@ class Proven:
 def registrations(here: Here) -> Proven:
     """Every trunk that this machine registers as primary, in Asterisk's own lists."""
     started = time.monotonic()
-    lists, unread = own_asterisk.registrations(here, deadline_s=LISTS_S)
+    lists, unread = own_asterisk.read_lists(here, deadline_s=LISTS_S)
     if lists is None:
         return Proven("registrations", False, f"registrations: not read: {unread}", time.monotonic() - started)
     trunks = wanted(here.pair, here.machine, "primary")

@@ -20,13 +20,13 @@ JOURNAL_BYTES: Final = 64 * 1024
 """A run writes some 20 KiB: a disk that takes the first line alone would stop it when the peer has given way."""
 
 
-def unable(here: Here) -> tuple[str, ...]:
+def obstacles(here: Here) -> tuple[str, ...]:
     """Why this machine could not serve, one sentence each; empty where everything that was tried worked."""
-    pbx, lists = own_asterisk.looked(here)
-    return lacking(here, pbx, lists)
+    pbx, lists = own_asterisk.read_pbx_and_lists(here)
+    return obstacles_of(here, pbx, lists)
 
 
-def lacking(here: Here, pbx: Pbx, lists: Lists | None) -> tuple[str, ...]:
+def obstacles_of(here: Here, pbx: Pbx, lists: Lists | None) -> tuple[str, ...]:
     """The same, of an Asterisk that has just been looked at."""
     return (*_of_asterisk(here, pbx, lists), *_of_disk(here))
 
@@ -48,7 +48,7 @@ def _of_asterisk(here: Here, pbx: Pbx, lists: Lists | None) -> Iterator[str]:
 def _of_disk(here: Here) -> Iterator[str]:
     """One write of each kind that a promotion does: a line of the journal, the right, a swap."""
     places = here.places
-    trial = f".able-{os.getpid()}"
+    trial = f".trial-{os.getpid()}"
 
     def journalled(path: Path) -> None:
         replace_file(path, b"\0" * JOURNAL_BYTES, mode=0o600)

@@ -16,7 +16,7 @@ TOTAL_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look(Generic[Value]):
+class Probe(Generic[Value]):
     """A probe that is ready to run.
 
     Attributes:
@@ -41,8 +41,8 @@ class Enough(Generic[Value]):
     seen: Callable[[Mapping[int, Value]], bool]
 
 
-def all_of(
-    looks: Sequence[Look[Value]], *, total_s: float = TOTAL_S, enough: Enough[Value] | None = None
+def run_probes(
+    looks: Sequence[Probe[Value]], *, total_s: float = TOTAL_S, enough: Enough[Value] | None = None
 ) -> tuple[Value, ...]:
     """Runs every probe in a thread of its own; the values in the order of `looks`.
 
@@ -50,7 +50,7 @@ def all_of(
     """
     done: queue.SimpleQueue[tuple[int, Value | None]] = queue.SimpleQueue()
 
-    def run(number: int, look: Look[Value]) -> None:
+    def run(number: int, look: Probe[Value]) -> None:
         value: Value | None = None
         try:
             value = look.ask()

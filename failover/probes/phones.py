@@ -30,7 +30,7 @@ class NoInventory(FailoverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Clients:
+class PhoneComparison:
     """Phones before and now.
 
     Attributes:
@@ -73,7 +73,7 @@ class Clients:
         )
 
 
-def look(here: Here) -> Clients:
+def compare_phones(here: Here) -> PhoneComparison:
     """Reads the other machine's list and our Asterisk's.
 
     Raises:
@@ -92,7 +92,7 @@ def look(here: Here) -> Clients:
     gone, still_there = missing(export, present, export.at + FRESH_S + 1.0 if serves else now)
     names = {one.contact.name for one in export.known}
     back = len(names & {one.name for one in present})
-    return Clients(here.machine, here.peer, export.at, len(names), back, still_there, gone, now)
+    return PhoneComparison(here.machine, here.peer, export.at, len(names), back, still_there, gone, now)
 
 
 async def _present(here: Here, secret: str) -> tuple[Contact, ...]:

@@ -30,7 +30,7 @@ _OF_ROLE: Final[Mapping[str, Role]] = {"HOTSTANDBY_TAKE_UNTIL": "standby", "HOTS
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class DialplanGate:
     """What the running dialplan does with calls by address.
 
     Attributes:
@@ -54,7 +54,7 @@ def refusing(here: Here) -> tuple[str, ...]:
     return tuple(name for name, trunk in trunks if not trunk.register_ and trunk.when_standby == "refuse")
 
 
-def look(here: Here, *, deadline_s: float = DEADLINE_S) -> Gate | None:
+def read_gate(here: Here, *, deadline_s: float = DEADLINE_S) -> DialplanGate | None:
     """The gate as Asterisk has it loaded; None where pair.toml has no trunk for it."""
     if not refusing(here):
         return None
@@ -62,10 +62,10 @@ def look(here: Here, *, deadline_s: float = DEADLINE_S) -> Gate | None:
     try:
         return read_dialplan(rx(asterisk, "dialplan show").splitlines())
     except AsteriskUnreachable as error:
-        return Gate(unseen=str(error))
+        return DialplanGate(unseen=str(error))
 
 
-def read_dialplan(lines: Iterable[str]) -> Gate:
+def read_dialplan(lines: Iterable[str]) -> DialplanGate:
     """What `dialplan show` says of the gate."""
     context, open_ = "", True
     role: Role = ""
@@ -86,4 +86,4 @@ def read_dialplan(lines: Iterable[str]) -> Gate:
             asked = None if "${" in name or asked is None else asked | {name}
         elif _ANSWERS.match(step[2]):
             open_ = False
-    return Gate(role=role, asked=frozenset(asked) if asked is not None else None)
+    return DialplanGate(role=role, asked=frozenset(asked) if asked is not None else None)
