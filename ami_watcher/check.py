@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ami_watcher.web.documents import Contacts, Registrations
+from ami_watcher.web.documents import ContactsDocument, RegistrationsDocument
 
 
-class Verdict(IntEnum):
+class PluginStatus(IntEnum):
     """Exit code of a plugin."""
 
     OK = 0
@@ -21,10 +21,10 @@ class Verdict(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class PluginResult:
     """What the plugin prints, and ends with."""
 
-    verdict: Verdict
+    verdict: PluginStatus
     sentence: str
     numbers: str = ""
 
@@ -35,7 +35,9 @@ class Result:
         return f"AMI-WATCHER {self.verdict.name} - {words}" + (f" | {self.numbers}" if self.numbers else "")
 
 
-def judged(registrations: Registrations, contacts: Contacts, *, missing_warning: int | None = None) -> Result:
+def judged(
+    registrations: RegistrationsDocument, contacts: ContactsDocument, *, missing_warning: int | None = None
+) -> PluginResult:
     """How things are.
 
     A link that is lost is critical: Asterisk does not answer. One that is refused, or not made yet, says nothing about
@@ -51,22 +53,22 @@ def judged(registrations: Registrations, contacts: Contacts, *, missing_warning:
     numbers = _numbers(registrations, contacts, missing_warning)
     sentence = f"{registrations.machine}: {registrations.sentence} {registrations.detail or ''}".rstrip()
     if registrations.overtaken:
-        return Result(Verdict.CRITICAL, sentence, numbers)
+        return PluginResult(PluginStatus.CRITICAL, sentence, numbers)
     if registrations.link.state != "synced":
         lost = registrations.link.state == "lost"
-        return Result(Verdict.CRITICAL if lost else Verdict.UNKNOWN, sentence, numbers)
+        return PluginResult(PluginStatus.CRITICAL if lost else PluginStatus.UNKNOWN, sentence, numbers)
     verdict = {
-        "good": Verdict.OK,
-        "warning": Verdict.WARNING,
-        "bad": Verdict.CRITICAL,
-        "unknown": Verdict.UNKNOWN,
+        "good": PluginStatus.OK,
+        "warning": PluginStatus.WARNING,
+        "bad": PluginStatus.CRITICAL,
+        "unknown": PluginStatus.UNKNOWN,
     }[registrations.level]
-    if verdict is Verdict.OK and missing_warning is not None and len(contacts.missing) >= missing_warning:
-        return Result(Verdict.WARNING, f"{sentence} {contacts.other_sentence}", numbers)
-    return Result(verdict, sentence, numbers)
+    if verdict is PluginStatus.OK and missing_warning is not None and len(contacts.missing) >= missing_warning:
+        return PluginResult(PluginStatus.WARNING, f"{sentence} {contacts.other_sentence}", numbers)
+    return PluginResult(verdict, sentence, numbers)
 
 
-def _numbers(registrations: Registrations, contacts: Contacts, missing_warning: int | None) -> str:
+def _numbers(registrations: RegistrationsDocument, contacts: ContactsDocument, missing_warning: int | None) -> str:
     own = [row for row in registrations.registrations if row.state not in ("standby", "unexpected")]
     holds = sum(row.state == "registered" for row in own)
     proofs = [row.proof for row in own if row.proof is not None]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ami_watcher.ask import WatcherSilent, ask
-from ami_watcher.check import Result, Verdict, judged
-from ami_watcher.web.documents import Contacts, Document, History, Registrations
+from ami_watcher.check import PluginResult, PluginStatus, judged
+from ami_watcher.web.documents import ContactsDocument, Document, HistoryDocument, RegistrationsDocument
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.lock import Lock
@@ -79,7 +79,7 @@ def main() -> None:
 @_config
 def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
-    from ami_watcher.daemon import Daemon
+    from ami_watcher.daemon import WatcherDaemon
     from ami_watcher.follow.for_pair import follower
     from ami_watcher.web.pauses import shorten
     from pair import active, this_machine
@@ -92,7 +92,7 @@ def run(config: Path | None) -> None:
     machine = this_machine(places, found.pair)
 
     async def follow() -> None:
-        daemon = Daemon(places, found.pair, machine, follower(places, found.pair, machine))
+        daemon = WatcherDaemon(places, found.pair, machine, follower(places, found.pair, machine))
         shorten()
         await daemon.run()
 
@@ -119,7 +119,7 @@ def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
     from ami_watcher import tables  # rich: a plugin that runs each minute goes without
 
     places = Places.standard(config)
-    _show(lambda: ask(places, "/api/registrations", Registrations), tables.registrations, as_json, watch)
+    _show(lambda: ask(places, "/api/registrations", RegistrationsDocument), tables.registrations, as_json, watch)
 
 
 @main.command(epilog="Examples:\n\n\b\n  ami-watcher contacts --find yealink\n  ami-watcher contacts --missing --watch")
@@ -135,7 +135,7 @@ def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, fin
 
     places = Places.standard(config)
     _show(
-        lambda: ask(places, "/api/contacts", Contacts, q=find, limit=limit),
+        lambda: ask(places, "/api/contacts", ContactsDocument, q=find, limit=limit),
         tables.missing if missing else tables.contacts,
         as_json,
         watch,
@@ -156,7 +156,9 @@ def history(config: Path | None, as_json: bool, subject: str | None, kind: str |
     places = Places.standard(config)
     start = int(time.time() - _seconds(since))
     _show(
-        lambda: ask(places, "/api/history", History, since=max(0, start), kind=kind, subject=subject, limit=limit),
+        lambda: ask(
+            places, "/api/history", HistoryDocument, since=max(0, start), kind=kind, subject=subject, limit=limit
+        ),
         tables.history,
         as_json,
         watch=False,
@@ -171,11 +173,11 @@ def check(config: Path | None, missing_warning: int | None, timeout: float) -> N
     """A monitoring plugin: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, one line with numbers to chart."""
     places = Places.standard(config)
     try:
-        now = ask(places, "/api/registrations", Registrations, deadline_s=timeout)
-        phones = ask(places, "/api/contacts", Contacts, deadline_s=timeout, limit=0)
+        now = ask(places, "/api/registrations", RegistrationsDocument, deadline_s=timeout)
+        phones = ask(places, "/api/contacts", ContactsDocument, deadline_s=timeout, limit=0)
         result = judged(now, phones, missing_warning=missing_warning)
     except WatcherSilent as error:
-        result = Result(Verdict.UNKNOWN, str(error))
+        result = PluginResult(PluginStatus.UNKNOWN, str(error))
     click.echo(harmless(result.line))
     sys.exit(result.verdict)
 

@@ -17,24 +17,24 @@ from pathlib import Path
 from typing import Final
 
 from ami_watcher.ask import socket_path
-from ami_watcher.event import REMEMBERED, Entry
+from ami_watcher.event import REMEMBERED, WatcherEvent
 from ami_watcher.follow.for_pair import settings_of, where_of
 from ami_watcher.follow.snapshot import Change, LinkState
-from ami_watcher.follow.source import Source
-from ami_watcher.history.store import Keeper
-from ami_watcher.notify.debounce import Settling
-from ami_watcher.notify.hooks import Courier, Notice, Programs, Webhook
-from ami_watcher.other_machine import ask_roles, on_disk
-from ami_watcher.phones.exchange import Exchange, ExportFailed
-from ami_watcher.registrations.expected import wanted
+from ami_watcher.follow.source import AsteriskSource
+from ami_watcher.history.store import HistoryStore
+from ami_watcher.notify.debounce import Debounce
+from ami_watcher.notify.hooks import Notification, Notifier, Programs, Webhook
+from ami_watcher.other_machine import query_public_roles, read_other_machine
+from ami_watcher.phones.exchange import ContactExchange, ExportFailed
+from ami_watcher.registrations.expected import expected_registrations
 from ami_watcher.registrations.role import role_now
 from ami_watcher.web.admission import hosts_of, token_of
 from ami_watcher.web.api import application
-from ami_watcher.web.events import Hub
-from ami_watcher.web.guard import Guard
-from ami_watcher.web.listen import Server, quieten, server, tcp_socket, unix_socket
-from ami_watcher.web.metrics import Metrics
-from ami_watcher.web.watcher_state import Desk
+from ami_watcher.web.events import EventHub
+from ami_watcher.web.guard import AccessGuard
+from ami_watcher.web.listen import HttpServer, http_server, quieten, tcp_socket, unix_socket
+from ami_watcher.web.metrics import WatcherMetrics
+from ami_watcher.web.watcher_state import WatcherState
 from host.errors import HotstandbyError, UsageError
 from host.file_reading import read_file
 from host.places import Places
@@ -62,10 +62,10 @@ MANY: Final = 100
 """Phones that came or went in one list: from here on listeners are told how many, not each."""
 
 
-class Daemon:
+class WatcherDaemon:
     """One run of ami-watcher."""
 
-    def __init__(self, places: Places, pair: Pair, machine: str, source: Source) -> None:
+    def __init__(self, places: Places, pair: Pair, machine: str, source: AsteriskSource) -> None:
         """
         Args:
             places: of this machine.
@@ -86,14 +86,14 @@ class Daemon:
         self._tcp = tcp_socket(pair.watcher.listen, pair.watcher.port)
         self._listening: tuple[str, int] = self._tcp.getsockname()[:2]
         self._unix = unix_socket(socket_path(places))
-        self._keeper = Keeper(
+        self._keeper = HistoryStore(
             places.watcher_state / "ami-watcher.sqlite3", history_days=pair.watcher.history_days, now=now
         )
-        self._hub = Hub(uuid.uuid4().hex[:12])
-        self.desk = Desk(source, pair, machine, self._keeper, self._hub, self._exchange(pair))
-        self._metrics = Metrics(self.desk)
-        self._settling = Settling(pair.watcher.hooks.settle_s)
-        self._couriers: list[Courier] = []
+        self._hub = EventHub(uuid.uuid4().hex[:12])
+        self.desk = WatcherState(source, pair, machine, self._keeper, self._hub, self._exchange(pair))
+        self._metrics = WatcherMetrics(self.desk)
+        self._settling = Debounce(pair.watcher.hooks.settle_s)
+        self._couriers: list[Notifier] = []
         self._contacts_at = 0.0
         self._heard: set[tuple[str, str]] = set()
         self._overtaken = ""
@@ -101,7 +101,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._app, self._login = application(self.desk, self._metrics)
         self._login.tokens = self._token
-        self._guard = Guard(self._app, hosts=hosts_of(pair, machine), tokens=self._token)
+        self._guard = AccessGuard(self._app, hosts=hosts_of(pair, machine), tokens=self._token)
 
     def stop(self) -> None:
         """Ends the run."""
@@ -116,9 +116,9 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
 
         await self._keeper.begin(time.time())
-        self._settling = Settling(self.desk.pair.watcher.hooks.settle_s, self._keeper.memory.recall(limit=REMEMBERED))
+        self._settling = Debounce(self.desk.pair.watcher.hooks.settle_s, self._keeper.memory.recall(limit=REMEMBERED))
         self._send_couriers()
-        servers = [(server(self._guard), self._tcp), (server(self._app), self._unix)]
+        servers = [(http_server(self._guard), self._tcp), (http_server(self._app), self._unix)]
 
         serving = [asyncio.create_task(one.serve(sockets=[listener])) for one, listener in servers]
         telling = asyncio.create_task(self._listen())
@@ -142,7 +142,7 @@ class Daemon:
                 task.cancel()
             await self._end([one for one, _ in servers], work)
 
-    async def _end(self, servers: list[Server], tasks: list[asyncio.Task[None]]) -> None:
+    async def _end(self, servers: list[HttpServer], tasks: list[asyncio.Task[None]]) -> None:
         self._hub.close()
         for one in servers:
             one.should_exit = True
@@ -172,7 +172,9 @@ class Daemon:
             return
         last = self._keeper.memory.last(change.kind, change.subject)
         first = (change.kind, change.subject) not in self._heard
-        entry = Entry(change.at, change.kind, change.subject, change.before or None, change.after or None, change.cause)
+        entry = WatcherEvent(
+            change.at, change.kind, change.subject, change.before or None, change.after or None, change.cause
+        )
         if entry.kind == "link":
             if entry.after not in LASTING:
                 return
@@ -188,9 +190,9 @@ class Daemon:
         if not first and entry.kind == "registration" and "unknown" in (entry.before, entry.after):
             # The line about the link says it for all trunks at once.
             level = logging.DEBUG
-        log.log(level, "%s", Notice(entry, self._machine, self.desk.pair.name).sentence)
+        log.log(level, "%s", Notification(entry, self._machine, self.desk.pair.name).sentence)
 
-    def _tell(self, entries: list[Entry]) -> None:
+    def _tell(self, entries: list[WatcherEvent]) -> None:
         self._keeper.record(entries)
         now = time.monotonic()
         for entry in entries:
@@ -211,7 +213,7 @@ class Daemon:
             self._keeper.alive(time.time())
             for entry in self._settling.due(now):
                 for courier in self._couriers:
-                    courier.tell(Notice(entry, self._machine, self.desk.pair.name))
+                    courier.tell(Notification(entry, self._machine, self.desk.pair.name))
             if now - looked >= OTHER_S:
                 looked = now
                 self.desk.other = await asyncio.to_thread(self.desk.exchange.other)
@@ -241,7 +243,7 @@ class Daemon:
         pair = self.desk.pair
         other = pair.peer_of(self._machine)
         before = self.desk.neighbour
-        found = await asyncio.to_thread(on_disk, self._places, self._machine, other, before)
+        found = await asyncio.to_thread(read_other_machine, self._places, self._machine, other, before)
         if found != self.desk.neighbour:
             # The name servers may have answered meanwhile.
             self.desk.neighbour = replace(found, roles=self.desk.neighbour.roles)
@@ -254,7 +256,7 @@ class Daemon:
 
     async def _ask_roles(self) -> None:
         try:
-            found = await asyncio.to_thread(ask_roles, self.desk.pair, self._machine)
+            found = await asyncio.to_thread(query_public_roles, self.desk.pair, self._machine)
         except RuntimeError:
             return  # the process ends, and starts no thread any more
         if found != self.desk.neighbour.roles:
@@ -292,7 +294,7 @@ class Daemon:
         role = role_now(self._places)
         if role != self._role:
             self._role = role
-            self._source.reconfigure(wanted(self.desk.pair, self._machine, role), role=role)
+            self._source.reconfigure(expected_registrations(self.desk.pair, self._machine, role), role=role)
 
     def _see(self) -> None:
         snapshot = self._source.snapshot
@@ -373,7 +375,7 @@ class Daemon:
         self._keeper.history_days = pair.watcher.history_days
         self._settling.settle_s = pair.watcher.hooks.settle_s
         self._source.reconfigure(
-            wanted(pair, self._machine, self._role),
+            expected_registrations(pair, self._machine, self._role),
             role=self._role,
             settings=settings_of(pair),
             ami=where,
@@ -386,7 +388,7 @@ class Daemon:
             courier.stop()
         hooks = self.desk.pair.watcher.hooks
         self._couriers = [
-            Courier(
+            Notifier(
                 Programs(self._places.hooks / "watcher", deadline_s=hooks.deadline_s),
                 attempts=hooks.attempts,
             )
@@ -396,7 +398,7 @@ class Daemon:
             try:
                 token = read_secret(self._places, hooks.webhook_token_file) if hooks.webhook_token_file else None
                 webhook = Webhook(hooks.webhook, token, deadline_s=hooks.deadline_s)
-                self._couriers.append(Courier(webhook, attempts=hooks.attempts))
+                self._couriers.append(Notifier(webhook, attempts=hooks.attempts))
             except HotstandbyError as error:
                 log.error("The web hook is told nothing: %s", error)
                 self.desk.warnings["webhook"] = f"The web hook is told nothing: {error}"
@@ -404,9 +406,9 @@ class Daemon:
         for courier in self._couriers:
             courier.start()
 
-    def _exchange(self, pair: Pair) -> Exchange:
+    def _exchange(self, pair: Pair) -> ContactExchange:
         directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else self._places.contacts
-        return Exchange(directory, machine=self._machine, other=pair.peer_of(self._machine))
+        return ContactExchange(directory, machine=self._machine, other=pair.peer_of(self._machine))
 
 
 def digest_of(places: Places) -> str:

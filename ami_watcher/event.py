@@ -25,7 +25,7 @@ REMEMBERED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WatcherEvent:
     """One line of history.
 
     Attributes:
@@ -60,14 +60,14 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedPeriod:
     """A time in which a watcher ran, unix seconds."""
 
     start: float
     end: float
 
 
-class Memory:
+class RecentEvents:
     """The last entries, trunks and links apart from phones."""
 
     def __init__(self, size: int = REMEMBERED) -> None:
@@ -75,22 +75,22 @@ class Memory:
         Args:
             size: entries kept of phones, and as many of everything else.
         """
-        self._phones: deque[Entry] = deque(maxlen=size)
-        self._others: deque[Entry] = deque(maxlen=size)
-        self._last: dict[tuple[str, str], Entry] = {}
+        self._phones: deque[WatcherEvent] = deque(maxlen=size)
+        self._others: deque[WatcherEvent] = deque(maxlen=size)
+        self._last: dict[tuple[str, str], WatcherEvent] = {}
         self.told = 0
         """How many entries were ever remembered: where it is the same, so is all the rest."""
 
     @property
-    def lasting(self) -> tuple[Entry, ...]:
+    def lasting(self) -> tuple[WatcherEvent, ...]:
         """Everything but phones, in the order in which it was told."""
         return tuple(self._others)
 
-    def last(self, kind: str, subject: str) -> Entry | None:
+    def last(self, kind: str, subject: str) -> WatcherEvent | None:
         """The newest entry of a trunk, a link or a role; None where there is none."""
         return self._last.get((kind, subject))
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[WatcherEvent]) -> None:
         """Remembers `entries`, which come in order of time."""
         for entry in entries:
             self.told += 1
@@ -105,7 +105,7 @@ class Memory:
 
     def recall(
         self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
-    ) -> list[Entry]:
+    ) -> list[WatcherEvent]:
         """The newest `limit` entries from `since` on, oldest first."""
         found = [
             entry
@@ -117,8 +117,8 @@ class Memory:
 
 
 def strip(
-    entries: Sequence[Entry],
-    watched: Sequence[Watched],
+    entries: Sequence[WatcherEvent],
+    watched: Sequence[WatchedPeriod],
     *,
     state: str,
     since: float,
@@ -160,7 +160,7 @@ def strip(
     return tuple(stretches)
 
 
-def held_since(entries: Sequence[Entry], watched: Sequence[Watched], *, state: str, since: float) -> float:
+def held_since(entries: Sequence[WatcherEvent], watched: Sequence[WatchedPeriod], *, state: str, since: float) -> float:
     """When the state that holds now began, over restarts of the watcher; `since` where history knows nothing earlier.
 
     It is never earlier than the time from which on a watcher has watched without a hole.
@@ -193,12 +193,12 @@ def outages(stretches: Iterable[Stretch]) -> tuple[int, float]:
     return count, seconds
 
 
-def joined(watched: Iterable[Watched], *, gap_s: float = 0.0) -> tuple[Watched, ...]:
+def joined(watched: Iterable[WatchedPeriod], *, gap_s: float = 0.0) -> tuple[WatchedPeriod, ...]:
     """The times in order, those that overlap or lie within `gap_s` of each other made one."""
-    result: list[Watched] = []
+    result: list[WatchedPeriod] = []
     for seen in sorted(watched, key=lambda item: item.start):
         if result and seen.start - result[-1].end <= gap_s:
-            result[-1] = Watched(result[-1].start, max(result[-1].end, seen.end))
+            result[-1] = WatchedPeriod(result[-1].start, max(result[-1].end, seen.end))
         else:
             result.append(seen)
     return tuple(result)

@@ -29,7 +29,7 @@ _LONGEST: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
+class OtherMachine:
     """The other machine, as far as it is known here.
 
     Attributes:
@@ -77,11 +77,11 @@ class Neighbour:
         )
 
 
-NOBODY_SEEN: Final = Neighbour()
+OTHER_MACHINE_UNSEEN: Final = OtherMachine()
 """Before anything was looked at."""
 
 
-def on_disk(places: Places, machine: str, other: str, before: Neighbour) -> Neighbour:
+def read_other_machine(places: Places, machine: str, other: str, before: OtherMachine) -> OtherMachine:
     """What the run directory says now; the name servers' word stays as it was. Blocks for a moment."""
     from ami_watcher.registrations.role import right_epoch  # asyncio: failover leaves its note without it
 
@@ -102,12 +102,12 @@ def on_disk(places: Places, machine: str, other: str, before: Neighbour) -> Neig
         return replace(before, own_epoch=own, seen_at=None, is_primary=False, epoch=0, held=frozenset())
 
 
-def noted(machine: str, *, at: float, is_primary: bool, epoch: int, held: tuple[str, ...]) -> bytes:
+def encode_peer_seen(machine: str, *, at: float, is_primary: bool, epoch: int, held: tuple[str, ...]) -> bytes:
     """What failover leaves there of a machine that answered."""
     return json.dumps({"machine": machine, "at": at, "is_primary": is_primary, "epoch": epoch, "held": held}).encode()
 
 
-def ask_roles(pair: Pair, machine: str) -> dict[str, PublicRole]:
+def query_public_roles(pair: Pair, machine: str) -> dict[str, PublicRole]:
     """Name server -> whom it calls primary; those that do not answer, or have no such record, are left out.
 
     Blocks, ASK_S at most.

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ami_watcher.web.documents import Contacts, History, Registration, Registrations
+from ami_watcher.web.documents import ContactsDocument, HistoryDocument, RegistrationDocument, RegistrationsDocument
 from ami_watcher.web.view import lasted
 from host.printable import printable
 
@@ -20,7 +20,7 @@ BLOCKS: Final = {"registered": "▁", "registering": "▅", "unknown": "·", "un
 STRIP: Final = 24
 
 
-def registrations(document: Registrations) -> RenderableType:
+def registrations(document: RegistrationsDocument) -> RenderableType:
     """Trunks with their state, since when, and an hour a character of the last day."""
     head = Text.assemble(
         (printable(document.pair), "bold"),
@@ -50,7 +50,7 @@ def registrations(document: Registrations) -> RenderableType:
     return Group(*parts)
 
 
-def contacts(document: Contacts) -> RenderableType:
+def contacts(document: ContactsDocument) -> RenderableType:
     """Who is registered here."""
     parts: list[RenderableType] = [
         Text(f"{document.total} phones and peers on {printable(document.machine)}", style="bold")
@@ -78,7 +78,7 @@ def contacts(document: Contacts) -> RenderableType:
     return Group(*parts)
 
 
-def missing(document: Contacts) -> RenderableType:
+def missing(document: ContactsDocument) -> RenderableType:
     """Who has not come back, and until when they are waited for."""
     parts: list[RenderableType] = [Text(printable(document.other_sentence, 1000), style="bold")]
     overdue = [item for item in document.missing if item.expires_at is not None and item.expires_at < document.at]
@@ -112,7 +112,7 @@ def missing(document: Contacts) -> RenderableType:
     return Group(*parts)
 
 
-def history(document: History) -> RenderableType:
+def history(document: HistoryDocument) -> RenderableType:
     """What changed, oldest first."""
     parts: list[RenderableType] = []
     if document.entries:
@@ -134,7 +134,7 @@ def history(document: History) -> RenderableType:
     return Group(*parts)
 
 
-def strip(row: Registration, now: float) -> Text:
+def strip(row: RegistrationDocument, now: float) -> Text:
     """The last day, an hour a character: the worst that was in it."""
     text = Text()
     hour = 86_400.0 / STRIP
@@ -165,7 +165,7 @@ def _due(at: float | None, now: float) -> str:
     return f"in {lasted(at - now)}" if at > now else f"{lasted(now - at)} ago"
 
 
-def _next(document: Registrations) -> str:
+def _next(document: RegistrationsDocument) -> str:
     if document.overtaken:
         return "failover demote"
     if document.link.state in ("lost", "refused"):

@@ -26,9 +26,9 @@ from typing import Any, Final
 
 import panoramisk
 
-from ami_watcher.ami.message import Message
-from ami_watcher.ami.session import Session
-from ami_watcher.ami.wire import Wire
+from ami_watcher.ami.message import AmiMessage
+from ami_watcher.ami.session import AmiSession
+from ami_watcher.ami.wire import AmiReader
 from ami_watcher.follow.follow import WANTED_EVENTS
 from ami_watcher.phones.contact import contacts_from
 from bench.ami_feeder import busy_hour
@@ -114,28 +114,28 @@ def measure(*, runs: int) -> Result:
     )
 
 
-def _read(look: Callable[[Message], object]) -> float:
+def _read(look: Callable[[AmiMessage], object]) -> float:
     """Messages a second, framed and looked at."""
-    wire = Wire()
+    wire = AmiReader()
     wire.feed(b"Asterisk Call Manager/5.0.4\r\n")
     stream = b"".join(busy_hour(MESSAGES))
     begun = time.process_time()
     for at in range(0, len(stream), PIECE):
         for message in wire.feed(stream[at : at + PIECE]):
-            assert isinstance(message, Message)
+            assert isinstance(message, AmiMessage)
             look(message)
     return MESSAGES / (time.process_time() - begun)
 
 
-def _whole(message: Message) -> object:
+def _whole(message: AmiMessage) -> object:
     return dict(message)
 
 
-def _four(message: Message) -> object:
+def _four(message: AmiMessage) -> object:
     return message.get("Event"), message.get("Channel"), message.get("Uniqueid"), message.get("Absent")
 
 
-def _framed(message: Message) -> object:
+def _framed(message: AmiMessage) -> object:
     return message.raw
 
 
@@ -169,12 +169,12 @@ async def _ours(port: int, kind: str, count: int, *, parse: bool) -> float:
     done = asyncio.Event()
     clock = _Clock(count, done.set)
 
-    def callback(_: Session, event: Message) -> None:
+    def callback(_: AmiSession, event: AmiMessage) -> None:
         if parse:
             event[HEADERS[event.event_name]]
         clock.one()
 
-    session = Session(Ami(port=port, username=f"{kind}-{count}"), "x")
+    session = AmiSession(Ami(port=port, username=f"{kind}-{count}"), "x")
     session.register_event("*", callback)
     await session.open(deadline_s=5.0)
     async with asyncio.timeout(DEADLINE_S):
@@ -185,7 +185,7 @@ async def _ours(port: int, kind: str, count: int, *, parse: bool) -> float:
 
 async def _unwanted(port: int, count: int) -> float:
     """Events that Wire drops: over when the reply to a Ping, which the feeder sends behind them, is here."""
-    session = Session(Ami(port=port, username=f"unwanted-{count}"), "x", wanted=WANTED_EVENTS)
+    session = AmiSession(Ami(port=port, username=f"unwanted-{count}"), "x", wanted=WANTED_EVENTS)
     await session.open(deadline_s=5.0)
     begun = time.process_time()
     await session.action("Ping", deadline_s=DEADLINE_S)
@@ -232,7 +232,7 @@ def _pystrix(port: int, kind: str, count: int) -> float:
 
 
 async def _poll(port: int) -> float:
-    session = Session(Ami(port=port, username=f"contacts-{CONTACTS}"), "x")
+    session = AmiSession(Ami(port=port, username=f"contacts-{CONTACTS}"), "x")
     await session.open(deadline_s=5.0)
     begun = time.perf_counter()
     found = contacts_from(await session.listing("PJSIPShowContacts", deadline_s=DEADLINE_S))
@@ -260,13 +260,13 @@ async def _grown(port: int) -> int:
     sizes: dict[int, int] = {}
     clock = _Clock(MILLION, done.set)
 
-    def callback(_: Session, event: Message) -> None:
+    def callback(_: AmiSession, event: AmiMessage) -> None:
         event[HEADERS[event.event_name]]
         if clock.seen in (MILLION // 10, MILLION - 2):
             sizes[clock.seen] = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
         clock.one()
 
-    session = Session(Ami(port=port, username=f"mixed-{MILLION}"), "x")
+    session = AmiSession(Ami(port=port, username=f"mixed-{MILLION}"), "x")
     session.register_event("*", callback)
     await session.open(deadline_s=5.0)
     async with asyncio.timeout(DEADLINE_S):

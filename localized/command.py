@@ -215,12 +215,12 @@ class _Work:
         """
         if role is not Role.PRIMARY or self.word is not None:
             return
-        from ami_watcher.other_machine import NOBODY_SEEN, ask_roles, on_disk  # dnspython
+        from ami_watcher.other_machine import OTHER_MACHINE_UNSEEN, query_public_roles, read_other_machine  # dnspython
 
         other = pair.peer_of(machine)
-        seen = on_disk(self.places, machine, other, NOBODY_SEEN)
+        seen = read_other_machine(self.places, machine, other, OTHER_MACHINE_UNSEEN)
         if seen.own_epoch:
-            seen = replace(seen, roles=ask_roles(pair, machine))
+            seen = replace(seen, roles=query_public_roles(pair, machine))
         if words := seen.overtaken(machine, other, time.time()):
             raise NoRight(
                 f"REFUSED: {words} Two machines that register on one account take each other's calls.\nType one of:\n"

@@ -12,7 +12,7 @@ from typing import Protocol
 from ami_watcher.ami.errors import AmiUnreachable
 
 
-class Where(Protocol):
+class AmiEndpoint(Protocol):
     """What a session needs of pair.machine.Ami."""
 
     @property
@@ -29,7 +29,7 @@ class Where(Protocol):
     def tls_ca_file(self) -> str | None: ...
 
 
-async def connect(where: Where, made: Callable[[], asyncio.BaseProtocol]) -> None:
+async def connect(where: AmiEndpoint, made: Callable[[], asyncio.BaseProtocol]) -> None:
     """Makes the connection and hands it to what `made` gives.
 
     Raises:

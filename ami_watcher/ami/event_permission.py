@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from typing import Final
 
-from ami_watcher.ami.session import Session
+from ami_watcher.ami.session import AmiSession
 from host.printable import printable
 
 BOOT_EVENT_S: Final = 1.0
 """FullyBooted follows a login at once where Asterisk runs and the user may read system events."""
 
 
-async def blindness(session: Session, username: str, *, answer_s: float, poll_s: float) -> str:
+async def missing_event_permission(session: AmiSession, username: str, *, answer_s: float, poll_s: float) -> str:
     """A sentence when this user is shown no events, "" when all is well or Asterisk is still booting.
 
     Raises:

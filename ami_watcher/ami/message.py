@@ -82,7 +82,7 @@ _remembered = _Lines().__getitem__
 
 
 @final
-class Message(panoramisk.message.Message, dict[str, str]):  # type: ignore[misc]
+class AmiMessage(panoramisk.message.Message, dict[str, str]):  # type: ignore[misc]
     """A reply or an event: its headers by name.
 
     It is a dict, so that dict(message) is fast, and is filled by the first look at the whole of it: ask it by its own
@@ -201,14 +201,14 @@ class Message(panoramisk.message.Message, dict[str, str]):  # type: ignore[misc]
 
 @final
 @dataclass(frozen=True, slots=True)
-class Oversize:
+class OversizeMessage:
     """A message that was longer than is kept: its first headers, and how long it was in bytes."""
 
-    head: Message
+    head: AmiMessage
     size: int
 
 
-class Action(panoramisk.actions.Action):  # type: ignore[misc]
+class AmiAction(panoramisk.actions.Action):  # type: ignore[misc]
     """One action that was sent, and the future of its reply.
 
     The future ends with the reply, or, for a list, with the reply, its items and the event that completes it.
@@ -245,7 +245,7 @@ class Action(panoramisk.actions.Action):  # type: ignore[misc]
             return bool(self.as_list)
         return reply.get("EventList", "").lower() == "start" or "will follow" in reply.get("Message", "").lower()
 
-    def add_message(self, message: Message) -> bool:
+    def add_message(self, message: AmiMessage) -> bool:
         """Takes a message that carries this ActionID; True when it was the last.
 
         The reply is the message that says Response: an event before it is none, whatever its ActionID. A list that
@@ -273,7 +273,7 @@ class Action(panoramisk.actions.Action):  # type: ignore[misc]
         self._end_list(message)
         return True
 
-    def _end_list(self, last: Message) -> None:
+    def _end_list(self, last: AmiMessage) -> None:
         said = last.get("ListItems")
         items = len(self.responses) - 2
         if last.get("EventList", "Complete").lower() != "complete":
@@ -295,6 +295,6 @@ class Action(panoramisk.actions.Action):  # type: ignore[misc]
             self.future.set_result(result)
 
 
-def _completes(message: Message) -> bool:
+def _completes(message: AmiMessage) -> bool:
     """Whether it ends a list. A phone may write "EventList: " into its own name: it counts as a header alone."""
     return b"\r\nEventList: " in message.raw or message.event_name.endswith("Complete")

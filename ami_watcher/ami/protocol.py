@@ -12,8 +12,8 @@ from typing import Protocol as Shape
 import panoramisk.ami_protocol
 
 from ami_watcher.ami.errors import AmiError, LinkLost, MessageTooLong, NotAmi
-from ami_watcher.ami.message import Action, Message, Oversize
-from ami_watcher.ami.wire import LONGEST_MESSAGE, Wire, written
+from ami_watcher.ami.message import AmiAction, AmiMessage, OversizeMessage
+from ami_watcher.ami.wire import LONGEST_MESSAGE, AmiReader, encode_action
 from host.printable import printable
 
 log = logging.getLogger(__name__)
@@ -24,26 +24,26 @@ ASYNCHRONOUS: Final = b"\r\nPrivilege: "
 """In an event that came by itself; the items of a list carry no Privilege."""
 
 
-class Owner(Shape):
+class MessageReceiver(Shape):
     """Who is told what comes: a Session."""
 
-    def dispatch(self, event: Message) -> object:
+    def dispatch(self, event: AmiMessage) -> object:
         """Takes an event."""
 
     def connection_lost(self, exc: AmiError) -> None:
         """Called once, at the end, with its reason."""
 
 
-class Protocol(panoramisk.ami_protocol.AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
+class AmiProtocol(panoramisk.ami_protocol.AMIProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
     """The socket's side: frames, matches replies to actions, hands events on.
 
     asyncio reads into a buffer of ours: one of its own for every read would cost as much as the parsing.
     """
 
-    def __init__(self, session: Owner, wire: Wire) -> None:
+    def __init__(self, session: MessageReceiver, wire: AmiReader) -> None:
         self.factory = session
         self.wire = wire
-        self.responses: dict[str, Action] = {}
+        self.responses: dict[str, AmiAction] = {}
         self.closed = False
         self.greeted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -81,12 +81,12 @@ class Protocol(panoramisk.ami_protocol.AMIProtocol, asyncio.BufferedProtocol):  
         dispatch, handle = self.factory.dispatch, self.handle_message
         for message in messages:
             # Most of what comes is events; they take the shortest way.
-            if type(message) is Message and ASYNCHRONOUS in message.raw:
+            if type(message) is AmiMessage and ASYNCHRONOUS in message.raw:
                 dispatch(message)
             else:
                 handle(message)
 
-    def send(self, data: Action) -> asyncio.Future[Any]:
+    def send(self, data: AmiAction) -> asyncio.Future[Any]:
         """Writes an action and returns the future of its reply.
 
         Raises:
@@ -95,23 +95,23 @@ class Protocol(panoramisk.ami_protocol.AMIProtocol, asyncio.BufferedProtocol):  
         """
         if self.closed or self.transport is None or self.transport.is_closing():
             raise LinkLost(f"{data.name} was not sent: the connection to Asterisk has ended.")
-        self.transport.write(written(data.lines))
+        self.transport.write(encode_action(data.lines))
         self.responses[data.id] = data
         return data.future  # type: ignore[no-any-return]
 
-    def forget(self, action: Action) -> None:
+    def forget(self, action: AmiAction) -> None:
         """Whatever still comes for `action` is dropped."""
         self.responses.pop(action.id, None)
 
-    def handle_message(self, message: Message | Oversize) -> None:
-        if isinstance(message, Oversize):
+    def handle_message(self, message: AmiMessage | OversizeMessage) -> None:
+        if isinstance(message, OversizeMessage):
             self._too_long(message)
             return
         action = self.responses.get(message.get("ActionID", ""))
         if action is not None and action.add_message(message):
             self.forget(action)
 
-    def _too_long(self, message: Oversize) -> None:
+    def _too_long(self, message: OversizeMessage) -> None:
         what = message.head.event_name or "reply"
         text = (
             f"Asterisk sent a {printable(what, 40)} of {message.size} bytes, more than the {LONGEST_MESSAGE} "

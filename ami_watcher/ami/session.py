@@ -1,14 +1,14 @@
 """One connection to one Asterisk, from its greeting to its end: panoramisk's Manager, mended.
 
 What is mended, here and in protocol.py, and where:
-- a callback that raises closes the link and loses the next event: Session.dispatch;
-- a refused login is no error and is repeated for ever with the same secret: Session.open raises, and tries once;
-- an action is sent again after a reconnect, or waits for ever: Protocol.close fails every pending action at once,
+- a callback that raises closes the link and loses the next event: AmiSession.dispatch;
+- a refused login is no error and is repeated for ever with the same secret: AmiSession.open raises, and tries once;
+- an action is sent again after a reconnect, or waits for ever: AmiProtocol.close fails every pending action at once,
   and a session never reconnects (who wants another opens another: follow.py);
-- close() leaves actions, timers and a later reconnect behind: Session.close ends all of them;
-- a ping that nobody answers is not noticed: Session.ping has a deadline, and the session ends with it;
-- bytes are decoded read by read, and what does not decode is dropped: Protocol.data_received frames first (wire.py);
-- events that carry the ActionID of a pending action are withheld: Protocol.handle_message;
+- close() leaves actions, timers and a later reconnect behind: AmiSession.close ends all of them;
+- a ping that nobody answers is not noticed: AmiSession.ping has a deadline, and the session ends with it;
+- bytes are decoded read by read, and what does not decode is dropped: AmiProtocol.data_received frames first (wire.py);
+- events that carry the ActionID of a pending action are withheld: AmiProtocol.handle_message;
 - send_action before connect() is an AttributeError; TLS has no host name; the reason of a failure is not told;
 - every message is written to the debug log, passwords of AuthDetail included: nothing of a message is logged.
 """
@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import panoramisk.manager
 
-from ami_watcher.ami.connection import Where, connect
+from ami_watcher.ami.connection import AmiEndpoint, connect
 from ami_watcher.ami.errors import (
     ActionLate,
     ActionRefused,
@@ -38,9 +38,9 @@ from ami_watcher.ami.errors import (
     NotAmi,
     PrivilegeMissing,
 )
-from ami_watcher.ami.message import Action, Message
-from ami_watcher.ami.protocol import Protocol
-from ami_watcher.ami.wire import LONGEST_MESSAGE, Wire
+from ami_watcher.ami.message import AmiAction, AmiMessage
+from ami_watcher.ami.protocol import AmiProtocol
+from ami_watcher.ami.wire import LONGEST_MESSAGE, AmiReader
 from host.printable import printable
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ GOODBYE_S: Final = 0.4
 MOST_ROUTES: Final = 1000
 
 
-class Session(panoramisk.manager.Manager):  # type: ignore[misc]
+class AmiSession(panoramisk.manager.Manager):  # type: ignore[misc]
     """A connection that is made once and logged in once.
 
     Events go to the callbacks of `register_event(pattern, callback)`, called as callback(session, message).
@@ -69,7 +69,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
 
     def __init__(
         self,
-        where: Where,
+        where: AmiEndpoint,
         secret: str,
         *,
         wanted: Iterable[str] | None = None,
@@ -84,7 +84,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
         self._where = where
         self._secret = secret
         self._events = events
-        self._wire = Wire(None if wanted is None else {*wanted, "FullyBooted"}, longest=longest)
+        self._wire = AmiReader(None if wanted is None else {*wanted, "FullyBooted"}, longest=longest)
         self.register_event("FullyBooted", lambda *_: self.booted.set())
 
     @property
@@ -118,8 +118,8 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             self._cut()
             raise
 
-    def _made(self) -> Protocol:
-        self.protocol = Protocol(self, self._wire)
+    def _made(self) -> AmiProtocol:
+        self.protocol = AmiProtocol(self, self._wire)
         return self.protocol
 
     async def _hear_greeting(self) -> None:
@@ -168,28 +168,28 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             ) from error
         self.authenticated = True
 
-    async def action(self, name: str, *fields: tuple[str, str], deadline_s: float) -> Message:
+    async def action(self, name: str, *fields: tuple[str, str], deadline_s: float) -> AmiMessage:
         """The reply to one action that is answered by one message.
 
         Raises:
             ActionRefused, PrivilegeMissing, ActionLate, LinkLost, MessageTooLong, Unsendable
         """
-        reply: Message = await self._answered(Action(name, fields, as_list=False), deadline_s)
+        reply: AmiMessage = await self._answered(AmiAction(name, fields, as_list=False), deadline_s)
         return self._accepted(name, reply)
 
-    async def listing(self, name: str, *fields: tuple[str, str], deadline_s: float) -> tuple[Message, ...]:
+    async def listing(self, name: str, *fields: tuple[str, str], deadline_s: float) -> tuple[AmiMessage, ...]:
         """The items of one list action, in order; without the reply before them and the completion after them.
 
         Raises:
             ListIncomplete, ActionRefused, PrivilegeMissing, ActionLate, LinkLost, MessageTooLong, Unsendable
         """
-        answer = await self._answered(Action(name, fields, as_list=True), deadline_s)
-        if isinstance(answer, Message):
+        answer = await self._answered(AmiAction(name, fields, as_list=True), deadline_s)
+        if isinstance(answer, AmiMessage):
             self._accepted(name, answer)
             raise ListIncomplete(name, "", f"{name} was answered without a list.")
         return tuple(answer[1:-1])
 
-    def _accepted(self, name: str, reply: Message) -> Message:
+    def _accepted(self, name: str, reply: AmiMessage) -> AmiMessage:
         if reply.success:
             return reply
         said = reply.get("Message", "")
@@ -201,7 +201,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             )
         raise ActionRefused(name, said, f"Asterisk refused {name}: {printable(said) or 'without a reason'}")
 
-    async def _answered(self, action: Action, deadline_s: float) -> Any:
+    async def _answered(self, action: AmiAction, deadline_s: float) -> Any:
         if self.protocol is None:
             raise LinkLost(f"{action.name} was not sent: there is no connection to Asterisk yet.")
         future = self.protocol.send(action)
@@ -222,7 +222,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
             raise LinkLost("The action was not sent: there is no connection to Asterisk yet.")
         fields = {**action, **kwargs}
         name = fields.pop("Action")
-        return self.protocol.send(Action(name, fields.items(), as_list=as_list))
+        return self.protocol.send(AmiAction(name, fields.items(), as_list=as_list))
 
     async def alive(self, *, deadline_s: float) -> None:
         """Asks for a sign of life, and ends the session when none comes.
@@ -252,7 +252,7 @@ class Session(panoramisk.manager.Manager):  # type: ignore[misc]
         self._routes.clear()
         return super().register_event(pattern, callback)
 
-    def dispatch(self, event: Message) -> list[str]:
+    def dispatch(self, event: AmiMessage) -> list[str]:
         """Hands an event to every callback whose pattern it matches. One that raises is logged, and nothing more."""
         name = event.event_name
         route = self._routes.get(name)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ami_watcher.ami.errors import LoginInUse
-from ami_watcher.ami.session import Session
+from ami_watcher.ami.session import AmiSession
 from host.errors import HotstandbyError
 from host.places import Places
 
@@ -25,7 +25,7 @@ PAUSE_S: Final = 0.2
 _FILE: Final = "ami-login-wanted"
 
 
-def wanted_now(places: Places) -> bool:
+def login_requested(places: Places) -> bool:
     """Whether another program of ours asks for the login. The file's time is that at which nobody does any more."""
     try:
         until = (places.run / _FILE).stat().st_mtime
@@ -34,7 +34,7 @@ def wanted_now(places: Places) -> bool:
     return 0 < until - time.time() <= WANTED_S
 
 
-async def opened(make: Callable[[], Session], places: Places, *, deadline_s: float) -> Session:
+async def open_session(make: Callable[[], AmiSession], places: Places, *, deadline_s: float) -> AmiSession:
     """A session that is logged in, with the watcher's login where no second one is allowed.
 
     Args:
@@ -42,7 +42,7 @@ async def opened(make: Callable[[], Session], places: Places, *, deadline_s: flo
         deadline_s: seconds for a login, and once more for the watcher's to become free.
 
     Raises:
-        AmiError: see Session.open.
+        AmiError: see AmiSession.open.
     """
     session = make()
     try:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ami_watcher.ami.errors import NotAmi, Unsendable
-from ami_watcher.ami.message import Message, Oversize
+from ami_watcher.ami.message import AmiMessage, OversizeMessage
 from host.printable import printable
 
 END: Final = b"\r\n\r\n"
@@ -33,7 +33,7 @@ HEAD: Final = 1024
 """Bytes kept of a message that is too long, at most: enough to say which event or action it belongs to."""
 
 
-class Wire:
+class AmiReader:
     """One direction of one AMI connection: what Asterisk sends.
 
     The same bytes give the same messages however they are split. Memory is bounded by `longest` and one read.
@@ -53,7 +53,7 @@ class Wire:
         self._held = bytearray()
         self._dropped: _Dropped | None = None
 
-    def feed(self, data: bytes) -> list[Message | Oversize]:
+    def feed(self, data: bytes) -> list[AmiMessage | OversizeMessage]:
         """The messages that `data` completes, in order.
 
         Raises:
@@ -66,7 +66,7 @@ class Wire:
         if self._dropped is None and len(self._held) + len(data) <= self._longest:
             return self._framed(data)
         # A long message is rare: go in steps that cannot outgrow the limit.
-        found: list[Message | Oversize] = []
+        found: list[AmiMessage | OversizeMessage] = []
         step = max(self._longest // 4, len(END))
         for at in range(0, len(data), step):
             found += self._framed(data[at : at + step])
@@ -91,12 +91,12 @@ class Wire:
         self._held = bytearray()
         return rest
 
-    def _framed(self, data: bytes) -> list[Message | Oversize]:
+    def _framed(self, data: bytes) -> list[AmiMessage | OversizeMessage]:
         if self._dropped is not None:
             rest = self._dropped.more(data)
             if rest is None:
                 return []
-            ended: list[Message | Oversize] = [self._dropped.oversize()]
+            ended: list[AmiMessage | OversizeMessage] = [self._dropped.oversize()]
             self._dropped = None
             return ended + (self._framed(rest) if rest else [])
         if self._held:
@@ -117,11 +117,11 @@ class Wire:
         if wanted is None and len(data) <= self._longest:
             if rest:
                 self._keep(rest)
-            return [Message(part) for part in parts if part]
-        found: list[Message | Oversize] = []
+            return [AmiMessage(part) for part in parts if part]
+        found: list[AmiMessage | OversizeMessage] = []
         for part in parts:
             if len(part) > self._longest:
-                found.append(Oversize(Message(part[: self._head]), len(part)))
+                found.append(OversizeMessage(AmiMessage(part[: self._head]), len(part)))
             elif (
                 wanted is not None
                 and part.startswith(b"Event: ")
@@ -130,7 +130,7 @@ class Wire:
             ):
                 self.skipped += 1
             elif part:
-                found.append(Message(part))
+                found.append(AmiMessage(part))
         if rest:
             self._keep(rest)
         return found
@@ -163,11 +163,11 @@ class _Dropped:
         self._size += at - len(self._tail)
         return seen[at + len(END) :]
 
-    def oversize(self) -> Oversize:
-        return Oversize(Message(self._head), self._size)
+    def oversize(self) -> OversizeMessage:
+        return OversizeMessage(AmiMessage(self._head), self._size)
 
 
-def written(fields: Iterable[tuple[str, str]]) -> bytes:
+def encode_action(fields: Iterable[tuple[str, str]]) -> bytes:
     """The bytes of an action whose lines are `fields`, in their order.
 
     Raises:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final, NoReturn
 
 from ami_watcher.ami.backoff import Backoff
-from ami_watcher.ami.connection import Where
+from ami_watcher.ami.connection import AmiEndpoint
 from ami_watcher.ami.errors import (
     ActionLate,
     ActionRefused,
@@ -24,17 +24,17 @@ from ami_watcher.ami.errors import (
     MessageTooLong,
     NotAmi,
 )
-from ami_watcher.ami.event_permission import blindness
-from ami_watcher.ami.message import Message
-from ami_watcher.ami.session import Session
+from ami_watcher.ami.event_permission import missing_event_permission
+from ami_watcher.ami.message import AmiMessage
+from ami_watcher.ami.session import AmiSession
 from ami_watcher.ami.shared_login import PAUSE_S
-from ami_watcher.follow.knowledge import Knowledge
-from ami_watcher.follow.secondary_session import Errands
-from ami_watcher.follow.settings import Settings
+from ami_watcher.follow.knowledge import AsteriskState
+from ami_watcher.follow.secondary_session import SecondarySession
+from ami_watcher.follow.settings import FollowSettings
 from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
 from ami_watcher.follow.waiting import ended, first_of
-from ami_watcher.registrations.expected import Wanted, resolved, to_resolve
-from ami_watcher.registrations.lists import lists_of
+from ami_watcher.registrations.expected import ExpectedRegistration, hosts_to_resolve, resolve_hosts
+from ami_watcher.registrations.lists import list_registrations
 from host.errors import HotstandbyError
 
 REGISTRATION_EVENTS: Final = frozenset({"Registry", "Reload", "Load", "Unload", "FullyBooted"})
@@ -69,12 +69,12 @@ class Follower:
     def __init__(
         self,
         machine: str,
-        ami: Where,
+        ami: AmiEndpoint,
         secret: Callable[[], str],
-        wanted: Iterable[Wanted],
+        wanted: Iterable[ExpectedRegistration],
         *,
         role: str | None = None,
-        settings: Settings | None = None,
+        settings: FollowSettings | None = None,
         may_register: Callable[[], str | None] = lambda: "nobody said that this machine may register",
         give_way: Callable[[], bool] = lambda: False,
         wall: Callable[[], float] = time.time,
@@ -82,11 +82,13 @@ class Follower:
     ) -> None:
         self._ami = ami
         self._secret = secret
-        self._settings = settings or Settings()
+        self._settings = settings or FollowSettings()
         self._clock = clock
         self._give_way = give_way
-        self._knowledge = Knowledge(machine, wanted, role=role, timing=self._settings.timing, wall=wall, clock=clock)
-        self._errands = Errands(
+        self._knowledge = AsteriskState(
+            machine, wanted, role=role, timing=self._settings.timing, wall=wall, clock=clock
+        )
+        self._errands = SecondarySession(
             ami,
             secret,
             self._settings,
@@ -115,11 +117,11 @@ class Follower:
 
     def reconfigure(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[ExpectedRegistration],
         *,
         role: str | None,
-        settings: Settings | None = None,
-        ami: Where | None = None,
+        settings: FollowSettings | None = None,
+        ami: AmiEndpoint | None = None,
     ) -> None:
         """Another pair.toml, or another role. Lists are read at once; another `ami` makes another connection."""
         self._to_resolve = True
@@ -193,13 +195,13 @@ class Follower:
     async def _connected(self, synced: Callable[[], None]) -> None:
         if self._knowledge.link not in (LinkState.LOST, LinkState.REFUSED):
             self._knowledge.to(LinkState.CONNECTING, "")
-        session = Session(self._ami, self._secret(), wanted=WANTED_EVENTS)
+        session = AmiSession(self._ami, self._secret(), wanted=WANTED_EVENTS)
         session.register_event("*", self._heard)
         try:
             await session.open(deadline_s=self._settings.answer_s)
             self._knowledge.to(LinkState.LOGGED_IN, "")
             self._errands.beside(session)
-            self._knowledge.warning = await blindness(
+            self._knowledge.warning = await missing_event_permission(
                 session, self._ami.username, answer_s=self._settings.answer_s, poll_s=self._settings.poll_s
             )
             await self._resolve()
@@ -211,7 +213,7 @@ class Follower:
             # A frozen Asterisk does not say goodbye either; it is cut after a second.
             await session.close()
 
-    async def _rounds(self, session: Session) -> None:
+    async def _rounds(self, session: AmiSession) -> None:
         """Polls until the session ends, which it raises, or until another connection is wanted."""
         beside = [asyncio.create_task(self._errands.contact_rounds()), asyncio.create_task(self._errands.kick_rounds())]
         polled = self._clock()
@@ -247,11 +249,11 @@ class Follower:
             due = min(due, polled + AFTER_S[0])
         return max(min([due, *self._again]) - now, 0.0)
 
-    async def _poll(self, session: Session) -> None:
+    async def _poll(self, session: AmiSession) -> None:
         async with self._errands.turn:
             began = self._clock()
             try:
-                lists = await lists_of(session, deadline_s=self._settings.answer_s)
+                lists = await list_registrations(session, deadline_s=self._settings.answer_s)
             except AmiError as error:
                 # Where it had ended already, why it ended is what counts.
                 session.end(error)
@@ -262,12 +264,12 @@ class Follower:
     async def _resolve(self) -> None:
         self._to_resolve = False
         known = self._knowledge
-        addresses = await resolved(to_resolve(known.wanted), deadline_s=min(self._settings.answer_s, 2.0))
+        addresses = await resolve_hosts(hosts_to_resolve(known.wanted), deadline_s=min(self._settings.answer_s, 2.0))
         known.expect(known.wanted, role=known.role, timing=self._settings.timing, addresses=addresses)
 
     # What events say.
 
-    def _heard(self, session: Session, event: Message) -> None:
+    def _heard(self, session: AmiSession, event: AmiMessage) -> None:
         name = event.event_name
         if name in CONTACT_EVENTS:
             self._errands.wake_contacts.set()

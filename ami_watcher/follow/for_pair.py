@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from ami_watcher.ami.connection import Where
-from ami_watcher.ami.shared_login import wanted_now
+from ami_watcher.ami.connection import AmiEndpoint
+from ami_watcher.ami.shared_login import login_requested
 from ami_watcher.follow.follow import Follower
-from ami_watcher.follow.settings import Settings
-from ami_watcher.registrations.expected import wanted
+from ami_watcher.follow.settings import FollowSettings
+from ami_watcher.registrations.expected import expected_registrations
 from ami_watcher.registrations.role import may_not_register, role_now
 from host.places import Places
 from pair import Pair, read_secret
 
 
-def settings_of(pair: Pair) -> Settings:
+def settings_of(pair: Pair) -> FollowSettings:
     """How the pair wants its Asterisks followed."""
     own = pair.watcher
-    return Settings(
+    return FollowSettings(
         poll_s=own.poll_s,
         answer_s=own.answer_s,
         stale_s=own.stale_s,
@@ -26,7 +26,7 @@ def settings_of(pair: Pair) -> Settings:
     )
 
 
-def where_of(pair: Pair, machine: str) -> Where:
+def where_of(pair: Pair, machine: str) -> AmiEndpoint:
     """Where the AMI of `machine` is."""
     return pair.asterisk_on(machine).ami
 
@@ -39,9 +39,9 @@ def follower(places: Places, pair: Pair, machine: str) -> Follower:
         machine,
         where_of(pair, machine),
         lambda: read_secret(places, secret_file),
-        wanted(pair, machine, role),
+        expected_registrations(pair, machine, role),
         role=role,
         settings=settings_of(pair),
         may_register=lambda: may_not_register(places, machine),
-        give_way=lambda: wanted_now(places),
+        give_way=lambda: login_requested(places),
     )

@@ -13,16 +13,16 @@ from typing import Final
 from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
 from ami_watcher.follow.subscribers import Subscribers
 from ami_watcher.phones.contact import Contact
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.lists import Lists
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.lists import RegistrationLists
 from ami_watcher.registrations.registration import Registration
-from ami_watcher.registrations.registry import Registry, Shift, Timing
+from ami_watcher.registrations.registry import RegistrationChange, RegistrationRegistry, Timing
 
 CLOCK_S: Final = 0.05
 """The two clocks drift apart by less than this between two polls, unless one of them is set."""
 
 
-class Knowledge:
+class AsteriskState:
     """The link, the registrations and the contacts of one Asterisk.
 
     Args:
@@ -37,7 +37,7 @@ class Knowledge:
     def __init__(
         self,
         machine: str,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[ExpectedRegistration],
         *,
         role: str | None,
         timing: Timing,
@@ -46,7 +46,7 @@ class Knowledge:
     ) -> None:
         self.wanted = tuple(wanted)
         self.role = role
-        self.registry = Registry(self.wanted, timing=timing)
+        self.registry = RegistrationRegistry(self.wanted, timing=timing)
         self.subscribers = Subscribers()
         self.link = LinkState.CONNECTING
         self.warning = ""
@@ -99,7 +99,7 @@ class Knowledge:
 
     def expect(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[ExpectedRegistration],
         *,
         role: str | None,
         timing: Timing,
@@ -112,7 +112,7 @@ class Knowledge:
             self.role = role
         self._publish(self.registry.expect(self.wanted, self._clock(), timing=timing, addresses=addresses))
 
-    def listed(self, lists: Lists) -> None:
+    def listed(self, lists: RegistrationLists) -> None:
         """All lists of registrations were read."""
         self._publish(self.registry.listed(lists, self._clock()))
 
@@ -140,7 +140,7 @@ class Knowledge:
         """Tells everybody of a change; the words are those of Change."""
         self.subscribers.tell(Change(self._wall(), kind, subject, before, after, cause))
 
-    def _publish(self, shifts: Iterable[Shift]) -> None:
+    def _publish(self, shifts: Iterable[RegistrationChange]) -> None:
         for shift in shifts:
             one = shift.after or shift.before
             if one is not None:

@@ -14,16 +14,16 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final, NoReturn
 
 from ami_watcher.ami.backoff import Backoff
-from ami_watcher.ami.connection import Where
+from ami_watcher.ami.connection import AmiEndpoint
 from ami_watcher.ami.errors import ActionRefused, ListIncomplete, LoginInUse, PrivilegeMissing
-from ami_watcher.ami.message import Message
-from ami_watcher.ami.session import Session
-from ami_watcher.follow.knowledge import Knowledge
-from ami_watcher.follow.settings import Settings
+from ami_watcher.ami.message import AmiMessage
+from ami_watcher.ami.session import AmiSession
+from ami_watcher.follow.knowledge import AsteriskState
+from ami_watcher.follow.settings import FollowSettings
 from ami_watcher.follow.snapshot import LinkState
 from ami_watcher.follow.waiting import first_of
 from ami_watcher.phones.contact import CONTACT_LISTS, contacts_from
-from ami_watcher.registrations.reregister import Kicks
+from ami_watcher.registrations.reregister import ReregistrationSchedule
 from host.errors import HotstandbyError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ REFUSED_S: Final = 3.0
 """Asterisk waits a second before it says that a login is refused (main/manager.c); this is not urgent."""
 
 
-class Errands:
+class SecondarySession:
     """What is done for one Asterisk beside following it.
 
     Args:
@@ -48,10 +48,10 @@ class Errands:
 
     def __init__(
         self,
-        ami: Where,
+        ami: AmiEndpoint,
         secret: Callable[[], str],
-        settings: Settings,
-        knowledge: Knowledge,
+        settings: FollowSettings,
+        knowledge: AsteriskState,
         *,
         may_register: Callable[[], str | None],
         look_now: Callable[[], None],
@@ -66,15 +66,15 @@ class Errands:
         self._may_register = may_register
         self._look_now = look_now
         self._clock = clock
-        self._kicks = Kicks(after_s=settings.kick_after_s)
-        self._session: Session | None = None
+        self._kicks = ReregistrationSchedule(after_s=settings.kick_after_s)
+        self._session: AmiSession | None = None
         self._session_made = asyncio.Lock()
         self.turn = asyncio.Lock()
         """Held by whoever uses the first connection: Asterisk answers one action of it after the other."""
-        self._first: Session | None = None
+        self._first: AmiSession | None = None
         self._alone = False
 
-    def beside(self, first: Session) -> None:
+    def beside(self, first: AmiSession) -> None:
         """From now on, beside this connection; it is used as well if Asterisk allows no other."""
         self._first, self._alone = first, False
 
@@ -118,7 +118,7 @@ class Errands:
             await session.close()
 
     async def _read_contacts(self) -> None:
-        items: list[Message] = []
+        items: list[AmiMessage] = []
         denied: PrivilegeMissing | None = None
         for action in CONTACT_LISTS:
             try:
@@ -137,7 +137,7 @@ class Errands:
             raise denied
 
     @contextlib.asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Session]:
+    async def _opened(self) -> AsyncIterator[AmiSession]:
         session = await self._open()
         if session is not self._first:
             yield session
@@ -145,13 +145,13 @@ class Errands:
         async with self.turn:
             yield session
 
-    async def _open(self) -> Session:
+    async def _open(self) -> AmiSession:
         async with self._session_made:
             first = None if self._first is None or self._first.ended.done() else self._first
             if self._alone and first is not None:
                 return first
             if self._session is None or self._session.ended.done():
-                session = Session(self.ami, self._secret(), wanted=(), events="off")
+                session = AmiSession(self.ami, self._secret(), wanted=(), events="off")
                 try:
                     await session.open(deadline_s=max(self.settings.answer_s, REFUSED_S))
                 except LoginInUse:

@@ -8,7 +8,7 @@ from ami_watcher.registrations.registry import Timing
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class FollowSettings:
     """How one Asterisk is followed. Durations in seconds; see pair.watcher.Watcher for what each is."""
 
     poll_s: float = 5.0

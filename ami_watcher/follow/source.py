@@ -8,14 +8,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from ami_watcher.follow.snapshot import Change, Snapshot
-from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.expected import ExpectedRegistration
 
 if TYPE_CHECKING:
-    from ami_watcher.ami.connection import Where
-    from ami_watcher.follow.settings import Settings
+    from ami_watcher.ami.connection import AmiEndpoint
+    from ami_watcher.follow.settings import FollowSettings
 
 
-class Source(Protocol):
+class AsteriskSource(Protocol):
     """Follows one Asterisk. Follower is the one that ships."""
 
     @property
@@ -30,10 +30,10 @@ class Source(Protocol):
 
     def reconfigure(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[ExpectedRegistration],
         *,
         role: str | None,
-        settings: Settings | None = None,
-        ami: Where | None = None,
+        settings: FollowSettings | None = None,
+        ami: AmiEndpoint | None = None,
     ) -> None:
         """Goes on with another pair.toml, or in another role."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.event import Entry, Watched
+from ami_watcher.event import WatchedPeriod, WatcherEvent
 from ami_watcher.phones.contact import Contact, Reach
-from ami_watcher.phones.inventory import Known
+from ami_watcher.phones.inventory import KnownContact
 from host.atomic import own_directory
 from host.errors import HotstandbyError
 
@@ -43,28 +43,28 @@ CREATE TABLE watched (start REAL PRIMARY KEY, end REAL NOT NULL) WITHOUT ROWID;
 """
 
 
-class StoreUnwell(HotstandbyError):
+class DatabaseUnusable(HotstandbyError):
     """The file cannot be read or written now: locked, full, read-only. It may be well again later."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredHistory:
     """What an earlier run left."""
 
-    entries: tuple[Entry, ...]
-    known: tuple[Known, ...]
-    watched: tuple[Watched, ...]
+    entries: tuple[WatcherEvent, ...]
+    known: tuple[KnownContact, ...]
+    watched: tuple[WatchedPeriod, ...]
 
 
-class Store:
-    """An open file; see `opened`."""
+class HistoryDatabase:
+    """An open file; see `open_database`."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         """Takes over an open connection to a file with our tables."""
         self._connection = connection
         self.path = path
 
-    def append(self, entries: Sequence[Entry], watched: Watched, *, forget_before: float) -> None:
+    def append(self, entries: Sequence[WatcherEvent], watched: WatchedPeriod, *, forget_before: float) -> None:
         """Adds `entries`, whole or not at all, and drops what is older than `forget_before`.
 
         Args:
@@ -84,7 +84,7 @@ class Store:
             self._connection.execute("DELETE FROM entries WHERE at < ?", (forget_before,))
             self._connection.execute("DELETE FROM watched WHERE end < ?", (forget_before,))
 
-    def replace_known(self, known: Iterable[Known]) -> None:
+    def replace_known(self, known: Iterable[KnownContact]) -> None:
         """Makes `known` everybody that the file knows, whole or not at all.
 
         Raises:
@@ -96,7 +96,7 @@ class Store:
                 "INSERT INTO known VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (_row(item) for item in known)
             )
 
-    def load(self, since: float, limit: int) -> Kept:
+    def load(self, since: float, limit: int) -> StoredHistory:
         """Entries from `since` (unix seconds) on, the newest `limit`, with everybody known and when it was watched.
 
         Before them comes the last earlier entry of each trunk: what held when the time began.
@@ -106,12 +106,12 @@ class Store:
         """
         try:
             watched = tuple(
-                Watched(*row) for row in self._connection.execute("SELECT start, end FROM watched ORDER BY start")
+                WatchedPeriod(*row) for row in self._connection.execute("SELECT start, end FROM watched ORDER BY start")
             )
             known = tuple(_known(row) for row in self._connection.execute("SELECT * FROM known"))
             # Beside max(), SQLite takes the other columns from the row that holds it.
             earlier = [
-                Entry(*row[1:])
+                WatcherEvent(*row[1:])
                 for row in self._connection.execute(
                     "SELECT max(at), at, kind, subject, before, after, cause FROM entries "
                     "WHERE at < ? AND kind != 'contact' GROUP BY kind, subject ORDER BY at",
@@ -120,11 +120,11 @@ class Store:
             ]
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise _unwell(self.path, error) from error
-        return Kept((*earlier, *self.recall(since=since, limit=limit)), known, watched)
+        return StoredHistory((*earlier, *self.recall(since=since, limit=limit)), known, watched)
 
     def recall(
         self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
-    ) -> list[Entry]:
+    ) -> list[WatcherEvent]:
         """The newest `limit` entries from `since` on, oldest first.
 
         Raises:
@@ -139,7 +139,7 @@ class Store:
             ).fetchall()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _unwell(self.path, error) from error
-        return [Entry(*row) for row in reversed(rows)]
+        return [WatcherEvent(*row) for row in reversed(rows)]
 
     def close(self) -> None:
         """Closes the file."""
@@ -158,7 +158,7 @@ class Store:
             raise _unwell(self.path, error) from error
 
 
-def opened(path: Path, *, wait_s: float = WAIT_S) -> tuple[Store, str | None]:
+def open_database(path: Path, *, wait_s: float = WAIT_S) -> tuple[HistoryDatabase, str | None]:
     """The store at `path`, made where it is missing; with a sentence where a damaged file had to be moved aside.
 
     A damaged file is never deleted: it becomes PATH.damaged-UNIXTIME, for whoever wants to look.
@@ -184,7 +184,7 @@ def opened(path: Path, *, wait_s: float = WAIT_S) -> tuple[Store, str | None]:
         raise _unwell(path, error) from error
 
 
-def _connected(path: Path, wait_s: float) -> Store:
+def _connected(path: Path, wait_s: float) -> HistoryDatabase:
     # SQLite would make it 0644; who is registered from where is for root and the group alone.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
     connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
@@ -207,7 +207,7 @@ def _connected(path: Path, wait_s: float) -> Store:
     except BaseException:
         connection.close()
         raise
-    return Store(connection, path)
+    return HistoryDatabase(connection, path)
 
 
 def _moved_aside(path: Path) -> Path:
@@ -224,14 +224,14 @@ def _moved_aside(path: Path) -> Path:
     return aside
 
 
-def _unwell(path: Path, error: Exception) -> StoreUnwell:
-    return StoreUnwell(
+def _unwell(path: Path, error: Exception) -> DatabaseUnusable:
+    return DatabaseUnusable(
         f"{path} cannot be used ({error}); phones and history are kept in memory until it can. "
         f"See its disk and owner with: df -h {path.parent}; ls -l {path.parent}"
     )
 
 
-def _row(item: Known) -> tuple[str | float | int | None, ...]:
+def _row(item: KnownContact) -> tuple[str | float | int | None, ...]:
     contact = item.contact
     return (
         contact.channel,
@@ -248,7 +248,7 @@ def _row(item: Known) -> tuple[str | float | int | None, ...]:
     )
 
 
-def _known(row: tuple[object, ...]) -> Known:
+def _known(row: tuple[object, ...]) -> KnownContact:
     channel, name, address, reach, rtt_ms, user_agent, expires_at, dynamic, first_seen, last_seen, here = row
     contact = Contact(
         channel=str(channel),
@@ -260,7 +260,7 @@ def _known(row: tuple[object, ...]) -> Known:
         expires_at=_real(expires_at),
         dynamic=bool(dynamic),
     )
-    return Known(contact, _real(first_seen) or 0.0, _real(last_seen) or 0.0, here=bool(here))
+    return KnownContact(contact, _real(first_seen) or 0.0, _real(last_seen) or 0.0, here=bool(here))
 
 
 def _real(value: object) -> float | None:

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ami_watcher.event import DAY_S, REMEMBERED, RESUME_GAP_S, Entry, Memory, Watched, joined
-from ami_watcher.history.database import Store, StoreUnwell, opened
+from ami_watcher.event import DAY_S, REMEMBERED, RESUME_GAP_S, RecentEvents, WatchedPeriod, WatcherEvent, joined
+from ami_watcher.history.database import DatabaseUnusable, HistoryDatabase, open_database
 from ami_watcher.phones.contact import Contact
 from ami_watcher.phones.inventory import Inventory
 
@@ -28,7 +28,7 @@ ALIVE_EVERY_S: Final = 10.0
 """How often it is written that the watcher watches, when there is nothing else to write; less than RESUME_GAP_S."""
 
 
-class Keeper:
+class HistoryStore:
     """Everything that is remembered. Only `begin`, `flush`, `recall` and `end` touch the disk, in their own thread."""
 
     def __init__(self, path: Path, *, history_days: int, now: float) -> None:
@@ -38,7 +38,7 @@ class Keeper:
             history_days: how long entries and phones are kept.
             now: unix seconds.
         """
-        self.memory = Memory()
+        self.memory = RecentEvents()
         self.inventory = Inventory()
         self.history_days = history_days
         self.problem: str | None = None
@@ -46,10 +46,10 @@ class Keeper:
         self.note: str | None = None
         """What happened to the file at some time in this run, such as that it was damaged and moved aside."""
         self._path = path
-        self._store: Store | None = None
-        self._earlier: tuple[Watched, ...] = ()
-        self._run = Watched(now, now)
-        self._pending: deque[Entry] = deque(maxlen=REMEMBERED)
+        self._store: HistoryDatabase | None = None
+        self._earlier: tuple[WatchedPeriod, ...] = ()
+        self._run = WatchedPeriod(now, now)
+        self._pending: deque[WatcherEvent] = deque(maxlen=REMEMBERED)
         self._loaded = False
         self._known_at = float("-inf")
         self._written_at = float("-inf")
@@ -61,21 +61,21 @@ class Keeper:
         await self._open(now)
 
     @property
-    def watched(self) -> tuple[Watched, ...]:
+    def watched(self) -> tuple[WatchedPeriod, ...]:
         """When watchers ran, this run included."""
         return joined((*self._earlier, self._run), gap_s=RESUME_GAP_S)
 
     def alive(self, now: float) -> None:
         """Says that the watcher watches at `now` (unix seconds)."""
-        self._run = Watched(min(self._run.start, now), max(self._run.end, now))
+        self._run = WatchedPeriod(min(self._run.start, now), max(self._run.end, now))
 
-    def record(self, entries: Iterable[Entry]) -> None:
+    def record(self, entries: Iterable[WatcherEvent]) -> None:
         """Remembers entries; they reach the file with the next flush."""
         new = list(entries)
         self.memory.add(new)
         self._pending.extend(new)
 
-    def see(self, contacts: Iterable[Contact], now: float) -> list[Entry]:
+    def see(self, contacts: Iterable[Contact], now: float) -> list[WatcherEvent]:
         """Takes a whole list of contacts and remembers what changed."""
         entries = self.inventory.see(contacts, now)
         self.record(entries)
@@ -100,7 +100,7 @@ class Keeper:
 
         written: set[int] = set()
 
-        def write(store: Store) -> None:
+        def write(store: HistoryDatabase) -> None:
             store.append(batch, run, forget_before=oldest)
             written.update(id(entry) for entry in batch)
             if with_known:
@@ -108,7 +108,7 @@ class Keeper:
 
         try:
             await self._call(write)
-        except StoreUnwell as error:
+        except DatabaseUnusable as error:
             self._failed(str(error))
             return
         finally:
@@ -124,7 +124,7 @@ class Keeper:
 
     async def recall(
         self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
-    ) -> tuple[list[Entry], bool]:
+    ) -> tuple[list[WatcherEvent], bool]:
         """The newest `limit` entries from `since` on, oldest first, and whether they come from the whole history.
 
         Without the file it is what memory holds: at least this run, or the last 20,000 entries of it.
@@ -134,7 +134,7 @@ class Keeper:
                 stored = await self._call(
                     lambda store: store.recall(since=since, kind=kind, subject=subject, limit=limit)
                 )
-            except StoreUnwell as error:
+            except DatabaseUnusable as error:
                 self._failed(str(error))
             else:
                 late = [
@@ -160,8 +160,10 @@ class Keeper:
     async def _open(self, now: float) -> None:
         self._opened_at = now
         try:
-            self._store, note = await asyncio.get_running_loop().run_in_executor(self._thread, opened, self._path)
-        except StoreUnwell as error:
+            self._store, note = await asyncio.get_running_loop().run_in_executor(
+                self._thread, open_database, self._path
+            )
+        except DatabaseUnusable as error:
             self._failed(str(error))
             return
         if note is not None:
@@ -171,7 +173,7 @@ class Keeper:
             return
         try:
             kept = await self._call(lambda store: store.load(now - DAY_S, REMEMBERED))
-        except StoreUnwell as error:
+        except DatabaseUnusable as error:
             self._failed(str(error))
             return
         # It may be opened late, when memory already knows more than the file.
@@ -181,10 +183,10 @@ class Keeper:
         self._earlier = kept.watched
         self._loaded = True
 
-    async def _call(self, action: Callable[[Store], Result]) -> Result:
+    async def _call(self, action: Callable[[HistoryDatabase], Result]) -> Result:
         store = self._store
         if store is None:
-            raise StoreUnwell(f"{self._path} is not open")
+            raise DatabaseUnusable(f"{self._path} is not open")
         called = asyncio.get_running_loop().run_in_executor(self._thread, action, store)
         try:
             return await asyncio.shield(called)

@@ -19,7 +19,7 @@ from typing import Final
 
 import requests
 
-from ami_watcher.event import Entry
+from ami_watcher.event import WatcherEvent
 from host.hook import run_parts, run_program
 from host.printable import printable
 from host.quiet_libraries import hush
@@ -36,7 +36,7 @@ Attempt = Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """A change on its way to a destination.
 
     Attributes:
@@ -45,7 +45,7 @@ class Notice:
         pair: name of the pair.
     """
 
-    entry: Entry
+    entry: WatcherEvent
     machine: str
     pair: str
 
@@ -100,7 +100,7 @@ class Programs:
         self._directory = directory
         self._deadline_s = deadline_s
 
-    def attempt(self, notice: Notice) -> Attempt:
+    def attempt(self, notice: Notification) -> Attempt:
         """Runs all of them once, and then again those that failed."""
         left: list[Path] | None = None
 
@@ -119,7 +119,7 @@ class Programs:
 
         return tell
 
-    def _again(self, path: Path, notice: Notice) -> str | None:
+    def _again(self, path: Path, notice: Notification) -> str | None:
         done = run_program(path, env=notice.environment, deadline_s=self._deadline_s)
         return None if done.succeeded else (done.said or f"it ended with {done.returncode}")
 
@@ -146,7 +146,7 @@ class Webhook:
         if token is not None:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def attempt(self, notice: Notice) -> Attempt:
+    def attempt(self, notice: Notification) -> Attempt:
         """Posts it, until something between 200 and 299 is answered."""
 
         def tell() -> str | None:
@@ -166,7 +166,7 @@ class Webhook:
         return tell
 
 
-class Courier:
+class Notifier:
     """Brings notices to one destination, one after the other, with retries that end."""
 
     def __init__(self, destination: Programs | Webhook, *, attempts: int, first_pause_s: float = 1.0) -> None:
@@ -184,7 +184,7 @@ class Courier:
         """Given up because too many were waiting."""
         self._attempts = attempts
         self._first_pause_s = first_pause_s
-        self._queue: queue.Queue[Notice] = queue.Queue(maxsize=QUEUED)
+        self._queue: queue.Queue[Notification] = queue.Queue(maxsize=QUEUED)
         self._stop = threading.Event()
         self._untold = 0
         self._complained_at = float("-inf")
@@ -195,7 +195,7 @@ class Courier:
         """Begins to deliver."""
         self._thread.start()
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: Notification) -> None:
         """Puts a notice into the queue; never waits."""
         while not self._stop.is_set():
             try:
@@ -215,7 +215,7 @@ class Courier:
         """Takes no more and tries nothing again; what runs is left to end by itself."""
         self._stop.set()
 
-    def _complain(self, lost: Notice) -> None:
+    def _complain(self, lost: Notification) -> None:
         """Says that changes are given up: once for a whole burst of them, since a role may change thousands."""
         self._untold += 1
         now = time.monotonic()
@@ -253,7 +253,7 @@ class Courier:
             finally:
                 self._queue.task_done()
 
-    def _deliver(self, notice: Notice) -> None:
+    def _deliver(self, notice: Notification) -> None:
         attempt = self.destination.attempt(notice)
         pause_s = self._first_pause_s
         why: str | None = None

@@ -10,7 +10,7 @@ import errno
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.phones.inventory import Export, ExportInvalid, read, written
+from ami_watcher.phones.inventory import ContactExport, ExportInvalid, decode_export, encode_export
 from host.atomic import make_directory, replace_file
 from host.errors import HotstandbyError
 from host.file_reading import read_file
@@ -23,7 +23,7 @@ class ExportFailed(HotstandbyError):
     """Our own list could not be written."""
 
 
-class Exchange:
+class ContactExchange:
     """One machine's side of it. Calls block on the disk, briefly."""
 
     def __init__(self, directory: Path, *, machine: str, other: str) -> None:
@@ -38,9 +38,9 @@ class Exchange:
         self.other_file = directory / f"{other}.json"
         self._other = other
         self._seen: tuple[int, int, int] | None = None
-        self._read: tuple[Export | None, str] = (None, "")
+        self._read: tuple[ContactExport | None, str] = (None, "")
 
-    def publish(self, export: Export) -> None:
+    def publish(self, export: ContactExport) -> None:
         """Writes our list, by one rename.
 
         Raises:
@@ -50,7 +50,7 @@ class Exchange:
             # Whatever the sync brings gets the directory's group, so that the watcher may read it.
             make_directory(self.directory, 0o2750)
             # Names and addresses of phones: for root and the group of the directory alone.
-            replace_file(self.own_file, written(export), mode=0o640)
+            replace_file(self.own_file, encode_export(export), mode=0o640)
         except OSError as error:
             raise ExportFailed(
                 f"The list of phones for {self._other} cannot be written to {self.own_file} "
@@ -58,7 +58,7 @@ class Exchange:
                 f"See: ls -ld {self.directory}; df -h {self.directory}"
             ) from error
 
-    def other(self) -> tuple[Export | None, str]:
+    def other(self) -> tuple[ContactExport | None, str]:
         """The other machine's list, or None and a sentence that says why there is none. A file is read once."""
         try:
             found = self.other_file.stat()
@@ -80,8 +80,8 @@ class Exchange:
             return None, f"{self.other_file} cannot be read ({error.strerror or error})."
         return self._read
 
-    def _parsed(self, data: bytes) -> tuple[Export | None, str]:
+    def _parsed(self, data: bytes) -> tuple[ContactExport | None, str]:
         try:
-            return read(data, machine=self._other), ""
+            return decode_export(data, machine=self._other), ""
         except ExportInvalid as error:
             return None, str(error)

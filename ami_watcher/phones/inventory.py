@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ami_watcher.event import Entry
+from ami_watcher.event import WatcherEvent
 from ami_watcher.phones.contact import Contact, Reach
 from host.errors import HotstandbyError
 from host.file_reading import MISREAD, from_json
@@ -29,7 +29,7 @@ class ExportInvalid(HotstandbyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownContact:
     """A contact with when it was here.
 
     Attributes:
@@ -46,7 +46,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class ContactExport:
     """What one machine tells the other about its phones: those here now, and those here within the last day.
 
     Attributes:
@@ -57,11 +57,11 @@ class Export:
 
     machine: str
     at: float
-    known: tuple[Known, ...]
+    known: tuple[KnownContact, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingContact:
     """A phone that was on the other machine and is on none now.
 
     Attributes:
@@ -85,24 +85,24 @@ class Missing:
 class Inventory:
     """Everybody known here; fed with whole lists, so a lost list leaves nothing wrong."""
 
-    def __init__(self, known: Iterable[Known] = (), *, most: int = MOST) -> None:
+    def __init__(self, known: Iterable[KnownContact] = (), *, most: int = MOST) -> None:
         """
         Args:
             known: from an earlier run.
             most: phones remembered.
         """
-        self._known: dict[tuple[str, str, str], Known] = {item.contact.key: item for item in known}
+        self._known: dict[tuple[str, str, str], KnownContact] = {item.contact.key: item for item in known}
         self._most = most
-        self._sorted: tuple[Known, ...] | None = None
+        self._sorted: tuple[KnownContact, ...] | None = None
 
     @property
-    def known(self) -> tuple[Known, ...]:
+    def known(self) -> tuple[KnownContact, ...]:
         """Everybody, by channel, name and address; the same value until a list is taken or somebody is forgotten."""
         if self._sorted is None:
             self._sorted = tuple(self._known[key] for key in sorted(self._known))
         return self._sorted
 
-    def see(self, contacts: Iterable[Contact], now: float) -> list[Entry]:
+    def see(self, contacts: Iterable[Contact], now: float) -> list[WatcherEvent]:
         """Takes one whole list and says what changed.
 
         Args:
@@ -110,7 +110,7 @@ class Inventory:
             now: unix seconds.
         """
         self._sorted = None
-        entries: list[Entry] = []
+        entries: list[WatcherEvent] = []
         listed = {contact.key: contact for contact in contacts}
         came: dict[str, list[Contact]] = {}
         went: dict[str, list[Contact]] = {}
@@ -123,14 +123,14 @@ class Inventory:
             if before is None or not before.here:
                 came.setdefault(contact.name, []).append(contact)
             elif before.contact.reach is not contact.reach:
-                entries.append(Entry(now, "contact", contact.name, _said(before.contact), _said(contact)))
-            self._known[key] = Known(contact, before.first_seen if before else now, now, here=True)
+                entries.append(WatcherEvent(now, "contact", contact.name, _said(before.contact), _said(contact)))
+            self._known[key] = KnownContact(contact, before.first_seen if before else now, now, here=True)
         for name in sorted(came.keys() | went.keys()):
             # A phone that left one address and came at another in the same list has moved: one line, not two.
             old, new = went.get(name, []), came.get(name, [])
             for index in range(max(len(old), len(new))):
                 entries.append(
-                    Entry(
+                    WatcherEvent(
                         now,
                         "contact",
                         name,
@@ -150,15 +150,15 @@ class Inventory:
             self._sorted = None
             self._known = kept
 
-    def export(self, machine: str, at: float, *, within_s: float = WITHIN_S) -> Export:
+    def export(self, machine: str, at: float, *, within_s: float = WITHIN_S) -> ContactExport:
         """What the other machine should know, as of the list of `at`: who registered here within `within_s`."""
         recent = (item for item in self.known if item.contact.dynamic and item.last_seen >= at - within_s)
-        return Export(machine, at, tuple(recent))
+        return ContactExport(machine, at, tuple(recent))
 
 
-def missing(
-    other: Export, here: Iterable[Contact], now: float, *, within_s: float = WITHIN_S
-) -> tuple[tuple[Missing, ...], int]:
+def missing_contacts(
+    other: ContactExport, here: Iterable[Contact], now: float, *, within_s: float = WITHIN_S
+) -> tuple[tuple[MissingContact, ...], int]:
     """Who has not come back, soonest expected first, and how many are still on the other machine.
 
     A phone is still there only as long as the export is fresh; a dead machine's export grows old, and its phones are
@@ -174,7 +174,7 @@ def missing(
     # A list from the future is no fresher: with a clock that is ahead, a dead machine would seem to live on.
     fresh = abs(now - other.at) <= FRESH_S
     still_there = {item.contact.name for item in other.known if item.here and fresh} - present
-    last: dict[str, Known] = {}
+    last: dict[str, KnownContact] = {}
     for item in other.known:
         name = item.contact.name
         if name in present or name in still_there or item.last_seen < other.at - within_s:
@@ -182,7 +182,7 @@ def missing(
         if name not in last or _recency(item) > _recency(last[name]):
             last[name] = item
     found = [
-        Missing(
+        MissingContact(
             name=name,
             channel=item.contact.channel,
             address=item.contact.address,
@@ -196,8 +196,8 @@ def missing(
     return tuple(found), len(still_there)
 
 
-def written(export: Export) -> bytes:
-    """The export as the JSON that `read` understands; one phone a line, so that a sync moves little."""
+def encode_export(export: ContactExport) -> bytes:
+    """The export as the JSON that `decode_export` understands; one phone a line, so that a sync moves little."""
     head = {"format": 1, "machine": export.machine, "at": export.at}
     lines = ",\n".join(
         json.dumps(
@@ -218,7 +218,7 @@ def written(export: Export) -> bytes:
     return f'{json.dumps(head)[:-1]}, "contacts": [\n{lines}\n]}}\n'.encode()
 
 
-def read(data: bytes, *, machine: str) -> Export:
+def decode_export(data: bytes, *, machine: str) -> ContactExport:
     """The other machine's export.
 
     Args:
@@ -234,7 +234,9 @@ def read(data: bytes, *, machine: str) -> Export:
             raise ValueError(f"its format is {document['format']!r}, and this version reads format 1")
         if document["machine"] != machine:
             raise ValueError("it is another machine's")
-        return Export(machine, _moment(document["at"]), tuple(_known(item) for item in document["contacts"][:MOST]))
+        return ContactExport(
+            machine, _moment(document["at"]), tuple(_known(item) for item in document["contacts"][:MOST])
+        )
     except MISREAD as error:
         raise ExportInvalid(
             f"The list of phones that {machine} wrote cannot be read ({type(error).__name__}: {error}). "
@@ -242,7 +244,7 @@ def read(data: bytes, *, machine: str) -> Export:
         ) from error
 
 
-def _known(item: Mapping[str, Any]) -> Known:
+def _known(item: Mapping[str, Any]) -> KnownContact:
     contact = Contact(
         channel=_text(item["channel"]),
         name=_text(item["name"]),
@@ -251,7 +253,7 @@ def _known(item: Mapping[str, Any]) -> Known:
         user_agent=_text(item["user_agent"]) if item.get("user_agent") is not None else None,
         expires_at=_moment(item["expires_at"]) if item.get("expires_at") is not None else None,
     )
-    return Known(contact, _moment(item["first_seen"]), _moment(item["last_seen"]), here=bool(item["here"]))
+    return KnownContact(contact, _moment(item["first_seen"]), _moment(item["last_seen"]), here=bool(item["here"]))
 
 
 def _moment(value: object) -> float:
@@ -270,5 +272,5 @@ def _said(contact: Contact) -> str:
     return contact.address if contact.reach is Reach.UNMONITORED else f"{contact.address} {contact.reach.value}"
 
 
-def _recency(item: Known) -> tuple[float, float]:
+def _recency(item: KnownContact) -> tuple[float, float]:
     return (item.last_seen, item.contact.expires_at or 0.0)

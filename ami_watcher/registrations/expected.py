@@ -14,7 +14,7 @@ Role = Literal["primary", "standby"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedRegistration:
     """One trunk that registers, and whether this machine should hold its registration now.
 
     Attributes:
@@ -43,7 +43,7 @@ class Wanted:
     refused_again_s: float = 30.0
 
 
-def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
+def expected_registrations(pair: Pair, machine: str, role: Role | None) -> tuple[ExpectedRegistration, ...]:
     """Every trunk of `pair` that registers, as it concerns `machine` in `role`; None: no role yet, taken as standby."""
     found = []
     for name in pair.trunks:
@@ -52,7 +52,7 @@ def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
             continue
         shared = trunk.account == "shared"
         found.append(
-            Wanted(
+            ExpectedRegistration(
                 trunk=name,
                 channel=trunk.channel,
                 username=trunk.username or "",
@@ -68,7 +68,7 @@ def wanted(pair: Pair, machine: str, role: Role | None) -> tuple[Wanted, ...]:
     return tuple(found)
 
 
-def to_resolve(trunks: Iterable[Wanted]) -> tuple[str, ...]:
+def hosts_to_resolve(trunks: Iterable[ExpectedRegistration]) -> tuple[str, ...]:
     """Host names of the chan_iax2 trunks that nothing but an address tells apart: same user, same port, other host.
 
     All others are told by user and port, and better so: a carrier's name may stand for other addresses now than when
@@ -81,7 +81,7 @@ def to_resolve(trunks: Iterable[Wanted]) -> tuple[str, ...]:
     return tuple(sorted({host for same in hosts.values() if len(same) > 1 for host in same}))
 
 
-async def resolved(hosts: Iterable[str], *, deadline_s: float) -> Mapping[str, frozenset[str]]:
+async def resolve_hosts(hosts: Iterable[str], *, deadline_s: float) -> Mapping[str, frozenset[str]]:
     """The addresses of each host name, for chan_iax2, whose lists show nothing else.
 
     A name that does not resolve by the deadline is left out: matching then goes by user and port.

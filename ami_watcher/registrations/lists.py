@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ami_watcher.ami.connection import Where
+from ami_watcher.ami.connection import AmiEndpoint
 from ami_watcher.ami.errors import ActionRefused, ListIncomplete, PrivilegeMissing
-from ami_watcher.ami.message import Message
-from ami_watcher.ami.session import Session
-from ami_watcher.ami.shared_login import opened
-from ami_watcher.registrations.expected import Wanted
+from ami_watcher.ami.message import AmiMessage
+from ami_watcher.ami.session import AmiSession
+from ami_watcher.ami.shared_login import open_session
+from ami_watcher.registrations.expected import ExpectedRegistration
 from host.places import Places
 
 LIST_ACTIONS: Final[Mapping[str, str]] = {
@@ -43,7 +43,7 @@ AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedRegistration:
     """One outbound registration, as Asterisk lists it.
 
     Attributes:
@@ -90,7 +90,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class RegistrationLists:
     """All lists of one moment.
 
     Attributes:
@@ -99,12 +99,14 @@ class Lists:
         version: AsteriskVersion, such as "16.28.0~dfsg-0+deb11u4".
     """
 
-    registrations: tuple[Listed, ...]
+    registrations: tuple[ListedRegistration, ...]
     modules: frozenset[str]
     version: str = field(default="")
 
 
-async def read_registrations(ami: Where, secret: str, *, deadline_s: float, places: Places | None = None) -> Lists:
+async def read_registrations(
+    ami: AmiEndpoint, secret: str, *, deadline_s: float, places: Places | None = None
+) -> RegistrationLists:
     """Logs in, reads every list of outbound registrations once, logs off.
 
     Args:
@@ -117,21 +119,21 @@ async def read_registrations(ami: Where, secret: str, *, deadline_s: float, plac
         AmiError: AmiUnreachable, NotAmi, LoginRefused, PrivilegeMissing, ListIncomplete, ActionLate, LinkLost.
     """
 
-    def made() -> Session:
-        return Session(ami, secret, wanted=(), events="off")
+    def made() -> AmiSession:
+        return AmiSession(ami, secret, wanted=(), events="off")
 
     if places is None:
         session = made()
         await session.open(deadline_s=deadline_s)
     else:
-        session = await opened(made, places, deadline_s=deadline_s)
+        session = await open_session(made, places, deadline_s=deadline_s)
     try:
-        return await lists_of(session, deadline_s=deadline_s)
+        return await list_registrations(session, deadline_s=deadline_s)
     finally:
         await session.close()
 
 
-async def lists_of(session: Session, *, deadline_s: float) -> Lists:
+async def list_registrations(session: AmiSession, *, deadline_s: float) -> RegistrationLists:
     """Reads every list of outbound registrations over a session that is logged in.
 
     Raises:
@@ -140,7 +142,7 @@ async def lists_of(session: Session, *, deadline_s: float) -> Lists:
     """
     # Every privilege that allows the lists allows this, so a refusal here is a missing privilege and nothing else.
     settings = await session.action("CoreSettings", deadline_s=deadline_s)
-    found: list[Listed] = []
+    found: list[ListedRegistration] = []
     modules = set()
     for channel, action in LIST_ACTIONS.items():
         try:
@@ -158,10 +160,10 @@ async def lists_of(session: Session, *, deadline_s: float) -> Lists:
             await asyncio.sleep(0)
             part = items[start : start + AT_ONCE]
             found += [listed for item in part if (listed := listed_from(channel, item)) is not None]
-    return Lists(tuple(found), frozenset(modules), settings.get("AsteriskVersion", ""))
+    return RegistrationLists(tuple(found), frozenset(modules), settings.get("AsteriskVersion", ""))
 
 
-def listed_from(channel: str, item: Message | Mapping[str, str]) -> Listed | None:
+def listed_from(channel: str, item: AmiMessage | Mapping[str, str]) -> ListedRegistration | None:
     """One item of the list of `channel`, or None for an item that is no registration."""
     if channel == "pjsip":
         return _pjsip(item) if item.get("Event") == "OutboundRegistrationDetail" else None
@@ -171,7 +173,7 @@ def listed_from(channel: str, item: Message | Mapping[str, str]) -> Listed | Non
     port = _number(item.get("Port", ""))
     if channel == "iax2":
         host, port = split_address(item.get("Host", ""))
-    return Listed(
+    return ListedRegistration(
         channel=channel,
         name=None,
         username=item.get("Username", ""),
@@ -182,7 +184,9 @@ def listed_from(channel: str, item: Message | Mapping[str, str]) -> Listed | Non
     )
 
 
-def matches(listed: Listed, wanted: Wanted, addresses: Mapping[str, frozenset[str]] | None = None) -> bool:
+def matches(
+    listed: ListedRegistration, wanted: ExpectedRegistration, addresses: Mapping[str, frozenset[str]] | None = None
+) -> bool:
     """Whether `listed` is the registration of the trunk `wanted`.
 
     A PJSIP object is named after its trunk. A chan_sip registration is told by user, host and port, for it has no name.
@@ -237,13 +241,13 @@ def split_address(text: str) -> tuple[str, int | None]:
         return "", None
 
 
-def _pjsip(item: Message | Mapping[str, str]) -> Listed:
+def _pjsip(item: AmiMessage | Mapping[str, str]) -> ListedRegistration:
     client = item.get("ClientUri", "")
     server = item.get("ServerUri", "")
     user, _, _ = client.partition(":")[2].partition("@")
     host, port = _server(server)
     pauses = [_number(item.get(name, "")) for name in ("RetryInterval", "ForbiddenRetryInterval", "FatalRetryInterval")]
-    return Listed(
+    return ListedRegistration(
         channel="pjsip",
         name=item.get("ObjectName", ""),
         username=user,

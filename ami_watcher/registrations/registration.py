@@ -13,7 +13,7 @@ from typing import Final
 from host.printable import printable
 
 
-class State(Enum):
+class RegistrationState(Enum):
     """What a person needs to know about one registration."""
 
     REGISTERED = "registered"
@@ -28,15 +28,15 @@ class State(Enum):
     """The link is lost, or the last proof is too old, or Asterisk used a word that we do not know."""
 
 
-MEANING: Final[Mapping[str, State]] = {
-    "Registered": State.REGISTERED,
-    "Request Sent": State.REGISTERING,
-    "Auth. Sent": State.REGISTERING,
-    "Rejected": State.REJECTED,
-    "No Authentication": State.REJECTED,
-    "Failed": State.REJECTED,
-    "Unregistered": State.UNREGISTERED,
-    "Timeout": State.UNREGISTERED,
+MEANING: Final[Mapping[str, RegistrationState]] = {
+    "Registered": RegistrationState.REGISTERED,
+    "Request Sent": RegistrationState.REGISTERING,
+    "Auth. Sent": RegistrationState.REGISTERING,
+    "Rejected": RegistrationState.REJECTED,
+    "No Authentication": RegistrationState.REJECTED,
+    "Failed": RegistrationState.REJECTED,
+    "Unregistered": RegistrationState.UNREGISTERED,
+    "Timeout": RegistrationState.UNREGISTERED,
 }
 """Asterisk's words (chan_sip regstatestrings, chan_iax2 regstate2str, res_pjsip_outbound_registration) to ours."""
 
@@ -76,7 +76,7 @@ class Registration:
 
     trunk: str
     channel: str
-    state: State
+    state: RegistrationState
     since: float
     expiry_s: int | None = None
     cause: str | None = None
@@ -111,46 +111,52 @@ class Registration:
             hint: why, as an event told it since the last list.
         """
         if raw is not None and not expected:
-            return self._became(State.UNEXPECTED, raw, now, expiry_s, f"Asterisk says '{printable(raw, 40)}' for it")
-        found = State.GONE if raw is None else MEANING.get(raw, State.UNKNOWN)
+            return self._became(
+                RegistrationState.UNEXPECTED, raw, now, expiry_s, f"Asterisk says '{printable(raw, 40)}' for it"
+            )
+        found = RegistrationState.GONE if raw is None else MEANING.get(raw, RegistrationState.UNKNOWN)
         if self._passing(found, now, refresh_grace_s):
             # Not proven anew: the proof stays what it was.
             return replace(self, doubt=now if self.doubt is None else self.doubt)
         return self._became(found, raw or "", now, expiry_s, self._cause(found, raw, hint))
 
-    def _passing(self, found: State, now: float, refresh_grace_s: float) -> bool:
+    def _passing(self, found: RegistrationState, now: float, refresh_grace_s: float) -> bool:
         """Whether `found` may still turn out to be nothing."""
-        if found is State.GONE:
-            listed = self.state not in (State.GONE, State.UNKNOWN)
+        if found is RegistrationState.GONE:
+            listed = self.state not in (RegistrationState.GONE, RegistrationState.UNKNOWN)
             return listed and (self.doubt is None or now - self.doubt < GONE_AFTER_S)
-        if self.state is not State.REGISTERED or self.proof is None or now - self.proof >= refresh_grace_s:
+        if self.state is not RegistrationState.REGISTERED or self.proof is None or now - self.proof >= refresh_grace_s:
             return False
-        return found is State.REGISTERING or (found is State.UNREGISTERED and self.channel != "pjsip")
+        return found is RegistrationState.REGISTERING or (
+            found is RegistrationState.UNREGISTERED and self.channel != "pjsip"
+        )
 
     def unknown(self, now: float, cause: str) -> Registration:
         """This registration when nobody can say any more how it is."""
-        if self.state is State.UNKNOWN:
+        if self.state is RegistrationState.UNKNOWN:
             return self if self.cause == cause else replace(self, cause=cause)
-        return replace(self, state=State.UNKNOWN, since=now, cause=cause, doubt=None)
+        return replace(self, state=RegistrationState.UNKNOWN, since=now, cause=cause, doubt=None)
 
-    def _became(self, state: State, raw: str, now: float, expiry_s: int | None, cause: str | None) -> Registration:
+    def _became(
+        self, state: RegistrationState, raw: str, now: float, expiry_s: int | None, cause: str | None
+    ) -> Registration:
         return Registration(
             trunk=self.trunk,
             channel=self.channel,
             state=state,
             since=self.since if state is self.state else now,
-            expiry_s=expiry_s if state is not State.GONE else None,
+            expiry_s=expiry_s if state is not RegistrationState.GONE else None,
             cause=cause,
             proof=now,
             raw=raw,
         )
 
-    def _cause(self, found: State, raw: str | None, hint: str | None) -> str | None:
-        if found is State.REGISTERED:
+    def _cause(self, found: RegistrationState, raw: str | None, hint: str | None) -> str | None:
+        if found is RegistrationState.REGISTERED:
             return None
         if raw is None:
             return "Asterisk does not list it"
-        if found is State.UNKNOWN:
+        if found is RegistrationState.UNKNOWN:
             return f"Asterisk says '{printable(raw, 40)}', which we do not know"
         # What an event told stays true for as long as the word is the same.
         kept = self.cause if self.raw == raw and self.state is found else None

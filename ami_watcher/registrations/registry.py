@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.lists import Listed, Lists, matches, same_host, split_address
-from ami_watcher.registrations.registration import Registration, State, grace_s, granted_s
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, matches, same_host, split_address
+from ami_watcher.registrations.registration import Registration, RegistrationState, grace_s, granted_s
 from host.printable import printable
 
 MODULES: Final[Mapping[str, str]] = {
@@ -38,7 +38,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class RegistrationChange:
     """A registration that is in another state than before; None where there is none."""
 
     before: Registration | None
@@ -46,7 +46,7 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TrunkStatus:
     """A trunk that should be registered here, with everything known about it: what reregister.py decides from.
 
     Attributes:
@@ -56,13 +56,13 @@ class Standing:
         heard: when an event last spoke of it, on the caller's clock; None for never.
     """
 
-    wanted: Wanted
-    listed: Listed | None
+    wanted: ExpectedRegistration
+    listed: ListedRegistration | None
     registration: Registration
     heard: float | None
 
 
-class Registry:
+class RegistrationRegistry:
     """The registrations of one Asterisk.
 
     Args:
@@ -72,17 +72,21 @@ class Registry:
     """
 
     def __init__(
-        self, wanted: Iterable[Wanted], *, timing: Timing, addresses: Mapping[str, frozenset[str]] | None = None
+        self,
+        wanted: Iterable[ExpectedRegistration],
+        *,
+        timing: Timing,
+        addresses: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.modules: frozenset[str] = frozenset()
         self.version = ""
         self.listed_at: float | None = None
         self._timing = timing
-        self._wanted: tuple[Wanted, ...] = tuple(wanted)
+        self._wanted: tuple[ExpectedRegistration, ...] = tuple(wanted)
         self._addresses = dict(addresses or {})
         self._known: dict[str, Registration] = {}
         self._sorted: tuple[Registration, ...] | None = None
-        self._entries: dict[str, Listed] = {}
+        self._entries: dict[str, ListedRegistration] = {}
         self._by_user: dict[tuple[str, str], list[str]] = {}
         self._hints: dict[str, str] = {}
         self._heard: dict[str, float] = {}
@@ -101,10 +105,10 @@ class Registry:
         return any(one.doubt is not None for one in self._known.values())
 
     @property
-    def standing(self) -> tuple[Standing, ...]:
+    def standing(self) -> tuple[TrunkStatus, ...]:
         """The trunks that should be registered here, as they stand."""
         return tuple(
-            Standing(wanted, self._entries.get(key), self._known[key], self._heard.get(key))
+            TrunkStatus(wanted, self._entries.get(key), self._known[key], self._heard.get(key))
             for wanted in self._wanted
             if wanted.here and (key := _key(wanted)) in self._known
         )
@@ -112,16 +116,16 @@ class Registry:
     @property
     def unexpected(self) -> frozenset[str]:
         """Channels of which something is listed that should not be here."""
-        return frozenset(one.channel for one in self._known.values() if one.state is State.UNEXPECTED)
+        return frozenset(one.channel for one in self._known.values() if one.state is RegistrationState.UNEXPECTED)
 
     def expect(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Iterable[ExpectedRegistration],
         now: float,
         *,
         timing: Timing | None = None,
         addresses: Mapping[str, frozenset[str]] | None = None,
-    ) -> tuple[Shift, ...]:
+    ) -> tuple[RegistrationChange, ...]:
         """Another pair.toml, or another role. What is expected anew is unknown until the next list."""
         self._wanted = tuple(wanted)
         if timing is not None:
@@ -131,10 +135,12 @@ class Registry:
         after = dict(self._known)
         here = {_key(one): one for one in self._wanted if one.here}
         for key, one in here.items():
-            if key not in after or after[key].state is State.UNEXPECTED:
-                after[key] = Registration(one.trunk, one.channel, State.UNKNOWN, now, cause=self._unknown_because)
+            if key not in after or after[key].state is RegistrationState.UNEXPECTED:
+                after[key] = Registration(
+                    one.trunk, one.channel, RegistrationState.UNKNOWN, now, cause=self._unknown_because
+                )
         for key, registration in self._known.items():
-            if key not in here and registration.state is not State.UNEXPECTED:
+            if key not in here and registration.state is not RegistrationState.UNEXPECTED:
                 # Whether it is still listed, and so unexpected, is for the next list to say.
                 del after[key]
         return self._shifted(after)
@@ -158,7 +164,7 @@ class Registry:
                 self._hints[key] = f"the carrier says: {printable(cause, 120)}"
         return known
 
-    def listed(self, lists: Lists, now: float) -> tuple[Shift, ...]:
+    def listed(self, lists: RegistrationLists, now: float) -> tuple[RegistrationChange, ...]:
         """Takes all lists of one moment."""
         self.modules = lists.modules
         self.version = lists.version
@@ -175,26 +181,26 @@ class Registry:
                 after[key] = self._seen(key, one, None, now)
         for key, registration in self._known.items():
             # One that was unexpected gets the same second look before it is said to be gone.
-            if key not in after and registration.state is State.UNEXPECTED:
+            if key not in after and registration.state is RegistrationState.UNEXPECTED:
                 again = registration.seen(None, now, refresh_grace_s=0.0)
-                if again.state is not State.GONE:
+                if again.state is not RegistrationState.GONE:
                     after[key] = again
         self._entries = entries
         self._by_user = {}
         for key, listed in entries.items():
             self._by_user.setdefault((listed.channel, listed.client_uri or listed.username), []).append(key)
         # chan_iax2 sends no event when it succeeds again, so success in a list ends what an event said as well.
-        refused = {key for key, one in after.items() if one.state is not State.REGISTERED}
+        refused = {key for key, one in after.items() if one.state is not RegistrationState.REGISTERED}
         self._hints = {key: hint for key, hint in self._hints.items() if key in refused}
         self._heard = {key: at for key, at in self._heard.items() if key in after}
         return self._shifted(after)
 
-    def lost(self, cause: str, now: float) -> tuple[Shift, ...]:
+    def lost(self, cause: str, now: float) -> tuple[RegistrationChange, ...]:
         """Nobody can say any more how anything is."""
         self._unknown_because = cause
         return self._shifted({key: one.unknown(now, cause) for key, one in self._known.items()})
 
-    def tick(self, now: float) -> tuple[Shift, ...]:
+    def tick(self, now: float) -> tuple[RegistrationChange, ...]:
         """What time alone changes: a proof that is too old is none."""
         if self.listed_at is not None and now - self.listed_at <= self._timing.stale_s:
             return ()
@@ -202,14 +208,16 @@ class Registry:
             return ()
         return self.lost(f"the last list is {now - self.listed_at:.0f} s old", now)
 
-    def _seen(self, key: str, owner: Wanted | None, listed: Listed | None, now: float) -> Registration:
+    def _seen(
+        self, key: str, owner: ExpectedRegistration | None, listed: ListedRegistration | None, now: float
+    ) -> Registration:
         channel = listed.channel if listed is not None else key.partition(" ")[0]
         trunk = owner.trunk if owner is not None else printable(str(listed), 80)
-        before = self._known.get(key) or Registration(trunk, channel, State.UNKNOWN, now)
+        before = self._known.get(key) or Registration(trunk, channel, RegistrationState.UNKNOWN, now)
         expected = owner is not None and owner.here
         if listed is None:
             after = before.seen(None, now, refresh_grace_s=0.0)
-            if after.state is State.GONE and channel not in self.modules:
+            if after.state is RegistrationState.GONE and channel not in self.modules:
                 return _because(after, f"{MODULES.get(channel, channel)} is not loaded in this Asterisk")
             return after
         return before.seen(
@@ -226,16 +234,18 @@ class Registry:
             hint=self._hints.get(key),
         )
 
-    def _assigned(self, listed: Iterable[Listed]) -> tuple[dict[str, Listed], dict[str, Wanted]]:
+    def _assigned(
+        self, listed: Iterable[ListedRegistration]
+    ) -> tuple[dict[str, ListedRegistration], dict[str, ExpectedRegistration]]:
         """Each entry of the lists under its trunk's key, or, where no trunk is left for it, under its own."""
         # By what every match needs, for lists may have thousands of entries.
-        left: dict[tuple[str, str | None], list[Listed]] = {}
+        left: dict[tuple[str, str | None], list[ListedRegistration]] = {}
         for entry in listed:
             left.setdefault((entry.channel, entry.name if entry.channel == "pjsip" else entry.username), []).append(
                 entry
             )
-        entries: dict[str, Listed] = {}
-        owners: dict[str, Wanted] = {}
+        entries: dict[str, ListedRegistration] = {}
+        owners: dict[str, ExpectedRegistration] = {}
         # Trunks that belong here choose first: of two that look alike, the expected one is the one that is seen.
         # What no address fits is then told by user and port: the name may stand for other addresses by now.
         for addresses in (self._addresses, None):
@@ -257,21 +267,21 @@ class Registry:
             entries[f"{key} {alike[key]}"] = entry
         return entries, owners
 
-    def _shifted(self, after: dict[str, Registration]) -> tuple[Shift, ...]:
+    def _shifted(self, after: dict[str, Registration]) -> tuple[RegistrationChange, ...]:
         before, self._known = self._known, after
         self._sorted = None
         shifts = []
         for key in before.keys() | after.keys():
             was, now_is = before.get(key), after.get(key)
             if was is None or now_is is None or was.state is not now_is.state:
-                shifts.append(Shift(was, now_is))
+                shifts.append(RegistrationChange(was, now_is))
         return tuple(sorted(shifts, key=lambda shift: (shift.after or shift.before or _NOBODY).trunk))
 
 
-_NOBODY: Final = Registration("", "", State.UNKNOWN, 0.0)
+_NOBODY: Final = Registration("", "", RegistrationState.UNKNOWN, 0.0)
 
 
-def _key(wanted: Wanted) -> str:
+def _key(wanted: ExpectedRegistration) -> str:
     return f"{wanted.channel} trunk {wanted.trunk}"
 
 
@@ -286,7 +296,7 @@ def _because(registration: Registration, cause: str) -> Registration:
     )
 
 
-def _spoken_of(listed: Listed, domain: str) -> bool:
+def _spoken_of(listed: ListedRegistration, domain: str) -> bool:
     """Whether a Registry event of the same channel and user, with this Domain, is about `listed`."""
     if listed.channel == "pjsip":
         return listed.server_uri == domain

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ami_watcher.registrations.registration import State
-from ami_watcher.registrations.registry import Standing
+from ami_watcher.registrations.registration import RegistrationState
+from ami_watcher.registrations.registry import TrunkStatus
 
 TRANSACTION_S: Final = 42.0
 """PJSIP's REGISTER goes unanswered for 32 s (timer F) before its result is known; ten seconds are for DNS and load."""
@@ -32,7 +32,7 @@ EVERYTHING: Final = "*all"
 
 
 @dataclass(frozen=True, slots=True)
-class Kick:
+class Reregistration:
     """One action that starts registrations again.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Tries:
     doublings: int = 0
 
 
-class Kicks:
+class ReregistrationSchedule:
     """Remembers what was kicked, so that a carrier that goes on refusing is asked ever more rarely.
 
     A carrier that refuses only for as long as the other machine's binding lives is asked at an even pace until then:
@@ -84,12 +84,12 @@ class Kicks:
 
     def due(
         self,
-        standing: Iterable[Standing],
+        standing: Iterable[TrunkStatus],
         now: float,
         *,
         may_shared: bool,
         unexpected: frozenset[str] = frozenset(),
-    ) -> tuple[Kick, ...]:
+    ) -> tuple[Reregistration, ...]:
         """What to do now. Whatever is returned counts as done at `now`.
 
         Args:
@@ -100,14 +100,14 @@ class Kicks:
         """
         all_of_them = tuple(standing)
         for one in all_of_them:
-            if one.registration.state is State.REGISTERED:
+            if one.registration.state is RegistrationState.REGISTERED:
                 self._tries.pop(one.wanted.trunk, None)
         # Anything that a reload of chan_sip would register must be allowed, not only what needs it.
         shared_sip = any(one.wanted.channel == "sip" and one.wanted.shared for one in all_of_them)
         reload_allowed = may_shared or not (shared_sip or "sip" in unexpected)
-        kicks: list[Kick] = []
-        sip: list[Standing] = []
-        stateless: list[Standing] = []
+        kicks: list[Reregistration] = []
+        sip: list[TrunkStatus] = []
+        stateless: list[TrunkStatus] = []
         for one in all_of_them:
             if not self._ripe(one, now):
                 continue
@@ -119,13 +119,15 @@ class Kicks:
                     continue
                 self._count(one, now)
                 kicks.append(
-                    Kick("PJSIPRegister", (("Registration", one.wanted.trunk),), (one.wanted.trunk,), _why(one))
+                    Reregistration(
+                        "PJSIPRegister", (("Registration", one.wanted.trunk),), (one.wanted.trunk,), _why(one)
+                    )
                 )
         if stateless and _nothing_of_pjsip_to_lose(all_of_them, may_shared, unexpected):
             for one in stateless:
                 self._count(one, now)
             kicks.append(
-                Kick(
+                Reregistration(
                     "PJSIPRegister",
                     (("Registration", EVERYTHING),),
                     tuple(one.wanted.trunk for one in stateless),
@@ -137,7 +139,7 @@ class Kicks:
                 self._count(one, now)
             words = ", ".join(sorted({one.registration.raw for one in sip}))
             kicks.append(
-                Kick(
+                Reregistration(
                     "Reload",
                     (("Module", "chan_sip"),),
                     tuple(one.wanted.trunk for one in sip),
@@ -146,13 +148,13 @@ class Kicks:
             )
         return tuple(kicks)
 
-    def _ripe(self, one: Standing, now: float) -> bool:
+    def _ripe(self, one: TrunkStatus, now: float) -> bool:
         if one.listed is None:
             return False
-        if one.registration.state is State.UNREGISTERED:
+        if one.registration.state is RegistrationState.UNREGISTERED:
             last = max(one.registration.since, self._of(one).last)
             return one.wanted.channel == "pjsip" and now - last >= UNREGISTERED_S
-        if one.registration.state is not State.REJECTED or now - self._of(one).last < self._pause_s(one):
+        if one.registration.state is not RegistrationState.REJECTED or now - self._of(one).last < self._pause_s(one):
             return False
         if one.wanted.channel == "sip":
             return one.listed.gave_up
@@ -162,22 +164,22 @@ class Kicks:
             return now - quiet_since >= longest + TRANSACTION_S
         return False
 
-    def _of(self, one: Standing) -> _Tries:
+    def _of(self, one: TrunkStatus) -> _Tries:
         since = one.registration.since
         return self._tries.get(one.wanted.trunk, _Tries(refused_at=since, last=since))
 
-    def _pause_s(self, one: Standing) -> float:
+    def _pause_s(self, one: TrunkStatus) -> float:
         return min(self.after_s * 2.0 ** self._of(one).doublings, LONGEST_PAUSE_S)
 
-    def _held_elsewhere(self, one: Standing, now: float) -> bool:
+    def _held_elsewhere(self, one: TrunkStatus, now: float) -> bool:
         """Whether the other machine's binding may still be what the carrier refuses for; and one pause longer, so that
         somebody asks when it has just ended."""
         held_s = one.wanted.held_elsewhere_s
         return held_s > 0 and now - self._of(one).refused_at < held_s + self.after_s
 
-    def _count(self, one: Standing, now: float) -> None:
+    def _count(self, one: TrunkStatus, now: float) -> None:
         tries = self._of(one)
-        if one.registration.state is State.UNREGISTERED:
+        if one.registration.state is RegistrationState.UNREGISTERED:
             self._tries[one.wanted.trunk] = replace(tries, last=now)
             return
         # Beyond a few doublings the pause no longer grows, and the number need not either.
@@ -185,14 +187,18 @@ class Kicks:
         self._tries[one.wanted.trunk] = replace(tries, last=now, doublings=doublings)
 
 
-def _why(one: Standing) -> str:
-    if one.registration.state is State.UNREGISTERED:
+def _why(one: TrunkStatus) -> str:
+    if one.registration.state is RegistrationState.UNREGISTERED:
         return "it was taken back, and PJSIP does not register again by itself"
     return "PJSIP has not tried it again for longer than its configuration lets it wait"
 
 
-def _nothing_of_pjsip_to_lose(standing: Iterable[Standing], may_shared: bool, unexpected: frozenset[str]) -> bool:
+def _nothing_of_pjsip_to_lose(standing: Iterable[TrunkStatus], may_shared: bool, unexpected: frozenset[str]) -> bool:
     """Whether all PJSIP registrations may be sent anew: what is held would be taken back first."""
     pjsip = [one for one in standing if one.wanted.channel == "pjsip"]
     allowed = may_shared or not any(one.wanted.shared for one in pjsip)
-    return allowed and "pjsip" not in unexpected and all(one.registration.state is State.UNREGISTERED for one in pjsip)
+    return (
+        allowed
+        and "pjsip" not in unexpected
+        and all(one.registration.state is RegistrationState.UNREGISTERED for one in pjsip)
+    )

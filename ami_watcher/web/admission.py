@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ami_watcher.web.guard import Tokens, is_loopback
+from ami_watcher.web.guard import AccessTokens, is_loopback
 from host.errors import UsageError
 from host.places import Places
 from pair import Pair, read_secret
 
 
-def token_of(places: Places, pair: Pair, listening: str) -> Tokens | None:
+def token_of(places: Places, pair: Pair, listening: str) -> AccessTokens | None:
     """What callers have to show.
 
     Args:
@@ -21,7 +21,7 @@ def token_of(places: Places, pair: Pair, listening: str) -> Tokens | None:
         SecretUnusable
     """
     if pair.watcher.token_file is not None:
-        return Tokens(read_secret(places, pair.watcher.token_file))
+        return AccessTokens(read_secret(places, pair.watcher.token_file))
     if not is_loopback(listening):
         raise UsageError(
             f'Without a token, listen = "{listening}" in [watcher] would show phones and trunks to everybody '

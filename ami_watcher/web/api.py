@@ -17,12 +17,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ami_watcher.web.guard import COOKIE, SESSION_S, Tokens
-from ami_watcher.web.live_page import Page
-from ami_watcher.web.metrics import Metrics
+from ami_watcher.web.guard import COOKIE, SESSION_S, AccessTokens
+from ami_watcher.web.live_page import LivePage
+from ami_watcher.web.metrics import WatcherMetrics
 from ami_watcher.web.openapi import description
-from ami_watcher.web.stream import Stream
-from ami_watcher.web.watcher_state import Desk
+from ami_watcher.web.stream import EventStream
+from ami_watcher.web.watcher_state import WatcherState
 
 ASSETS: Final = Path(__file__).parent / "page" / "assets"
 KINDS: Final = frozenset({"registration", "contact", "link", "role", "kick"})
@@ -34,15 +34,15 @@ mimetypes.add_type("text/javascript", ".js")
 mimetypes.add_type("image/svg+xml", ".svg")
 
 
-class Login:
+class PageLogin:
     """Who has shown the token gets a session; guesses are slow, one at a time."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: LivePage) -> None:
         """
         Args:
             page: renders the form.
         """
-        self.tokens: Tokens | None = None
+        self.tokens: AccessTokens | None = None
         self._page = page
         self._slow = asyncio.Lock()
 
@@ -71,15 +71,15 @@ class Login:
         return answer
 
 
-def application(desk: Desk, metrics: Metrics) -> tuple[Starlette, Login]:
+def application(desk: WatcherState, metrics: WatcherMetrics) -> tuple[Starlette, PageLogin]:
     """The application, without its guard, and its login.
 
     Args:
         desk: what is known.
         metrics: what is counted.
     """
-    page = Page()
-    login = Login(page)
+    page = LivePage()
+    login = PageLogin(page)
 
     async def index(request: Request) -> Response:
         query, known = _text(request, "q", 200), login.tokens is not None
@@ -136,7 +136,7 @@ def application(desk: Desk, metrics: Metrics) -> tuple[Starlette, Login]:
         Route("/api/registrations", registrations),
         Route("/api/contacts", contacts),
         Route("/api/history", history),
-        Route("/api/events", Stream(desk.hub, everything)),
+        Route("/api/events", EventStream(desk.hub, everything)),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", measured),

@@ -24,7 +24,7 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Link(Document):
+class LinkDocument(Document):
     """The connection to Asterisk."""
 
     state: LinkWord = Field(description="synced is the only one in which anything else here is proven")
@@ -34,7 +34,7 @@ class Link(Document):
     asterisk_version: str = Field(description="empty before the first connection")
 
 
-class Strip(Document):
+class StretchDocument(Document):
     """One stretch of the last day."""
 
     start: float
@@ -42,7 +42,7 @@ class Strip(Document):
     state: StateWord
 
 
-class Registration(Document):
+class RegistrationDocument(Document):
     """One outbound registration."""
 
     trunk: str
@@ -56,12 +56,12 @@ class Registration(Document):
     expiry_s: float | None
     cause: str | None
     required: bool
-    strip: tuple[Strip, ...] = Field(description="the last 24 hours, without gaps, oldest first")
+    strip: tuple[StretchDocument, ...] = Field(description="the last 24 hours, without gaps, oldest first")
     outages: int = Field(description="how often it did not hold in the last 24 hours")
     outage_s: float = Field(description="seconds, in all")
 
 
-class Registrations(Document):
+class RegistrationsDocument(Document):
     """All outbound registrations of one machine, and whether they are as they should be."""
 
     machine: str
@@ -71,14 +71,14 @@ class Registrations(Document):
     level: Level
     sentence: str = Field(description="all of it in one sentence")
     detail: str | None = Field(description="why, or what to do; null where there is nothing to add")
-    link: Link
-    registrations: tuple[Registration, ...]
+    link: LinkDocument
+    registrations: tuple[RegistrationDocument, ...]
     overtaken: bool = Field(
         default=False, description="this machine serves although the other one was promoted later, as others tell"
     )
 
 
-class Contact(Document):
+class ContactDocument(Document):
     """One phone or peer that is registered here."""
 
     channel: str
@@ -92,7 +92,7 @@ class Contact(Document):
     since: float | None = Field(description="unix seconds at which it was first seen at this address")
 
 
-class MissingContact(Document):
+class MissingContactDocument(Document):
     """A phone that the other machine had and that is on none now."""
 
     name: str
@@ -103,14 +103,14 @@ class MissingContact(Document):
     expires_at: float | None = Field(description="it registers anew by then at the latest; null where it is not listed")
 
 
-class Contacts(Document):
+class ContactsDocument(Document):
     """Who is registered on this machine, and who has not come back from the other one."""
 
     machine: str
     at: float
     proof: float | None = Field(description="unix seconds of the list that this shows; null before the first")
     total: int
-    contacts: tuple[Contact, ...] = Field(description="at most `limit` of those that match `q`")
+    contacts: tuple[ContactDocument, ...] = Field(description="at most `limit` of those that match `q`")
     matching: int
     other: str = Field(description="the other machine")
     other_at: float | None = Field(
@@ -118,10 +118,10 @@ class Contacts(Document):
     )
     other_sentence: str = Field(description="what is known of the other machine's phones, in words")
     still_there: int = Field(description="phones that are registered on the other machine")
-    missing: tuple[MissingContact, ...]
+    missing: tuple[MissingContactDocument, ...]
 
 
-class HistoryEntry(Document):
+class EventDocument(Document):
     """One change."""
 
     at: float
@@ -132,17 +132,17 @@ class HistoryEntry(Document):
     cause: str | None
 
 
-class History(Document):
+class HistoryDocument(Document):
     """What changed, oldest first."""
 
     machine: str
     at: float
     complete: bool = Field(description="false: the file is unwell, and this is what memory holds")
     note: str | None
-    entries: tuple[HistoryEntry, ...]
+    entries: tuple[EventDocument, ...]
 
 
-class Health(Document):
+class HealthDocument(Document):
     """Whether the daemon runs (healthz) or knows what it should know (readyz)."""
 
     ready: bool
@@ -152,7 +152,7 @@ class Health(Document):
     problems: tuple[str, ...] = Field(description="what is wrong, in sentences; empty when nothing is")
 
 
-class Refusal(Document):
+class RefusalDocument(Document):
     """Why a request was not answered."""
 
     error: str

@@ -27,7 +27,7 @@ class TooManyListeners(HotstandbyError):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ServerSentEvent:
     """One server-sent event.
 
     Attributes:
@@ -41,15 +41,15 @@ class Event:
     data: str
 
 
-def frame(event: Event) -> bytes:
+def frame(event: ServerSentEvent) -> bytes:
     """The event as it goes over the wire (WHATWG HTML, 9.2.6). JSON on one line holds no line break to split at."""
     return f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n".encode()
 
 
-class Listener:
-    """One listener's queue; see `Hub.listen`."""
+class EventListener:
+    """One listener's queue; see `EventHub.listen`."""
 
-    def __init__(self, missed: tuple[Event, ...], *, complete: bool) -> None:
+    def __init__(self, missed: tuple[ServerSentEvent, ...], *, complete: bool) -> None:
         """
         Args:
             missed: what is told first.
@@ -58,12 +58,12 @@ class Listener:
         self.complete = complete
         self.ended = False
         """The hub closes, or the listener was too slow."""
-        self._queue: deque[Event] = deque(missed)
+        self._queue: deque[ServerSentEvent] = deque(missed)
         self._wake = asyncio.Event()
         if missed:
             self._wake.set()
 
-    def push(self, event: Event) -> None:
+    def push(self, event: ServerSentEvent) -> None:
         """Adds an event; a listener that is too far behind is ended, and its queue is dropped."""
         if len(self._queue) >= QUEUED:
             self._queue.clear()
@@ -77,7 +77,7 @@ class Listener:
         self.ended = True
         self._wake.set()
 
-    async def next(self, wait_s: float) -> Event | None:
+    async def next(self, wait_s: float) -> ServerSentEvent | None:
         """The next event, or None after `wait_s` seconds without one, or when it has ended."""
         if not self._queue and not self.ended:
             self._wake.clear()
@@ -89,7 +89,7 @@ class Listener:
         return self._queue.popleft() if self._queue else None
 
 
-class Hub:
+class EventHub:
     """Gives every event to every listener."""
 
     def __init__(self, run: str, *, most: int = MOST_LISTENERS, replayed: int = REPLAYED) -> None:
@@ -102,8 +102,8 @@ class Hub:
         self._run = run
         self._most = most
         self._number = 0
-        self._kept: deque[Event] = deque(maxlen=replayed)
-        self._listeners: set[Listener] = set()
+        self._kept: deque[ServerSentEvent] = deque(maxlen=replayed)
+        self._listeners: set[EventListener] = set()
         self._closed = False
 
     @property
@@ -119,14 +119,14 @@ class Hub:
     def publish(self, name: str, data: Mapping[str, object]) -> None:
         """Gives an event to everybody."""
         self._number += 1
-        event = Event(self.last_id, name, json.dumps(data))
+        event = ServerSentEvent(self.last_id, name, json.dumps(data))
         self._kept.append(event)
         for listener in list(self._listeners):
             listener.push(event)
             if listener.ended:
                 self._listeners.discard(listener)
 
-    def listen(self, last_id: str | None) -> Listener:
+    def listen(self, last_id: str | None) -> EventListener:
         """A new listener.
 
         Args:
@@ -138,11 +138,11 @@ class Hub:
         if self._closed or len(self._listeners) >= self._most:
             raise TooManyListeners(f"{len(self._listeners)} listen already, and no more are served. Try again later.")
         missed = self._since(last_id)
-        listener = Listener(missed or (), complete=missed is not None)
+        listener = EventListener(missed or (), complete=missed is not None)
         self._listeners.add(listener)
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: EventListener) -> None:
         """The listener is gone."""
         self._listeners.discard(listener)
 
@@ -153,7 +153,7 @@ class Hub:
             listener.end()
         self._listeners.clear()
 
-    def _since(self, last_id: str | None) -> tuple[Event, ...] | None:
+    def _since(self, last_id: str | None) -> tuple[ServerSentEvent, ...] | None:
         """What came after `last_id`, or None where that cannot be said."""
         run, dash, digits = (last_id or "").rpartition("-")
         if not dash or run != self._run or not digits.isascii() or not digits.isdigit() or len(digits) > 18:

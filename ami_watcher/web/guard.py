@@ -58,7 +58,7 @@ def sessions_of(header: str) -> list[str]:
     return shown[:MOST_SESSIONS]
 
 
-class Tokens:
+class AccessTokens:
     """Compares tokens and sessions in constant time."""
 
     def __init__(self, token: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -91,10 +91,10 @@ class Tokens:
         return hmac.new(self._key, until.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
 
 
-class Guard:
+class AccessGuard:
     """Refuses what is not for us; adds the headers that keep a browser in bounds."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], tokens: Tokens | None) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Iterable[str], tokens: AccessTokens | None) -> None:
         """
         Args:
             app: what is guarded.
@@ -104,7 +104,7 @@ class Guard:
         self._app = app
         self.reconfigure(hosts=hosts, tokens=tokens)
 
-    def reconfigure(self, *, hosts: Iterable[str], tokens: Tokens | None) -> None:
+    def reconfigure(self, *, hosts: Iterable[str], tokens: AccessTokens | None) -> None:
         """Other names, or another token, from the next request on."""
         self._hosts = frozenset(host.lower().removesuffix(".") for host in hosts)
         self._tokens = tokens

@@ -40,7 +40,7 @@ LASTING: Final = frozenset({"/api/events"})
 """Answers without an end; their clients are bounded where they are served (stream.py, events.py)."""
 
 
-class Impatient(H11Protocol):
+class DeadlineProtocol(H11Protocol):
     """HTTP/1.1 as uvicorn speaks it, with so much time in all for each request, and a place for whoever comes.
 
     uvicorn's own limits begin anew with every byte, and refuse newcomers where all places are taken: whoever takes them
@@ -54,7 +54,7 @@ class Impatient(H11Protocol):
         self._patience: asyncio.TimerHandle | None = None
         self.begun = self._clock.time()
         self._hurry(FIRST_REQUEST_S)
-        others = [one for one in self.connections if isinstance(one, Impatient) and one.gives_way]
+        others = [one for one in self.connections if isinstance(one, DeadlineProtocol) and one.gives_way]
         if self.limit_concurrency is not None and len(self.connections) * 2 > self.limit_concurrency and others:
             min(others, key=lambda one: one.begun).end()
 
@@ -96,7 +96,7 @@ class Impatient(H11Protocol):
         self._patience = None if seconds is None else self._clock.call_later(seconds, self.end)
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn without hands on the process: signals are the daemon's, and so is the end."""
 
     @contextlib.contextmanager
@@ -105,7 +105,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp, *, most: int = MOST_CONNECTIONS) -> Server:
+def http_server(app: ASGIApp, *, most: int = MOST_CONNECTIONS) -> HttpServer:
     """A server for `app`, to be run with `serve(sockets=[…])` and ended with `should_exit = True`."""
     options: dict[str, Any] = {
         "log_config": None,
@@ -114,7 +114,7 @@ def server(app: ASGIApp, *, most: int = MOST_CONNECTIONS) -> Server:
         "proxy_headers": False,
         "lifespan": "off",
         "ws": "none",
-        "http": Impatient,
+        "http": DeadlineProtocol,
         # As many again are on their way out.
         "limit_concurrency": 2 * most,
         "backlog": BACKLOG,
@@ -122,7 +122,7 @@ def server(app: ASGIApp, *, most: int = MOST_CONNECTIONS) -> Server:
         "timeout_graceful_shutdown": 1,
         "h11_max_incomplete_event_size": 16 * 1024,
     }
-    return Server(uvicorn.Config(app, **options))
+    return HttpServer(uvicorn.Config(app, **options))
 
 
 def tcp_socket(host: str, port: int) -> socket.socket:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ami_watcher.event import DAY_S, QUIET
 from ami_watcher.web import documents
-from ami_watcher.web.state_view import Glance
+from ami_watcher.web.state_view import StateView
 from ami_watcher.web.view import lasted
 
 MOST_ROWS: Final = 50
@@ -51,7 +51,7 @@ class Bar:
     end: float
 
 
-def bars(strip: tuple[documents.Strip, ...], now: float) -> list[Bar]:
+def bars(strip: tuple[documents.StretchDocument, ...], now: float) -> list[Bar]:
     """A strip to draw, quiet stretches first, so that a short outage lies on top."""
     begin = now - DAY_S
     found = []
@@ -66,7 +66,7 @@ def bars(strip: tuple[documents.Strip, ...], now: float) -> list[Bar]:
     return sorted(found, key=lambda bar: bar.kind not in QUIET)
 
 
-def told(row: documents.Registration) -> str:
+def told(row: documents.RegistrationDocument) -> str:
     """A strip in words."""
     if not row.strip:
         return "nothing to show"
@@ -85,7 +85,7 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Page:
+class LivePage:
     """Renders the page from what is known at one moment."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Page:
         )
         self._jinja.globals.update(bars=bars, told=told, lasted=lasted, clock=clock, words=WORDS)
 
-    def index(self, glance: Glance, query: str, *, login: bool) -> str:
+    def index(self, glance: StateView, query: str, *, login: bool) -> str:
         """The whole page.
 
         Args:
@@ -108,7 +108,7 @@ class Page:
         """
         registrations = glance.registrations
         rows = shown = registrations.registrations
-        resting: tuple[documents.Registration, ...] = ()
+        resting: tuple[documents.RegistrationDocument, ...] = ()
         if len(rows) > FEW:
             shown = tuple(row for row in rows if row.level != "good")[:MOST_TRUNKS]
             resting = tuple(row for row in rows if row.level == "good")[: MOST_TRUNKS - len(shown)]

@@ -24,8 +24,8 @@ from prometheus_client.registry import Collector
 from ami_watcher.follow.snapshot import LinkState
 from ami_watcher.phones.contact import Reach
 from ami_watcher.web.series import STATES, series
-from ami_watcher.web.state_view import Glance
-from ami_watcher.web.watcher_state import Desk
+from ami_watcher.web.state_view import StateView
+from ami_watcher.web.watcher_state import WatcherState
 
 CHANNELS: Final = ("sip", "iax2", "pjsip")
 END: Final = b"# EOF\n"
@@ -37,10 +37,10 @@ MOST_KINDS: Final = 100
 """In an Accept header; Prometheus names five."""
 
 
-class Metrics:
+class WatcherMetrics:
     """Counts, and writes down what is known when it is asked."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: WatcherState) -> None:
         """
         Args:
             desk: what is known.
@@ -67,7 +67,7 @@ class Metrics:
         return await self._desk.told(lambda glance: self._written(glance, daemon, changes, accept))
 
     def _written(
-        self, glance: Glance, daemon: tuple[Metric, ...], changes: Mapping[tuple[str, str], int], accept: str
+        self, glance: StateView, daemon: tuple[Metric, ...], changes: Mapping[tuple[str, str], int], accept: str
     ) -> tuple[bytes, str]:
         # The kind alone: the library compares whatever stands behind `version=` with a number.
         kinds = [one.partition(";")[0].strip() for one in accept.split(",", MOST_KINDS)]
@@ -109,7 +109,7 @@ class _Families(Collector):
         return self._families
 
 
-def _moment(glance: Glance) -> Iterable[Metric]:
+def _moment(glance: StateView) -> Iterable[Metric]:
     """What is true of one moment, but for the trunks one by one."""
     snapshot, health = glance.snapshot, glance.health
     info = InfoMetricFamily("hotstandby_watcher", "The daemon, and the Asterisk that it follows.")
@@ -138,7 +138,7 @@ def _moment(glance: Glance) -> Iterable[Metric]:
     yield from _phones(glance)
 
 
-def _phones(glance: Glance) -> Iterable[Metric]:
+def _phones(glance: StateView) -> Iterable[Metric]:
     document = glance.contacts(limit=0)
     counted = Counter((item.channel, item.reach) for item in glance.snapshot.contacts)
     contacts = GaugeMetricFamily(

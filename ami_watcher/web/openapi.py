@@ -29,11 +29,11 @@ def description(version: str) -> dict[str, Any]:
         version: of hotstandby.
     """
     models = (
-        documents.Registrations,
-        documents.Contacts,
-        documents.History,
-        documents.Health,
-        documents.Refusal,
+        documents.RegistrationsDocument,
+        documents.ContactsDocument,
+        documents.HistoryDocument,
+        documents.HealthDocument,
+        documents.RefusalDocument,
     )
     _, schemas = models_json_schema(
         [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"

@@ -10,7 +10,7 @@ from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
-from ami_watcher.web.documents import Registration
+from ami_watcher.web.documents import RegistrationDocument
 
 STATES: Final = (
     "registered",
@@ -25,7 +25,7 @@ STATES: Final = (
 STATE: Final = "hotstandby_registration_state"
 
 
-def series(rows: Iterable[Registration], changes: Mapping[tuple[str, str], int], *, openmetrics: bool) -> str:
+def series(rows: Iterable[RegistrationDocument], changes: Mapping[tuple[str, str], int], *, openmetrics: bool) -> str:
     """The families of registrations, as Prometheus' text format 0.0.4 or as OpenMetrics 1.0 has them.
 
     Args:

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from ami_watcher.event import Entry, Watched
+from ami_watcher.event import WatchedPeriod, WatcherEvent
 from ami_watcher.follow.snapshot import Snapshot
-from ami_watcher.other_machine import NOBODY_SEEN, Neighbour
-from ami_watcher.phones.inventory import Export, Known
-from ami_watcher.registrations.expected import Role, Wanted, wanted
+from ami_watcher.other_machine import OTHER_MACHINE_UNSEEN, OtherMachine
+from ami_watcher.phones.inventory import ContactExport, KnownContact
+from ami_watcher.registrations.expected import ExpectedRegistration, Role, expected_registrations
 from ami_watcher.web import documents
 from ami_watcher.web.view import contacts_document, registrations_document
 from pair.model import Pair
 
 
 @dataclass(frozen=True)
-class Glance:
+class StateView:
     """One moment.
 
     Attributes:
@@ -41,12 +41,12 @@ class Glance:
     at: float
     snapshot: Snapshot
     pair: Pair
-    entries: Sequence[Entry]
-    watched: Sequence[Watched]
-    known: Sequence[Known]
-    other: tuple[Export | None, str]
-    health: documents.Health
-    neighbour: Neighbour = NOBODY_SEEN
+    entries: Sequence[WatcherEvent]
+    watched: Sequence[WatchedPeriod]
+    known: Sequence[KnownContact]
+    other: tuple[ContactExport | None, str]
+    health: documents.HealthDocument
+    neighbour: OtherMachine = OTHER_MACHINE_UNSEEN
     problem: str = ""
 
     @property
@@ -55,17 +55,17 @@ class Glance:
         return self.snapshot.machine
 
     @cached_property
-    def history(self) -> Sequence[Entry]:
+    def history(self) -> Sequence[WatcherEvent]:
         """The entries in order of time."""
         return sorted(self.entries, key=lambda entry: entry.at)
 
     @cached_property
-    def wanted(self) -> Sequence[Wanted]:
+    def wanted(self) -> Sequence[ExpectedRegistration]:
         """The trunks that register, in the role of this moment."""
-        return wanted(self.pair, self.machine, cast("Role | None", self.snapshot.role))
+        return expected_registrations(self.pair, self.machine, cast("Role | None", self.snapshot.role))
 
     @cached_property
-    def registrations(self) -> documents.Registrations:
+    def registrations(self) -> documents.RegistrationsDocument:
         """All registrations."""
         entries = [entry for entry in self.history if entry.kind == "registration"]
         return registrations_document(
@@ -84,7 +84,7 @@ class Glance:
         """The same as the API gives it."""
         return self.registrations.model_dump_json().encode()
 
-    def contacts(self, query: str = "", limit: int = 500) -> documents.Contacts:
+    def contacts(self, query: str = "", limit: int = 500) -> documents.ContactsDocument:
         """Who is here, and who has not come back."""
         other, why = self.other
         return contacts_document(
@@ -98,7 +98,7 @@ class Glance:
             limit=limit,
         )
 
-    def recent(self, limit: int) -> documents.History:
+    def recent(self, limit: int) -> documents.HistoryDocument:
         """What changed lately; phones are left out, and what was unknown because the link was lost."""
         found = [
             entry
@@ -109,8 +109,8 @@ class Glance:
 
 
 def history_document(
-    machine: str, found: Sequence[Entry], at: float, *, complete: bool = True, note: str | None = None
-) -> documents.History:
+    machine: str, found: Sequence[WatcherEvent], at: float, *, complete: bool = True, note: str | None = None
+) -> documents.HistoryDocument:
     """Entries as the API gives them.
 
     Args:
@@ -120,10 +120,10 @@ def history_document(
         complete: whether they come from the whole history.
         note: why they do not.
     """
-    return documents.History(
+    return documents.HistoryDocument(
         machine=machine,
         at=at,
         complete=complete,
         note=note,
-        entries=tuple(documents.HistoryEntry.model_validate(entry, from_attributes=True) for entry in found),
+        entries=tuple(documents.EventDocument.model_validate(entry, from_attributes=True) for entry in found),
     )

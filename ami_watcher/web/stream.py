@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from ami_watcher.web.events import Event, Hub, TooManyListeners, frame
+from ami_watcher.web.events import EventHub, ServerSentEvent, TooManyListeners, frame
 
 BEAT_S: Final = 10.0
 """Without news, something is sent so often: proxies keep the connection, and the page sees that the daemon lives."""
@@ -25,11 +25,11 @@ RETRY_MS: Final = 2_000
 """How long a browser waits before it comes again."""
 
 
-class Stream:
+class EventStream:
     """GET /api/events."""
 
     def __init__(
-        self, hub: Hub, snapshot: Callable[[], Awaitable[str]], *, beat_s: float = BEAT_S, send_s: float = SEND_S
+        self, hub: EventHub, snapshot: Callable[[], Awaitable[str]], *, beat_s: float = BEAT_S, send_s: float = SEND_S
     ) -> None:
         """
         Args:
@@ -79,7 +79,7 @@ class Stream:
             if not listener.complete:
                 # The id is of before: what happens while it is made may be told twice, and is never left out.
                 last_id = self._hub.last_id
-                await tell(frame(Event(last_id, "snapshot", await self._snapshot())))
+                await tell(frame(ServerSentEvent(last_id, "snapshot", await self._snapshot())))
             while True:
                 event = await listener.next(self._beat_s)
                 if event is not None:

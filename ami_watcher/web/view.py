@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
-from ami_watcher.event import Entry, Stretch, Watched, held_since, outages, strip
+from ami_watcher.event import Stretch, WatchedPeriod, WatcherEvent, held_since, outages, strip
 from ami_watcher.follow.snapshot import LinkState, Snapshot
-from ami_watcher.other_machine import NOBODY_SEEN, Neighbour
-from ami_watcher.phones.inventory import FRESH_S, Export, Known, missing
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.registration import Registration, State
+from ami_watcher.other_machine import OTHER_MACHINE_UNSEEN, OtherMachine
+from ami_watcher.phones.inventory import FRESH_S, ContactExport, KnownContact, missing_contacts
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.registration import Registration, RegistrationState
 from ami_watcher.web import documents
 from ami_watcher.web.documents import Level, StateWord
 from pair.model import Pair
@@ -33,30 +33,30 @@ LINK_SENTENCE: Final[Mapping[LinkState, str]] = {
     LinkState.LOST: "The connection to Asterisk is lost.",
     LinkState.REFUSED: "Asterisk does not let the watcher in.",
 }
-STATE_LEVEL: Final[Mapping[State, Level]] = {
-    State.REGISTERED: "good",
-    State.REGISTERING: "warning",
-    State.REJECTED: "bad",
-    State.UNREGISTERED: "bad",
-    State.GONE: "bad",
-    State.UNEXPECTED: "bad",
-    State.UNKNOWN: "unknown",
+STATE_LEVEL: Final[Mapping[RegistrationState, Level]] = {
+    RegistrationState.REGISTERED: "good",
+    RegistrationState.REGISTERING: "warning",
+    RegistrationState.REJECTED: "bad",
+    RegistrationState.UNREGISTERED: "bad",
+    RegistrationState.GONE: "bad",
+    RegistrationState.UNEXPECTED: "bad",
+    RegistrationState.UNKNOWN: "unknown",
 }
-WORD: Final[Mapping[State, str]] = {
-    State.REGISTERED: "registered",
-    State.REGISTERING: "registering",
-    State.REJECTED: "rejected",
-    State.UNREGISTERED: "not registered",
-    State.GONE: "missing",
-    State.UNEXPECTED: "must not be here",
-    State.UNKNOWN: "unknown",
+WORD: Final[Mapping[RegistrationState, str]] = {
+    RegistrationState.REGISTERED: "registered",
+    RegistrationState.REGISTERING: "registering",
+    RegistrationState.REJECTED: "rejected",
+    RegistrationState.UNREGISTERED: "not registered",
+    RegistrationState.GONE: "missing",
+    RegistrationState.UNEXPECTED: "must not be here",
+    RegistrationState.UNKNOWN: "unknown",
 }
 
 
-def link_document(snapshot: Snapshot) -> documents.Link:
+def link_document(snapshot: Snapshot) -> documents.LinkDocument:
     """The connection to Asterisk, in words."""
     level = LINK_LEVEL[snapshot.link]
-    return documents.Link(
+    return documents.LinkDocument(
         state=snapshot.link.value,
         # Connected, and yet there is something to mend: no events are shown, or phones cannot be listed.
         level="warning" if level == "good" and snapshot.link_reason else level,
@@ -69,13 +69,13 @@ def link_document(snapshot: Snapshot) -> documents.Link:
 def registrations_document(
     snapshot: Snapshot,
     pair: Pair,
-    trunks: Sequence[Wanted],
-    entries: Sequence[Entry],
-    watched: Sequence[Watched],
+    trunks: Sequence[ExpectedRegistration],
+    entries: Sequence[WatcherEvent],
+    watched: Sequence[WatchedPeriod],
     now: float,
-    neighbour: Neighbour = NOBODY_SEEN,
+    neighbour: OtherMachine = OTHER_MACHINE_UNSEEN,
     problem: str = "",
-) -> documents.Registrations:
+) -> documents.RegistrationsDocument:
     """All registrations, with those that another machine holds for us.
 
     Args:
@@ -90,7 +90,7 @@ def registrations_document(
     """
     peer = pair.peer_of(snapshot.machine)
     named = {item.trunk: item for item in trunks}
-    by_subject: dict[str, list[Entry]] = {}
+    by_subject: dict[str, list[WatcherEvent]] = {}
     for entry in entries:
         by_subject.setdefault(entry.subject, []).append(entry)
 
@@ -110,7 +110,7 @@ def registrations_document(
         if trunk.here or trunk.trunk in shown:
             continue
         rows.append(
-            documents.Registration(
+            documents.RegistrationDocument(
                 trunk=trunk.trunk,
                 channel=trunk.channel,
                 host=trunk.host,
@@ -136,7 +136,7 @@ def registrations_document(
     if overtaken:
         detail = f"Both take calls and registrations from each other. On {snapshot.machine}, type: failover demote"
         level, sentence = "bad", overtaken
-    return documents.Registrations(
+    return documents.RegistrationsDocument(
         machine=snapshot.machine,
         pair=pair.name,
         role=snapshot.role,
@@ -152,15 +152,15 @@ def registrations_document(
 
 def contacts_document(
     snapshot: Snapshot,
-    known: Sequence[Known],
-    other: Export | None,
+    known: Sequence[KnownContact],
+    other: ContactExport | None,
     other_sentence: str,
     other_machine: str,
     now: float,
     *,
     query: str = "",
     limit: int = 500,
-) -> documents.Contacts:
+) -> documents.ContactsDocument:
     """Who is here, and who has not come back.
 
     Args:
@@ -180,20 +180,20 @@ def contacts_document(
         for contact in snapshot.contacts
         if asked in f"{contact.name} {contact.address} {contact.user_agent or ''} {contact.channel}".casefold()
     ]
-    gone, there = missing(other, snapshot.contacts, now) if other is not None else ((), 0)
+    gone, there = missing_contacts(other, snapshot.contacts, now) if other is not None else ((), 0)
     if other is not None and snapshot.role == "standby":
         # Phones belong with the primary: a list that a slow sync brings late makes none of them missing here.
         gone, there = (), len({item.contact.name for item in other.known if item.here})
     if other is not None:
         other_sentence = _about_the_other(other, len(gone), there, now)
-    return documents.Contacts(
+    return documents.ContactsDocument(
         machine=snapshot.machine,
         at=now,
         proof=snapshot.contacts_at,
         total=len(snapshot.contacts),
         matching=len(matching),
         contacts=tuple(
-            documents.Contact(
+            documents.ContactDocument(
                 channel=contact.channel,
                 name=contact.name,
                 address=contact.address,
@@ -211,7 +211,7 @@ def contacts_document(
         other_sentence=other_sentence,
         still_there=there,
         missing=tuple(
-            documents.MissingContact(
+            documents.MissingContactDocument(
                 name=item.name,
                 channel=item.channel,
                 address=item.address,
@@ -237,10 +237,12 @@ def lasted(seconds: float) -> str:
     return f"{whole // 86_400} days"
 
 
-def _row(registration: Registration, trunk: Wanted | None, stretches: tuple[Stretch, ...]) -> documents.Registration:
+def _row(
+    registration: Registration, trunk: ExpectedRegistration | None, stretches: tuple[Stretch, ...]
+) -> documents.RegistrationDocument:
     count, seconds = outages(stretches)
-    stray = trunk is None and registration.state is State.UNEXPECTED
-    return documents.Registration(
+    stray = trunk is None and registration.state is RegistrationState.UNEXPECTED
+    return documents.RegistrationDocument(
         trunk=registration.trunk,
         channel=registration.channel,
         host=trunk.host if trunk is not None else None,
@@ -254,14 +256,15 @@ def _row(registration: Registration, trunk: Wanted | None, stretches: tuple[Stre
         cause=registration.cause,
         required=trunk is not None and trunk.required,
         strip=tuple(
-            documents.Strip(start=item.start, end=item.end, state=cast(StateWord, item.state)) for item in stretches
+            documents.StretchDocument(start=item.start, end=item.end, state=cast(StateWord, item.state))
+            for item in stretches
         ),
         outages=count,
         outage_s=seconds,
     )
 
 
-def _held(peer: str, trunk: str, neighbour: Neighbour, now: float) -> str:
+def _held(peer: str, trunk: str, neighbour: OtherMachine, now: float) -> str:
     """Who holds a trunk that this machine must not have, as far as anybody looked."""
     if not neighbour.seen(now) or neighbour.seen_at is None:
         return f"whether {peer} holds it was not looked at"
@@ -270,7 +273,7 @@ def _held(peer: str, trunk: str, neighbour: Neighbour, now: float) -> str:
 
 
 def _standing_by(
-    rows: Sequence[documents.Registration], peer: str, neighbour: Neighbour, now: float
+    rows: Sequence[documents.RegistrationDocument], peer: str, neighbour: OtherMachine, now: float
 ) -> tuple[Level, str, str | None]:
     """What a standby that holds nothing can say of the machine that should: what was seen, never what should be."""
     look = (
@@ -295,10 +298,10 @@ def _standing_by(
 
 def _judged(
     snapshot: Snapshot,
-    link: documents.Link,
-    rows: Sequence[documents.Registration],
+    link: documents.LinkDocument,
+    rows: Sequence[documents.RegistrationDocument],
     peer: str,
-    neighbour: Neighbour,
+    neighbour: OtherMachine,
     now: float,
 ) -> tuple[Level, str, str | None]:
     """How all of it is, the one sentence that says so, the worst thing first, and what there is to add."""
@@ -345,14 +348,14 @@ def _counted(holds: int, whole: int) -> str:
     return f"{holds or 'None'} of {whole} hold{'s' if holds == 1 else ''}." if whole > 1 else ""
 
 
-def _named(rows: Sequence[documents.Registration]) -> str:
+def _named(rows: Sequence[documents.RegistrationDocument]) -> str:
     names = [row.trunk for row in rows[:3]]
     if len(rows) > 3:
         return f"{', '.join(names)} and {len(rows) - 3} more"
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
-def _about_the_other(other: Export, gone: int, there: int, now: float) -> str:
+def _about_the_other(other: ContactExport, gone: int, there: int, now: float) -> str:
     age = lasted(now - other.at)
     if other.at - now > FRESH_S:
         ahead = lasted(other.at - now)

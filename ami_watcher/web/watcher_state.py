@@ -13,15 +13,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TypeVar
 
 from ami_watcher.follow.snapshot import LinkState, Snapshot
-from ami_watcher.follow.source import Source
-from ami_watcher.history.store import Keeper
-from ami_watcher.notify.hooks import Courier
-from ami_watcher.other_machine import NOBODY_SEEN
-from ami_watcher.phones.exchange import Exchange
-from ami_watcher.phones.inventory import Export
+from ami_watcher.follow.source import AsteriskSource
+from ami_watcher.history.store import HistoryStore
+from ami_watcher.notify.hooks import Notifier
+from ami_watcher.other_machine import OTHER_MACHINE_UNSEEN
+from ami_watcher.phones.exchange import ContactExchange
+from ami_watcher.phones.inventory import ContactExport
 from ami_watcher.web import documents
-from ami_watcher.web.events import Hub
-from ami_watcher.web.state_view import Glance, history_document
+from ami_watcher.web.events import EventHub
+from ami_watcher.web.state_view import StateView, history_document
 from pair.model import Pair
 
 Made = TypeVar("Made")
@@ -30,17 +30,17 @@ SHARED_S: Final = 1.0
 """So long a glance serves everybody who asks, where nothing was learned meanwhile."""
 
 
-class Desk:
+class WatcherState:
     """One machine's knowledge. Only `history` touches the disk; everything else answers from memory."""
 
     def __init__(
         self,
-        source: Source,
+        source: AsteriskSource,
         pair: Pair,
         machine: str,
-        keeper: Keeper,
-        hub: Hub,
-        exchange: Exchange,
+        keeper: HistoryStore,
+        hub: EventHub,
+        exchange: ContactExchange,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -60,21 +60,21 @@ class Desk:
         self.keeper = keeper
         self.hub = hub
         self.exchange = exchange
-        self.couriers: Sequence[Courier] = ()
-        self.other: tuple[Export | None, str] = (None, "")
+        self.couriers: Sequence[Notifier] = ()
+        self.other: tuple[ContactExport | None, str] = (None, "")
         """The other machine's list as last read, and why there is none."""
-        self.neighbour = NOBODY_SEEN
+        self.neighbour = OTHER_MACHINE_UNSEEN
         """The other machine as last seen, and the name servers' word."""
         self.warnings: dict[str, str] = {}
         """What is wrong and is no registration: by what it is about, in sentences."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
-        self._shared: Glance | None = None
+        self._shared: StateView | None = None
         self._stamp: tuple[object, ...] = ()
         self.since = clock()
         self.version = _version()
         self._clock = clock
 
-    def glance(self) -> Glance:
+    def glance(self) -> StateView:
         """Everything as of now. Within a second in which nothing is learned, all who ask share one."""
         now = self._clock()
         self.keeper.alive(now)
@@ -97,7 +97,7 @@ class Desk:
         )
         shared = self._shared
         if shared is None or not 0 <= now - shared.at < SHARED_S or not _same(stamp, self._stamp):
-            shared = self._shared = Glance(
+            shared = self._shared = StateView(
                 at=now,
                 snapshot=snapshot,
                 pair=self.pair,
@@ -112,7 +112,7 @@ class Desk:
             self._stamp = stamp
         return shared
 
-    async def told(self, make: Callable[[Glance], Made]) -> Made:
+    async def told(self, make: Callable[[StateView], Made]) -> Made:
         """What `make` makes of everything as of now. It works in a thread of its own, and the loop goes on meanwhile.
 
         Args:
@@ -122,13 +122,13 @@ class Desk:
 
     async def history(
         self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 200
-    ) -> documents.History:
+    ) -> documents.HistoryDocument:
         """What changed, from the file where it is well."""
         found, complete = await self.keeper.recall(since=since, kind=kind, subject=subject, limit=limit)
         note = None if complete else self.keeper.problem
         return await self.told(lambda now: history_document(self.machine, found, now.at, complete=complete, note=note))
 
-    def health(self) -> documents.Health:
+    def health(self) -> documents.HealthDocument:
         """Whether everything here is proven, and what is wrong besides."""
         return self._health(self.source.snapshot)
 
@@ -136,12 +136,12 @@ class Desk:
         """Nothing more is made."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _health(self, snapshot: Snapshot) -> documents.Health:
+    def _health(self, snapshot: Snapshot) -> documents.HealthDocument:
         problems = list(self.warnings.values())
         if snapshot.link is not LinkState.SYNCED or snapshot.link_reason:
             problems.insert(0, snapshot.link_reason or f"The connection to Asterisk is {snapshot.link.value}.")
         problems += [note for note in (self.keeper.problem, self.keeper.note) if note]
-        return documents.Health(
+        return documents.HealthDocument(
             ready=snapshot.link is LinkState.SYNCED,
             machine=self.machine,
             version=self.version,

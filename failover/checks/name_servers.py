@@ -9,7 +9,7 @@ import dns.message
 import dns.query
 import dns.tsig
 
-from ami_watcher.other_machine import ask_roles
+from ami_watcher.other_machine import query_public_roles
 from failover.context import Here
 from failover.name_servers.tsig_key import KeyUnusable, parse
 from pair import SecretUnusable, read_secret
@@ -21,7 +21,7 @@ NO_KEY: Final = "does not know our key"
 
 def published(here: Here) -> tuple[str, ...]:
     """Name servers that tell who is primary."""
-    return tuple(ask_roles(here.pair, here.machine))
+    return tuple(query_public_roles(here.pair, here.machine))
 
 
 def keys(here: Here) -> dict[str, str]:

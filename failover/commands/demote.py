@@ -71,9 +71,9 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
 
 def _overtaken(here: Here, before: local_state.Standing) -> bool:
     """Whether name servers tell a later promotion of the other machine: then what our zone says is old."""
-    from ami_watcher.other_machine import ask_roles
+    from ami_watcher.other_machine import query_public_roles
 
-    told = ask_roles(here.pair, here.machine)
+    told = query_public_roles(here.pair, here.machine)
     return later(here.machine, before.right.epoch or before.served or before.epoch, told) is not None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ami_watcher.registrations.expected import wanted
+from ami_watcher.registrations.expected import expected_registrations
 from failover import promotion
 from failover.checks.read_ready import ask_registrars
 from failover.context import Here
@@ -122,7 +122,7 @@ def _localize(here: Here, made: Made, registrars: dict[str, ProbeResult]) -> Reh
     lists, unread = own_asterisk.read_lists(here)
     if lists is None:
         return Rehearsed("localize", Good.NO, f"Asterisk's lists cannot be read: {unread}", unproven)
-    trunks = [one for one in wanted(here.pair, here.machine, "primary") if one.here]
+    trunks = [one for one in expected_registrations(here.pair, here.machine, "primary") if one.here]
     absent = sorted({one.channel for one in trunks} - lists.modules)
     if absent:
         return Rehearsed("localize", Good.NO, f"Asterisk has not loaded what registers {', '.join(absent)}", unproven)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.other_machine import FILE, noted
+from ami_watcher.other_machine import FILE, encode_peer_seen
 from failover.context import Here
 from failover.errors import FailoverError
 from failover.peer.messages import (
@@ -205,7 +205,7 @@ class Peer:
     def _note(self, status: Status) -> None:
         """Leaves what was seen for the watcher, which has no key to ask; where that cannot be, it sees nothing."""
         epoch = status.right_epoch or status.served
-        seen = noted(
+        seen = encode_peer_seen(
             self.name, at=time.time(), is_primary=status.is_primary, epoch=epoch, held=status.registered[:5000]
         )
         with contextlib.suppress(OSError):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ami_watcher.registrations.expected import wanted
-from ami_watcher.registrations.lists import Lists
+from ami_watcher.registrations.expected import expected_registrations
+from ami_watcher.registrations.lists import RegistrationLists
 from failover.context import Here
 from failover.journal import journal
 from failover.peer.messages import Pbx
@@ -26,12 +26,12 @@ def obstacles(here: Here) -> tuple[str, ...]:
     return obstacles_of(here, pbx, lists)
 
 
-def obstacles_of(here: Here, pbx: Pbx, lists: Lists | None) -> tuple[str, ...]:
+def obstacles_of(here: Here, pbx: Pbx, lists: RegistrationLists | None) -> tuple[str, ...]:
     """The same, of an Asterisk that has just been looked at."""
     return (*_of_asterisk(here, pbx, lists), *_of_disk(here))
 
 
-def _of_asterisk(here: Here, pbx: Pbx, lists: Lists | None) -> Iterator[str]:
+def _of_asterisk(here: Here, pbx: Pbx, lists: RegistrationLists | None) -> Iterator[str]:
     if pbx.state != "answers":
         yield f"{pbx.words}. There, type: systemctl {'start' if pbx.state == 'down' else 'status'} asterisk"
         return
@@ -40,7 +40,7 @@ def _of_asterisk(here: Here, pbx: Pbx, lists: Lists | None) -> Iterator[str]:
         return
     if pbx.calls is None:
         yield f"{here.machine}'s Asterisk does not answer asterisk -rx, by which it is reloaded"
-    needed = {trunk.channel for trunk in wanted(here.pair, here.machine, "primary") if trunk.here}
+    needed = {trunk.channel for trunk in expected_registrations(here.pair, here.machine, "primary") if trunk.here}
     if absent := sorted(needed - lists.modules):
         yield f"{here.machine}'s Asterisk has not loaded what registers {', '.join(absent)}"
 

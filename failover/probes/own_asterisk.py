@@ -10,8 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ami_watcher.ami.errors import AmiError
-from ami_watcher.registrations.expected import Wanted, resolved, to_resolve, wanted
-from ami_watcher.registrations.lists import Lists, read_registrations
+from ami_watcher.registrations.expected import (
+    ExpectedRegistration,
+    expected_registrations,
+    hosts_to_resolve,
+    resolve_hosts,
+)
+from ami_watcher.registrations.lists import RegistrationLists, read_registrations
 from failover.context import Here
 from failover.demotion.killing import find
 from failover.peer.messages import Pbx, Registration
@@ -33,7 +38,7 @@ def read_pbx(here: Here) -> Pbx:
     return read_pbx_and_lists(here)[0]
 
 
-def read_pbx_and_lists(here: Here) -> tuple[Pbx, Lists | None]:
+def read_pbx_and_lists(here: Here) -> tuple[Pbx, RegistrationLists | None]:
     """The same, and the lists as they were read; None where they could not be."""
     # Beside each other: each waits for a hanging Asterisk until its own deadline.
     with ThreadPoolExecutor(3) as pool:
@@ -85,7 +90,7 @@ def as_result(here: Here, pbx: Pbx, seconds: float) -> ProbeResult:
     return ProbeResult("asterisk", here.machine, "its own lists", answer[pbx.state], pbx.words, seconds)
 
 
-def read_lists(here: Here, *, deadline_s: float = LISTS_S) -> tuple[Lists | None, str]:
+def read_lists(here: Here, *, deadline_s: float = LISTS_S) -> tuple[RegistrationLists | None, str]:
     """The lists of outbound registrations; or None, and why they cannot be read."""
     try:
         secret = read_secret(here.places, here.asterisk.ami.secret_file)
@@ -94,9 +99,9 @@ def read_lists(here: Here, *, deadline_s: float = LISTS_S) -> tuple[Lists | None
         return None, str(error)
 
 
-def registrations_of_trunks(here: Here, lists: Lists) -> tuple[Registration, ...]:
+def registrations_of_trunks(here: Here, lists: RegistrationLists) -> tuple[Registration, ...]:
     """Every registration in the lists that belongs to a trunk of pair.toml."""
-    trunks = wanted(here.pair, here.machine, "primary")
+    trunks = expected_registrations(here.pair, here.machine, "primary")
     told = []
     for row in compare(trunks, lists, _addresses(trunks)).rows:
         for one in row.found:
@@ -113,8 +118,8 @@ def registrations_of_trunks(here: Here, lists: Lists) -> tuple[Registration, ...
     return tuple(told)
 
 
-def _addresses(trunks: tuple[Wanted, ...]) -> Mapping[str, frozenset[str]]:
-    return asyncio.run(resolved(to_resolve(trunks), deadline_s=1.0))
+def _addresses(trunks: tuple[ExpectedRegistration, ...]) -> Mapping[str, frozenset[str]]:
+    return asyncio.run(resolve_hosts(hosts_to_resolve(trunks), deadline_s=1.0))
 
 
 def _calls(here: Here) -> tuple[int | None, str]:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from ami_watcher.ami.errors import ActionRefused, ListIncomplete, PrivilegeMissing
-from ami_watcher.ami.session import Session
-from ami_watcher.ami.shared_login import opened
+from ami_watcher.ami.session import AmiSession
+from ami_watcher.ami.shared_login import open_session
 from ami_watcher.phones.contact import CONTACT_LISTS, Contact, contacts_from
-from ami_watcher.phones.exchange import Exchange
-from ami_watcher.phones.inventory import FRESH_S, Missing, missing
+from ami_watcher.phones.exchange import ContactExchange
+from ami_watcher.phones.inventory import FRESH_S, MissingContact, missing_contacts
 from failover.context import Here
 from failover.durations import lasting
 from failover.errors import FailoverError
@@ -50,7 +50,7 @@ class PhoneComparison:
     known: int
     back: int
     still_there: int
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingContact, ...]
     now: float
 
     @property
@@ -81,7 +81,7 @@ def compare_phones(here: Here) -> PhoneComparison:
     """
     pair = here.pair
     directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else here.places.contacts
-    export, why = Exchange(directory, machine=here.machine, other=here.peer).other()
+    export, why = ContactExchange(directory, machine=here.machine, other=here.peer).other()
     if export is None:
         raise NoInventory(why)
     secret = read_secret(here.places, here.asterisk.ami.secret_file)
@@ -89,17 +89,17 @@ def compare_phones(here: Here) -> PhoneComparison:
     now = time.time()
     # While this machine is primary nobody is served there, however fresh that list is.
     serves = local_state.look(here.places, here.machine).is_primary
-    gone, still_there = missing(export, present, export.at + FRESH_S + 1.0 if serves else now)
+    gone, still_there = missing_contacts(export, present, export.at + FRESH_S + 1.0 if serves else now)
     names = {one.contact.name for one in export.known}
     back = len(names & {one.name for one in present})
     return PhoneComparison(here.machine, here.peer, export.at, len(names), back, still_there, gone, now)
 
 
 async def _present(here: Here, secret: str) -> tuple[Contact, ...]:
-    def made() -> Session:
-        return Session(here.asterisk.ami, secret, wanted=(), events="off")
+    def made() -> AmiSession:
+        return AmiSession(here.asterisk.ami, secret, wanted=(), events="off")
 
-    session = await opened(made, here.places, deadline_s=LISTS_S)
+    session = await open_session(made, here.places, deadline_s=LISTS_S)
     found: list[Contact] = []
     try:
         for action in CONTACT_LISTS:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.lists import Listed, Lists, matches
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, matches
 
 REFUSED_STATES: Final = frozenset({"Rejected", "No Authentication", "Failed"})
 """The carrier answered, and said no. chan_sip never tries again by itself after these."""
@@ -17,8 +17,8 @@ REFUSED_STATES: Final = frozenset({"Rejected", "No Authentication", "Failed"})
 class TrunkComparison:
     """One trunk that registers, as it should be and as it is."""
 
-    wanted: Wanted
-    found: tuple[Listed, ...]
+    wanted: ExpectedRegistration
+    found: tuple[ListedRegistration, ...]
     loaded: bool
     """Whether the channel's module is there to list it."""
 
@@ -57,10 +57,10 @@ class Comparison:
     """All trunks, and what Asterisk registers besides."""
 
     rows: tuple[TrunkComparison, ...]
-    foreign: tuple[Listed, ...]
+    foreign: tuple[ListedRegistration, ...]
 
     @property
-    def listed(self) -> tuple[Listed, ...]:
+    def listed(self) -> tuple[ListedRegistration, ...]:
         """Everything that Asterisk registers."""
         return (*(one for row in self.rows for one in row.found), *self.foreign)
 
@@ -91,7 +91,9 @@ class Comparison:
 
 
 def compare(
-    wanted: Sequence[Wanted], lists: Lists, addresses: Mapping[str, frozenset[str]] | None = None
+    wanted: Sequence[ExpectedRegistration],
+    lists: RegistrationLists,
+    addresses: Mapping[str, frozenset[str]] | None = None,
 ) -> Comparison:
     """Sorts what Asterisk lists to the trunks that it belongs to.
 
@@ -100,7 +102,7 @@ def compare(
         lists: of one moment.
         addresses: of host names, for chan_iax2.
     """
-    exact: dict[tuple[str, str], list[Listed]] = {}
+    exact: dict[tuple[str, str], list[ListedRegistration]] = {}
     for one in lists.registrations:
         exact.setdefault(_key(one), []).append(one)
     taken: set[int] = set()
@@ -114,7 +116,7 @@ def compare(
     return Comparison(tuple(rows), foreign)
 
 
-def _key(one: Listed) -> tuple[str, str]:
+def _key(one: ListedRegistration) -> tuple[str, str]:
     return one.channel, (one.name or "") if one.channel == "pjsip" else one.username
 
 

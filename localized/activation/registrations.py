@@ -12,10 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 from ami_watcher.ami.errors import AmiError
-from ami_watcher.ami.session import Session
-from ami_watcher.ami.shared_login import opened
-from ami_watcher.registrations.expected import Wanted, resolved, to_resolve, wanted
-from ami_watcher.registrations.lists import Lists, lists_of
+from ami_watcher.ami.session import AmiSession
+from ami_watcher.ami.shared_login import open_session
+from ami_watcher.registrations.expected import (
+    ExpectedRegistration,
+    expected_registrations,
+    hosts_to_resolve,
+    resolve_hosts,
+)
+from ami_watcher.registrations.lists import RegistrationLists, list_registrations
 from host.places import Places
 from localized.activation.comparison import Comparison, TrunkComparison, compare, worth_waiting_for
 from localized.activation.reload_state import CHANNEL_OF, MODULES, touch, touch_own
@@ -46,12 +51,12 @@ class RegistrationWait:
         self._machine = machine
         self.asterisk: Asterisk = pair.asterisk_on(machine)
         side: Literal["primary", "standby"] = "primary" if role is Role.PRIMARY else "standby"
-        self.wanted = wanted(pair, machine, side)
+        self.wanted = expected_registrations(pair, machine, side)
         self._secret = read_secret(places, self.asterisk.ami.secret_file)
         self._by_design = frozenset(
             trunk for trunk in pair.trunks if pair.trunk_on(trunk, machine).second_registration == "refused"
         )
-        self._lists: Lists | None = None
+        self._lists: RegistrationLists | None = None
         self.asked_again: tuple[str, ...] = ()
         """Trunks that were refused before this run and were asked for again in it."""
         self._reloading = threading.Lock()
@@ -95,14 +100,14 @@ class RegistrationWait:
         """Channels that Asterisk can register with."""
         return self._lists.modules if self._lists is not None else frozenset()
 
-    async def _once(self) -> Lists:
+    async def _once(self) -> RegistrationLists:
         session = await self._open()
         try:
-            return await lists_of(session, deadline_s=self.asterisk.reload_deadline_s)
+            return await list_registrations(session, deadline_s=self.asterisk.reload_deadline_s)
         finally:
             await session.close()
 
-    async def _open(self, told: asyncio.Event | None = None) -> Session:
+    async def _open(self, told: asyncio.Event | None = None) -> AmiSession:
         """A session that is logged in.
 
         Args:
@@ -110,13 +115,13 @@ class RegistrationWait:
         """
         events, names = ("off", ()) if told is None else ("system", ("Registry",))
 
-        def made() -> Session:
-            session = Session(self.asterisk.ami, self._secret, wanted=names, events=events)
+        def made() -> AmiSession:
+            session = AmiSession(self.asterisk.ami, self._secret, wanted=names, events=events)
             if told is not None:
                 session.register_event("Registry", lambda *_: told.set())
             return session
 
-        return await opened(made, self._places, deadline_s=self.asterisk.reload_deadline_s)
+        return await open_session(made, self._places, deadline_s=self.asterisk.reload_deadline_s)
 
     async def until_settled(
         self, store: GenerationStore, generation: Generation, progress: Progress, *, reloaded: Iterable[str] = ()
@@ -132,7 +137,7 @@ class RegistrationWait:
             progress: told what is being waited for.
             reloaded: modules that were reloaded in this run, so that what they list is an answer to that.
         """
-        addresses = await resolved(to_resolve(self.wanted), deadline_s=2.0)
+        addresses = await resolve_hosts(hosts_to_resolve(self.wanted), deadline_s=2.0)
         changed = asyncio.Event()
         session = await self._open(changed)
         started = time.monotonic()
@@ -144,7 +149,7 @@ class RegistrationWait:
             while True:
                 changed.clear()
                 asked = time.monotonic()
-                lists = await lists_of(session, deadline_s=self.asterisk.reload_deadline_s)
+                lists = await list_registrations(session, deadline_s=self.asterisk.reload_deadline_s)
                 found = compare(self.wanted, lists, addresses)
                 now = time.monotonic()
                 due = asking.due(found, now)
@@ -190,7 +195,7 @@ class RegistrationWait:
 _MODULE_WORDS: Final = {"sip": "chan_sip", "iax2": "chan_iax2", "pjsip": "res_pjsip_outbound_registration"}
 
 
-def _names(all_wanted: Sequence[Wanted], channel: str) -> str:
+def _names(all_wanted: Sequence[ExpectedRegistration], channel: str) -> str:
     return ", ".join(trunk.trunk for trunk in all_wanted if trunk.here and trunk.channel == channel)
 
 

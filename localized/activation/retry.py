@@ -15,7 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from ami_watcher.registrations.lists import Lists
+from ami_watcher.registrations.lists import RegistrationLists
 from localized.activation.comparison import Comparison, TrunkComparison, refused_before
 
 ANSWER_S: Final = 2.0
@@ -60,7 +60,7 @@ class RetrySchedule:
         started: seconds, on the clock of `due`.
     """
 
-    def __init__(self, before: Lists | None, reloaded: Collection[str], started: float) -> None:
+    def __init__(self, before: RegistrationLists | None, reloaded: Collection[str], started: float) -> None:
         self._reloaded = frozenset(reloaded)
         self._started = started
         self._first = True

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from ami_watcher.registrations.lists import Listed
+from ami_watcher.registrations.lists import ListedRegistration
 
 _READ_FOR: Final = {"sip.conf": {"sip"}, "iax.conf": {"iax2"}, "users.conf": {"sip", "iax2"}}
 """Which channel a file is for; every other one that sorcery names is PJSIP's."""
@@ -71,7 +71,7 @@ class LogFindings:
     refusals: tuple[ConfigRefusal, ...] = ()
     answers: tuple[CarrierAnswer, ...] = ()
 
-    def answer_to(self, listed: Listed) -> CarrierAnswer | None:
+    def answer_to(self, listed: ListedRegistration) -> CarrierAnswer | None:
         """The last answer to a registration; None where the log tells of none."""
         user = {f"{listed.username}@{listed.host}", listed.username, listed.client_uri}
         same = [one for one in self.answers if one.channel == listed.channel and one.account in user]

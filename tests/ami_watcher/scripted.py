@@ -12,7 +12,7 @@ from typing import Any
 
 from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
 from ami_watcher.phones.contact import Contact, Reach
-from ami_watcher.registrations.registration import Registration, State
+from ami_watcher.registrations.registration import Registration, RegistrationState
 from host.places import Places
 from pair import Pair, parse
 
@@ -91,7 +91,7 @@ def stand(places: Places, role: str) -> None:
     current.symlink_to(f"generations/{generation.name}")
 
 
-def a_registration(trunk: str, state: State = State.REGISTERED, **differs: Any) -> Registration:
+def a_registration(trunk: str, state: RegistrationState = RegistrationState.REGISTERED, **differs: Any) -> Registration:
     """A registration that has been so for an hour."""
     channel = {"acme": "sip", "metro": "iax2", "nova": "pjsip"}.get(trunk, "sip")
     now = time.time()
@@ -160,7 +160,7 @@ class Scripted:
         """Remembers what it was told."""
         self.configured.append({"wanted": tuple(wanted), **settings})
 
-    def become(self, trunk: str, state: State, cause: str | None = None) -> None:
+    def become(self, trunk: str, state: RegistrationState, cause: str | None = None) -> None:
         """A trunk changes its state now."""
         now = time.time()
         before = next(one for one in self.current.registrations if one.trunk == trunk)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ami_watcher.daemon import Daemon
+from ami_watcher.daemon import WatcherDaemon
 from pair import read
 from tests.ami_watcher.running import free_port
 from tests.ami_watcher.scripted import Scripted, machine_at
@@ -35,7 +35,7 @@ class Answer:
 class Served:
     """A daemon, its source, and requests to it."""
 
-    daemon: Daemon
+    daemon: WatcherDaemon
     source: Scripted
     port: int
 
@@ -96,7 +96,7 @@ async def serving(tmp_path: Path, source: Scripted | None = None, **settings: An
     port = free_port()
     places = machine_at(tmp_path, port=port, **settings)
     given = source or Scripted()
-    daemon = Daemon(places, read(places), "boston", given)
+    daemon = WatcherDaemon(places, read(places), "boston", given)
     running = asyncio.create_task(daemon.run())
     served = Served(daemon, given, port)
     try:

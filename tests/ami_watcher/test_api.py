@@ -13,13 +13,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from ami_watcher.event import Entry
+from ami_watcher.event import WatcherEvent
 from ami_watcher.follow.snapshot import LinkState
-from ami_watcher.registrations.registration import Registration, State
+from ami_watcher.registrations.registration import Registration, RegistrationState
 from ami_watcher.web import events as hub
 from ami_watcher.web import listen as web
 from ami_watcher.web import stream
-from ami_watcher.web.documents import Contacts, History, Registrations
+from ami_watcher.web.documents import ContactsDocument, HistoryDocument, RegistrationsDocument
 from host.places import Places
 from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
 from tests.ami_watcher.served import TOKEN, Events, serving
@@ -29,9 +29,9 @@ from tests.ami_watcher.until import until
 async def test_documents_are_what_openapi_says(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         for path, model in (
-            ("/api/registrations", Registrations),
-            ("/api/contacts", Contacts),
-            ("/api/history", History),
+            ("/api/registrations", RegistrationsDocument),
+            ("/api/contacts", ContactsDocument),
+            ("/api/history", HistoryDocument),
         ):
             answer = await served.get(path)
             assert answer.headers["content-type"] == "application/json"
@@ -79,7 +79,7 @@ async def test_events_begin_with_everything_and_follow_each_change(tmp_path: Pat
         first = await events.next()
         assert first["event"] == "snapshot"
         assert json.loads(first["data"])["machine"] == "boston"
-        served.source.become("acme", State.REJECTED, "forbidden")
+        served.source.become("acme", RegistrationState.REJECTED, "forbidden")
         told = await events.next()
         assert told["event"] == "registration"
         assert json.loads(told["data"])["after"] == "rejected"
@@ -89,10 +89,10 @@ async def test_a_client_that_comes_again_is_told_what_it_missed_and_no_more(tmp_
     async with serving(tmp_path) as served:
         async with served.events() as events:
             await events.next()
-            served.source.become("acme", State.REJECTED)
+            served.source.become("acme", RegistrationState.REJECTED)
             last = (await events.next())["id"]
-        served.source.become("acme", State.REGISTERED)
-        served.source.become("metro", State.GONE)
+        served.source.become("acme", RegistrationState.REGISTERED)
+        served.source.become("metro", RegistrationState.GONE)
         async with served.events(last) as events:
             missed = [json.loads((await events.next())["data"]) for _ in range(2)]
             assert [(entry["subject"], entry["after"]) for entry in missed] == [
@@ -105,7 +105,7 @@ async def test_a_client_that_comes_again_is_told_what_it_missed_and_no_more(tmp_
 
 async def test_a_change_that_was_never_told_is_made_up_for_once(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        lost = tuple(a_registration(trunk, State.REJECTED) for trunk in ("acme", "metro", "nova"))
+        lost = tuple(a_registration(trunk, RegistrationState.REJECTED) for trunk in ("acme", "metro", "nova"))
         served.source.current = replace(served.source.current, registrations=lost)
         remembered = served.daemon.desk.keeper.memory
 
@@ -120,7 +120,7 @@ async def test_a_change_that_was_never_told_is_made_up_for_once(tmp_path: Path) 
 async def test_a_clock_that_is_set_back_makes_no_change_up_again_and_again(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         remembered = served.daemon.desk.keeper.memory
-        remembered.add([Entry(time.time() + 86_400, "registration", "acme", None, "rejected")])
+        remembered.add([WatcherEvent(time.time() + 86_400, "registration", "acme", None, "rejected")])
         await asyncio.sleep(1.7)
         made_up = [entry for entry in remembered.recall(subject="acme") if entry.before == "rejected"]
         assert [entry.after for entry in made_up] == ["registered"]
@@ -141,7 +141,7 @@ async def test_phones_are_streamed_each_or_in_a_storm_as_a_number(tmp_path: Path
 
 
 async def test_signs_of_life_come_while_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream.Stream.__init__, "__kwdefaults__", {"beat_s": 0.1, "send_s": 1.0})
+    monkeypatch.setattr(stream.EventStream.__init__, "__kwdefaults__", {"beat_s": 0.1, "send_s": 1.0})
     async with serving(tmp_path) as served, served.events() as events:
         assert (await events.next())["event"] == "snapshot"
         beat = await events.next()
@@ -152,7 +152,7 @@ async def test_signs_of_life_come_while_nothing_happens(tmp_path: Path, monkeypa
 async def test_a_client_that_reads_nothing_is_let_go_and_costs_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream.Stream.__init__, "__kwdefaults__", {"beat_s": 10.0, "send_s": 0.5})
+    monkeypatch.setattr(stream.EventStream.__init__, "__kwdefaults__", {"beat_s": 10.0, "send_s": 0.5})
     async with serving(tmp_path) as served:
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -294,7 +294,9 @@ async def test_text_from_outside_is_text_on_the_page_and_in_metrics(tmp_path: Pa
     hostile = '"><script>alert(1)</script>\n{{7*7}}'
     source = Scripted(
         a_snapshot(
-            registrations=(replace(a_registration("acme"), trunk=hostile, state=State.UNEXPECTED, cause=hostile),),
+            registrations=(
+                replace(a_registration("acme"), trunk=hostile, state=RegistrationState.UNEXPECTED, cause=hostile),
+            ),
             contacts=(a_phone(hostile, user_agent=hostile),),
             asterisk_version=hostile,
         )
@@ -314,7 +316,8 @@ async def test_series_do_not_grow_with_what_phones_and_asterisk_call_things(tmp_
         now = time.time()
         served.source.current = a_snapshot(
             registrations=tuple(
-                Registration(f"stray{number}", "sip", State.UNEXPECTED, since=now, proof=now) for number in range(500)
+                Registration(f"stray{number}", "sip", RegistrationState.UNEXPECTED, since=now, proof=now)
+                for number in range(500)
             ),
             contacts=tuple(a_phone(f"phone{number}") for number in range(500)),
         )
@@ -364,7 +367,7 @@ async def test_clients_that_stall_on_all_places_close_the_page_to_nobody(tmp_pat
         assert (await served.get("/healthz")).status == 200
         assert (await served.get("/api/registrations", Authorization=f"Bearer {TOKEN}")).status == 200
         # Who listens keeps its place, though it came first.
-        served.source.become("acme", State.REJECTED)
+        served.source.become("acme", RegistrationState.REJECTED)
         assert (await events.next())["event"] == "registration"
         for _, writer in [*stalled, (listening, first)]:
             writer.close()

@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ami_watcher import tables
-from ami_watcher.check import Result, Verdict, judged
+from ami_watcher.check import PluginResult, PluginStatus, judged
 from ami_watcher.follow.snapshot import LinkState, Snapshot
-from ami_watcher.other_machine import Neighbour
-from ami_watcher.phones.inventory import Export, Known
-from ami_watcher.registrations.expected import Role, wanted
-from ami_watcher.registrations.registration import State
-from ami_watcher.web.documents import Contacts, Registrations
+from ami_watcher.other_machine import OtherMachine
+from ami_watcher.phones.inventory import ContactExport, KnownContact
+from ami_watcher.registrations.expected import Role, expected_registrations
+from ami_watcher.registrations.registration import RegistrationState
+from ami_watcher.web.documents import ContactsDocument, RegistrationsDocument
 from ami_watcher.web.view import contacts_document, lasted, registrations_document
 from pair.public_role import PublicRole
 from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapshot
@@ -25,79 +25,85 @@ from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapsh
 PAIR = a_pair()
 
 
-def registrations(snapshot: Snapshot, neighbour: Neighbour | None = None, problem: str = "") -> Registrations:
+def registrations(
+    snapshot: Snapshot, neighbour: OtherMachine | None = None, problem: str = ""
+) -> RegistrationsDocument:
     """As shown beside a dallas that was seen a minute ago and holds everything, where no other is given."""
     now = time.time()
-    trunks = wanted(PAIR, snapshot.machine, cast("Role | None", snapshot.role))
+    trunks = expected_registrations(PAIR, snapshot.machine, cast("Role | None", snapshot.role))
     return registrations_document(snapshot, PAIR, trunks, (), (), now, neighbour or seen(now - 60), problem)
 
 
-def seen(at: float, **changed: Any) -> Neighbour:
+def seen(at: float, **changed: Any) -> OtherMachine:
     """Dallas, which is primary and holds all."""
     held = frozenset(("acme", "metro", "nova"))
-    return replace(Neighbour(seen_at=at, is_primary=True, epoch=4, held=held), **changed)
+    return replace(OtherMachine(seen_at=at, is_primary=True, epoch=4, held=held), **changed)
 
 
-def contacts(snapshot: Snapshot, *missing: str, age_s: float = 400.0) -> Contacts:
+def contacts(snapshot: Snapshot, *missing: str, age_s: float = 400.0) -> ContactsDocument:
     now = time.time()
-    known = tuple(Known(a_phone(name, expires_at=now - 30), now - 9000, now - age_s, here=True) for name in missing)
-    return contacts_document(snapshot, (), Export("dallas", now - age_s, known), "", "dallas", now)
+    known = tuple(
+        KnownContact(a_phone(name, expires_at=now - 30), now - 9000, now - age_s, here=True) for name in missing
+    )
+    return contacts_document(snapshot, (), ContactExport("dallas", now - age_s, known), "", "dallas", now)
 
 
-def some(**states: State) -> Snapshot:
+def some(**states: RegistrationState) -> Snapshot:
     """A primary whose trunks are registered but for these."""
     names = ("acme", "metro", "nova")
     return a_snapshot(
         registrations=tuple(
-            a_registration(name, states.get(name, State.REGISTERED), cause="forbidden" if name in states else None)
+            a_registration(
+                name, states.get(name, RegistrationState.REGISTERED), cause="forbidden" if name in states else None
+            )
             for name in names
         )
     )
 
 
-STRAY = replace(a_registration("acme"), trunk="old@192.0.2.9", state=State.UNEXPECTED)
+STRAY = replace(a_registration("acme"), trunk="old@192.0.2.9", state=RegistrationState.UNEXPECTED)
 STANDBY = a_snapshot(role="standby", registrations=())
-BETRAYED = a_snapshot(role="standby", registrations=(a_registration("acme", State.UNEXPECTED),))
+BETRAYED = a_snapshot(role="standby", registrations=(a_registration("acme", RegistrationState.UNEXPECTED),))
 
 SITUATIONS = [
-    (a_snapshot(), Verdict.OK, "good", "All 3 registrations hold."),
-    (some(metro=State.REJECTED), Verdict.WARNING, "warning", "metro is rejected. 2 of 3 hold."),
-    (some(acme=State.REJECTED), Verdict.CRITICAL, "bad", "acme is rejected. 2 of 3 hold."),  # required
+    (a_snapshot(), PluginStatus.OK, "good", "All 3 registrations hold."),
+    (some(metro=RegistrationState.REJECTED), PluginStatus.WARNING, "warning", "metro is rejected. 2 of 3 hold."),
+    (some(acme=RegistrationState.REJECTED), PluginStatus.CRITICAL, "bad", "acme is rejected. 2 of 3 hold."),  # required
     (
-        some(acme=State.GONE, metro=State.GONE, nova=State.GONE),
-        Verdict.CRITICAL,
+        some(acme=RegistrationState.GONE, metro=RegistrationState.GONE, nova=RegistrationState.GONE),
+        PluginStatus.CRITICAL,
         "bad",
         "acme, metro and nova do not hold. None of 3 hold.",
     ),
-    (some(nova=State.REGISTERING), Verdict.WARNING, "warning", "nova is registering. 2 of 3 hold."),
-    (some(nova=State.UNKNOWN), Verdict.UNKNOWN, "unknown", "Nobody can say how nova is now."),
-    (STANDBY, Verdict.OK, "good", "Nothing registers here, as it should be: dallas held the trunks 60 s ago."),
-    (BETRAYED, Verdict.CRITICAL, "bad", "acme is registered here and must not be."),
+    (some(nova=RegistrationState.REGISTERING), PluginStatus.WARNING, "warning", "nova is registering. 2 of 3 hold."),
+    (some(nova=RegistrationState.UNKNOWN), PluginStatus.UNKNOWN, "unknown", "Nobody can say how nova is now."),
+    (STANDBY, PluginStatus.OK, "good", "Nothing registers here, as it should be: dallas held the trunks 60 s ago."),
+    (BETRAYED, PluginStatus.CRITICAL, "bad", "acme is registered here and must not be."),
     (
         a_snapshot(registrations=(*a_snapshot().registrations, STRAY)),
-        Verdict.WARNING,
+        PluginStatus.WARNING,
         "warning",
         "Asterisk registers old@192.0.2.9, which pair.toml does not name.",
     ),
     (
         a_snapshot(link=LinkState.LOST, link_reason="Nothing listens there."),
-        Verdict.CRITICAL,
+        PluginStatus.CRITICAL,
         "bad",
         "The connection to Asterisk is lost.",
     ),
     (
         a_snapshot(link=LinkState.REFUSED, link_reason="The secret is wrong."),
-        Verdict.UNKNOWN,
+        PluginStatus.UNKNOWN,
         "bad",
         "Asterisk does not let the watcher in.",
     ),
-    (a_snapshot(link=LinkState.CONNECTING), Verdict.UNKNOWN, "unknown", "Connecting to Asterisk."),
+    (a_snapshot(link=LinkState.CONNECTING), PluginStatus.UNKNOWN, "unknown", "Connecting to Asterisk."),
 ]
 
 
 @pytest.mark.parametrize(("snapshot", "verdict", "level", "sentence"), SITUATIONS)
 def test_each_situation_has_its_sentence_level_and_exit_code(
-    snapshot: Snapshot, verdict: Verdict, level: str, sentence: str
+    snapshot: Snapshot, verdict: PluginStatus, level: str, sentence: str
 ) -> None:
     document = registrations(snapshot)
     assert (document.level, document.sentence) == (level, sentence)
@@ -112,38 +118,45 @@ NS3 = {"ns3": PublicRole(4, "dallas")}
 @pytest.mark.parametrize(
     ("neighbour", "verdict", "words"),
     [
-        (Neighbour(), Verdict.UNKNOWN, "nobody looked whether dallas holds the trunks"),  # there may be no dallas
-        (Neighbour(roles=NS3), Verdict.UNKNOWN, "the name servers call dallas primary, and nobody looked"),
-        (seen(time.time() - 3600), Verdict.UNKNOWN, "nobody looked"),  # an hour ago proves nothing of now
-        (seen(time.time() - 60, held=frozenset(("acme",))), Verdict.WARNING, "dallas did not hold metro and nova"),
-        (seen(time.time() - 60, is_primary=False), Verdict.CRITICAL, "dallas is not primary either"),
-        (None, Verdict.OK, "as it should be: dallas held the trunks 60 s ago"),
+        (
+            OtherMachine(),
+            PluginStatus.UNKNOWN,
+            "nobody looked whether dallas holds the trunks",
+        ),  # there may be no dallas
+        (OtherMachine(roles=NS3), PluginStatus.UNKNOWN, "the name servers call dallas primary, and nobody looked"),
+        (seen(time.time() - 3600), PluginStatus.UNKNOWN, "nobody looked"),  # an hour ago proves nothing of now
+        (seen(time.time() - 60, held=frozenset(("acme",))), PluginStatus.WARNING, "dallas did not hold metro and nova"),
+        (seen(time.time() - 60, is_primary=False), PluginStatus.CRITICAL, "dallas is not primary either"),
+        (None, PluginStatus.OK, "as it should be: dallas held the trunks 60 s ago"),
     ],
 )
 def test_a_standby_says_of_the_other_machine_what_was_seen_and_when(
-    neighbour: Neighbour | None, verdict: Verdict, words: str
+    neighbour: OtherMachine | None, verdict: PluginStatus, words: str
 ) -> None:
     document = registrations(STANDBY, neighbour)
     assert words in document.sentence
     assert judged(document, contacts(STANDBY)).verdict is verdict
     text = printed(tables.registrations(document))
-    assert ("nothing to do" in text) is (verdict is Verdict.OK)
+    assert ("nothing to do" in text) is (verdict is PluginStatus.OK)
     assert "holds it" not in " ".join(text.split()).replace("whether dallas holds it", "")
 
 
 @pytest.mark.parametrize(
     ("neighbour", "overtaken"),
     [
-        (Neighbour(own_epoch=3, roles=NS3), True),  # one name server that says so is enough to say so
+        (OtherMachine(own_epoch=3, roles=NS3), True),  # one name server that says so is enough to say so
         (seen(time.time() - 60, own_epoch=3), True),  # or dallas itself
-        (Neighbour(own_epoch=4, roles=NS3), False),
-        (Neighbour(own_epoch=3, roles={"ns3": PublicRole(999_999_999_999, "dallas")}), False),  # made up
-        (Neighbour(own_epoch=3, roles={"ns3": PublicRole(4, "boston")}), False),  # its own, which it has yet to hear of
-        (Neighbour(own_epoch=0, roles=NS3), False),  # by a person's word: there is no number to be later than
+        (OtherMachine(own_epoch=4, roles=NS3), False),
+        (OtherMachine(own_epoch=3, roles={"ns3": PublicRole(999_999_999_999, "dallas")}), False),  # made up
+        (
+            OtherMachine(own_epoch=3, roles={"ns3": PublicRole(4, "boston")}),
+            False,
+        ),  # its own, which it has yet to hear of
+        (OtherMachine(own_epoch=0, roles=NS3), False),  # by a person's word: there is no number to be later than
         (seen(time.time() - 3600, own_epoch=3), False),
     ],
 )
-def test_a_primary_that_was_overtaken_says_so_before_anything_else(neighbour: Neighbour, overtaken: bool) -> None:
+def test_a_primary_that_was_overtaken_says_so_before_anything_else(neighbour: OtherMachine, overtaken: bool) -> None:
     for snapshot in (a_snapshot(), a_snapshot(link=LinkState.LOST, link_reason="Nothing listens there.")):
         document = registrations(snapshot, neighbour)
         assert document.overtaken is overtaken
@@ -152,7 +165,7 @@ def test_a_primary_that_was_overtaken_says_so_before_anything_else(neighbour: Ne
             assert "dallas was promoted with 4, later than its 3" in document.sentence
             assert document.detail is not None
             assert "type: failover demote" in document.detail
-            assert judged(document, contacts(snapshot)).verdict is Verdict.CRITICAL
+            assert judged(document, contacts(snapshot)).verdict is PluginStatus.CRITICAL
             assert printed(tables.registrations(document)).rstrip().endswith("next     failover demote")
     assert not registrations(STANDBY, neighbour).overtaken
 
@@ -163,22 +176,26 @@ def test_a_pair_toml_that_is_not_in_force_is_no_green_page() -> None:
 
 
 def test_why_is_said_beside_the_sentence() -> None:
-    assert registrations(some(acme=State.REJECTED)).detail == "acme: forbidden"
+    assert registrations(some(acme=RegistrationState.REJECTED)).detail == "acme: forbidden"
     lost = registrations(a_snapshot(link=LinkState.LOST, link_reason="Nothing listens there."))
     assert lost.detail == "Nothing listens there."
 
 
 def test_numbers_are_for_charts_and_cannot_be_forged_by_a_name() -> None:
-    result = judged(registrations(some(acme=State.REJECTED)), contacts(a_snapshot(), "201", "202"), missing_warning=5)
+    result = judged(
+        registrations(some(acme=RegistrationState.REJECTED)), contacts(a_snapshot(), "201", "202"), missing_warning=5
+    )
     words, _, numbers = result.line.partition(" | ")
     assert "|" not in words
     assert numbers.split()[:2] == ["registered=2;;;0;3", "unexpected=0;;0;0"]
     assert numbers.split()[3:] == ["contacts=1;;;0", "missing=2;5;;0"]
-    assert Result(Verdict.OK, "a|b\nc", "n=1").line == "AMI-WATCHER OK - a/b c | n=1"
+    assert PluginResult(PluginStatus.OK, "a|b\nc", "n=1").line == "AMI-WATCHER OK - a/b c | n=1"
 
 
-@pytest.mark.parametrize(("limit", "verdict"), [(None, Verdict.OK), (2, Verdict.WARNING), (3, Verdict.OK)])
-def test_phones_that_are_missing_warn_where_one_asked_for_it(limit: int | None, verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(None, PluginStatus.OK), (2, PluginStatus.WARNING), (3, PluginStatus.OK)]
+)
+def test_phones_that_are_missing_warn_where_one_asked_for_it(limit: int | None, verdict: PluginStatus) -> None:
     document = registrations(a_snapshot())
     assert judged(document, contacts(a_snapshot(), "201", "202"), missing_warning=limit).verdict is verdict
 
@@ -187,7 +204,7 @@ def test_a_reason_that_all_share_is_said_once() -> None:
     lost = a_snapshot(
         link=LinkState.LOST,
         link_reason="Nothing listens there.",
-        registrations=(a_registration("acme", State.UNKNOWN, cause="Nothing listens there."),),
+        registrations=(a_registration("acme", RegistrationState.UNKNOWN, cause="Nothing listens there."),),
     )
     assert [row.cause for row in registrations(lost).registrations if row.state == "unknown"] == [None]
 
@@ -200,7 +217,7 @@ def printed(what: RenderableType, width: int = 100) -> str:
 
 @pytest.mark.parametrize(("snapshot", "verdict", "level", "sentence"), SITUATIONS)
 def test_the_table_says_it_and_ends_with_what_to_type(
-    snapshot: Snapshot, verdict: Verdict, level: str, sentence: str
+    snapshot: Snapshot, verdict: PluginStatus, level: str, sentence: str
 ) -> None:
     text = printed(tables.registrations(registrations(snapshot)))
     assert sentence in text

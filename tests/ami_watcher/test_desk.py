@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from ami_watcher.history.store import Keeper
-from ami_watcher.other_machine import Neighbour
-from ami_watcher.phones.exchange import Exchange
-from ami_watcher.registrations.registration import State
+from ami_watcher.history.store import HistoryStore
+from ami_watcher.other_machine import OtherMachine
+from ami_watcher.phones.exchange import ContactExchange
+from ami_watcher.registrations.registration import RegistrationState
 from ami_watcher.web import live_page, state_view
-from ami_watcher.web.events import Hub
-from ami_watcher.web.metrics import Metrics
-from ami_watcher.web.watcher_state import Desk
+from ami_watcher.web.events import EventHub
+from ami_watcher.web.metrics import WatcherMetrics
+from ami_watcher.web.watcher_state import WatcherState
 from tests.ami_watcher.scripted import Scripted, a_pair, a_phone
 from tests.ami_watcher.served import serving
 
@@ -54,9 +54,16 @@ async def test_the_loop_has_its_turns_while_an_answer_is_made(
     assert all(turns)
 
 
-def a_desk(directory: Path, source: Scripted) -> Desk:
-    exchange = Exchange(directory, machine="boston", other="dallas")
-    return Desk(source, a_pair(), "boston", Keeper(directory / "file", history_days=1, now=0.0), Hub("run1"), exchange)
+def a_desk(directory: Path, source: Scripted) -> WatcherState:
+    exchange = ContactExchange(directory, machine="boston", other="dallas")
+    return WatcherState(
+        source,
+        a_pair(),
+        "boston",
+        HistoryStore(directory / "file", history_days=1, now=0.0),
+        EventHub("run1"),
+        exchange,
+    )
 
 
 async def test_who_asks_while_nothing_is_learned_shares_what_was_made(tmp_path: Path) -> None:
@@ -64,23 +71,25 @@ async def test_who_asks_while_nothing_is_learned_shares_what_was_made(tmp_path: 
     desk = a_desk(tmp_path, source)
     first = await desk.told(lambda now: now.registrations)
     assert await desk.told(lambda now: now.registrations) is first
-    await Metrics(desk).exposition("")
+    await WatcherMetrics(desk).exposition("")
     assert await desk.told(lambda now: now.registrations) is first
 
 
-LEARNED: dict[str, Callable[[Desk, Scripted], object]] = {
-    "a registration": lambda _, source: source.become("acme", State.REJECTED),
+LEARNED: dict[str, Callable[[WatcherState, Scripted], object]] = {
+    "a registration": lambda _, source: source.become("acme", RegistrationState.REJECTED),
     "a phone": lambda _, source: source.list_contacts(a_phone("100"), a_phone("101")),
     "a warning": lambda desk, _: desk.warnings.update(export="The list cannot be written."),
     "history": lambda desk, _: desk.keeper.see([a_phone("100")], 1.0),
     "pair.toml": lambda desk, _: setattr(desk, "pair", a_pair(port=8161)),
-    "who was promoted": lambda desk, _: setattr(desk, "neighbour", Neighbour(own_epoch=3)),
+    "who was promoted": lambda desk, _: setattr(desk, "neighbour", OtherMachine(own_epoch=3)),
     "the other machine": lambda desk, _: setattr(desk, "other", (None, "It cannot be read.")),
 }
 
 
 @pytest.mark.parametrize("learn", LEARNED.values(), ids=LEARNED)
-async def test_what_is_learned_is_in_the_next_answer(tmp_path: Path, learn: Callable[[Desk, Scripted], object]) -> None:
+async def test_what_is_learned_is_in_the_next_answer(
+    tmp_path: Path, learn: Callable[[WatcherState, Scripted], object]
+) -> None:
     source = Scripted()
     desk = a_desk(tmp_path, source)
     before = desk.glance()
@@ -93,7 +102,7 @@ async def test_a_glance_stays_what_it_was(tmp_path: Path) -> None:
     source = Scripted()
     desk = a_desk(tmp_path, source)
     before = desk.glance()
-    source.become("acme", State.REJECTED)
+    source.become("acme", RegistrationState.REJECTED)
     desk.keeper.see([a_phone("101")], 1.0)
     assert {row.trunk: row.state for row in before.registrations.registrations}["acme"] == "registered"
     assert before.recent(5).entries == ()

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from ami_watcher.ami.errors import LoginInUse
-from ami_watcher.ami.shared_login import wanted_now
+from ami_watcher.ami.shared_login import login_requested
 from ami_watcher.follow.follow import Follower
-from ami_watcher.follow.settings import Settings
+from ami_watcher.follow.settings import FollowSettings
 from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
-from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.lists import read_registrations
 from host.errors import UsageError
 from host.places import Places
@@ -25,11 +25,11 @@ from lab.fakes.ami import Action, Connection, FakeAmi
 from pair.sections.machine import Ami
 from tests.ami_watcher.until import until
 
-ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
-METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
-NOVA = Wanted("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
+ACME = ExpectedRegistration("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
+METRO = ExpectedRegistration("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
+NOVA = ExpectedRegistration("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
 ALL = (ACME, METRO, NOVA)
-QUICK = Settings(
+QUICK = FollowSettings(
     poll_s=0.2,
     answer_s=0.3,
     stale_s=1.0,
@@ -67,8 +67,8 @@ class Followed:
 @contextlib.asynccontextmanager
 async def following(
     asterisk: FakeAmi,
-    *wanted: Wanted,
-    settings: Settings = QUICK,
+    *wanted: ExpectedRegistration,
+    settings: FollowSettings = QUICK,
     username: str = "hotstandby",
     may: str | None = None,
     give_way: Callable[[], bool] = lambda: False,
@@ -184,24 +184,24 @@ async def test_the_only_login_that_is_allowed_is_lent_to_whoever_needs_it(tmp_pa
     async with FakeAmi("16") as asterisk:
         allow_one_login(asterisk)
         ami = Ami(port=asterisk.port)
-        async with following(asterisk, give_way=lambda: wanted_now(places)) as followed:
+        async with following(asterisk, give_way=lambda: login_requested(places)) as followed:
             await until(lambda: followed.link_is(LinkState.SYNCED))
             with pytest.raises(LoginInUse, match="allowmultiplelogin"):
                 await read_registrations(ami, asterisk.secret, deadline_s=2.0)
             lists = await read_registrations(ami, asterisk.secret, deadline_s=5.0, places=places)
             assert {one.username for one in lists.registrations} >= {"5551000"}
             await until(lambda: followed.link_is(LinkState.SYNCED), deadline_s=20.0)
-            assert not wanted_now(places)
+            assert not login_requested(places)
 
 
 def test_a_wish_for_the_login_ends_by_itself(tmp_path: Path) -> None:
     places = Places(tmp_path, tmp_path, tmp_path)
-    assert not wanted_now(places)
+    assert not login_requested(places)
     wish = tmp_path / "ami-login-wanted"
     for after_s, wanted in ((5.0, True), (-1.0, False), (3600.0, False)):  # the last one: a clock that was set
         wish.touch()
         os.utime(wish, (time.time() + after_s,) * 2)
-        assert wanted_now(places) is wanted
+        assert login_requested(places) is wanted
 
 
 async def test_what_is_shown_is_on_the_clock_of_the_wall() -> None:

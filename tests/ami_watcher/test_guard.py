@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.web.guard import SESSION_S, Tokens, host_of, is_loopback, sessions_of
+from ami_watcher.web.guard import SESSION_S, AccessTokens, host_of, is_loopback, sessions_of
 
 # What a header can hold: bytes, read as Latin-1.
 headers = st.binary(max_size=120).map(lambda data: data.decode("latin-1"))
@@ -61,7 +61,7 @@ def test_a_cookie_takes_time_by_its_length_alone(piece: str) -> None:
 
 @given(headers)
 def test_any_header_is_judged_without_breaking(text: str) -> None:
-    tokens = Tokens("open-Sesame0")
+    tokens = AccessTokens("open-Sesame0")
     host_of(text)
     assert not any(tokens.holds(session) for session in sessions_of(text))
     assert not tokens.fits(text)
@@ -71,7 +71,7 @@ def test_any_header_is_judged_without_breaking(text: str) -> None:
 @given(st.text(min_size=1, max_size=60))
 def test_the_token_fits_and_its_session_holds_until_it_ends(token: str) -> None:
     now = [1_000.0]
-    tokens = Tokens(token, clock=lambda: now[0])
+    tokens = AccessTokens(token, clock=lambda: now[0])
     assert tokens.fits(token)
     session = tokens.session()
     assert tokens.holds(session)
@@ -82,7 +82,7 @@ def test_the_token_fits_and_its_session_holds_until_it_ends(token: str) -> None:
 
 @given(st.integers(0, 74), st.characters(codec="ascii"))
 def test_a_session_with_any_other_character_does_not_hold(place: int, character: str) -> None:
-    tokens = Tokens("open-Sesame0", clock=lambda: 1_000.0)
+    tokens = AccessTokens("open-Sesame0", clock=lambda: 1_000.0)
     session = tokens.session()
     place %= len(session)
     forged = session[:place] + character + session[place + 1 :]
@@ -90,8 +90,8 @@ def test_a_session_with_any_other_character_does_not_hold(place: int, character:
 
 
 def test_another_token_ends_every_session() -> None:
-    session = Tokens("open-Sesame0").session()
-    assert not Tokens("open-Sesame1").holds(session)
+    session = AccessTokens("open-Sesame0").session()
+    assert not AccessTokens("open-Sesame1").holds(session)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.event import Entry, Memory, Stretch, Watched, held_since, joined, outages, strip
+from ami_watcher.event import RecentEvents, Stretch, WatchedPeriod, WatcherEvent, held_since, joined, outages, strip
 
-ALL_DAY = (Watched(0.0, 1000.0),)
+ALL_DAY = (WatchedPeriod(0.0, 1000.0),)
 
 
-def changed(at: float, before: str | None, after: str) -> Entry:
-    return Entry(at, "registration", "acme", before, after)
+def changed(at: float, before: str | None, after: str) -> WatcherEvent:
+    return WatcherEvent(at, "registration", "acme", before, after)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def changed(at: float, before: str | None, after: str) -> Entry:
         # a hole in the watching is shown as one, whatever the state on both sides
         (
             [changed(-5000.0, None, "registered")],
-            (Watched(0.0, 300.0), Watched(500.0, 1000.0)),
+            (WatchedPeriod(0.0, 300.0), WatchedPeriod(500.0, 1000.0)),
             "registered",
             500.0,
             [(0, 300, "registered"), (300, 500, "unwatched"), (500, 1000, "registered")],
@@ -42,7 +42,7 @@ def changed(at: float, before: str | None, after: str) -> Entry:
         # a change nobody watched is not drawn where nobody watched
         (
             [changed(100.0, "registered", "rejected")],
-            (Watched(700.0, 1000.0),),
+            (WatchedPeriod(700.0, 1000.0),),
             "rejected",
             700.0,
             [(0, 700, "unwatched"), (700, 1000, "rejected")],
@@ -50,7 +50,7 @@ def changed(at: float, before: str | None, after: str) -> Entry:
         # the watcher stopped before now
         (
             [changed(100.0, "rejected", "registered")],
-            (Watched(0.0, 800.0),),
+            (WatchedPeriod(0.0, 800.0),),
             "registered",
             100.0,
             [(0, 100, "rejected"), (100, 800, "registered"), (800, 1000, "unwatched")],
@@ -59,8 +59,8 @@ def changed(at: float, before: str | None, after: str) -> Entry:
     ],
 )
 def test_a_strip_shows_what_was_watched_and_nothing_else(
-    entries: list[Entry],
-    watched: Sequence[Watched],
+    entries: list[WatcherEvent],
+    watched: Sequence[WatchedPeriod],
     state: str,
     since: float,
     expected: list[tuple[float, float, str]],
@@ -83,7 +83,7 @@ def test_a_strip_covers_the_day_without_gap_or_overlap_and_never_repeats_a_state
     changes: list[tuple[float, str, str]], runs: list[tuple[float, float]], state: str, since: float
 ) -> None:
     entries = [changed(at, before, after) for at, before, after in sorted(changes)]
-    watched = joined(Watched(min(run), max(run)) for run in runs)
+    watched = joined(WatchedPeriod(min(run), max(run)) for run in runs)
     drawn = strip(entries, watched, state=state, since=since, now=1000.0, span_s=1000.0)
     assert drawn[0].start == 0.0
     assert drawn[-1].end == 1000.0
@@ -120,32 +120,32 @@ def test_outages_are_counted_once_each(states: list[str], count: int, seconds: f
         # another state lay between
         ([changed(200.0, None, "registered"), changed(500.0, "registered", "rejected")], ALL_DAY, 900.0),
         # nobody watched from 300 to 600
-        ([changed(200.0, None, "registered")], (Watched(0.0, 300.0), Watched(600.0, 1000.0)), 600.0),
+        ([changed(200.0, None, "registered")], (WatchedPeriod(0.0, 300.0), WatchedPeriod(600.0, 1000.0)), 600.0),
     ],
 )
 def test_a_restart_of_the_watcher_does_not_make_a_state_younger(
-    entries: list[Entry], watched: Sequence[Watched], expected: float
+    entries: list[WatcherEvent], watched: Sequence[WatchedPeriod], expected: float
 ) -> None:
     assert held_since(entries, watched, state="registered", since=900.0) == expected
 
 
 def test_runs_that_follow_each_other_closely_are_one() -> None:
-    runs = [Watched(50.0, 60.0), Watched(0.0, 10.0), Watched(12.0, 30.0), Watched(5.0, 11.0)]
-    assert joined(runs, gap_s=5.0) == (Watched(0.0, 30.0), Watched(50.0, 60.0))
+    runs = [WatchedPeriod(50.0, 60.0), WatchedPeriod(0.0, 10.0), WatchedPeriod(12.0, 30.0), WatchedPeriod(5.0, 11.0)]
+    assert joined(runs, gap_s=5.0) == (WatchedPeriod(0.0, 30.0), WatchedPeriod(50.0, 60.0))
 
 
 def test_a_storm_of_phones_pushes_out_phones_and_never_a_trunk() -> None:
-    memory = Memory(size=10)
+    memory = RecentEvents(size=10)
     memory.add([changed(1.0, None, "registered")])
-    memory.add(Entry(2.0 + number, "contact", str(number), None, "10.0.0.5:5060") for number in range(1000))
+    memory.add(WatcherEvent(2.0 + number, "contact", str(number), None, "10.0.0.5:5060") for number in range(1000))
     assert [entry.subject for entry in memory.recall(kind="registration")] == ["acme"]
     assert len(memory.recall(kind="contact")) == 10
 
 
 def test_memory_is_asked_by_time_kind_subject_and_number_and_answers_in_order() -> None:
-    memory = Memory()
+    memory = RecentEvents()
     memory.add([changed(1.0, None, "registered"), changed(3.0, "registered", "rejected")])
-    memory.add([Entry(2.0, "contact", "100", None, "10.0.0.5:5060")])
+    memory.add([WatcherEvent(2.0, "contact", "100", None, "10.0.0.5:5060")])
     assert [entry.at for entry in memory.recall()] == [1.0, 2.0, 3.0]
     assert [entry.at for entry in memory.recall(since=2.0)] == [2.0, 3.0]
     assert [entry.at for entry in memory.recall(subject="acme", limit=1)] == [3.0]

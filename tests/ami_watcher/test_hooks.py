@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.event import Entry
-from ami_watcher.notify.hooks import QUEUED, Courier, Notice, Programs, Webhook
+from ami_watcher.event import WatcherEvent
+from ami_watcher.notify.hooks import QUEUED, Notification, Notifier, Programs, Webhook
 
-REJECTED = Entry(1_700_000_000.0, "registration", "acme", "registered", "rejected", "forbidden (403)")
+REJECTED = WatcherEvent(1_700_000_000.0, "registration", "acme", "registered", "rejected", "forbidden (403)")
 
 
-def notice(entry: Entry = REJECTED) -> Notice:
-    return Notice(entry, "boston", "secondsignal")
+def notice(entry: WatcherEvent = REJECTED) -> Notification:
+    return Notification(entry, "boston", "secondsignal")
 
 
 def program(directory: Path, name: str, script: str) -> Path:
@@ -84,7 +84,7 @@ def test_a_program_finds_the_change_in_its_environment(tmp_path: Path) -> None:
 
 
 def test_what_others_chose_reaches_a_program_as_one_printable_line() -> None:
-    hostile = Entry(0.0, "registration", "a\nHOTSTANDBY_AFTER=registered", None, "x\x1b[2J", "\x00" + "y" * 9000)
+    hostile = WatcherEvent(0.0, "registration", "a\nHOTSTANDBY_AFTER=registered", None, "x\x1b[2J", "\x00" + "y" * 9000)
     for value in notice(hostile).environment.values():
         assert value.isprintable()
         assert len(value) < 2000
@@ -111,7 +111,7 @@ def test_a_program_that_hangs_is_ended_at_its_deadline(tmp_path: Path) -> None:
 
 def test_a_web_hook_is_posted_json_with_its_token(receiver: Receiver) -> None:
     webhook = Webhook(f"http://127.0.0.1:{receiver.port}/hook", "open-Sesame0", deadline_s=5)
-    hostile = Entry(1.0, "registration", 'ac"me\r\nX-Forged: yes', None, "rejected", "<script>")
+    hostile = WatcherEvent(1.0, "registration", 'ac"me\r\nX-Forged: yes', None, "rejected", "<script>")
     assert webhook.attempt(notice(hostile))() is None
     ((headers, body),) = receiver.heard
     assert headers["Authorization"] == "Bearer open-Sesame0"
@@ -133,7 +133,7 @@ def test_what_is_not_success_is_failure_and_no_redirect_is_followed(receiver: Re
 def test_a_web_hook_is_tried_again_with_pauses_and_then_given_up(receiver: Receiver) -> None:
     address = f"http://127.0.0.1:{receiver.port}/hook"
     receiver.answers = [503, 503]
-    courier = Courier(Webhook(address, None, deadline_s=5), attempts=3, first_pause_s=0.05)
+    courier = Notifier(Webhook(address, None, deadline_s=5), attempts=3, first_pause_s=0.05)
     courier.start()
     courier.tell(notice())
     assert courier.idle(10)
@@ -148,7 +148,7 @@ def test_a_web_hook_is_tried_again_with_pauses_and_then_given_up(receiver: Recei
 def test_nobody_home_is_said_in_words_and_does_not_stop_the_next(receiver: Receiver) -> None:
     port = receiver.port
     receiver.close()
-    courier = Courier(Webhook(f"http://127.0.0.1:{port}/", None, deadline_s=1), attempts=1)
+    courier = Notifier(Webhook(f"http://127.0.0.1:{port}/", None, deadline_s=1), attempts=1)
     courier.start()
     courier.tell(notice())
     courier.tell(notice())
@@ -166,12 +166,12 @@ def test_the_queue_is_bounded_and_gives_up_the_oldest_and_says_so_once(
         "10-waits",
         f"while ! test -e {gate}; do sleep 0.05; done; echo $HOTSTANDBY_SUBJECT >> {tmp_path}/told",
     )
-    courier = Courier(Programs(tmp_path, deadline_s=30), attempts=1)
+    courier = Notifier(Programs(tmp_path, deadline_s=30), attempts=1)
     courier.start()
-    courier.tell(notice(Entry(0.0, "registration", "first", None, "registered")))
+    courier.tell(notice(WatcherEvent(0.0, "registration", "first", None, "registered")))
     time.sleep(0.3)  # until the first one is with the program
     for number in range(QUEUED + 10):
-        courier.tell(notice(Entry(0.0, "registration", str(number), None, "registered")))
+        courier.tell(notice(WatcherEvent(0.0, "registration", str(number), None, "registered")))
     assert courier.dropped == 10
     assert caplog.text.count("too slow") == 1
     courier.stop()
@@ -180,7 +180,7 @@ def test_the_queue_is_bounded_and_gives_up_the_oldest_and_says_so_once(
 
 def test_telling_never_waits_and_stopping_tries_nothing_again(receiver: Receiver) -> None:
     receiver.answers = [503] * 100
-    courier = Courier(Webhook(f"http://127.0.0.1:{receiver.port}/", None, deadline_s=20), attempts=9, first_pause_s=30)
+    courier = Notifier(Webhook(f"http://127.0.0.1:{receiver.port}/", None, deadline_s=20), attempts=9, first_pause_s=30)
     courier.start()
     began = time.monotonic()
     courier.tell(notice())

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ami_watcher.phones.contact import Contact, Reach
-from ami_watcher.phones.inventory import Export, ExportInvalid, Inventory, Known, missing, read, written
+from ami_watcher.phones.inventory import (
+    ContactExport,
+    ExportInvalid,
+    Inventory,
+    KnownContact,
+    decode_export,
+    encode_export,
+    missing_contacts,
+)
 
 DESK = Contact("pjsip", "100", "10.0.0.5:5060", Reach.REACHABLE, 3.0, "Desk phone", 1_060.0)
 SOFT = Contact("pjsip", "200", "10.0.0.9:5060", Reach.UNMONITORED, None, "Soft phone", 1_600.0)
@@ -58,8 +66,8 @@ def test_the_longest_gone_are_forgotten_first_and_those_here_never() -> None:
     assert [item.contact.name for item in inventory.known] == ["200"]
 
 
-def known(contact: Contact, *, here: bool = True, last_seen: float = 1000.0) -> Known:
-    return Known(contact, 0.0, last_seen, here)
+def known(contact: Contact, *, here: bool = True, last_seen: float = 1000.0) -> KnownContact:
+    return KnownContact(contact, 0.0, last_seen, here)
 
 
 @pytest.mark.parametrize(
@@ -82,15 +90,15 @@ def known(contact: Contact, *, here: bool = True, last_seen: float = 1000.0) -> 
     ],
 )
 def test_missing_is_who_is_on_neither_machine(
-    exported: list[Known], here: list[Contact], now: float, names: list[str], there: int
+    exported: list[KnownContact], here: list[Contact], now: float, names: list[str], there: int
 ) -> None:
-    found, still_there = missing(Export("dallas", 1000.0, tuple(exported)), here, now)
+    found, still_there = missing_contacts(ContactExport("dallas", 1000.0, tuple(exported)), here, now)
     assert [item.name for item in found] == names
     assert still_there == there
 
 
 def test_the_missing_are_waited_for_until_their_binding_ends() -> None:
-    (found,), _ = missing(Export("dallas", 1000.0, (known(DESK),)), [], 1500.0)
+    (found,), _ = missing_contacts(ContactExport("dallas", 1000.0, (known(DESK),)), [], 1500.0)
     assert (found.expires_at, found.last_seen, found.user_agent) == (1_060.0, 1000.0, "Desk phone")
 
 
@@ -112,17 +120,17 @@ contacts = st.builds(
     expires_at=st.none() | st.floats(0, 1e10),
 )
 everybody = st.builds(
-    Known, contact=contacts, first_seen=st.floats(0, 1e10), last_seen=st.floats(0, 1e10), here=st.booleans()
+    KnownContact, contact=contacts, first_seen=st.floats(0, 1e10), last_seen=st.floats(0, 1e10), here=st.booleans()
 )
 
 
 @given(st.lists(everybody, max_size=5), st.floats(0, 1e10))
-def test_what_is_written_is_read_whatever_phones_call_themselves(phones: list[Known], at: float) -> None:
-    export = Export("boston", at, tuple(phones))
-    assert read(written(export), machine="boston") == export
+def test_what_is_written_is_read_whatever_phones_call_themselves(phones: list[KnownContact], at: float) -> None:
+    export = ContactExport("boston", at, tuple(phones))
+    assert decode_export(encode_export(export), machine="boston") == export
 
 
-GOOD = json.loads(written(Export("dallas", 1000.0, (known(DESK),))))
+GOOD = json.loads(encode_export(ContactExport("dallas", 1000.0, (known(DESK),))))
 
 
 @pytest.mark.parametrize(
@@ -142,10 +150,10 @@ GOOD = json.loads(written(Export("dallas", 1000.0, (known(DESK),))))
 )
 def test_another_machines_file_is_believed_only_as_a_whole(document: object) -> None:
     with pytest.raises(ExportInvalid, match="dallas"):
-        read(json.dumps(document).encode(), machine="dallas")
+        decode_export(json.dumps(document).encode(), machine="dallas")
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_do_worse_than_be_refused(data: bytes) -> None:
     with pytest.raises(ExportInvalid):
-        read(data, machine="dallas")
+        decode_export(data, machine="dallas")

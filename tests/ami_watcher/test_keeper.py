@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.event import DAY_S, Entry, Watched
-from ami_watcher.history.database import StoreUnwell, opened
-from ami_watcher.history.store import REOPEN_EVERY_S, Keeper
+from ami_watcher.event import DAY_S, WatchedPeriod, WatcherEvent
+from ami_watcher.history.database import DatabaseUnusable, open_database
+from ami_watcher.history.store import REOPEN_EVERY_S, HistoryStore
 from tests.ami_watcher.scripted import a_phone
 
 NOW = 1_000_000.0
 
 
-def change(at: float, after: str = "registered", subject: str = "acme") -> Entry:
-    return Entry(at, "registration", subject, "rejected", after, 'it\'s a "cause"; DROP TABLE entries')
+def change(at: float, after: str = "registered", subject: str = "acme") -> WatcherEvent:
+    return WatcherEvent(at, "registration", subject, "rejected", after, 'it\'s a "cause"; DROP TABLE entries')
 
 
 @asynccontextmanager
-async def keeping(path: Path, now: float = NOW, *, history_days: int = 30) -> AsyncIterator[Keeper]:
-    keeper = Keeper(path, history_days=history_days, now=now)
+async def keeping(path: Path, now: float = NOW, *, history_days: int = 30) -> AsyncIterator[HistoryStore]:
+    keeper = HistoryStore(path, history_days=history_days, now=now)
     await keeper.begin(now)
     try:
         yield keeper
@@ -43,10 +43,10 @@ async def test_the_next_run_finds_what_this_one_knew(tmp_path: Path) -> None:
     async with keeping(path, NOW + 70) as keeper:
         assert keeper.memory.recall(kind="registration") == [change(NOW)]
         assert [item.contact.name for item in keeper.inventory.known] == ["100"]
-        assert keeper.watched == (Watched(NOW, NOW + 70),)  # a short restart leaves no hole
+        assert keeper.watched == (WatchedPeriod(NOW, NOW + 70),)  # a short restart leaves no hole
         assert (await keeper.recall(subject="acme"))[1]
     async with keeping(path, NOW + 7000) as keeper:
-        assert keeper.watched[-1] == Watched(NOW + 7000, NOW + 7000)
+        assert keeper.watched[-1] == WatchedPeriod(NOW + 7000, NOW + 7000)
 
 
 async def test_what_held_before_the_last_day_is_known_after_a_restart(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ async def test_a_file_that_can_only_be_opened_late_is_not_written_over(tmp_path:
         keeper.record([change(NOW)])
     hidden = path.rename(tmp_path / "away")
     path.mkdir()
-    keeper = Keeper(path, history_days=30, now=NOW + 10)
+    keeper = HistoryStore(path, history_days=30, now=NOW + 10)
     await keeper.begin(NOW + 10)
     keeper.see([a_phone("200")], NOW + 10)
     path.rmdir()
@@ -179,13 +179,13 @@ async def test_a_file_that_can_only_be_opened_late_is_not_written_over(tmp_path:
 
 
 def test_two_writers_at_once_wait_for_each_other_or_are_refused_in_words(tmp_path: Path) -> None:
-    first, _ = opened(tmp_path / "file.sqlite3")
-    second, _ = opened(tmp_path / "file.sqlite3", wait_s=0.05)
+    first, _ = open_database(tmp_path / "file.sqlite3")
+    second, _ = open_database(tmp_path / "file.sqlite3", wait_s=0.05)
     first._connection.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnwell, match="locked"):
-        second.append([change(NOW)], Watched(NOW, NOW), forget_before=0)
+    with pytest.raises(DatabaseUnusable, match="locked"):
+        second.append([change(NOW)], WatchedPeriod(NOW, NOW), forget_before=0)
     first._connection.execute("ROLLBACK")
-    second.append([change(NOW)], Watched(NOW, NOW), forget_before=0)
+    second.append([change(NOW)], WatchedPeriod(NOW, NOW), forget_before=0)
     assert first.recall() == [change(NOW)]
     first.close()
     second.close()

@@ -7,19 +7,19 @@ from itertools import pairwise
 
 import pytest
 
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.lists import Listed
-from ami_watcher.registrations.registration import MEANING, Registration, State
-from ami_watcher.registrations.registry import Standing
-from ami_watcher.registrations.reregister import LONGEST_PAUSE_S, Kicks
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.lists import ListedRegistration
+from ami_watcher.registrations.registration import MEANING, Registration, RegistrationState
+from ami_watcher.registrations.registry import TrunkStatus
+from ami_watcher.registrations.reregister import LONGEST_PAUSE_S, ReregistrationSchedule
 
-ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
-NOVA = Wanted("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
-METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
+ACME = ExpectedRegistration("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
+NOVA = ExpectedRegistration("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
+METRO = ExpectedRegistration("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
 
 
 def standing(
-    wanted: Wanted,
+    wanted: ExpectedRegistration,
     raw: str,
     *,
     since: float = 0.0,
@@ -27,9 +27,9 @@ def standing(
     retry_s: int | None = 60,
     persistent: bool = False,
     stateless: bool = False,
-) -> Standing:
+) -> TrunkStatus:
     name = wanted.trunk if wanted.channel == "pjsip" else None
-    listed = Listed(
+    listed = ListedRegistration(
         wanted.channel,
         name,
         wanted.username,
@@ -40,7 +40,7 @@ def standing(
         persistent=persistent,
         stateless=stateless,
     )
-    return Standing(wanted, listed, Registration(wanted.trunk, wanted.channel, MEANING[raw], since, raw=raw), heard)
+    return TrunkStatus(wanted, listed, Registration(wanted.trunk, wanted.channel, MEANING[raw], since, raw=raw), heard)
 
 
 @pytest.mark.parametrize(
@@ -68,34 +68,38 @@ def standing(
         (standing(METRO, "Rejected"), 900.0, None),  # chan_iax2 never gives up
     ],
 )
-def test_what_has_given_up_is_started_again(one: Standing, now: float, kicked: str | None) -> None:
-    found = Kicks(after_s=30.0).due([one], now, may_shared=True)
+def test_what_has_given_up_is_started_again(one: TrunkStatus, now: float, kicked: str | None) -> None:
+    found = ReregistrationSchedule(after_s=30.0).due([one], now, may_shared=True)
     assert [kick.done for kick in found] == ([] if kicked is None else [kicked])
 
 
 def test_a_machine_without_the_right_starts_nothing_that_is_shared() -> None:
     both = [standing(ACME, "No Authentication"), standing(NOVA, "Rejected")]
-    assert Kicks(after_s=30.0).due(both, 1000.0, may_shared=False) == ()
+    assert ReregistrationSchedule(after_s=30.0).due(both, 1000.0, may_shared=False) == ()
 
 
 def test_its_own_accounts_it_starts_again_unless_a_shared_one_would_go_with_them() -> None:
     own = standing(replace(ACME, trunk="own", shared=False), "Failed")
-    assert [kick.trunks for kick in Kicks(after_s=30.0).due([own], 1000.0, may_shared=False)] == [("own",)]
+    assert [kick.trunks for kick in ReregistrationSchedule(after_s=30.0).due([own], 1000.0, may_shared=False)] == [
+        ("own",)
+    ]
     shared = standing(ACME, "Registered")
-    assert Kicks(after_s=30.0).due([own, shared], 1000.0, may_shared=False) == ()
+    assert ReregistrationSchedule(after_s=30.0).due([own, shared], 1000.0, may_shared=False) == ()
     # A shared line that a standby registers although it should not would be sent anew as well.
-    assert Kicks(after_s=30.0).due([own], 1000.0, may_shared=False, unexpected=frozenset({"sip"})) == ()
+    assert (
+        ReregistrationSchedule(after_s=30.0).due([own], 1000.0, may_shared=False, unexpected=frozenset({"sip"})) == ()
+    )
 
 
 def test_one_reload_serves_all_of_chan_sip_and_names_whom() -> None:
     lines = [standing(replace(ACME, trunk=name), "Failed") for name in ("a", "b")] + [standing(ACME, "Registered")]
-    [kick] = Kicks(after_s=30.0).due(lines, 1000.0, may_shared=True)
+    [kick] = ReregistrationSchedule(after_s=30.0).due(lines, 1000.0, may_shared=True)
     assert kick.trunks == ("a", "b")
     assert kick.fields == (("Module", "chan_sip"),)
 
 
 def test_what_stays_unregistered_is_asked_for_until_it_is_not() -> None:
-    kicks = Kicks(after_s=30.0)
+    kicks = ReregistrationSchedule(after_s=30.0)
     at = [n for n in range(60) if kicks.due([standing(NOVA, "Unregistered")], float(n), may_shared=True)]
     assert at == [12, 24, 36, 48]
 
@@ -110,16 +114,16 @@ def test_what_stays_unregistered_is_asked_for_until_it_is_not() -> None:
     ],
 )
 def test_all_of_pjsip_is_asked_for_where_no_state_is_left_and_nothing_is_held(
-    other: Standing, may_shared: bool, asked: list[str]
+    other: TrunkStatus, may_shared: bool, asked: list[str]
 ) -> None:
-    found = Kicks(after_s=30.0).due(
+    found = ReregistrationSchedule(after_s=30.0).due(
         [standing(NOVA, "Unregistered", stateless=True), other], 60.0, may_shared=may_shared
     )
     assert [kick.done for kick in found] == asked
 
 
 def test_a_carrier_that_goes_on_refusing_is_asked_ever_more_rarely() -> None:
-    kicks = Kicks(after_s=30.0)
+    kicks = ReregistrationSchedule(after_s=30.0)
     at = []
     for now in range(7200):
         if kicks.due([standing(ACME, "No Authentication")], float(now), may_shared=True):
@@ -131,7 +135,7 @@ def test_a_carrier_that_goes_on_refusing_is_asked_ever_more_rarely() -> None:
 
 
 def test_success_forgets_the_attempts() -> None:
-    kicks = Kicks(after_s=30.0)
+    kicks = ReregistrationSchedule(after_s=30.0)
     assert kicks.due([standing(ACME, "Failed")], 30.0, may_shared=True)
     assert not kicks.due([standing(ACME, "Failed", since=31.0)], 80.0, may_shared=True)  # the pause has doubled
     kicks.due([standing(ACME, "Registered")], 81.0, may_shared=True)
@@ -140,7 +144,7 @@ def test_success_forgets_the_attempts() -> None:
 
 def test_an_account_that_the_other_machine_still_holds_is_taken_soon_after_its_binding_ends() -> None:
     strict = replace(ACME, trunk="strict", held_elsewhere_s=600.0)
-    kicks = Kicks(after_s=30.0)
+    kicks = ReregistrationSchedule(after_s=30.0)
     at = [now for now in range(7200) if kicks.due([standing(strict, "No Authentication")], float(now), may_shared=True)]
     for ended in range(601):
         assert min(moment for moment in at if moment >= ended) - ended <= 30
@@ -150,5 +154,5 @@ def test_an_account_that_the_other_machine_still_holds_is_taken_soon_after_its_b
 
 
 def test_a_registration_that_nobody_lists_is_not_kicked() -> None:
-    gone = Standing(NOVA, None, Registration("nova", "pjsip", State.GONE, 0.0), None)
-    assert Kicks(after_s=30.0).due([gone], 1000.0, may_shared=True) == ()
+    gone = TrunkStatus(NOVA, None, Registration("nova", "pjsip", RegistrationState.GONE, 0.0), None)
+    assert ReregistrationSchedule(after_s=30.0).due([gone], 1000.0, may_shared=True) == ()

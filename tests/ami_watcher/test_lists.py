@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from ami_watcher.ami.errors import ActionLate, PrivilegeMissing
-from ami_watcher.registrations.expected import Wanted, resolved, to_resolve, wanted
-from ami_watcher.registrations.lists import Listed, matches, read_registrations, split_address
+from ami_watcher.registrations.expected import (
+    ExpectedRegistration,
+    expected_registrations,
+    hosts_to_resolve,
+    resolve_hosts,
+)
+from ami_watcher.registrations.lists import ListedRegistration, matches, read_registrations, split_address
 from lab.fakes.ami import Action, Connection, FakeAmi
 from lab.fakes.recording import Recording
 from lab.world.pair_toml import pair_toml
@@ -17,10 +22,10 @@ from pair.model import Pair
 from pair.reading import parse
 from pair.sections.machine import Ami
 
-ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
-METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
-NAMED = Wanted("named", "sip", "u", "sip.carrier.Example", 5060, here=True)
-NOVA = Wanted("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
+ACME = ExpectedRegistration("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
+METRO = ExpectedRegistration("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
+NAMED = ExpectedRegistration("named", "sip", "u", "sip.carrier.Example", 5060, here=True)
+NOVA = ExpectedRegistration("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
 
 
 async def test_asterisk_16_lists_three_drivers() -> None:
@@ -29,9 +34,9 @@ async def test_asterisk_16_lists_three_drivers() -> None:
     assert found.version.startswith("16.28")
     assert found.modules == {"sip", "iax2", "pjsip"}
     assert found.registrations == (
-        Listed("sip", None, "5551000", "192.0.2.5", 5060, "Registered", 15),
-        Listed("iax2", None, "5556000", "192.0.2.5", 4569, "Registered", 60),
-        Listed(
+        ListedRegistration("sip", None, "5551000", "192.0.2.5", 5060, "Registered", 15),
+        ListedRegistration("iax2", None, "5556000", "192.0.2.5", 4569, "Registered", 60),
+        ListedRegistration(
             "pjsip",
             "nova",
             "5552000",
@@ -93,27 +98,27 @@ async def test_an_asterisk_that_stops_in_a_list_is_late_and_not_empty() -> None:
 @pytest.mark.parametrize(
     ("listed", "one", "is_it"),
     [
-        (Listed("sip", None, "5551000", "192.0.2.5", 5060, ""), ACME, True),
-        (Listed("sip", None, "5551000", "192.0.2.5", None, ""), ACME, True),
-        (Listed("sip", None, "5551000", "192.0.2.5", 5080, ""), ACME, False),
-        (Listed("sip", None, "5551001", "192.0.2.5", 5060, ""), ACME, False),
-        (Listed("sip", None, "5551000", "sip.Carrier.example", 5060, ""), ACME, False),
-        (Listed("sip", None, "u", "SIP.carrier.example", 5060, ""), NAMED, True),
-        (Listed("pjsip", None, "5551000", "192.0.2.5", 5060, ""), ACME, False),
-        (Listed("pjsip", "nova", "anything", "elsewhere", None, ""), NOVA, True),
-        (Listed("pjsip", "Nova", "5552000", "192.0.2.5", None, ""), NOVA, False),
-        (Listed("iax2", None, "5556000", "192.0.2.5", 4569, ""), METRO, True),
-        (Listed("iax2", None, "5556000", "192.0.2.6", 4569, ""), METRO, False),
-        (Listed("iax2", None, "5556000", "", None, ""), METRO, True),  # its DNS failed: "(null)"
-        (Listed("iax2", None, "5556000", "192.0.2.6", 4569, ""), replace(METRO, host="iax.example"), True),
+        (ListedRegistration("sip", None, "5551000", "192.0.2.5", 5060, ""), ACME, True),
+        (ListedRegistration("sip", None, "5551000", "192.0.2.5", None, ""), ACME, True),
+        (ListedRegistration("sip", None, "5551000", "192.0.2.5", 5080, ""), ACME, False),
+        (ListedRegistration("sip", None, "5551001", "192.0.2.5", 5060, ""), ACME, False),
+        (ListedRegistration("sip", None, "5551000", "sip.Carrier.example", 5060, ""), ACME, False),
+        (ListedRegistration("sip", None, "u", "SIP.carrier.example", 5060, ""), NAMED, True),
+        (ListedRegistration("pjsip", None, "5551000", "192.0.2.5", 5060, ""), ACME, False),
+        (ListedRegistration("pjsip", "nova", "anything", "elsewhere", None, ""), NOVA, True),
+        (ListedRegistration("pjsip", "Nova", "5552000", "192.0.2.5", None, ""), NOVA, False),
+        (ListedRegistration("iax2", None, "5556000", "192.0.2.5", 4569, ""), METRO, True),
+        (ListedRegistration("iax2", None, "5556000", "192.0.2.6", 4569, ""), METRO, False),
+        (ListedRegistration("iax2", None, "5556000", "", None, ""), METRO, True),  # its DNS failed: "(null)"
+        (ListedRegistration("iax2", None, "5556000", "192.0.2.6", 4569, ""), replace(METRO, host="iax.example"), True),
     ],
 )  # fmt: skip
-def test_which_entry_is_which_trunk(listed: Listed, one: Wanted, is_it: bool) -> None:
+def test_which_entry_is_which_trunk(listed: ListedRegistration, one: ExpectedRegistration, is_it: bool) -> None:
     assert matches(listed, one) is is_it
 
 
 def test_a_name_that_is_resolved_is_compared() -> None:
-    listed = Listed("iax2", None, "5556000", "192.0.2.6", 4569, "")
+    listed = ListedRegistration("iax2", None, "5556000", "192.0.2.6", 4569, "")
     named = replace(METRO, host="iax.example")
     assert not matches(listed, named, {"iax.example": frozenset({"192.0.2.5"})})
     assert matches(listed, named, {"iax.example": frozenset({"192.0.2.5", "192.0.2.6"})})
@@ -138,17 +143,17 @@ def pair() -> Pair:
 
 
 def test_the_primary_holds_every_trunk_and_the_standby_its_own() -> None:
-    primary = {one.trunk: one for one in wanted(pair(), "boston", "primary")}
+    primary = {one.trunk: one for one in expected_registrations(pair(), "boston", "primary")}
     assert set(primary) == {"acme", "metro", "nova", "forked", "strict", "own"}, "better registers nowhere"
     assert all(one.here for one in primary.values())
     for role in ("standby", None):
-        standby = {one.trunk: one.here for one in wanted(pair(), "boston", role)}
+        standby = {one.trunk: one.here for one in expected_registrations(pair(), "boston", role)}
         assert [name for name, here in standby.items() if here] == ["own"]
 
 
 def test_each_machine_has_its_own_channel_and_account() -> None:
-    boston = {one.trunk: one for one in wanted(pair(), "boston", "primary")}
-    dallas = {one.trunk: one for one in wanted(pair(), "dallas", "primary")}
+    boston = {one.trunk: one for one in expected_registrations(pair(), "boston", "primary")}
+    dallas = {one.trunk: one for one in expected_registrations(pair(), "dallas", "primary")}
     assert (boston["acme"].channel, dallas["acme"].channel) == ("sip", "pjsip")
     assert (boston["own"].username, dallas["own"].username) == ("5555011", "5555012")
     assert boston["metro"].port == 4569
@@ -158,13 +163,13 @@ def test_each_machine_has_its_own_channel_and_account() -> None:
 def test_only_names_that_nothing_else_tells_apart_are_resolved() -> None:
     first, second = replace(METRO, host="a.example"), replace(METRO, trunk="other", host="b.example")
     third = replace(METRO, trunk="third", username="somebody", host="c.example")
-    assert to_resolve([first, third, ACME]) == ()
-    assert to_resolve([first, second, third]) == ("a.example", "b.example")
-    assert to_resolve([first, replace(second, port=4570)]) == ()
+    assert hosts_to_resolve([first, third, ACME]) == ()
+    assert hosts_to_resolve([first, second, third]) == ("a.example", "b.example")
+    assert hosts_to_resolve([first, replace(second, port=4570)]) == ()
 
 
 async def test_names_that_do_not_resolve_are_left_out() -> None:
-    found = await resolved(["localhost", "pbx.invalid", "192.0.2.5"], deadline_s=5.0)
+    found = await resolve_hosts(["localhost", "pbx.invalid", "192.0.2.5"], deadline_s=5.0)
     assert "127.0.0.1" in found["localhost"]
     assert found["192.0.2.5"] == {"192.0.2.5"}
     assert "pbx.invalid" not in found

@@ -18,10 +18,10 @@ import panoramisk
 import pytest
 
 from ami_watcher.ami.errors import AmiError
-from ami_watcher.ami.session import Session
+from ami_watcher.ami.session import AmiSession
 from ami_watcher.follow.follow import Follower
-from ami_watcher.follow.settings import Settings
-from ami_watcher.registrations.lists import lists_of
+from ami_watcher.follow.settings import FollowSettings
+from ami_watcher.registrations.lists import list_registrations
 from lab.fakes.ami import Action, Connection, FakeAmi
 from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed, serving
@@ -76,7 +76,7 @@ class Ours:
     """The session that the watcher uses."""
 
     def __init__(self, asterisk: FakeAmi, **config: Any) -> None:
-        self.session = Session(Ami(port=asterisk.port), config.get("secret", asterisk.secret))
+        self.session = AmiSession(Ami(port=asterisk.port), config.get("secret", asterisk.secret))
 
     async def open(self) -> None:
         await self.session.open(deadline_s=2.0)
@@ -345,7 +345,7 @@ async def test_what_panoramisk_does_and_we_do_not(scenario: Scenario, bare: obje
 
 
 def follower(asterisk: FakeAmi, secret: str) -> Follower:
-    settings = Settings(retry_first_s=RECONNECT_S)
+    settings = FollowSettings(retry_first_s=RECONNECT_S)
     return Follower("boston", Ami(port=asterisk.port), lambda: secret, (), settings=settings)
 
 
@@ -406,7 +406,7 @@ async def test_unanswered_pings_are_never_noticed_by_panoramisk_and_end_our_sess
         assert len(bare.manager.protocol.responses) >= 7  # one leaked for each
         await bare.end()
     async with FakeAmi("16") as asterisk:
-        session = Session(Ami(port=asterisk.port), asterisk.secret)
+        session = AmiSession(Ami(port=asterisk.port), asterisk.secret)
         await session.open(deadline_s=2.0)
         asterisk.freeze()
         with pytest.raises(AmiError, match=r"did not answer Ping within 0\.1 s"):
@@ -427,9 +427,9 @@ async def test_passwords_reach_the_debug_log_of_panoramisk_and_not_ours(caplog: 
     caplog.clear()
     async with FakeAmi("16") as asterisk:
         asterisk.recording = asterisk.recording.with_password("carrier-password")
-        session = Session(Ami(port=asterisk.port), asterisk.secret)
+        session = AmiSession(Ami(port=asterisk.port), asterisk.secret)
         await session.open(deadline_s=2.0)
-        lists = await lists_of(session, deadline_s=2.0)
+        lists = await list_registrations(session, deadline_s=2.0)
         items = await session.listing("PJSIPShowRegistrationsOutbound", deadline_s=2.0)
         await session.close()
         assert any(listed.name == "nova" for listed in lists.registrations)
@@ -460,7 +460,7 @@ async def test_a_bad_certificate_is_tried_for_ever_without_a_cause_by_panoramisk
         assert "certificate" not in caplog.text.lower()
         await bare.end()
         await asyncio.gather(*attempts, return_exceptions=True)
-        session = Session(Ami(port=asterisk.port, tls=True), asterisk.secret)
+        session = AmiSession(Ami(port=asterisk.port, tls=True), asterisk.secret)
         with pytest.raises(AmiError, match="self-signed certificate"):
             await session.open(deadline_s=2.0)
 
@@ -474,7 +474,7 @@ async def test_a_host_name_cannot_be_given_to_panoramisk(certificate: tuple[Path
             await bare.manager.connect()
         await bare.end()
         ami = Ami(port=asterisk.port, tls=True, tls_host_name="pbx.example", tls_ca_file=str(certificate[0]))
-        session = Session(ami, asterisk.secret)
+        session = AmiSession(ami, asterisk.secret)
         await session.open(deadline_s=2.0)
         await session.close()
 

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from ami_watcher.registrations.registration import Registration, State, grace_s, granted_s
+from ami_watcher.registrations.registration import Registration, RegistrationState, grace_s, granted_s
 
-HELD = Registration("acme", "sip", State.REGISTERED, since=0.0, proof=100.0, raw="Registered")
-PJSIP = Registration("nova", "pjsip", State.REGISTERED, since=0.0, proof=100.0, raw="Registered")
-NEW = Registration("acme", "sip", State.UNKNOWN, since=90.0)
+HELD = Registration("acme", "sip", RegistrationState.REGISTERED, since=0.0, proof=100.0, raw="Registered")
+PJSIP = Registration("nova", "pjsip", RegistrationState.REGISTERED, since=0.0, proof=100.0, raw="Registered")
+NEW = Registration("acme", "sip", RegistrationState.UNKNOWN, since=90.0)
 
 
 @pytest.mark.parametrize(
     ("before", "raw", "after_s", "expected"),
     [
-        (HELD, "Registered", 5.0, State.REGISTERED),
-        (HELD, "Request Sent", 5.0, State.REGISTERED),  # a refresh is not an outage
-        (HELD, "Auth. Sent", 29.9, State.REGISTERED),
-        (HELD, "Request Sent", 30.0, State.REGISTERING),
-        (HELD, "Unregistered", 1.0, State.REGISTERED),  # a reload makes it anew, and takes nothing back
-        (HELD, "Unregistered", 30.0, State.UNREGISTERED),
-        (HELD, "Timeout", 30.0, State.UNREGISTERED),
-        (HELD, "Rejected", 0.1, State.REJECTED),
-        (HELD, "No Authentication", 0.1, State.REJECTED),
-        (HELD, "Failed", 0.1, State.REJECTED),
-        (HELD, "Lagged", 0.1, State.UNKNOWN),
-        (HELD, "", 0.1, State.UNKNOWN),
-        (PJSIP, "Unregistered", 0.1, State.UNREGISTERED),  # PJSIP says so when it has taken it back
-        (NEW, "Request Sent", 0.1, State.REGISTERING),
-        (NEW, "Registered", 0.1, State.REGISTERED),
-        (NEW, None, 0.1, State.GONE),
+        (HELD, "Registered", 5.0, RegistrationState.REGISTERED),
+        (HELD, "Request Sent", 5.0, RegistrationState.REGISTERED),  # a refresh is not an outage
+        (HELD, "Auth. Sent", 29.9, RegistrationState.REGISTERED),
+        (HELD, "Request Sent", 30.0, RegistrationState.REGISTERING),
+        (HELD, "Unregistered", 1.0, RegistrationState.REGISTERED),  # a reload makes it anew, and takes nothing back
+        (HELD, "Unregistered", 30.0, RegistrationState.UNREGISTERED),
+        (HELD, "Timeout", 30.0, RegistrationState.UNREGISTERED),
+        (HELD, "Rejected", 0.1, RegistrationState.REJECTED),
+        (HELD, "No Authentication", 0.1, RegistrationState.REJECTED),
+        (HELD, "Failed", 0.1, RegistrationState.REJECTED),
+        (HELD, "Lagged", 0.1, RegistrationState.UNKNOWN),
+        (HELD, "", 0.1, RegistrationState.UNKNOWN),
+        (PJSIP, "Unregistered", 0.1, RegistrationState.UNREGISTERED),  # PJSIP says so when it has taken it back
+        (NEW, "Request Sent", 0.1, RegistrationState.REGISTERING),
+        (NEW, "Registered", 0.1, RegistrationState.REGISTERED),
+        (NEW, None, 0.1, RegistrationState.GONE),
     ],
 )
 def test_a_registration_changes_only_on_proof(
-    before: Registration, raw: str | None, after_s: float, expected: State
+    before: Registration, raw: str | None, after_s: float, expected: RegistrationState
 ) -> None:
     after = before.seen(raw, 100.0 + after_s, refresh_grace_s=30.0)
     assert after.state is expected
@@ -42,24 +42,24 @@ def test_a_registration_changes_only_on_proof(
 
 def test_a_registration_is_gone_when_two_lists_leave_it_out() -> None:
     once = HELD.seen(None, 105.0, refresh_grace_s=30.0)
-    assert (once.state, once.doubt) == (State.REGISTERED, 105.0)
-    assert once.seen(None, 105.1, refresh_grace_s=30.0).state is State.REGISTERED
-    assert once.seen(None, 105.5, refresh_grace_s=30.0).state is State.GONE
+    assert (once.state, once.doubt) == (RegistrationState.REGISTERED, 105.0)
+    assert once.seen(None, 105.1, refresh_grace_s=30.0).state is RegistrationState.REGISTERED
+    assert once.seen(None, 105.5, refresh_grace_s=30.0).state is RegistrationState.GONE
     again = once.seen("Registered", 105.5, refresh_grace_s=30.0)
-    assert (again.state, again.doubt, again.since) == (State.REGISTERED, None, 0.0)
+    assert (again.state, again.doubt, again.since) == (RegistrationState.REGISTERED, None, 0.0)
 
 
 def test_a_refresh_keeps_the_old_proof_and_so_cannot_last() -> None:
     during = HELD.seen("Request Sent", 110.0, refresh_grace_s=30.0)
     assert during.proof == 100.0
     assert during.doubt == 110.0
-    assert during.seen("Auth. Sent", 131.0, refresh_grace_s=30.0).state is State.REGISTERING
+    assert during.seen("Auth. Sent", 131.0, refresh_grace_s=30.0).state is RegistrationState.REGISTERING
 
 
 def test_one_that_is_listed_and_not_expected_is_unexpected_whatever_its_state() -> None:
     for raw in ("Registered", "Rejected", "Request Sent", "nonsense"):
         after = HELD.seen(raw, 101.0, expected=False, refresh_grace_s=30.0)
-        assert after.state is State.UNEXPECTED
+        assert after.state is RegistrationState.UNEXPECTED
         assert raw in (after.cause or "")
 
 
@@ -86,9 +86,14 @@ def test_what_an_event_told_stays_while_the_word_stays() -> None:
 
 def test_nobody_knows_any_more_and_the_time_says_since_when() -> None:
     lost = HELD.unknown(120.0, "the connection is lost")
-    assert (lost.state, lost.since, lost.cause, lost.proof) == (State.UNKNOWN, 120.0, "the connection is lost", 100.0)
+    assert (lost.state, lost.since, lost.cause, lost.proof) == (
+        RegistrationState.UNKNOWN,
+        120.0,
+        "the connection is lost",
+        100.0,
+    )
     assert lost.unknown(130.0, "the connection is lost") == lost
-    assert lost.seen("Request Sent", 131.0, refresh_grace_s=30.0).state is State.REGISTERING
+    assert lost.seen("Request Sent", 131.0, refresh_grace_s=30.0).state is RegistrationState.REGISTERING
 
 
 @pytest.mark.parametrize(

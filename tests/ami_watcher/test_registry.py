@@ -10,36 +10,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.lists import Listed, Lists, listed_from
-from ami_watcher.registrations.registration import MEANING, State
-from ami_watcher.registrations.registry import Registry, Shift, Timing
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, listed_from
+from ami_watcher.registrations.registration import MEANING, RegistrationState
+from ami_watcher.registrations.registry import RegistrationChange, RegistrationRegistry, Timing
 
-ACME = Wanted("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
-METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
-NOVA = Wanted("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
+ACME = ExpectedRegistration("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
+METRO = ExpectedRegistration("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
+NOVA = ExpectedRegistration("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)
 ALL = (ACME, METRO, NOVA)
 EVERY_MODULE = frozenset({"sip", "iax2", "pjsip"})
 TIMING = Timing(poll_s=5.0, stale_s=15.0, refresh_grace_s=30.0)
 
 
-def listed(wanted: Wanted, state: str = "Registered") -> Listed:
+def listed(wanted: ExpectedRegistration, state: str = "Registered") -> ListedRegistration:
     """How Asterisk lists a trunk."""
     if wanted.channel == "pjsip":
         client, server = f"sip:{wanted.username}@{wanted.host}", f"sip:{wanted.host}"
-        return Listed("pjsip", wanted.trunk, wanted.username, wanted.host, None, state, 60, client, server, 60)
-    return Listed(wanted.channel, None, wanted.username, wanted.host, wanted.port, state, 105)
+        return ListedRegistration(
+            "pjsip", wanted.trunk, wanted.username, wanted.host, None, state, 60, client, server, 60
+        )
+    return ListedRegistration(wanted.channel, None, wanted.username, wanted.host, wanted.port, state, 105)
 
 
-def lists(*entries: Listed, modules: frozenset[str] = EVERY_MODULE) -> Lists:
-    return Lists(tuple(entries), modules, "16.28.0")
+def lists(*entries: ListedRegistration, modules: frozenset[str] = EVERY_MODULE) -> RegistrationLists:
+    return RegistrationLists(tuple(entries), modules, "16.28.0")
 
 
-def states(registry: Registry) -> dict[str, str]:
+def states(registry: RegistrationRegistry) -> dict[str, str]:
     return {one.trunk: one.state.value for one in registry.registrations}
 
 
-def told(shifts: Sequence[Shift]) -> list[tuple[str, str, str]]:
+def told(shifts: Sequence[RegistrationChange]) -> list[tuple[str, str, str]]:
     found = []
     for shift in shifts:
         one = shift.after or shift.before
@@ -49,8 +51,8 @@ def told(shifts: Sequence[Shift]) -> list[tuple[str, str, str]]:
     return found
 
 
-def registry(*wanted: Wanted) -> Registry:
-    made = Registry(wanted, timing=TIMING)
+def registry(*wanted: ExpectedRegistration) -> RegistrationRegistry:
+    made = RegistrationRegistry(wanted, timing=TIMING)
     made.expect(wanted, 0.0)
     return made
 
@@ -89,7 +91,7 @@ def test_a_standby_that_registers_a_shared_trunk_is_unexpected_under_its_trunk()
 
 def test_a_registration_of_no_trunk_is_unexpected_under_its_own_name() -> None:
     made = registry(ACME)
-    stranger = Listed("sip", None, "999", "other.example", 5060, "Registered", 105)
+    stranger = ListedRegistration("sip", None, "999", "other.example", 5060, "Registered", 105)
     made.listed(lists(listed(ACME), stranger), 1.0)
     assert states(made) == {"acme": "registered", "999@other.example": "unexpected"}
 
@@ -185,7 +187,7 @@ def test_an_iax_server_is_found_by_the_address_that_its_name_stands_for() -> Non
         "iax.carrier.example": frozenset({"192.0.2.5"}),
         "iax.other.example": frozenset({"192.0.2.99"}),
     }
-    made = Registry((other, named), timing=TIMING, addresses=addresses)
+    made = RegistrationRegistry((other, named), timing=TIMING, addresses=addresses)
     made.expect((other, named), 0.0)
     made.listed(lists(listed(METRO)), 1.0)
     assert states(made) == {"metro": "registered", "other": "gone"}
@@ -193,7 +195,7 @@ def test_an_iax_server_is_found_by_the_address_that_its_name_stands_for() -> Non
 
 def test_a_carrier_whose_name_has_other_addresses_by_now_is_still_itself() -> None:
     named = replace(METRO, host="iax.carrier.example")
-    made = Registry((named,), timing=TIMING, addresses={"iax.carrier.example": frozenset({"192.0.2.77"})})
+    made = RegistrationRegistry((named,), timing=TIMING, addresses={"iax.carrier.example": frozenset({"192.0.2.77"})})
     made.expect((named,), 0.0)
     made.listed(lists(listed(METRO)), 1.0)
     assert states(made) == {"metro": "registered"}
@@ -223,8 +225,8 @@ def test_no_list_is_too_strange(items: list[tuple[str, dict[str, str]]]) -> None
     entries = [listed_from(channel, {"Event": names[channel], **item}) for channel, item in items]
     made = registry(*ALL)
     made.listed(lists(*(entry for entry in entries if entry is not None)), 1.0)
-    unexpected = sum(one.state is State.UNEXPECTED for one in made.registrations)
-    found = sum(one.state not in (State.GONE, State.UNEXPECTED) for one in made.registrations)
+    unexpected = sum(one.state is RegistrationState.UNEXPECTED for one in made.registrations)
+    found = sum(one.state not in (RegistrationState.GONE, RegistrationState.UNEXPECTED) for one in made.registrations)
     assert unexpected + found == len(items)
     assert all((one.cause or "").isprintable() and one.trunk.isprintable() for one in made.registrations)
 
@@ -245,10 +247,10 @@ class AnythingHappens(RuleBasedStateMachine):
         self.linked = False
         self.shown = states(self.registry)
 
-    def _expected(self) -> tuple[Wanted, ...]:
+    def _expected(self) -> tuple[ExpectedRegistration, ...]:
         return tuple(replace(one, here=self.here[name]) for name, one in self.wanted.items())
 
-    def _follow(self, shifts: Sequence[Shift]) -> None:
+    def _follow(self, shifts: Sequence[RegistrationChange]) -> None:
         """Applies what was told to what was shown: nothing changes in silence, and nothing is told that did not."""
         for trunk, before, after in told(shifts):
             assert self.shown.get(trunk, "") == before
@@ -275,7 +277,7 @@ class AnythingHappens(RuleBasedStateMachine):
         for one in self.registry.registrations:
             if raws.get(one.trunk) == "Registered":
                 # What a list shows as held is held, or should not be.
-                assert one.state in (State.REGISTERED, State.UNEXPECTED)
+                assert one.state in (RegistrationState.REGISTERED, RegistrationState.UNEXPECTED)
 
     @rule()
     def the_link_is_lost(self) -> None:
@@ -300,7 +302,7 @@ class AnythingHappens(RuleBasedStateMachine):
     @invariant()
     def registered_is_shown_only_on_fresh_proof_of_something_expected(self) -> None:
         for one in self.registry.registrations:
-            if one.state is State.REGISTERED:
+            if one.state is RegistrationState.REGISTERED:
                 assert self.linked
                 assert self.here[one.trunk]
                 assert (

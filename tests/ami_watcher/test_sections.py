@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.registrations.registration import State
+from ami_watcher.registrations.registration import RegistrationState
 from ami_watcher.web.live_page import FEW
 from tests.ami_watcher.scripted import Scripted, a_registration, a_snapshot
 from tests.ami_watcher.served import serving
@@ -14,7 +14,7 @@ from tests.ami_watcher.served import serving
 
 async def page_of(tmp_path: Path, number: int) -> str:
     rows = [a_registration(f"trunk-{index:03d}") for index in range(number - 1)]
-    rows.append(a_registration("zenith", State.REJECTED, cause="the carrier refused it"))
+    rows.append(a_registration("zenith", RegistrationState.REJECTED, cause="the carrier refused it"))
     async with serving(tmp_path, Scripted(a_snapshot(registrations=tuple(rows)))) as served:
         return (await served.get("/")).body.decode()
 

@@ -8,14 +8,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from ami_watcher.web.documents import Registration, StateWord
+from ami_watcher.web.documents import RegistrationDocument, StateWord
 from ami_watcher.web.series import STATES, series
 
 CHANGES = {("acme", "rejected"): 2, ("acme", "registered"): 12_345_678, ("metro", "gone"): 1}
 
 
-def a_row(trunk: str, state: StateWord, since: float | None, expiry_s: float | None) -> Registration:
-    return Registration(
+def a_row(trunk: str, state: StateWord, since: float | None, expiry_s: float | None) -> RegistrationDocument:
+    return RegistrationDocument(
         trunk=trunk,
         channel="sip",
         host=None,

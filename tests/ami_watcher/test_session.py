@@ -21,15 +21,15 @@ from ami_watcher.ami.errors import (
     NotAmi,
     PrivilegeMissing,
 )
-from ami_watcher.ami.session import Session
+from ami_watcher.ami.session import AmiSession
 from lab.fakes.ami import Action, Connection, FakeAmi
 from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed, serving
 from tests.ami_watcher.until import until
 
 
-async def opened(asterisk: FakeAmi, **ami: Any) -> Session:
-    session = Session(Ami(port=asterisk.port, **ami), asterisk.secret)
+async def opened(asterisk: FakeAmi, **ami: Any) -> AmiSession:
+    session = AmiSession(Ami(port=asterisk.port, **ami), asterisk.secret)
     await session.open(deadline_s=2.0)
     return session
 
@@ -87,26 +87,26 @@ async def test_something_else_at_that_port_is_named(greeting: bytes, error: type
 
 async def test_silence_after_connecting_has_a_deadline() -> None:
     async with FakeAmi("16", greeting=b"") as asterisk:
-        session = Session(Ami(port=asterisk.port), asterisk.secret)
+        session = AmiSession(Ami(port=asterisk.port), asterisk.secret)
         with pytest.raises(AmiUnreachable, match=r"did not answer within 0\.2 s"):
             await session.open(deadline_s=0.2)
 
 
 async def test_nothing_listens_there_and_the_message_says_what_that_means() -> None:
-    session = Session(Ami(port=free_port()), "x")
+    session = AmiSession(Ami(port=free_port()), "x")
     with pytest.raises(AmiUnreachable, match=r"Nothing listens at .* enabled = no"):
         await session.open(deadline_s=1.0)
 
 
 async def test_a_wrong_host_name_is_said_as_such() -> None:
-    session = Session(Ami(host="pbx.invalid"), "x")
+    session = AmiSession(Ami(host="pbx.invalid"), "x")
     with pytest.raises(AmiUnreachable, match=r"No address for pbx\.invalid"):
         await session.open(deadline_s=5.0)
 
 
 async def test_a_wrong_secret_is_said_with_the_section_to_compare_and_without_the_secret() -> None:
     async with FakeAmi("16") as asterisk:
-        session = Session(Ami(port=asterisk.port), "not-the-secret")
+        session = AmiSession(Ami(port=asterisk.port), "not-the-secret")
         with pytest.raises(LoginRefused, match=r"\[hotstandby\] in manager.conf") as refused:
             await session.open(deadline_s=2.0)
         assert "not-the-secret" not in str(refused.value)
@@ -211,9 +211,9 @@ async def test_events_between_the_items_of_a_list_are_events() -> None:
 
 
 async def test_a_callback_that_nobody_would_await_is_refused() -> None:
-    async def callback(_: Session, event: object) -> None: ...
+    async def callback(_: AmiSession, event: object) -> None: ...
 
-    session = Session(Ami(), "x")
+    session = AmiSession(Ami(), "x")
     with pytest.raises(TypeError, match="coroutine function"):
         session.register_event("*", callback)
 
@@ -258,13 +258,13 @@ async def test_tls_to_a_port_without_it_says_so(certificate: tuple[Path, Path]) 
 
 
 async def test_a_certificate_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    session = Session(Ami(tls=True, tls_ca_file=str(tmp_path / "none.pem")), "x")
+    session = AmiSession(Ami(tls=True, tls_ca_file=str(tmp_path / "none.pem")), "x")
     with pytest.raises(AmiUnreachable, match=r"none\.pem"):
         await session.open(deadline_s=1.0)
 
 
 async def test_no_tls_to_a_port_that_wants_it_ends_by_its_deadline(certificate: tuple[Path, Path]) -> None:
     async with FakeAmi("16", tls=serving(certificate)) as asterisk:
-        session = Session(Ami(port=asterisk.port), asterisk.secret)
+        session = AmiSession(Ami(port=asterisk.port), asterisk.secret)
         with pytest.raises((AmiUnreachable, NotAmi)):
             await session.open(deadline_s=0.5)

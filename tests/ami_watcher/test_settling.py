@@ -2,12 +2,14 @@
 
 import pytest
 
-from ami_watcher.event import Entry
-from ami_watcher.notify.debounce import Settling
+from ami_watcher.event import WatcherEvent
+from ami_watcher.notify.debounce import Debounce
 
 
-def change(after: str, *, before: str = "registered", kind: str = "registration", subject: str = "acme") -> Entry:
-    return Entry(0.0, kind, subject, before, after)
+def change(
+    after: str, *, before: str = "registered", kind: str = "registration", subject: str = "acme"
+) -> WatcherEvent:
+    return WatcherEvent(0.0, kind, subject, before, after)
 
 
 KNOWN = [change("registered"), change("synced", kind="link", subject="boston")]
@@ -29,7 +31,7 @@ KNOWN = [change("registered"), change("synced", kind="link", subject="boston")]
 def test_a_change_is_told_once_when_it_has_held(
     offered: list[tuple[float, str]], told: list[tuple[float, str]]
 ) -> None:
-    settling = Settling(3.0, KNOWN)
+    settling = Debounce(3.0, KNOWN)
     heard = []
     for tick in range(60):
         now = tick / 2
@@ -41,7 +43,7 @@ def test_a_change_is_told_once_when_it_has_held(
 
 
 def test_what_is_told_says_what_was_told_before() -> None:
-    settling = Settling(3.0, KNOWN)
+    settling = Debounce(3.0, KNOWN)
     settling.offer(change("rejected"), 0.0)
     settling.offer(change("unregistered", before="rejected"), 1.0)
     (entry,) = settling.due(10.0)
@@ -49,13 +51,13 @@ def test_what_is_told_says_what_was_told_before() -> None:
 
 
 def test_phones_are_told_to_nobody() -> None:
-    settling = Settling(0.0)
+    settling = Debounce(0.0)
     settling.offer(change("10.0.0.5:5060", kind="contact"), 0.0)
     assert settling.due(10.0) == []
 
 
 def test_subjects_settle_each_for_itself() -> None:
-    settling = Settling(3.0, KNOWN)
+    settling = Debounce(3.0, KNOWN)
     settling.offer(change("lost", kind="link", subject="boston"), 0.0)
     settling.offer(change("rejected"), 1.0)
     assert [entry.subject for entry in settling.due(3.5)] == ["boston"]

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.event import Entry
-from ami_watcher.history.store import Keeper
-from ami_watcher.notify.hooks import Courier, Notice, Programs
-from ami_watcher.phones.exchange import Exchange
-from ami_watcher.phones.inventory import Export
-from ami_watcher.web.events import Hub
-from ami_watcher.web.metrics import Metrics
-from ami_watcher.web.watcher_state import Desk
+from ami_watcher.event import WatcherEvent
+from ami_watcher.history.store import HistoryStore
+from ami_watcher.notify.hooks import Notification, Notifier, Programs
+from ami_watcher.phones.exchange import ContactExchange
+from ami_watcher.phones.inventory import ContactExport
+from ami_watcher.web.events import EventHub
+from ami_watcher.web.metrics import WatcherMetrics
+from ami_watcher.web.watcher_state import WatcherState
 from tests.ami_watcher.scripted import Scripted, a_pair
 
 ROOT = Path(__file__).parents[2]
@@ -29,12 +29,12 @@ DEPLOY = ROOT / "deploy"
 def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Names of all series that a watcher can export."""
     directory = tmp_path_factory.mktemp("desk")
-    exchange = Exchange(directory, machine="boston", other="dallas")
-    keeper = Keeper(directory / "file", history_days=1, now=0.0)
-    desk = Desk(Scripted(), a_pair(), "boston", keeper, Hub("run1"), exchange)
-    desk.other = (Export("dallas", 0.0, ()), "")
-    desk.couriers = [Courier(Programs(directory, deadline_s=1), attempts=1)]
-    metrics = Metrics(desk)
+    exchange = ContactExchange(directory, machine="boston", other="dallas")
+    keeper = HistoryStore(directory / "file", history_days=1, now=0.0)
+    desk = WatcherState(Scripted(), a_pair(), "boston", keeper, EventHub("run1"), exchange)
+    desk.other = (ContactExport("dallas", 0.0, ()), "")
+    desk.couriers = [Notifier(Programs(directory, deadline_s=1), attempts=1)]
+    metrics = WatcherMetrics(desk)
     metrics.count("acme", "rejected")
     text = asyncio.run(metrics.exposition(""))[0].decode()
     return {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
@@ -67,8 +67,8 @@ def test_the_page_of_the_documentation_names_every_metric(exported: set[str]) ->
 
 def test_the_page_of_the_documentation_names_every_variable_of_a_hook() -> None:
     text = (ROOT / "docs" / "operate" / "watcher.md").read_text()
-    entry = Entry(0.0, "registration", "acme", "registered", "rejected", None)
-    for name in Notice(entry, "boston", "secondsignal").environment:
+    entry = WatcherEvent(0.0, "registration", "acme", "registered", "rejected", None)
+    for name in Notification(entry, "boston", "secondsignal").environment:
         assert f"`{name}`" in text
 
 

@@ -10,29 +10,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ami_watcher.ami.errors import NotAmi, Unsendable
-from ami_watcher.ami.message import Message, Oversize
-from ami_watcher.ami.wire import HEAD, Wire, written
+from ami_watcher.ami.message import AmiMessage, OversizeMessage
+from ami_watcher.ami.wire import HEAD, AmiReader, encode_action
 
 GREETING = b"Asterisk Call Manager/5.0.4\r\n"
 LIMIT = 200
 
 
-def seen(messages: list[Message | Oversize]) -> list[tuple[bytes, int]]:
+def seen(messages: list[AmiMessage | OversizeMessage]) -> list[tuple[bytes, int]]:
     """What tells one result from another: the bytes that are kept, and the whole length."""
     return [kept(found) for found in messages]
 
 
-def kept(found: Message | Oversize) -> tuple[bytes, int]:
-    if isinstance(found, Oversize):
+def kept(found: AmiMessage | OversizeMessage) -> tuple[bytes, int]:
+    if isinstance(found, OversizeMessage):
         # mypy cannot tell the two apart: Message has a base without types.
-        long = cast(Oversize, found)
+        long = cast(OversizeMessage, found)
         return long.head.raw, long.size
     return found.raw, len(found.raw)
 
 
 def fed(stream: bytes, cuts: list[int], wanted: list[str] | None) -> tuple[list[tuple[bytes, int]], int, str]:
-    wire = Wire(wanted, longest=LIMIT)
-    found: list[Message | Oversize] = []
+    wire = AmiReader(wanted, longest=LIMIT)
+    found: list[AmiMessage | OversizeMessage] = []
     at = 0
     try:
         for cut in [*sorted(cuts), len(stream)]:
@@ -83,17 +83,17 @@ def test_any_split_of_any_stream_gives_the_same_messages(
 
 @given(st.lists(st.binary(min_size=1, max_size=60).filter(lambda part: b"\r" not in part), max_size=20))
 def test_what_stands_between_ends_is_what_comes_out(parts: list[bytes]) -> None:
-    wire = Wire()
+    wire = AmiReader()
     found = wire.feed(GREETING + b"".join(part + b"\r\n\r\n" for part in parts))
-    assert [message.raw for message in found if isinstance(message, Message)] == parts
+    assert [message.raw for message in found if isinstance(message, AmiMessage)] == parts
 
 
 def test_a_bare_line_feed_ends_nothing() -> None:
     """Asterisk 16 and 22 write "No Contacts found\\n" into a value."""
-    [reply] = Wire().feed(
+    [reply] = AmiReader().feed(
         GREETING + b"Response: Error\r\nActionID: 7\r\nMessage: No Contacts found\n\r\n\r\nEvent: Registry\r\n"
     )
-    assert isinstance(reply, Message)
+    assert isinstance(reply, AmiMessage)
     assert reply.get("Message") == "No Contacts found"
 
 
@@ -111,11 +111,11 @@ def test_a_bare_line_feed_ends_nothing() -> None:
 )
 def test_what_does_not_greet_like_ami_is_refused_with_its_words(garbage: bytes) -> None:
     with pytest.raises(NotAmi, match="Asterisk Manager Interface"):
-        Wire().feed(garbage)
+        AmiReader().feed(garbage)
 
 
 def test_events_that_nobody_wants_are_dropped_unparsed_and_replies_never() -> None:
-    wire = Wire(["Registry"])
+    wire = AmiReader(["Registry"])
     found = wire.feed(
         GREETING
         + b"Event: VarSet\r\nPrivilege: dialplan,all\r\nValue: x\r\n\r\n"
@@ -123,7 +123,7 @@ def test_events_that_nobody_wants_are_dropped_unparsed_and_replies_never() -> No
         + b"Event: RegistryEntry\r\nActionID: 7\r\n\r\n"
         + b"Response: Success\r\nPing: Pong\r\n\r\n"
     )
-    assert [message.raw.partition(b"\r\n")[0] for message in found if isinstance(message, Message)] == [
+    assert [message.raw.partition(b"\r\n")[0] for message in found if isinstance(message, AmiMessage)] == [
         b"Event: Registry",
         b"Event: RegistryEntry",
         b"Response: Success",
@@ -133,28 +133,28 @@ def test_events_that_nobody_wants_are_dropped_unparsed_and_replies_never() -> No
 
 @pytest.mark.parametrize("read", [1400, 65536, 2**23 + 100])
 def test_eight_megabytes_of_one_header_are_told_and_not_kept(read: int) -> None:
-    wire = Wire(longest=2**20)
+    wire = AmiReader(longest=2**20)
     wire.feed(GREETING)
     stream = b"Event: PeerStatus\r\nActionID: 7\r\nPeer: " + b"x" * 2**23 + b"\r\n\r\nEvent: Registry\r\n\r\n"
-    found: list[Message | Oversize] = []
+    found: list[AmiMessage | OversizeMessage] = []
     tracemalloc.start()
     for at in range(0, len(stream), read):
         found += wire.feed(stream[at : at + read])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     first, short = found
-    assert isinstance(first, Oversize)
-    long = cast(Oversize, first)
+    assert isinstance(first, OversizeMessage)
+    long = cast(OversizeMessage, first)
     assert long.size == 2**23 + len(b"Event: PeerStatus\r\nActionID: 7\r\nPeer: ")
     assert len(long.head.raw) == HEAD
     assert long.head.get("ActionID") == "7"
-    assert isinstance(short, Message)
+    assert isinstance(short, AmiMessage)
     # A read that is larger than the limit is the caller's own; what is kept beside it is bounded.
     assert peak < 8 * 2**20
 
 
 def test_a_stream_that_never_ends_a_message_does_not_grow() -> None:
-    wire = Wire(longest=10_000)
+    wire = AmiReader(longest=10_000)
     wire.feed(GREETING)
     tracemalloc.start()
     for _ in range(2_000):
@@ -165,7 +165,7 @@ def test_a_stream_that_never_ends_a_message_does_not_grow() -> None:
 
 
 def test_an_action_is_its_lines_in_order() -> None:
-    assert written([("Action", "Ping"), ("ActionID", "7")]) == b"Action: Ping\r\nActionID: 7\r\n\r\n"
+    assert encode_action([("Action", "Ping"), ("ActionID", "7")]) == b"Action: Ping\r\nActionID: 7\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -186,18 +186,18 @@ def test_an_action_is_its_lines_in_order() -> None:
 )
 def test_what_asterisk_would_misread_is_not_sent(fields: list[tuple[str, str]], why: str) -> None:
     with pytest.raises(Unsendable, match=why):
-        written(fields)
+        encode_action(fields)
 
 
 def test_the_longest_line_that_asterisk_reads_is_sent() -> None:
-    assert len(written([("Command", "x" * (1024 - len("Command: \r\n")))])) == 1024 + 2
+    assert len(encode_action([("Command", "x" * (1024 - len("Command: \r\n")))])) == 1024 + 2
 
 
 @given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=40)), max_size=8))
 @settings(deadline=None)
 def test_whatever_is_written_is_one_action_with_as_many_headers(fields: list[tuple[str, str]]) -> None:
     try:
-        data = written(fields)
+        data = encode_action(fields)
     except Unsendable:
         return
     assert data.count(b"\r\n\r\n") == 1
@@ -214,9 +214,9 @@ def test_a_message_that_ends_with_cr_lf_lf_swallows_none(pieces: int) -> None:
     reply = b"Response: Success\r\nActionID: 7\r\n\r\n"
     held = b"Event: X\r\nMessage: a line feed\n\r\nNext: \n\nEvent: no end\r\n\r\n"
     stream = b"Asterisk Call Manager/5.0.4\r\n" + wrong + reply + held + wrong + wrong + reply
-    wire = Wire()
+    wire = AmiReader()
     found = [one for at in range(0, len(stream), pieces) for one in wire.feed(stream[at : at + pieces])]
-    names = [one.event_name or one.get("Response") for one in found if isinstance(one, Message)]
+    names = [one.event_name or one.get("Response") for one in found if isinstance(one, AmiMessage)]
     complete = "CoreShowChannelMapComplete"
     assert names == [complete, "Success", "X", complete, complete, "Success"]
 
@@ -236,7 +236,7 @@ def test_a_message_that_ends_with_cr_lf_lf_swallows_none(pieces: int) -> None:
     ],
 )
 def test_what_modules_send_against_the_protocol_is_read_as_far_as_it_goes(stream: bytes, expected: list[str]) -> None:
-    wire = Wire()
+    wire = AmiReader()
     found = wire.feed(b"Asterisk Call Manager/5.0.4\r\n" + stream)
-    whole: list[dict[str, str]] = [dict(one) for one in found if isinstance(one, Message) and one.event_name]
+    whole: list[dict[str, str]] = [dict(one) for one in found if isinstance(one, AmiMessage) and one.event_name]
     assert [list(one.values())[-1] for one in whole] == expected

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ami_watcher.phones.inventory import Missing
+from ami_watcher.phones.inventory import MissingContact
 from failover.probes.phones import PhoneComparison
 
 
-def phone(name: str, expires_at: float | None) -> Missing:
-    return Missing(name, "pjsip", "10.0.0.5:5060", "Desk phone", 990.0, expires_at)
+def phone(name: str, expires_at: float | None) -> MissingContact:
+    return MissingContact(name, "pjsip", "10.0.0.5:5060", "Desk phone", 990.0, expires_at)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def phone(name: str, expires_at: float | None) -> Missing:
         ),
     ],
 )
-def test_one_line_says_it(missing: tuple[Missing, ...], still_there: int, sentence: str) -> None:
+def test_one_line_says_it(missing: tuple[MissingContact, ...], still_there: int, sentence: str) -> None:
     found = PhoneComparison("dallas", "boston", 960.0, 5, 3, still_there, missing, 1000.0)
     assert found.sentence == sentence
 

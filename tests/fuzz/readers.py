@@ -131,15 +131,15 @@ def _reply(kind: str, status: int = 200) -> Callable[[bytes], Reply]:
 
 def _items(data: bytes, _: Path) -> object:
     """AMI from bytes to contacts and registrations."""
-    found = wire.Wire()
-    messages = [one for one in found.feed(data) if isinstance(one, message.Message)]
+    found = wire.AmiReader()
+    messages = [one for one in found.feed(data) if isinstance(one, message.AmiMessage)]
     listed = [lists.listed_from(channel, one) for one in messages for channel in ("sip", "iax2", "pjsip")]
     fields = [(one.fields, one.get("Status"), one.content, one.event_name) for one in messages]
     return contact.contacts_from([dict(one.fields) for one in messages]), listed, fields
 
 
 def _wire_in_pieces(data: bytes, _: Path) -> object:
-    found = wire.Wire(["Registry"], longest=512)
+    found = wire.AmiReader(["Registry"], longest=512)
     return [found.feed(data[at : at + 97]) for at in range(0, len(data), 97)]
 
 
@@ -262,7 +262,7 @@ def _store(data: bytes, directory: Path) -> object:
     for old in directory.glob("history.sqlite3*"):
         old.unlink()
     (directory / "history.sqlite3").write_bytes(data)
-    opened, _ = database.opened(directory / "history.sqlite3", wait_s=0.1)
+    opened, _ = database.open_database(directory / "history.sqlite3", wait_s=0.1)
     try:
         return opened.load(0.0, 100)
     finally:
@@ -284,7 +284,7 @@ def _database(made: Callable[[Path], None]) -> bytes:
 
 
 def _history(path: Path) -> None:
-    made, _ = database.opened(path)
+    made, _ = database.open_database(path)
     made.close()
 
 
@@ -667,7 +667,7 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "the other machine's phones",
         inventory,
-        whole(lambda data: inventory.read(data, machine="boston")),
+        whole(lambda data: inventory.decode_export(data, machine="boston")),
         (EXPORT,),
         (inventory.ExportInvalid,),
     ),
@@ -676,12 +676,18 @@ READERS: Final[tuple[Reader, ...]] = (
         other_machine,
         filed(
             other_machine.FILE,
-            lambda at: other_machine.on_disk(places(at), "dallas", "boston", other_machine.NOBODY_SEEN),
+            lambda at: other_machine.read_other_machine(
+                places(at), "dallas", "boston", other_machine.OTHER_MACHINE_UNSEEN
+            ),
         ),
-        (other_machine.noted("boston", at=1_800_000_000.0, is_primary=True, epoch=4, held=("acme", "metro")),),
+        (
+            other_machine.encode_peer_seen(
+                "boston", at=1_800_000_000.0, is_primary=True, epoch=4, held=("acme", "metro")
+            ),
+        ),
     ),
     Reader("the watcher's error", ask, whole(ask._error), (b'{"error": "not now"}',)),
-    Reader("the history", database, _store, (_database(_history),), (database.StoreUnwell,)),
+    Reader("the history", database, _store, (_database(_history),), (database.DatabaseUnusable,)),
     # agi
     Reader("an AGI environment", environment, whole(environment.read_environment), (GENUINE + b"agi_arg_1: x\n",)),
     Reader(

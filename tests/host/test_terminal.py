@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ami_watcher import command as watcher
-from ami_watcher.web.documents import History
+from ami_watcher.web.documents import HistoryDocument
 
 HOUSE = Path(__file__).parents[2]
 PRINTERS = ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write")
@@ -105,7 +105,7 @@ EVIL = "a\x1b[2J\x9b31m\x07\u202e"
 
 
 def test_json_of_the_watcher_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    document = History(machine=EVIL, at=0.0, complete=True, note=None, entries=())
+    document = HistoryDocument(machine=EVIL, at=0.0, complete=True, note=None, entries=())
     watcher._show(lambda: document, lambda _shown: "", as_json=True, watch=False)
     told = capsys.readouterr().out
     assert json.loads(told)["machine"] == EVIL

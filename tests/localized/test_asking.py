@@ -6,21 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.lists import Listed, Lists
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists
 from localized.activation.comparison import Comparison, compare
 from localized.activation.retry import UNANSWERED_S, RetrySchedule
 
-ACME = Wanted("acme", "sip", "5551000", "sip.acme.example", 5060, here=True)
-NOVA = Wanted("nova", "pjsip", "5552000", "sip.nova.example", 5060, here=True)
-METRO = Wanted("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
+ACME = ExpectedRegistration("acme", "sip", "5551000", "sip.acme.example", 5060, here=True)
+NOVA = ExpectedRegistration("nova", "pjsip", "5552000", "sip.nova.example", 5060, here=True)
+METRO = ExpectedRegistration("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)
 STRICT = replace(ACME, trunk="strict", held_elsewhere_s=60.0, refused_again_s=20.0)
 CHANNELS = frozenset({"sip", "iax2", "pjsip"})
 
 
-def listed(wanted: Wanted, state: str, *, persistent: bool = False, stateless: bool = False) -> Listed:
+def listed(
+    wanted: ExpectedRegistration, state: str, *, persistent: bool = False, stateless: bool = False
+) -> ListedRegistration:
     name = wanted.trunk if wanted.channel == "pjsip" else None
-    return Listed(
+    return ListedRegistration(
         wanted.channel,
         name,
         wanted.username,
@@ -32,11 +34,11 @@ def listed(wanted: Wanted, state: str, *, persistent: bool = False, stateless: b
     )
 
 
-def lists(*entries: Listed) -> Lists:
-    return Lists(entries, CHANNELS)
+def lists(*entries: ListedRegistration) -> RegistrationLists:
+    return RegistrationLists(entries, CHANNELS)
 
 
-def found(wanted: Wanted, state: str, *, persistent: bool = False, stateless: bool = False) -> Comparison:
+def found(wanted: ExpectedRegistration, state: str, *, persistent: bool = False, stateless: bool = False) -> Comparison:
     return compare((wanted,), lists(listed(wanted, state, persistent=persistent, stateless=stateless)))
 
 
@@ -57,7 +59,7 @@ def asked_at(asking: RetrySchedule, comparison: Comparison, seconds: int = 35) -
     ],
 )
 def test_what_a_carrier_refused_is_asked_for_at_its_pace(
-    wanted: Wanted, state: str, reloaded: set[str], at: list[float]
+    wanted: ExpectedRegistration, state: str, reloaded: set[str], at: list[float]
 ) -> None:
     assert asked_at(RetrySchedule(lists(), reloaded, 0.0), found(wanted, state)) == at
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from ami_watcher.registrations.expected import Wanted
-from ami_watcher.registrations.lists import Listed, Lists, listed_from, matches
+from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, listed_from, matches
 from localized.activation.comparison import Comparison, compare, refused_before, worth_waiting_for
 
 ALL = frozenset({"sip", "iax2", "pjsip"})
-ACME = Wanted("acme", "sip", "5551000", "sip.acme.example", 5060, here=True, required=True)
-NOVA = Wanted("nova", "pjsip", "nova", "sip.nova.example", 5060, here=True)
-METRO = Wanted("metro", "iax2", "m", "192.0.2.5", 4569, here=False)
+ACME = ExpectedRegistration("acme", "sip", "5551000", "sip.acme.example", 5060, here=True, required=True)
+NOVA = ExpectedRegistration("nova", "pjsip", "nova", "sip.nova.example", 5060, here=True)
+METRO = ExpectedRegistration("metro", "iax2", "m", "192.0.2.5", 4569, here=False)
 
 
-def sip(state: str, host: str = "sip.acme.example") -> Listed:
-    return Listed("sip", None, "5551000", host, 5060, state)
+def sip(state: str, host: str = "sip.acme.example") -> ListedRegistration:
+    return ListedRegistration("sip", None, "5551000", host, 5060, state)
 
 
-def nova(state: str) -> Listed:
-    return Listed("pjsip", "nova", "nova", "sip.nova.example", None, state)
+def nova(state: str) -> ListedRegistration:
+    return ListedRegistration("pjsip", "nova", "nova", "sip.nova.example", None, state)
 
 
-METRO_LISTED = Listed("iax2", None, "m", "192.0.2.5", 4569, "Registered")
+METRO_LISTED = ListedRegistration("iax2", None, "m", "192.0.2.5", 4569, "Registered")
 
 
-def found(*listed: Listed, modules: frozenset[str] = ALL) -> Comparison:
-    return compare((ACME, NOVA, METRO), Lists(listed, modules))
+def found(*listed: ListedRegistration, modules: frozenset[str] = ALL) -> Comparison:
+    return compare((ACME, NOVA, METRO), RegistrationLists(listed, modules))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def found(*listed: Listed, modules: frozenset[str] = ALL) -> Comparison:
     ],
 )
 def test_the_lists_are_as_expected_or_the_difference_is_named(
-    listed: tuple[Listed, ...], settled: bool, missing: list[str], unwanted: list[str], foreign: int
+    listed: tuple[ListedRegistration, ...], settled: bool, missing: list[str], unwanted: list[str], foreign: int
 ) -> None:
     comparison = found(*listed)
     assert comparison.settled is settled
@@ -52,14 +52,14 @@ def test_the_lists_are_as_expected_or_the_difference_is_named(
 
 
 def test_an_ipv6_registrar_is_listed_in_brackets_and_is_the_same_for_everyone_who_compares() -> None:
-    trunk = Wanted("six", "sip", "5551000", "2001:db8::5", 5060, here=True)
+    trunk = ExpectedRegistration("six", "sip", "5551000", "2001:db8::5", 5060, here=True)
     for host in ("[2001:db8::5]", "2001:DB8:0::5"):
         item = {"Event": "RegistryEntry", "Host": host, "Port": "5060", "Username": "5551000", "State": "Registered"}
         listed = listed_from("sip", item)
         assert listed is not None
         assert matches(listed, trunk)
-        assert compare((trunk,), Lists((listed,), ALL)).settled
-    raw = Listed("sip", None, "5551000", "[2001:db8::5]", 5060, "Registered")
+        assert compare((trunk,), RegistrationLists((listed,), ALL)).settled
+    raw = ListedRegistration("sip", None, "5551000", "[2001:db8::5]", 5060, "Registered")
     assert matches(raw, trunk)
 
 
@@ -81,12 +81,12 @@ def test_a_refusal_by_design_is_not_waited_for_unless_it_is_required(acme: str, 
     assert worth_waiting_for(found(sip(acme), nova(other)), frozenset({"acme", "nova"})) is worth
 
 
-IAX = Wanted("harbour", "iax2", "h", "192.0.2.5", 4569, here=True)
-PORT = Wanted("port", "iax2", "p", "192.0.2.5", 4569, here=True)
+IAX = ExpectedRegistration("harbour", "iax2", "h", "192.0.2.5", 4569, here=True)
+PORT = ExpectedRegistration("port", "iax2", "p", "192.0.2.5", 4569, here=True)
 
 
-def iax(user: str, state: str) -> Listed:
-    return Listed("iax2", None, user, "192.0.2.5", 4569, state)
+def iax(user: str, state: str) -> ListedRegistration:
+    return ListedRegistration("iax2", None, user, "192.0.2.5", 4569, state)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def iax(user: str, state: str) -> Listed:
     ],
 )
 def test_what_was_refused_before_is_asked_for_again_where_nothing_good_is_lost(
-    listed: tuple[Listed, ...], reloaded: frozenset[str], asked: list[str]
+    listed: tuple[ListedRegistration, ...], reloaded: frozenset[str], asked: list[str]
 ) -> None:
-    comparison = compare((ACME, NOVA, METRO, IAX, PORT), Lists(listed, ALL))
+    comparison = compare((ACME, NOVA, METRO, IAX, PORT), RegistrationLists(listed, ALL))
     assert [row.wanted.trunk for row in refused_before(comparison, reloaded)] == asked

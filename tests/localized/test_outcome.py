@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ami_watcher.registrations.expected import wanted
-from ami_watcher.registrations.lists import Listed, Lists
+from ami_watcher.registrations.expected import expected_registrations
+from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists
 from host.exits import Exit
 from localized.activation.comparison import compare
 from localized.activation.outcome import ActivationOutcome, judge
@@ -18,26 +18,26 @@ from tests.localized.example import example
 ALL = frozenset({"sip", "iax2", "pjsip"})
 
 
-def acme(state: str = "Registered") -> Listed:
-    return Listed("sip", None, "5551000", "sip.acme.example", 5060, state)
+def acme(state: str = "Registered") -> ListedRegistration:
+    return ListedRegistration("sip", None, "5551000", "sip.acme.example", 5060, state)
 
 
-def metro(state: str = "Registered") -> Listed:
-    return Listed("iax2", None, "metro1", "192.0.2.9", 4570, state)
+def metro(state: str = "Registered") -> ListedRegistration:
+    return ListedRegistration("iax2", None, "metro1", "192.0.2.9", 4570, state)
 
 
-def nova(state: str = "Registered") -> Listed:
-    return Listed("pjsip", "nova", "nova", "sip.nova.example", None, state)
+def nova(state: str = "Registered") -> ListedRegistration:
+    return ListedRegistration("pjsip", "nova", "nova", "sip.nova.example", None, state)
 
 
-OTHER = Listed("sip", None, "stranger", "h.example", 5060, "Registered")
+OTHER = ListedRegistration("sip", None, "stranger", "h.example", 5060, "Registered")
 
 
-def judged(role: Role, *listed: Listed, log: str = "", modules: frozenset[str] = ALL) -> ActivationOutcome:
+def judged(role: Role, *listed: ListedRegistration, log: str = "", modules: frozenset[str] = ALL) -> ActivationOutcome:
     pair = example()
-    trunks = wanted(pair, "boston", "primary" if role is Role.PRIMARY else "standby")
+    trunks = expected_registrations(pair, "boston", "primary" if role is Role.PRIMARY else "standby")
     outcome = ActivationOutcome(role, "boston", "7-test-000000000000")
-    judge(outcome, compare(trunks, Lists(listed, modules)), pair, read_log(log))
+    judge(outcome, compare(trunks, RegistrationLists(listed, modules)), pair, read_log(log))
     return outcome
 
 
@@ -61,7 +61,9 @@ def judged(role: Role, *listed: Listed, log: str = "", modules: frozenset[str] =
         (Role.STANDBY, (), Exit.DEGRADED, "metro: Asterisk lists no such registration"),
     ],
 )
-def test_what_was_listed_decides(role: Role, listed: tuple[Listed, ...], code: Exit, note: str | None) -> None:
+def test_what_was_listed_decides(
+    role: Role, listed: tuple[ListedRegistration, ...], code: Exit, note: str | None
+) -> None:
     outcome = judged(role, *listed)
     assert outcome.exit is code
     assert (note in " ".join(outcome.notes)) if note else outcome.notes == []

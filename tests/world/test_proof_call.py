@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ami_watcher.phones.contact import Contact, Reach
-from ami_watcher.phones.inventory import Export, Known, written
+from ami_watcher.phones.inventory import ContactExport, KnownContact, encode_export
 from lab import Release, World
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
@@ -134,7 +134,7 @@ def test_a_line_that_carries_no_sound_is_found(world: World) -> None:
 def test_phones_that_have_not_come_back_are_named_with_what_they_wait_for(world: World) -> None:
     now = time.time()
     known = [
-        Known(
+        KnownContact(
             Contact("pjsip", name, "10.0.0.5:5060", Reach.REACHABLE, None, "Desk", expires),
             now - 900,
             now - 5,
@@ -142,7 +142,7 @@ def test_phones_that_have_not_come_back_are_named_with_what_they_wait_for(world:
         )
         for name, expires in (("101", now + 200), ("102", now + 100))
     ]
-    export = written(Export("dallas", now - 5, tuple(known))).decode()
+    export = encode_export(ContactExport("dallas", now - 5, tuple(known))).decode()
     assert world.boston.run(["failover", "clients"]).returncode == 1  # no list was left here yet
     world.boston.write("/var/lib/hotstandby/contacts/dallas.json", export)
     done = world.boston.run(["failover", "clients", "--json"])

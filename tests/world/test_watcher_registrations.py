@@ -10,8 +10,8 @@ import pytest
 
 import ami_watcher.registrations.reregister
 from ami_watcher.ami.errors import AmiUnreachable, LoginInUse, PrivilegeMissing
-from ami_watcher.ami.session import Session
-from ami_watcher.ami.shared_login import wanted_now
+from ami_watcher.ami.session import AmiSession
+from ami_watcher.ami.shared_login import login_requested
 from ami_watcher.follow.snapshot import LinkState
 from ami_watcher.registrations.lists import read_registrations
 from host.places import Places
@@ -215,7 +215,7 @@ async def test_the_least_privileges_are_enough_to_kick_and_no_more(world: World,
     """read = system, write = system,reporting."""
     await do(write_registrations, world.boston, release)
     async with AmiRelay(world.boston) as relay:
-        session = Session(Ami(port=relay.port), AMI_SECRET)
+        session = AmiSession(Ami(port=relay.port), AMI_SECRET)
         await session.open(deadline_s=2.0)
         module = "chan_sip" if release == "16" else "chan_iax2"
         await session.action("Reload", ("Module", module), deadline_s=5.0)
@@ -238,7 +238,7 @@ async def test_where_one_login_is_allowed_a_promotion_borrows_the_watchers(
     world.boston.write("/etc/asterisk/manager.conf", one, mode=0o640, group="asterisk")
     await do(world.boston.asterisk, "manager reload")
     try:
-        async with watching(world, world.boston, release, give_way=lambda: wanted_now(places)) as watched:
+        async with watching(world, world.boston, release, give_way=lambda: login_requested(places)) as watched:
             await until(lambda: watched.link is LinkState.SYNCED, deadline_s=20.0)
             await until(
                 lambda: watched.follower.snapshot.contacts_at is not None, deadline_s=20.0

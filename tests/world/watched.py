@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from ami_watcher.follow.follow import Follower
-from ami_watcher.follow.settings import Settings
+from ami_watcher.follow.settings import FollowSettings
 from ami_watcher.follow.snapshot import Change, LinkState
-from ami_watcher.registrations.expected import Wanted
+from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.registration import MEANING
 from lab import Release, World
 from lab.carrier.accounts import CARRIER, account
@@ -28,18 +28,20 @@ from tests.ami_watcher.until import until
 TRUNKS = ("acme", "metro", "nova")
 ALL_REGISTERED = dict.fromkeys(TRUNKS, "registered")
 POLL_S = 1.0
-SETTINGS = Settings(poll_s=POLL_S, answer_s=1.0, stale_s=3.0, retry_first_s=0.1, retry_most_s=0.5, kick=False)
+SETTINGS = FollowSettings(poll_s=POLL_S, answer_s=1.0, stale_s=3.0, retry_first_s=0.1, retry_most_s=0.5, kick=False)
 WITHIN_S = POLL_S + 0.5
 """One poll, and what two busy processors take to do it."""
 
 
-def wanted(release: Release, trunks: Iterable[str] = TRUNKS) -> tuple[Wanted, ...]:
+def wanted(release: Release, trunks: Iterable[str] = TRUNKS) -> tuple[ExpectedRegistration, ...]:
     """These trunks, expected, on a machine with `release`."""
     found = []
     for name in trunks:
         entry = account(name)
         channel = entry.channel(release)
-        found.append(Wanted(name, channel, entry.username, CARRIER, 4569 if channel == "iax2" else 5060, here=True))
+        found.append(
+            ExpectedRegistration(name, channel, entry.username, CARRIER, 4569 if channel == "iax2" else 5060, here=True)
+        )
     return tuple(found)
 
 

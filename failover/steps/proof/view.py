@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from ami_watcher.registrations.expected import resolved, to_resolve, wanted
+from ami_watcher.registrations.expected import expected_registrations, hosts_to_resolve, resolve_hosts
 from failover.context import Here
 from failover.probes import own_asterisk
 from host.printable import printable
@@ -46,8 +46,8 @@ def registrations(here: Here) -> Proven:
     lists, unread = own_asterisk.read_lists(here, deadline_s=LISTS_S)
     if lists is None:
         return Proven("registrations", False, f"registrations: not read: {unread}", time.monotonic() - started)
-    trunks = wanted(here.pair, here.machine, "primary")
-    addresses = asyncio.run(resolved(to_resolve(trunks), deadline_s=1.0))
+    trunks = expected_registrations(here.pair, here.machine, "primary")
+    addresses = asyncio.run(resolve_hosts(hosts_to_resolve(trunks), deadline_s=1.0))
     found = compare(trunks, lists, addresses)
     here_now = [row for row in found.rows if row.wanted.here]
     good = len(here_now) - len(found.missing)
