@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class Context:
     """This machine, as one of a pair.
 
     Attributes:
@@ -60,7 +60,7 @@ class Here:
         return self.pair.asterisk_on(self.machine)
 
 
-def look(config: Path | None = None) -> Here:
+def read_context(config: Path | None = None) -> Context:
     """Reads the pair and this machine's name.
 
     Raises:
@@ -68,11 +68,11 @@ def look(config: Path | None = None) -> Here:
     """
     places = Places.standard(config)
     active = pairs.active(places)
-    return Here(places, active.pair, pairs.this_machine(places, active.pair), active.warning or "")
+    return Context(places, active.pair, pairs.this_machine(places, active.pair), active.warning or "")
 
 
-def stands_here(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Decorator of a click command: gives it `--config DIR`, and a Here as its first argument.
+def with_context(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Decorator of a click command: gives it `--config DIR`, and a Context as its first argument.
 
     A pair.toml that is not valid is told on stderr, and the last valid one serves.
     """
@@ -82,10 +82,10 @@ def stands_here(function: Callable[..., Result]) -> Callable[..., Result]:
     )
     @wraps(function)
     def placed(config: Path | None, **given: Any) -> Result:
-        here = look(config)
-        if here.warning:
-            print(harmless(f"WARNING: {here.warning}"), file=sys.stderr)
-        return function(here, **given)
+        context = read_context(config)
+        if context.warning:
+            print(harmless(f"WARNING: {context.warning}"), file=sys.stderr)
+        return function(context, **given)
 
     return placed
 

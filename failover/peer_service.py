@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.peer.messages import (
     LONGEST,
     Answer,
@@ -54,42 +54,42 @@ LOG_LIMIT: Final = 1024 * 1024
 """Bytes of peer.log before it is moved to peer.log.1."""
 
 
-def answer(here: Here, environ: Mapping[str, str]) -> tuple[Answer, bool]:
+def answer(context: Context, environ: Mapping[str, str]) -> tuple[Answer, bool]:
     """The answer to what is asked, and whether it was done."""
     asked = environ.get("SSH_ORIGINAL_COMMAND", "")
     who = environ.get("SSH_CONNECTION", "somebody").split(" ")[0]
     try:
         wanted = request(asked)
     except NotUnderstood as error:
-        log(here.places, f"refused {who}: {error}")
+        log(context.places, f"refused {who}: {error}")
         return Refusal(reason=str(error)), False
     if wanted.verb == "demote":
-        return _demote(here, wanted, who)
+        return _demote(context, wanted, who)
     if wanted.verb == "switchover":
-        log(here.places, f"{who} asks for: switchover to {here.machine}")
-        return switched(here)
+        log(context.places, f"{who} asks for: switchover to {context.machine}")
+        return switched(context)
     if wanted.verb == "serve":
-        return _serve(here, wanted, who)
+        return _serve(context, wanted, who)
     if wanted.verb == "drain":
-        return _drain(here, wanted)
+        return _drain(context, wanted)
     if wanted.verb == "digest":
-        return digest(here), True
+        return digest(context), True
     if wanted.verb == "secrets":
-        return _secrets(here, who)
+        return _secrets(context, who)
     if wanted.verb == "facts":
         from failover.checks.shared_facts import facts
 
-        return Facts(machine=here.machine, facts=facts(here), wall=time.time()), True
-    return status(here), True
+        return Facts(machine=context.machine, facts=facts(context), wall=time.time()), True
+    return status(context), True
 
 
-def _secrets(here: Here, who: str) -> tuple[Answer, bool]:
+def _secrets(context: Context, who: str) -> tuple[Answer, bool]:
     """Says which of the asker's secrets differ from ours. Each question is logged: it is one guess at each of them."""
     from failover.peer.secrets import Keyed, answered
 
-    log(here.places, f"{who} compares secrets")
+    log(context.places, f"{who} compares secrets")
     try:
-        return answered(here, Keyed.model_validate_json(_given())), True
+        return answered(context, Keyed.model_validate_json(_given())), True
     except ValueError:
         return Refusal(reason="What was to be compared is not a question of hotstandby."), False
 
@@ -107,21 +107,21 @@ def _given() -> bytes:
     return b""
 
 
-def digest(here: Here) -> Digest:
+def digest(context: Context) -> Digest:
     """What tells this machine's set-up from another."""
-    store = GenerationStore(here.places)
+    store = GenerationStore(context.places)
     newest = {role.value: found.digest for role in Role if (found := store.newest(role)) is not None}
-    return Digest(machine=here.machine, pair_digest=here.pair.digest, generations=newest)
+    return Digest(machine=context.machine, pair_digest=context.pair.digest, generations=newest)
 
 
-def switched(here: Here) -> tuple[Answer, bool]:
+def switched(context: Context) -> tuple[Answer, bool]:
     """Makes this machine primary, as `failover switchover` typed here would; the peer is asked to demote itself."""
     from failover.promotion import Asked
 
-    return _promoted(here, Asked("switchover"))
+    return _promoted(context, Asked("switchover"))
 
 
-def _serve(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
+def _serve(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
     """Makes this machine primary again, which gave way to a promotion that its peer has taken back.
 
     The peer says of itself that it serves nothing, over its own key, and has no reason to say so otherwise; a look that
@@ -129,35 +129,35 @@ def _serve(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
     """
     from failover.promotion import Asked
 
-    known = local_state.look(here.places, here.machine)
-    promised = claim.promised(here.places)
+    known = local_state.look(context.places, context.machine)
+    promised = claim.promised(context.places)
     words = ""
     if known.is_primary:
-        words = f"{here.machine} is primary already: {known.why}"
+        words = f"{context.machine} is primary already: {known.why}"
     elif promised == 0 or promised != wanted.epoch:
-        words = f"{here.machine} did not give way to promotion {wanted.epoch} last, and serves for nobody's asking"
+        words = f"{context.machine} did not give way to promotion {wanted.epoch} last, and serves for nobody's asking"
     if words:
-        log(here.places, f"refused {who}: {words}")
+        log(context.places, f"refused {who}: {words}")
         return Refusal(reason=words), False
-    log(here.places, f"{who} asks for: serve {wanted.epoch}")
-    word = f"{here.peer} says that it took its promotion {wanted.epoch} back and serves nothing"
-    return _promoted(here, Asked("promote", word=word, handed_back=True))
+    log(context.places, f"{who} asks for: serve {wanted.epoch}")
+    word = f"{context.peer} says that it took its promotion {wanted.epoch} back and serves nothing"
+    return _promoted(context, Asked("promote", word=word, handed_back=True))
 
 
-def _promoted(here: Here, asked: promotion.Asked) -> tuple[Answer, bool]:
+def _promoted(context: Context, asked: promotion.Asked) -> tuple[Answer, bool]:
     from failover import promotion
     from failover.drill.leg import last_leg
 
     try:
-        ended = promotion.promote(here, asked)
+        ended = promotion.promote(context, asked)
     except HotstandbyError as error:
-        log(here.places, f"no {asked.command}: {error}")
+        log(context.places, f"no {asked.command}: {error}")
         return Refusal(reason=str(error)), False
-    leg = last_leg(here)
-    log(here.places, f"{asked.command}: {ended.words}")
+    leg = last_leg(context)
+    log(context.places, f"{asked.command}: {ended.words}")
     return (
         Switched(
-            machine=here.machine,
+            machine=context.machine,
             run=leg.run,
             epoch=leg.epoch,
             exit=int(ended.exit),
@@ -173,52 +173,52 @@ def _promoted(here: Here, asked: promotion.Asked) -> tuple[Answer, bool]:
     )
 
 
-def _drain(here: Here, wanted: Request) -> tuple[Answer, bool]:
+def _drain(context: Context, wanted: Request) -> tuple[Answer, bool]:
     """Its gate refuses calls by address for a moment; the status tells what is left."""
     from failover.demotion import drain
 
     try:
-        drain.hold(here, drain.Gate.REFUSE, wanted.seconds)
+        drain.hold(context, drain.Gate.REFUSE, wanted.seconds)
     except HotstandbyError as error:
         return Refusal(reason=str(error)), False
-    return status(here), True
+    return status(context), True
 
 
-def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
+def _demote(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
     from failover.demotion import demotion
 
-    known = local_state.look(here.places, here.machine)
+    known = local_state.look(context.places, context.machine)
     if known.right.held and wanted.epoch <= known.right.epoch:
         # A request that was delayed on its way must not take down who was promoted after it.
         words = (
-            f"{here.machine} holds the right of epoch {known.right.epoch}, and was asked to demote for the earlier "
+            f"{context.machine} holds the right of epoch {known.right.epoch}, and was asked to demote for the earlier "
             f"epoch {wanted.epoch}"
         )
-        log(here.places, f"refused {who}: {words}")
+        log(context.places, f"refused {who}: {words}")
         return Refusal(reason=words), False
-    peer_preferred = here.pair.preferred == here.peer
+    peer_preferred = context.pair.preferred == context.peer
     if known.claim and not claim.gives_way(known.claim, wanted.epoch, peer_preferred=peer_preferred):
-        words = f"{here.machine} is being promoted itself, with epoch {known.claim}"
-        log(here.places, f"refused {who}: {words}, against {wanted.epoch}")
+        words = f"{context.machine} is being promoted itself, with epoch {known.claim}"
+        log(context.places, f"refused {who}: {words}, against {wanted.epoch}")
         return Refusal(reason=words), False
-    if far := _far(here, wanted.epoch, known.epoch):
-        log(here.places, f"refused {who}: {far}")
+    if far := _far(context, wanted.epoch, known.epoch):
+        log(context.places, f"refused {who}: {far}")
         return Refusal(reason=far), False
     if _nobody_listens():
         words = f"{who} asked for: demote {wanted.epoch}, and has gone; nothing was done"
-        log(here.places, words)
+        log(context.places, words)
         return Refusal(reason=words), False
-    log(here.places, f"{who} asks for: demote {wanted.epoch}")
+    log(context.places, f"{who} asks for: demote {wanted.epoch}")
     with held(), ThreadPoolExecutor(1) as beside:
-        _give_way(here, wanted.epoch)
+        _give_way(context, wanted.epoch)
         # Side by side: callers wait until the answer is out.
-        dns = beside.submit(_stood_down_in_dns, here)
-        done = demotion.demote(here, f"{here.peer} asked for it over ssh, for its promotion {wanted.epoch}")
+        dns = beside.submit(_stood_down_in_dns, context)
+        done = demotion.demote(context, f"{context.peer} asked for it over ssh, for its promotion {wanted.epoch}")
         said = dns.result()
-    log(here.places, "; ".join(part for part in (done.words, said) if part))
+    log(context.places, "; ".join(part for part in (done.words, said) if part))
     return (
         Demoted(
-            machine=here.machine,
+            machine=context.machine,
             epoch=wanted.epoch,
             proven=done.proven,
             words="; ".join(part for part in (done.words, *done.notes, said) if part),
@@ -229,7 +229,7 @@ def _demote(here: Here, wanted: Request, who: str) -> tuple[Answer, bool]:
     )
 
 
-def _far(here: Here, epoch: int, known: int) -> str:
+def _far(context: Context, epoch: int, known: int) -> str:
     """Why a number is not believed; "" where it is near to what is known here, or to what a name server tells.
 
     Whoever holds the peer's key may ask for any: a number that was believed once stands in the journals for good, and
@@ -240,11 +240,11 @@ def _far(here: Here, epoch: int, known: int) -> str:
     from failover.demotion.boot_guard import ask_servers
     from pair.public_role import epochs_told
 
-    others = {name: tells for name, tells in epochs_told(ask_servers(here)).items() if name != here.peer}
-    if here.peer not in believed({**others, here.peer: epoch}, known).left_out:
+    others = {name: tells for name, tells in epochs_told(ask_servers(context)).items() if name != context.peer}
+    if context.peer not in believed({**others, context.peer: epoch}, known).left_out:
         return ""
     return (
-        f"{here.machine} was asked to demote for promotion {epoch}, knows of none after {known}, and no name server "
+        f"{context.machine} was asked to demote for promotion {epoch}, knows of none after {known}, and no name server "
         f"tells one near it; nothing was done. To demote it all the same, there, type: failover demote"
     )
 
@@ -259,24 +259,24 @@ def _nobody_listens() -> bool:
         return False
 
 
-def _stood_down_in_dns(here: Here) -> str:
+def _stood_down_in_dns(context: Context) -> str:
     """Gives the zone up before the peer takes it; what goes wrong is told, and changes nothing about the PBX."""
     from failover.steps.dns import role as dns_role
 
     try:
-        return dns_role.stand_down(here.places, here.pair.dns)
+        return dns_role.stand_down(context.places, context.pair.dns)
     except (HotstandbyError, OSError) as error:
         return f"its BIND was not made secondary: {error}"
 
 
-def _give_way(here: Here, epoch: int) -> None:
+def _give_way(context: Context, epoch: int) -> None:
     """From here on no right of this epoch is granted here; a promotion that runs gets a moment to see it."""
     try:
-        claim.promise(here.places, epoch)
+        claim.promise(context.places, epoch)
     except OSError as error:
-        log(here.places, f"the promise to give way to {epoch} could not be noted: {error.strerror}")
+        log(context.places, f"the promise to give way to {epoch} could not be noted: {error.strerror}")
     until = time.monotonic() + GIVE_WAY_S
-    while claim.running(here.places) and time.monotonic() < until:
+    while claim.running(context.places) and time.monotonic() < until:
         time.sleep(0.1)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from failover.context import HOSTS, Here
+from failover.context import HOSTS, Context
 from failover.errors import Refused
 from failover.journal import journal
 from failover.journal.entry import Json, Kind
@@ -65,61 +65,61 @@ class Asked:
     handed_back: bool = False
 
 
-def promote(here: Here, asked: Asked, *, tell: Tell = silent) -> Ended:
+def promote(context: Context, asked: Asked, *, tell: Tell = silent) -> Ended:
     """Makes this machine primary, or completes or takes back what an earlier command left open.
 
     Raises:
         LockHeld: another one is at it on this machine.
         Refused: unsafe, with the evidence. JournalDamaged, JournalUnwritable, and errors of the configuration.
     """
-    with Lock(here.places.run / LOCK, f"failover {asked.command} on {here.machine}"):
-        found = _newest(here)
+    with Lock(context.places.run / LOCK, f"failover {asked.command} on {context.machine}"):
+        found = _newest(context)
         if found is not None:
             file, run = found
-            decision = _decide(here, asked, run)
+            decision = _decide(context, asked, run)
             if run.command == "demote" and not run.closed:
                 # A demotion is written down when it has been carried out; what a kill cut short is its telling alone.
                 decision = Decision(Action.NOTHING, "carried out; the line that says so was cut short")
             if decision.action is Action.CONTINUE:
-                return _go_on(here, asked, file, run, decision, tell)
+                return _go_on(context, asked, file, run, decision, tell)
             if decision.action is Action.UNDO:
                 # Of a run that only asked the peer nothing here is left; a word that it is dead begins anew at once.
                 anew = bool(asked.word) and not asked.abort and _only_fenced(run)
-                ended = _take_back(here, asked, file, run, decision, silent if anew else tell)
+                ended = _take_back(context, asked, file, run, decision, silent if anew else tell)
                 if asked.abort and ended.exit is Exit.FAILED:
                     return replace(ended, exit=Exit.DONE)
                 if not anew or ended.exit is not Exit.FAILED:
                     return ended
             elif not run.closed:
-                _close(here, file, run, decision.why)
+                _close(context, file, run, decision.why)
         if asked.abort:
             return _nothing("Nothing is open, so nothing was taken back. Nothing to do.", tell)
-        made = planning.make(here, asked.command, asked.word, meanwhile=lambda: _load_steps(here))
+        made = planning.make(context, asked.command, asked.word, meanwhile=lambda: _load_steps(context))
         drained = ""
         if asked.drain_s and not made.serves_already:
             _raise_if_unsafe(made, asked)
             from failover.demotion import drain
 
-            drained = drain.drain_peer(here, asked.drain_s, tell).words
+            drained = drain.drain_peer(context, asked.drain_s, tell).words
             # Minutes have passed: what was seen then proves nothing now.
-            made = planning.make(here, asked.command, asked.word)
-        return _begin(here, asked, made, tell, drained=drained)
+            made = planning.make(context, asked.command, asked.word)
+        return _begin(context, asked, made, tell, drained=drained)
 
 
-def take_back_open(here: Here, why: str, *, tell: Tell = silent) -> Ended | None:
+def take_back_open(context: Context, why: str, *, tell: Tell = silent) -> Ended | None:
     """Takes back an open promotion of this machine, for a demotion; None when there is none. The lock is held."""
-    found = _newest(here)
+    found = _newest(context)
     if found is None or found[1].closed:
         return None
     file, run = found
     if not run.touched:
-        _close(here, file, run, f"nothing of it is left to take back: {why}")
+        _close(context, file, run, f"nothing of it is left to take back: {why}")
         return None
-    return _take_back(here, Asked(run.command), file, run, Decision(Action.UNDO, why), tell)
+    return _take_back(context, Asked(run.command), file, run, Decision(Action.UNDO, why), tell)
 
 
 def steps(
-    here: Here,
+    context: Context,
     asked: Asked,
     epoch: int,
     mask: Mask,
@@ -148,7 +148,7 @@ def steps(
     touched = {told.name for told in run.touched} if run is not None else set()
     reason = f"{asked.command} {epoch}" + (f", {asked.word}" if asked.word else "")
     localize = LocalizeStep(
-        here,
+        context,
         epoch,
         reason,
         prepared=made.prepared if made is not None else None,
@@ -157,36 +157,36 @@ def steps(
         alone=not alive or bool(asked.word),
     )
     fence = FenceStep(
-        here,
+        context,
         epoch,
         word=asked.word,
         seen=evidence.peer if evidence is not None else None,
         more=evidence.of_peer if evidence is not None else (),
         asked_before=FenceStep.name in touched,
         handed_back=asked.handed_back,
-        able=lambda: fit_to_serve.obstacles(here),
+        able=lambda: fit_to_serve.obstacles(context),
         gives_back=lambda: localize.serves_nothing,
         command=asked.command,
         make_ready=localize.make_ready,
     )
     found = [Planned(fence, OnFailure.UNDO), Planned(localize, OnFailure.UNDO)]
-    if here.pair.dns is not None:
-        dns = dns_in_turn(here, epoch, mask, peer_alive=alive)
+    if context.pair.dns is not None:
+        dns = dns_in_turn(context, epoch, mask, peer_alive=alive)
         if (early := dns.early()) is not None:
             early.ask_parent()
         found.append(Planned(dns, OnFailure.GO_ON, beside=True))
-    for name in here.pair.carriers:
-        found.append(Planned(carrier_in_turn(here, name, mask, run or before), OnFailure.GO_ON, beside=True))
-    found.append(Planned(ProofStep(here), OnFailure.GO_ON))
+    for name in context.pair.carriers:
+        found.append(Planned(carrier_in_turn(context, name, mask, run or before), OnFailure.GO_ON, beside=True))
+    found.append(Planned(ProofStep(context), OnFailure.GO_ON))
     return found
 
 
-def dns_in_turn(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> InTurn[DnsStep]:
+def dns_in_turn(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> InTurn[DnsStep]:
     """The DNS step, which may lack its keys."""
-    return InTurn("dns", lambda: dns_step(here, epoch, mask, peer_alive=peer_alive))
+    return InTurn("dns", lambda: dns_step(context, epoch, mask, peer_alive=peer_alive))
 
 
-def carrier_in_turn(here: Here, name: str, mask: Mask, run: Run | None = None) -> InTurn[Step]:
+def carrier_in_turn(context: Context, name: str, mask: Mask, run: Run | None = None) -> InTurn[Step]:
     """The step of one carrier, which may lack its secret, or whose preset may be of no use.
 
     Args:
@@ -198,12 +198,12 @@ def carrier_in_turn(here: Here, name: str, mask: Mask, run: Run | None = None) -
     confirmed = told is not None and told.progress in (Progress.CONFIRMED, Progress.VERIFIED)
 
     def make() -> Step:
-        return carrier_step(here.places, here.pair, name, here.machine, mask, confirmed=confirmed)
+        return carrier_step(context.places, context.pair, name, context.machine, mask, confirmed=confirmed)
 
     return InTurn(step_name(name), make)
 
 
-def _load_steps(here: Here) -> None:
+def _load_steps(context: Context) -> None:
     """Loads what the steps are made of. It takes as long as the peer gets to answer, so it is done meanwhile."""
     needed = [
         "failover.steps.localize",
@@ -211,15 +211,15 @@ def _load_steps(here: Here) -> None:
         "failover.steps.proof.step",
         "failover.runner.progress_view",
     ]
-    if here.pair.dns is not None:
+    if context.pair.dns is not None:
         needed.append("failover.steps.dns.step")
-    if here.pair.domino.sites or any(carrier.preset != "manual" for carrier in here.pair.carriers.values()):
+    if context.pair.domino.sites or any(carrier.preset != "manual" for carrier in context.pair.carriers.values()):
         needed.append("requests")
     for name in needed:
         importlib.import_module(name)
 
 
-def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep:
+def dns_step(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep:
     """The DNS step of this machine.
 
     Raises:
@@ -229,26 +229,26 @@ def dns_step(here: Here, epoch: int, mask: Mask, *, peer_alive: bool) -> DnsStep
     from failover.name_servers import tsig_key
     from failover.steps.dns.step import DnsStep
 
-    dns = here.pair.dns
+    dns = context.pair.dns
     assert dns is not None
 
     def key(name: str | None) -> TsigKey | None:
         if name is None:
             return None
-        found = tsig_key.parse(read_secret(here.places, name), str(here.places.secrets / name))
+        found = tsig_key.parse(read_secret(context.places, name), str(context.places.secrets / name))
         mask.hide(found.secret)
         return found
 
     return DnsStep(
         dns,
-        here.machine,
+        context.machine,
         epoch,
         named=Named.of(dns),
-        store=GenerationStore(here.places),
+        store=GenerationStore(context.places),
         key=key(dns.key_file) if dns.method == "update" or dns.view else None,
         notify_key=key(dns.notify_key_file),
-        dead=() if peer_alive else (here.peer,),
-        peer=here.peer,
+        dead=() if peer_alive else (context.peer,),
+        peer=context.peer,
     )
 
 
@@ -258,9 +258,9 @@ def _raise_if_unsafe(made: Made, asked: Asked) -> None:
         made.plan.raise_unless_reviewed(asked.reviewed)
 
 
-def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "") -> Ended:
+def _begin(context: Context, asked: Asked, made: Made, tell: Tell, *, drained: str = "") -> Ended:
     plan = made.plan
-    known = local_state.look(here.places, here.machine)
+    known = local_state.look(context.places, context.machine)
     if made.serves_already and not made.degraded:
         return _nothing(f"{known.why}. Nothing to do.", tell)
     _raise_if_unsafe(made, asked)
@@ -269,14 +269,14 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "
     if made.serves_already:
         # What an earlier command left is completed: the same promotion, fenced then, and what people did since holds.
         word = word or f"{known.why}, and its peer gave way or was down then"
-        before = next((run for _, run in _runs(here) if run.epoch == plan.epoch), None)
-    planned = steps(here, replace(asked, word=word), plan.epoch, mask, made=made, before=before)
+        before = next((run for _, run in _runs(context) if run.epoch == plan.epoch), None)
+    planned = steps(context, replace(asked, word=word), plan.epoch, mask, made=made, before=before)
     written = journal.create(
-        journal.directory(here.places), asked.command, machine=here.machine, epoch=plan.epoch, mask=mask
+        journal.directory(context.places), asked.command, machine=context.machine, epoch=plan.epoch, mask=mask
     )
     facts: dict[str, Json] = {
-        "pair_digest": here.pair.digest,
-        "peer": here.peer,
+        "pair_digest": context.pair.digest,
+        "peer": context.peer,
         "plan": plan.digest,
         "word": word,
         "force": asked.force,
@@ -284,10 +284,10 @@ def _begin(here: Here, asked: Asked, made: Made, tell: Tell, *, drained: str = "
         "peer_answers": made.evidence.peer_may_live,
         "evidence": [mask(one.words) for one in plan.evidence],
     }
-    words = f"{asked.command} of {here.machine}" + (f"; forced: {asked.force}" if asked.force else "")
+    words = f"{asked.command} of {context.machine}" + (f"; forced: {asked.force}" if asked.force else "")
     words += f"; {drained}" if drained else ""
     written.append(Kind.OPENED, words=words, data=facts)
-    return _runner(here, written, mask, tell, planned).carry_out(planned)
+    return _runner(context, written, mask, tell, planned).carry_out(planned)
 
 
 def _nothing(words: str, tell: Tell) -> Ended:
@@ -295,32 +295,32 @@ def _nothing(words: str, tell: Tell) -> Ended:
     return Ended(Exit.DONE, words, (), 0.0)
 
 
-def _go_on(here: Here, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
+def _go_on(context: Context, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
     mask = Mask()
     again = Asked(run.command, word=asked.word or str(run.facts.get("word", "")), hosts=asked.hosts)
-    planned = steps(here, again, run.epoch, mask, run=run)
-    written = journal.reopen(file, machine=here.machine, epoch=run.epoch, mask=mask)
+    planned = steps(context, again, run.epoch, mask, run=run)
+    written = journal.reopen(file, machine=context.machine, epoch=run.epoch, mask=mask)
     written.append(Kind.RESUMED, words=decision.why)
-    return _runner(here, written, mask, tell, planned).carry_out(planned)
+    return _runner(context, written, mask, tell, planned).carry_out(planned)
 
 
-def _take_back(here: Here, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
+def _take_back(context: Context, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
     mask = Mask()
-    planned = steps(here, Asked(run.command, hosts=asked.hosts), run.epoch, mask, run=run)
-    written = journal.reopen(file, machine=here.machine, epoch=run.epoch, mask=mask)
-    return _runner(here, written, mask, tell, planned).take_back(planned, decision.why)
+    planned = steps(context, Asked(run.command, hosts=asked.hosts), run.epoch, mask, run=run)
+    written = journal.reopen(file, machine=context.machine, epoch=run.epoch, mask=mask)
+    return _runner(context, written, mask, tell, planned).take_back(planned, decision.why)
 
 
-def _decide(here: Here, asked: Asked, run: Run) -> Decision:
+def _decide(context: Context, asked: Asked, run: Run) -> Decision:
     """The fence is asked for anew only where the answer counts: it takes seconds when the peer is dead."""
 
-    known = local_state.look(here.places, here.machine)
+    known = local_state.look(context.places, context.machine)
     localized = run.step("localize")
     served = localized is not None and localized.progress in (Progress.OPEN, Progress.VERIFIED)
     holds = served and known.is_primary and known.right.epoch == run.epoch
 
     def now(fence: Fence) -> Now:
-        boot, at, digest = clock.boot_id(), clock.boottime(), here.pair.digest
+        boot, at, digest = clock.boot_id(), clock.boottime(), context.pair.digest
         return Now(boot, at, digest, fence, asked.command, abort=asked.abort, holds=holds)
 
     decision = decide(run, now(Fence.PROVEN))
@@ -329,49 +329,49 @@ def _decide(here: Here, asked: Asked, run: Run) -> Decision:
     if _only_fenced(run):
         # Nothing here has changed yet, and the step itself asks the peer again.
         return decision
-    return decide(run, now(prove(here, word=asked.word or str(run.facts.get("word", ""))).proof))
+    return decide(run, now(prove(context, word=asked.word or str(run.facts.get("word", ""))).proof))
 
 
 def _only_fenced(run: Run) -> bool:
     return all(step.name == FenceStep.name for step in run.touched)
 
 
-def _runner(here: Here, written: journal.Journal, mask: Mask, tell: Tell, planned: Sequence[Planned]) -> Runner:
-    before = fenced.look(here.places)
+def _runner(context: Context, written: journal.Journal, mask: Mask, tell: Tell, planned: Sequence[Planned]) -> Runner:
+    before = fenced.look(context.places)
     fences = [entry.step for entry in planned if isinstance(entry.step, FenceStep)]
 
     def guard() -> str:
         """A demotion that came meanwhile waits for nobody and wins."""
-        if (gave := claim.promised(here.places)) >= written.epoch:
-            return f"{here.machine} gave way to its peer's promotion {gave}"
-        now = fenced.look(here.places)
-        return f"{here.machine} was fenced meanwhile: {now.reason}" if now is not None and now != before else ""
+        if (gave := claim.promised(context.places)) >= written.epoch:
+            return f"{context.machine} gave way to its peer's promotion {gave}"
+        now = fenced.look(context.places)
+        return f"{context.machine} was fenced meanwhile: {now.reason}" if now is not None and now != before else ""
 
     def parting() -> str:
         return " ".join(fence.parting for fence in fences)
 
-    return Runner(written, hooks=here.places.hooks, tell=tell, mask=mask, guard=guard, parting=parting)
+    return Runner(written, hooks=context.places.hooks, tell=tell, mask=mask, guard=guard, parting=parting)
 
 
-def _newest(here: Here) -> tuple[RunFile, Run] | None:
+def _newest(context: Context) -> tuple[RunFile, Run] | None:
     """The newest run that was more than an empty file."""
-    return next(_runs(here), None)
+    return next(_runs(context), None)
 
 
-def _runs(here: Here) -> Iterator[tuple[RunFile, Run]]:
+def _runs(context: Context) -> Iterator[tuple[RunFile, Run]]:
     """The runs that were more than an empty file, the newest first."""
-    for file in reversed(journal.files(journal.directory(here.places))):
+    for file in reversed(journal.files(journal.directory(context.places))):
         if (run := load(file)) is not None:
             yield file, run
 
 
-def _close(here: Here, file: RunFile, run: Run, why: str) -> None:
-    written = journal.reopen(file, machine=here.machine, epoch=run.epoch)
+def _close(context: Context, file: RunFile, run: Run, why: str) -> None:
+    written = journal.reopen(file, machine=context.machine, epoch=run.epoch)
     written.append(Kind.CLOSED, words=why)
     written.close()
 
 
-def confirm(here: Here, name: str, words: str) -> str:
+def confirm(context: Context, name: str, words: str) -> str:
     """Notes a person's word that an open step is done.
 
     Returns: the sentence for them.
@@ -379,14 +379,14 @@ def confirm(here: Here, name: str, words: str) -> str:
     Raises:
         Refused: no such step waits.
     """
-    with Lock(here.places.run / LOCK, f"failover confirm on {here.machine}"):
-        found = _newest(here)
+    with Lock(context.places.run / LOCK, f"failover confirm on {context.machine}"):
+        found = _newest(context)
         waiting = _confirmable(found[1]) if found is not None else {}
         if found is None or name not in waiting:
             known = ", ".join(waiting) or "none"
             raise Refused(f"No step '{name}' waits for a person; waiting: {known}. See: failover history")
         file, run = found
-        written = journal.reopen(file, machine=here.machine, epoch=run.epoch)
+        written = journal.reopen(file, machine=context.machine, epoch=run.epoch)
         user = words or f"confirmed at {datetime.now().astimezone():%H:%M:%S}"
         written.append(Kind.CONFIRMED, name, user)
         written.close()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from failover.checks.facts import ProofParts
-from failover.context import Here
+from failover.context import Context
 from failover.steps.proof.call import CONTEXT, MODULES
 from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable
@@ -16,11 +16,13 @@ DEADLINE_S: Final = 4.0
 _CALLS: Final = re.compile(rf"\bGosub(If)?\(.*\b{CONTEXT},")
 
 
-def look(here: Here) -> ProofParts | None:
+def look(context: Context) -> ProofParts | None:
     """The parts as Asterisk has them loaded, whatever language they are written in; None without [proof]."""
-    if here.pair.proof is None:
+    if context.pair.proof is None:
         return None
-    asterisk = here.asterisk.model_copy(update={"reload_deadline_s": min(DEADLINE_S, here.asterisk.reload_deadline_s)})
+    asterisk = context.asterisk.model_copy(
+        update={"reload_deadline_s": min(DEADLINE_S, context.asterisk.reload_deadline_s)}
+    )
     try:
         dialplan = rx(asterisk, "dialplan show")
         loaded = {module: rx(asterisk, f"module show like {module}.so") for module in MODULES}

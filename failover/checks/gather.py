@@ -15,7 +15,7 @@ from failover.checks.dialplan import look as look_at_proof
 from failover.checks.facts import AsteriskFiles, Facts, Guards
 from failover.checks.own_bind import look as look_at_named
 from failover.checks.own_bind import served_ttls
-from failover.context import Here
+from failover.context import Context
 from failover.name_servers.tsig_key import KeyUnusable, parse
 from failover.peer.remote import Peer
 from failover.probes.dialplan_gate import read_gate
@@ -35,33 +35,33 @@ LOGIN_S: Final = 3.0
 """Seconds for a login to the manager interface that is only tried."""
 
 
-def gather(here: Here) -> Facts:
+def gather(context: Context) -> Facts:
     """The facts of this machine, in about 6 s."""
     with ThreadPoolExecutor(9) as pool:
-        gate = pool.submit(read_gate, here)
-        asked = pool.submit(Peer(here).look)
-        compared = pool.submit(Peer(here).secrets)
-        published = pool.submit(name_servers.published, here)
-        keys = pool.submit(name_servers.keys, here)
-        named = pool.submit(look_at_named, here)
-        ttls = pool.submit(served_ttls, here)
-        files = pool.submit(asterisk_files, here)
-        proof = pool.submit(look_at_proof, here)
-    algorithm, problem = tsig(here)
-    fence = fenced.look(here.places)
+        gate = pool.submit(read_gate, context)
+        asked = pool.submit(Peer(context).look)
+        compared = pool.submit(Peer(context).secrets)
+        published = pool.submit(name_servers.published, context)
+        keys = pool.submit(name_servers.keys, context)
+        named = pool.submit(look_at_named, context)
+        ttls = pool.submit(served_ttls, context)
+        files = pool.submit(asterisk_files, context)
+        proof = pool.submit(look_at_proof, context)
+    algorithm, problem = tsig(context)
+    fence = fenced.look(context.places)
     answer = asked.result()
     return Facts(
-        pair=here.pair,
-        machine=here.machine,
-        localized=str(here.places.localized),
-        warning=here.warning,
-        secrets=tuple(str(problem) for problem in secret_problems(here.places, here.pair, here.machine)),
-        writable=writable(here),
+        pair=context.pair,
+        machine=context.machine,
+        localized=str(context.places.localized),
+        warning=context.warning,
+        secrets=tuple(str(problem) for problem in secret_problems(context.places, context.pair, context.machine)),
+        writable=writable(context),
         asterisk=files.result(),
         proof=proof.result(),
         gate=gate.result(),
         named=named.result(),
-        dns_role=local_state.dns_role_of(here.places),
+        dns_role=local_state.dns_role_of(context.places),
         ttls=ttls.result(),
         tsig_algorithm=algorithm,
         tsig_problem=problem,
@@ -72,40 +72,40 @@ def gather(here: Here) -> Facts:
         keys=keys.result(),
         clock_s=max(0.0, abs(answer.clock_s) - answer.unsure_s),
         guards=guards(),
-        paused=paused(here),
+        paused=paused(context),
         fenced=fence.reason if fence else "",
-        open_run=local_state.look(here.places, here.machine).open_run,
+        open_run=local_state.look(context.places, context.machine).open_run,
     )
 
 
-def writable(here: Here) -> tuple[str, ...]:
+def writable(context: Context) -> tuple[str, ...]:
     """What root runs or believes and others may write: pair.toml, our directories, templates, hooks, AGI scripts, and
     the programs of [fence]."""
-    places = here.places
+    places = context.places
     ours = [places.pair_toml, places.secrets, places.localized, places.state, places.run]
     programs = [
         *(path for one in (places.templates, places.hooks) for path in sorted(one.rglob("*"))),
         *sorted((places.config / "agi").glob("*.py")),
     ]
     found = [open_to_others(path) for path in (*ours, *programs)]
-    if here.pair.fence is not None:
-        found += [untrusted(argv) for argv in (here.pair.fence.command, here.pair.fence.verify)]
+    if context.pair.fence is not None:
+        found += [untrusted(argv) for argv in (context.pair.fence.command, context.pair.fence.verify)]
     return tuple(dict.fromkeys(text for text in found if text))
 
 
-def asterisk_files(here: Here) -> AsteriskFiles:
+def asterisk_files(context: Context) -> AsteriskFiles:
     """What Asterisk's configuration says, read as Asterisk reads it."""
-    directory, disk = here.asterisk.config_dir, LocalDisk()
+    directory, disk = context.asterisk.config_dir, LocalDisk()
     sip, manager = (read_conf(name, directory, disk) for name in ("sip.conf", "manager.conf"))
     general = next(sip.named("general"), None) if sip is not None else None
-    user = next(manager.named(here.asterisk.ami.username), None) if manager is not None else None
-    problems = check(here.places, here.pair, here.machine, None)
-    registrations, types = _registrations(here)
+    user = next(manager.named(context.asterisk.ami.username), None) if manager is not None else None
+    problems = check(context.places, context.pair, context.machine, None)
+    registrations, types = _registrations(context)
     return AsteriskFiles(
         sip_general=_settings(general) if sip is not None else None,
         manager_user=_settings(user) if user is not None else None,
         manager_general=_merged(manager.named("general")) if manager is not None else None,
-        manager_refused=_login_refused(here),
+        manager_refused=_login_refused(context),
         registrations=registrations,
         swapped_types=types,
         wiring=tuple(str(one) for one in problems if one.weight is not Severity.WARNING),
@@ -113,8 +113,8 @@ def asterisk_files(here: Here) -> AsteriskFiles:
     )
 
 
-def _registrations(here: Here) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
-    newest = GenerationStore(here.places).newest(Role.PRIMARY)
+def _registrations(context: Context) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    newest = GenerationStore(context.places).newest(Role.PRIMARY)
     if newest is None:
         return {}, ()
     paths = [path for path in newest.files() if "pjsip" in path and "registration" in path]
@@ -130,11 +130,11 @@ def _registrations(here: Here) -> tuple[dict[str, dict[str, str]], tuple[str, ..
     return found, tuple(sorted({settings.get("type", "") for settings in told} - {""}))
 
 
-def _login_refused(here: Here) -> str:
+def _login_refused(context: Context) -> str:
     """Why Asterisk refuses a login now, beside those of our own daemons; empty where it does not, or is down."""
     try:
-        secret = read_secret(here.places, here.asterisk.ami.secret_file)
-        asyncio.run(read_registrations(here.asterisk.ami, secret, deadline_s=LOGIN_S))
+        secret = read_secret(context.places, context.asterisk.ami.secret_file)
+        asyncio.run(read_registrations(context.asterisk.ami, secret, deadline_s=LOGIN_S))
     except (LoginRefused, PrivilegeMissing) as error:
         return str(error)
     except (AmiError, SecretUnusable):
@@ -151,13 +151,15 @@ def _settings(section: ConfigSection | None) -> dict[str, str]:
     return {one.name.lower(): one.value for one in section.settings} if section is not None else {}
 
 
-def tsig(here: Here) -> tuple[str, str]:
+def tsig(context: Context) -> tuple[str, str]:
     """Algorithm of the TSIG key; or empty, and what is wrong with it."""
-    dns = here.pair.dns
+    dns = context.pair.dns
     if dns is None or dns.key_file is None:
         return "", ""
     try:
-        return parse(read_secret(here.places, dns.key_file), str(here.places.secrets / dns.key_file)).algorithm, ""
+        return parse(
+            read_secret(context.places, dns.key_file), str(context.places.secrets / dns.key_file)
+        ).algorithm, ""
     except (KeyUnusable, SecretUnusable) as error:
         return "", str(error)
 

@@ -13,7 +13,7 @@ from typing import Final
 from failover.bind.named import Named as Ours
 from failover.bind.named import NamedRefuses, NamedSilent, Views, ZoneStatus
 from failover.checks.facts import Named
-from failover.context import Here
+from failover.context import Context
 from failover.name_servers.facts import Server, rdtype
 from failover.name_servers.wire import Line, ask_all
 from failover.steps.dns.permission import obstacle_here
@@ -21,9 +21,9 @@ from failover.steps.dns.permission import obstacle_here
 _PROFILES: Final = (Path("/etc/apparmor.d/usr.sbin.named"), Path("/etc/apparmor.d/local/usr.sbin.named"))
 
 
-def look(here: Here) -> Named | None:
+def look(context: Context) -> Named | None:
     """The facts about named; None where pair.toml has no [dns]."""
-    section = here.pair.dns
+    section = context.pair.dns
     if section is None:
         return None
     ours = Ours.of(section)
@@ -37,11 +37,11 @@ def look(here: Here) -> Named | None:
     try:
         running = ours.status(section.zone)
         words = running.reason
-        obstacle = obstacle_here(section, here.machine)
+        obstacle = obstacle_here(section, context.machine)
     except (NamedRefuses, NamedSilent) as error:
         words = str(error)
     pid = _pid()
-    paths = tuple(_ours(here))
+    paths = tuple(_ours(context))
     profile = _profile(pid)
     return Named(
         block=block,
@@ -58,15 +58,15 @@ def look(here: Here) -> Named | None:
     )
 
 
-def served_ttls(here: Here) -> dict[str, int]:
+def served_ttls(context: Context) -> dict[str, int]:
     """The longest TTL with which any server gives each followed name."""
-    section = here.pair.dns
+    section = context.pair.dns
     found: dict[str, int] = {}
     if section is None:
         return found
     keys = sorted({(name, rdtype(where)) for name, by in section.follow.items() for where in by.values()})
     servers = [
-        Server(name, section.own_address(name) if name == here.machine else address)
+        Server(name, section.own_address(name) if name == context.machine else address)
         for name, address in section.servers.items()
     ]
     for seen in ask_all(servers, section.zone, keys, Line(port=section.port)):
@@ -98,8 +98,8 @@ def allows(profile: str, path: str) -> bool:
     return False
 
 
-def _ours(here: Here) -> Iterator[Path]:
-    directory = here.places.localized / "current-dns" / "named"
+def _ours(context: Context) -> Iterator[Path]:
+    directory = context.places.localized / "current-dns" / "named"
     for name in ("zones.conf", "key.conf"):
         path = directory / name
         if path.exists():

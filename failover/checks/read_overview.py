@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from failover.checks.overview import Overview, Side, followed
-from failover.context import Here
+from failover.context import Context
 from failover.name_servers.facts import Seen, Server, rdtype
 from failover.name_servers.wire import Line, ask
 from failover.peer.remote import Asked, Peer
@@ -16,55 +16,62 @@ from failover.probes.parallel import Probe, run_probes
 from pair.public_role import NAME, RoleAnswer, parse
 
 
-def read_overview(here: Here) -> Overview:
+def read_overview(context: Context) -> Overview:
     """Both machines and the name servers, asked at once."""
-    peer = Peer(here)
+    peer = Peer(context)
 
     def own() -> Side:
-        told = status(here)
-        return Side(here.machine, told, ProbeResult("own", here.machine, "itself", ProbeAnswer.YES, told.why, 0.0))
+        told = status(context)
+        return Side(
+            context.machine, told, ProbeResult("own", context.machine, "itself", ProbeAnswer.YES, told.why, 0.0)
+        )
 
     def own_late(seconds: float) -> Side:
-        words = f"{here.machine} could not look at itself in {seconds:.0f} s"
-        return Side(here.machine, None, ProbeResult("own", here.machine, "itself", ProbeAnswer.SILENT, words, seconds))
+        words = f"{context.machine} could not look at itself in {seconds:.0f} s"
+        return Side(
+            context.machine, None, ProbeResult("own", context.machine, "itself", ProbeAnswer.SILENT, words, seconds)
+        )
 
     def side(asked: Asked) -> Side:
-        return Side(here.peer, asked.status, asked.found)
+        return Side(context.peer, asked.status, asked.found)
 
     looks: list[Probe[Side | Seen]] = [
         Probe(own, own_late),
         Probe(lambda: side(peer.look()), lambda seconds: side(peer.late(seconds))),
-        *(_server(here, name, address) for name, address in (here.pair.dns.servers if here.pair.dns else {}).items()),
+        *(
+            _server(context, name, address)
+            for name, address in (context.pair.dns.servers if context.pair.dns else {}).items()
+        ),
     ]
     values = run_probes(looks, total_s=7.0)
     sides = {one.name: one for one in values if isinstance(one, Side)}
-    names = list(here.pair.dns.follow) if here.pair.dns else []
+    names = list(context.pair.dns.follow) if context.pair.dns else []
     answers = [(one.server.name, _told(one)) for one in values if isinstance(one, Seen)]
     return Overview(
-        pair=here.pair,
-        here=here.machine,
-        sides=tuple(sides[name] for name in here.pair.machines),
+        pair=context.pair,
+        here=context.machine,
+        sides=tuple(sides[name] for name in context.pair.machines),
         names=followed(names, answers, longest_ttls(values)),
         now=time.time(),
-        said=tuple(_said(here, one) for one in values if isinstance(one, Seen)),
+        said=tuple(_said(context, one) for one in values if isinstance(one, Seen)),
     )
 
 
-def _server(here: Here, name: str, address: str) -> Probe[Side | Seen]:
-    dns = here.pair.dns
+def _server(context: Context, name: str, address: str) -> Probe[Side | Seen]:
+    dns = context.pair.dns
     assert dns is not None
     follow = {(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()}
     keys = sorted({(NAME, "TXT"), *follow})
-    server = Server(name, dns.own_address(name) if name == here.machine else address)
+    server = Server(name, dns.own_address(name) if name == context.machine else address)
     return Probe(
         lambda: ask(server, dns.zone, keys, Line(port=dns.port)),
         lambda _: Seen(server, failure="no answer", silent=True),
     )
 
 
-def _said(here: Here, seen: Seen) -> RoleAnswer:
+def _said(context: Context, seen: Seen) -> RoleAnswer:
     texts = seen.records.get((NAME, "TXT"), frozenset())
-    roles = [role for text in texts if (role := parse(text, here.pair.machines)) is not None]
+    roles = [role for text in texts if (role := parse(text, context.pair.machines)) is not None]
     role = roles[0] if len(roles) == 1 and not seen.failure else None
     return RoleAnswer(seen.server.name, not seen.failure, role, seen.failure)
 

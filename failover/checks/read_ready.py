@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from failover.bind.named import NamedSilent
 from failover.checks.ready import Item, Prepared, items
-from failover.context import Here
+from failover.context import Context
 from failover.peer.remote import Peer
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import gather
@@ -28,21 +28,21 @@ from localized.role import Role
 from pair import Trunk, secret_problems
 
 
-def read_items(here: Here) -> tuple[Item, ...]:
+def read_items(context: Context) -> tuple[Item, ...]:
     """Every item, all looked at at once."""
-    if here.pair.domino.sites:
+    if context.pair.domino.sites:
         # Two of the looks load it: at once, from its middle, one of them would find half of it.
         importlib.import_module("requests")
     with ThreadPoolExecutor(5) as pool:
-        evidence = pool.submit(gather, here)
-        registrars = pool.submit(ask_registrars, here)
-        prepared = pool.submit(on_disk, here)
-        sites = pool.submit(domino, here)
-        secrets = pool.submit(Peer(here).secrets)
-    primary = local_state.look(here.places, here.machine).is_primary
+        evidence = pool.submit(gather, context)
+        registrars = pool.submit(ask_registrars, context)
+        prepared = pool.submit(on_disk, context)
+        sites = pool.submit(domino, context)
+        secrets = pool.submit(Peer(context).secrets)
+    primary = local_state.look(context.places, context.machine).is_primary
     return items(
-        here.pair,
-        here.machine,
+        context.pair,
+        context.machine,
         prepared.result(),
         evidence.result(),
         registrars.result(),
@@ -52,9 +52,9 @@ def read_items(here: Here) -> tuple[Item, ...]:
     )
 
 
-def ask_registrars(here: Here) -> dict[str, ProbeResult]:
+def ask_registrars(context: Context) -> dict[str, ProbeResult]:
     """Whether each trunk's carrier answers this machine; each address is asked once."""
-    trunks = {name: here.pair.trunk_on(name, here.machine) for name in here.pair.trunks}
+    trunks = {name: context.pair.trunk_on(name, context.machine) for name in context.pair.trunks}
     wanted = {_where(trunk): trunk for trunk in trunks.values() if trunk.register_ or trunk.emergency}
     looks = [_ask(trunk) for trunk in wanted.values()]
     answers = dict(zip(wanted, run_probes(looks, total_s=4.0), strict=True))
@@ -77,9 +77,9 @@ def _ask(trunk: Trunk) -> Probe[ProbeResult]:
     return Probe(lambda: probe(host, host, port), late)
 
 
-def on_disk(here: Here) -> Prepared:
+def on_disk(context: Context) -> Prepared:
     """What lies ready on this machine's disk."""
-    newest = GenerationStore(here.places).newest(Role.PRIMARY)
+    newest = GenerationStore(context.places).newest(Role.PRIMARY)
     digest, age_s = "", 0.0
     if newest is not None:
         try:
@@ -87,39 +87,39 @@ def on_disk(here: Here) -> Prepared:
             age_s = max(0.0, time.time() - newest.path.stat().st_mtime)
         except (HotstandbyError, OSError):
             digest = ""
-    problems = check(here.places, here.pair, here.machine, None)
-    state = local_state.look(here.places, here.machine)
-    fence = fenced.look(here.places)
+    problems = check(context.places, context.pair, context.machine, None)
+    state = local_state.look(context.places, context.machine)
+    fence = fenced.look(context.places)
     return Prepared(
         generation=newest.name if newest is not None else "",
         age_s=age_s,
-        of_this_pair=digest == here.pair.digest,
+        of_this_pair=digest == context.pair.digest,
         stops=tuple(str(one) for one in problems if one.weight is not Severity.WARNING),
-        secrets=tuple(str(one) for one in secret_problems(here.places, here.pair, here.machine)),
-        warning=here.warning,
-        free_bytes=_free(here),
+        secrets=tuple(str(one) for one in secret_problems(context.places, context.pair, context.machine)),
+        warning=context.warning,
+        free_bytes=_free(context),
         fenced=fence.reason if fence else "",
         open_run=state.open_run,
-        paused=paused(here),
-        zone=_zone(here),
+        paused=paused(context),
+        zone=_zone(context),
         epoch=state.epoch,
         right_epoch=state.right.epoch if state.right.held else 0,
-        proven=proven.last(here.places, here.pair, here.machine),
+        proven=proven.last(context.places, context.pair, context.machine),
     )
 
 
-def _zone(here: Here) -> str:
-    if here.pair.dns is None:
+def _zone(context: Context) -> str:
+    if context.pair.dns is None:
         return ""
     try:
-        return obstacle_here(here.pair.dns, here.machine)
+        return obstacle_here(context.pair.dns, context.machine)
     except NamedSilent as error:
         return str(error)
 
 
-def _free(here: Here) -> int:
+def _free(context: Context) -> int:
     try:
-        state = os.statvfs(here.places.state if here.places.state.exists() else here.places.state.parent)
+        state = os.statvfs(context.places.state if context.places.state.exists() else context.places.state.parent)
     except OSError:
         return 0
     return state.f_bavail * state.f_frsize

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
 from localized.asterisk.reload import rx
@@ -28,10 +28,10 @@ _SOUNDS: Final = Path("/usr/share/asterisk/sounds")
 _MOST_FILES: Final = 50_000
 
 
-def facts(here: Here, *, etc: Path = Path("/etc")) -> dict[str, str]:
+def facts(context: Context, *, etc: Path = Path("/etc")) -> dict[str, str]:
     """Every fact by name; a name that holds a colon belongs to a group, such as "module: chan_sip.so"."""
-    asterisk = here.asterisk.model_copy(update={"reload_deadline_s": 3.0})
-    found = {"pair.toml": here.pair.digest[:12]}
+    asterisk = context.asterisk.model_copy(update={"reload_deadline_s": 3.0})
+    found = {"pair.toml": context.pair.digest[:12]}
     single: Mapping[str, Callable[[], str]] = {
         "time zone": lambda: time_zone(etc),
         "asterisk version": lambda: rx(asterisk, "core show version").strip().partition(" built ")[0],
@@ -52,7 +52,7 @@ def facts(here: Here, *, etc: Path = Path("/etc")) -> dict[str, str]:
         "queue member": lambda: queues(rx(asterisk, "queue show"))[1],
         "mailbox": lambda: mailboxes(rx(asterisk, "voicemail show users")),
         "call forward": lambda: forwards(rx(asterisk, "database show")),
-        "certificate": lambda: certificates(Path(here.asterisk.config_dir) / "keys"),
+        "certificate": lambda: certificates(Path(context.asterisk.config_dir) / "keys"),
     }
     for group, gather_all in grouped.items():
         try:
@@ -117,7 +117,7 @@ def queues(text: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def mailboxes(text: str) -> dict[str, str]:
     """Mailbox@context -> nothing, from `voicemail show users`."""
-    return {f"{box}@{context}": "there" for context, box in re.findall(r"^(\S+)\s+(\d\S*)\s", text, re.MULTILINE)}
+    return {f"{box}@{section}": "there" for section, box in re.findall(r"^(\S+)\s+(\d\S*)\s", text, re.MULTILINE)}
 
 
 def forwards(text: str) -> dict[str, str]:

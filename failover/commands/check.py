@@ -12,29 +12,29 @@ import click
 from failover.checks.finding import Finding, Level
 from failover.checks.gather import gather
 from failover.checks.registry import RULES, check
-from failover.context import Here, as_json, stands_here
+from failover.context import Context, as_json, with_context
 from host.exits import Exit
 from host.printable import harmless
 
 
 @click.command("check", epilog="Example: failover check --json | jq '.findings[].rule'")
 @as_json
-@stands_here
-def command(here: Here, as_json: bool) -> None:
+@with_context
+def command(context: Context, as_json: bool) -> None:
     """Look over the whole set-up for what would let a promotion fail. Changes nothing.
 
     Exit 0: nothing found; 5: it would work, worse than it could; 1: it would fail or be unsafe.
     """
-    found = check(gather(here))
+    found = check(gather(context))
     if as_json:
         document = {
-            "machine": here.machine,
+            "machine": context.machine,
             "rules": len(RULES),
             "findings": [asdict(one) | {"level": one.level.name.lower()} for one in found],
         }
         click.echo(json.dumps(document, indent=2))
     else:
-        _print(here.machine, found)
+        _print(context.machine, found)
     sys.exit(int(exit_code(found)))
 
 

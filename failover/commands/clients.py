@@ -10,7 +10,7 @@ from datetime import datetime
 import click
 from rich.table import Table
 
-from failover.context import Here, as_json, stands_here
+from failover.context import Context, as_json, with_context
 from failover.durations import lasting
 from failover.probes import phones
 from failover.probes.phones import PhoneComparison
@@ -22,14 +22,14 @@ from host.terminal import console
 @click.command("clients", epilog="Example: failover clients --limit 50")
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True, metavar="N", help="So many are shown.")
 @as_json
-@stands_here
-def command(here: Here, limit: int, as_json: bool) -> None:
+@with_context
+def command(context: Context, limit: int, as_json: bool) -> None:
     """Show the phones that were registered on the other machine and are not back here, and what they wait for.
 
     A phone registers anew when its old registration runs out, or when it is restarted. Ends with 5 while some are not
     back.
     """
-    found = phones.compare_phones(here)
+    found = phones.compare_phones(context)
     if as_json:
         click.echo(json.dumps({**asdict(found), "sentence": found.sentence}, indent=2))
     else:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from failover.checks.compare import Difference, differences, of_secrets
 from failover.checks.shared_facts import facts
-from failover.context import Here, as_json, stands_here
+from failover.context import Context, as_json, with_context
 from failover.peer.remote import FACTS_S, Peer
 from host.exits import Exit
 from host.terminal import console
@@ -21,16 +21,16 @@ from host.terminal import console
 
 @click.command("compare", epilog="Example: failover compare --json | jq '.differences[].name'")
 @as_json
-@stands_here
-def command(here: Here, as_json: bool) -> None:
+@with_context
+def command(context: Context, as_json: bool) -> None:
     """Show what differs between the machines and should not: versions, modules, codecs, dialplan, endpoints, queues and
     their members, mailboxes, call forwards, secrets (told apart, never told), time zone, clock.
 
     Exit 0: nothing; 5: something differs, or could not be compared; 1: the peer could not be asked.
     """
-    peer = Peer(here)
+    peer = Peer(context)
     with ThreadPoolExecutor(3) as pool:
-        ours = pool.submit(facts, here)
+        ours = pool.submit(facts, context)
         asked = pool.submit(peer.look)
         compared = pool.submit(peer.secrets)
         theirs = peer.facts(deadline_s=FACTS_S)
@@ -41,18 +41,18 @@ def command(here: Here, as_json: bool) -> None:
         *of_secrets(compared.result()),
     )
     if as_json:
-        document = {"here": here.machine, "there": here.peer, "compared": len({*ours.result(), *theirs.facts})}
+        document = {"here": context.machine, "there": context.peer, "compared": len({*ours.result(), *theirs.facts})}
         click.echo(json.dumps({**document, "differences": [asdict(one) for one in found]}, indent=2))
     else:
-        _print(here, found, len({*ours.result(), *theirs.facts}))
+        _print(context, found, len({*ours.result(), *theirs.facts}))
     sys.exit(int(Exit.DEGRADED if any(one.matters or one.unknown for one in found) else Exit.DONE))
 
 
-def _print(here: Here, found: tuple[Difference, ...], compared: int) -> None:
+def _print(context: Context, found: tuple[Difference, ...], compared: int) -> None:
     out = console()
     if found:
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for title in ("differs", here.machine, here.peer):
+        for title in ("differs", context.machine, context.peer):
             table.add_column(title, overflow="fold")
         for one in found:
             table.add_row(one.name, one.here, one.there)

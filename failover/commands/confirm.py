@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from failover import promotion
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from host.printable import harmless
 
 
 @click.command("confirm", epilog='Example: failover confirm carrier-acme "Mia at acme, 09:20"')
 @click.argument("step")
 @click.argument("words", default="")
-@stands_here
-def command(here: Here, step: str, words: str) -> None:
+@with_context
+def command(context: Context, step: str, words: str) -> None:
     """Say that a step which waits for a person is done, and by whom."""
-    click.echo(harmless(promotion.confirm(here, step, words)))
+    click.echo(harmless(promotion.confirm(context, step, words)))

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.demotion import demotion, drain
 from failover.errors import FailoverError
 from failover.journal import journal
@@ -28,8 +28,8 @@ from pair.public_role import later
 @click.argument("reason", default="a person asked for it")
 @click.option("--drain", "drains", default="", metavar="10m", help="Let its calls end first, so long at most.")
 @click.option("--abort", is_flag=True, hidden=True)
-@stands_here
-def command(here: Here, reason: str, drains: str, abort: bool) -> None:
+@with_context
+def command(context: Context, reason: str, drains: str, abort: bool) -> None:
     """Make this machine standby, and prove it; an Asterisk that does not obey in time is killed.
 
     It waits for nothing: no journal, no lock, no disk. What was open of a promotion is taken back afterwards. With
@@ -37,9 +37,9 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     """
     del abort  # the runner names it for every command; going back from standby is a promotion
     if drains:
-        drain.drain_here(here, duration_s(drains), plain(console(stderr=True)))
-    before = local_state.look(here.places, here.machine)
-    done = demotion.demote(here, reason, progress=lambda words: click.echo(harmless(f"  {words}"), err=True))
+        drain.drain_here(context, duration_s(drains), plain(console(stderr=True)))
+    before = local_state.look(context.places, context.machine)
+    done = demotion.demote(context, reason, progress=lambda words: click.echo(harmless(f"  {words}"), err=True))
     click.echo(harmless(done.words))
     for note in done.notes:
         click.echo(harmless(f"  {note}"), err=True)
@@ -47,11 +47,11 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     if not done.proven:
         click.echo("Type the same again; if that does not help, take its network or its power away.", err=True)
     try:
-        with Lock(here.places.run / LOCK, f"failover demote on {here.machine}"):
-            ended = take_back_open(here, "this machine was demoted")
+        with Lock(context.places.run / LOCK, f"failover demote on {context.machine}"):
+            ended = take_back_open(context, "this machine was demoted")
             if ended is not None and code is Exit.DONE:
                 code = Exit.DONE if ended.exit is Exit.FAILED else ended.exit
-            _note(here, reason, done)
+            _note(context, reason, done)
     except LockHeld:
         # A promotion is at it; it sees the fence before its next step, and ends.
         pass
@@ -60,7 +60,7 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
         click.echo(harmless(f"  an open promotion was not taken back: {error}"), err=True)
         code = Exit.DEGRADED if code is Exit.DONE else code
     try:
-        said = dns_role.stand_down(here.places, here.pair.dns, distrust=_overtaken(here, before))
+        said = dns_role.stand_down(context.places, context.pair.dns, distrust=_overtaken(context, before))
     except (HotstandbyError, OSError) as error:
         said = f"its BIND was not made secondary: {error}"
         code = Exit.DEGRADED if code is Exit.DONE else code
@@ -69,20 +69,20 @@ def command(here: Here, reason: str, drains: str, abort: bool) -> None:
     sys.exit(int(code))
 
 
-def _overtaken(here: Here, before: local_state.Standing) -> bool:
+def _overtaken(context: Context, before: local_state.Standing) -> bool:
     """Whether name servers tell a later promotion of the other machine: then what our zone says is old."""
     from ami_watcher.other_machine import query_public_roles
 
-    told = query_public_roles(here.pair, here.machine)
-    return later(here.machine, before.right.epoch or before.served or before.epoch, told) is not None
+    told = query_public_roles(context.pair, context.machine)
+    return later(context.machine, before.right.epoch or before.served or before.epoch, told) is not None
 
 
-def _note(here: Here, reason: str, done: demotion.Outcome) -> None:
+def _note(context: Context, reason: str, done: demotion.Outcome) -> None:
     """Writes it down after the fact; a demotion that nobody could write down is a demotion."""
     try:
-        epoch = local_state.look(here.places, here.machine).epoch
-        written = journal.create(journal.directory(here.places), "demote", machine=here.machine, epoch=epoch)
-        written.append(Kind.OPENED, words=reason, data={"pair_digest": here.pair.digest})
+        epoch = local_state.look(context.places, context.machine).epoch
+        written = journal.create(journal.directory(context.places), "demote", machine=context.machine, epoch=epoch)
+        written.append(Kind.OPENED, words=reason, data={"pair_digest": context.pair.digest})
         written.append(Kind.VERIFIED if done.proven else Kind.FAILED, "demote", done.words)
         written.append(Kind.CLOSED, words="done" if done.proven else "not proven")
         written.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.drill import drill
 from failover.drill import report as drill_report
 from failover.drill import store as drill_store
@@ -28,9 +28,9 @@ from host.terminal import console
 @click.option("--list", "listed", is_flag=True, help="The drills so far.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON, without progress.")
 @click.option("--hosts-file", type=click.Path(path_type=Path), default=Path("/etc/hosts"), hidden=True)
-@stands_here
+@with_context
 def command(
-    here: Here, rehearse: bool, stay_s: float, yes: bool, listed: bool, as_json: bool, hosts_file: Path
+    context: Context, rehearse: bool, stay_s: float, yes: bool, listed: bool, as_json: bool, hosts_file: Path
 ) -> None:
     """Give the calls to the other machine and take them back, for real; measure each step, and keep a report.
 
@@ -39,19 +39,21 @@ def command(
     the calls are not back where they were, and with 1 or 3 where nothing was moved.
     """
     if listed:
-        _list(here, as_json=as_json)
+        _list(context, as_json=as_json)
         return
     if rehearse:
         from failover.drill.rehearsal import rehearse as rehearsed
         from failover.drill.rehearsal_view import show
 
-        sys.exit(int(show(rehearsed(here), as_json=as_json)))
+        sys.exit(int(show(rehearsed(context), as_json=as_json)))
     out = console()
     if out.is_terminal and not yes and not as_json:
-        click.confirm(f"Move the calls of {here.pair.name} to the other machine and back, now?", abort=True)
+        click.confirm(f"Move the calls of {context.pair.name} to the other machine and back, now?", abort=True)
     tell = view(console(stderr=True) if as_json else out, as_json=False)
-    report, file, trouble = drill.drill(here, stay_s=stay_s, hosts=hosts_file, tell=tell)
-    before = drill_report.usual(drill_store.earlier(here.places)[:-1] if file else drill_store.earlier(here.places))
+    report, file, trouble = drill.drill(context, stay_s=stay_s, hosts=hosts_file, tell=tell)
+    before = drill_report.usual(
+        drill_store.earlier(context.places)[:-1] if file else drill_store.earlier(context.places)
+    )
     if as_json:
         click.echo(json.dumps(drill_report.document(report, before), indent=2))
     else:
@@ -92,8 +94,8 @@ def _print(report: Report, before: dict[tuple[str, str], drill_report.Usual], fi
     out.print(f"next     {report.next}", soft_wrap=True)
 
 
-def _list(here: Here, *, as_json: bool) -> None:
-    found = drill_store.earlier(here.places)
+def _list(context: Context, *, as_json: bool) -> None:
+    found = drill_store.earlier(context.places)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from failover.context import Here, as_json, stands_here
+from failover.context import Context, as_json, with_context
 from failover.journal import journal
 from failover.journal.entry import Entry, JournalDamaged
 from failover.journal.journal import RunFile
@@ -21,10 +21,10 @@ from host.terminal import console
 @click.command("history", epilog="Example: failover history 7")
 @click.argument("number", type=int, required=False)
 @as_json
-@stands_here
-def command(here: Here, number: int | None, as_json: bool) -> None:
+@with_context
+def command(context: Context, number: int | None, as_json: bool) -> None:
     """List the runs of this machine, or show one as a timeline with durations."""
-    where = journal.directory(here.places)
+    where = journal.directory(context.places)
     if number is not None:
         run = load(journal.numbered(where, number))
         if run is None:

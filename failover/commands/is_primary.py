@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from failover.context import look
+from failover.context import read_context
 from failover.state import local_state
 from host.errors import HotstandbyError
 from host.exits import Exit
@@ -26,11 +26,11 @@ def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     It is, when it holds the right to be, serves a primary generation, and is not fenced.
     """
     try:
-        here = look(config)
+        context = read_context(config)
     except HotstandbyError as error:
         print(harmless(f"It is not known whether this machine is primary, so it is not: {error}"), file=sys.stderr)
         sys.exit(int(Exit.FAILED))
-    found = local_state.look(here.places, here.machine)
+    found = local_state.look(context.places, context.machine)
     if as_json:
         click.echo(json.dumps({"primary": found.is_primary, "why": found.why, **asdict(found)}, indent=2))
     elif not quiet:

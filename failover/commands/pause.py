@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.durations import lasting
 from failover.state import pause as pauses
 from host.printable import harmless
@@ -13,13 +13,13 @@ from host.printable import harmless
 @click.command("pause", epilog='Example: failover pause --for 2h "new switch in the rack"')
 @click.argument("reason")
 @click.option("--for", "lasts", default="1h", show_default=True, help="How long, such as 90m, 2h or 1d.")
-@stands_here
-def command(here: Here, reason: str, lasts: str) -> None:
+@with_context
+def command(context: Context, reason: str, lasts: str) -> None:
     """Let nothing change who is primary by itself for a while. What a person types still works.
 
     It holds for this machine, survives a reboot, and is shown by status, ready and check until it ends.
     """
-    begun = pauses.begin(here.places, reason, pauses.duration_s(lasts))
+    begun = pauses.begin(context.places, reason, pauses.duration_s(lasts))
     until = f"for {lasting(pauses.duration_s(lasts))}, until {begun.until}"
-    click.echo(harmless(f"Paused on {here.machine} {until}: {reason}"))
+    click.echo(harmless(f"Paused on {context.machine} {until}: {reason}"))
     click.echo("End it with: failover unpause")

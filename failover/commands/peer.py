@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.peer.messages import line
 from failover.peer_service import answer
 from host.exits import Exit
@@ -17,14 +17,14 @@ from host.exits import Exit
     "peer",
     epilog="Example, to see what the peer sees: SSH_ORIGINAL_COMMAND=status failover peer",
 )
-@stands_here
-def command(here: Here) -> None:
+@with_context
+def command(context: Context) -> None:
     """Answer the other machine; run by sshd, as the one thing that its key may do (docs/start/peer-ssh.md).
 
     Understands what stands in SSH_ORIGINAL_COMMAND: status, digest, facts, secrets, switchover, demote EPOCH,
     drain SECONDS. Anything else is refused and logged.
     """
-    said, done = answer(here, os.environ)
+    said, done = answer(context, os.environ)
     try:
         print(line(said), flush=True)
     except OSError:

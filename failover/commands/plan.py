@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 from rich.table import Table
 
-from failover.context import Here, as_json, stands_here
+from failover.context import Context, as_json, with_context
 from failover.durations import lasting
 from failover.plan import planning
 from failover.plan.plan import Plan
@@ -22,15 +22,15 @@ from host.terminal import console
 @click.argument("what", type=click.Choice(["promote", "switchover"]))
 @click.option("--peer-is-down", "word", default="", metavar="REASON", help="As you would give it to promote.")
 @as_json
-@stands_here
-def command(here: Here, what: str, word: str, as_json: bool) -> None:
+@with_context
+def command(context: Context, what: str, word: str, as_json: bool) -> None:
     """Show what a promotion would do, what it would prove, and what speaks against it. Changes nothing that serves.
 
     Ends with 3 when it would be refused.
     """
     with ThreadPoolExecutor(1) as beside:
-        carriers = beside.submit(carrier_look.look_all, here)
-        plan = planning.make(here, what, word).plan
+        carriers = beside.submit(carrier_look.look_all, context)
+        plan = planning.make(context, what, word).plan
         plan = replace(plan, evidence=(*plan.evidence, *carriers.result()))
     if as_json:
         click.echo(json.dumps(plan.document(), indent=2))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from failover import promotion
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.promotion import Asked
 from failover.runner.progress import Tell, with_the_first
 from host.exits import Exit
@@ -22,14 +22,16 @@ from host.printable import harmless
 @click.option("--abort", is_flag=True, help="Take back what an interrupted promotion has done.")
 @click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines.")
 @click.option("--hosts-file", type=click.Path(path_type=Path), default=Path("/etc/hosts"), hidden=True)
-@stands_here
-def command(here: Here, word: str, force: str, reviewed: str, abort: bool, as_json: bool, hosts_file: Path) -> None:
+@with_context
+def command(
+    context: Context, word: str, force: str, reviewed: str, abort: bool, as_json: bool, hosts_file: Path
+) -> None:
     """Make this machine primary: fence the peer, register here, point DNS and the carriers here, prove each.
 
     Killed anywhere, the same command goes on, or goes back to standby when that is no longer safe.
     """
     asked = Asked("promote", word=word, force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
-    ended = promotion.promote(here, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
+    ended = promotion.promote(context, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(harmless(ended.words), err=True)
     sys.exit(int(ended.exit))

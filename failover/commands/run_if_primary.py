@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.state import local_state
 from host.exits import Exit
 from host.printable import harmless
@@ -19,13 +19,13 @@ from host.printable import harmless
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
-@stands_here
-def command(here: Here, argv: tuple[str, ...]) -> None:
+@with_context
+def command(context: Context, argv: tuple[str, ...]) -> None:
     """Run a program on the primary alone: for cron, reports and call files that both machines have.
 
     As standby it says nothing and ends with 0, so that cron sends no mail. As primary its exit code is the program's.
     """
-    if not local_state.look(here.places, here.machine).is_primary:
+    if not local_state.look(context.places, context.machine).is_primary:
         sys.exit(int(Exit.DONE))
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - the admin's own program, which takes this process over

@@ -12,7 +12,7 @@ from rich.table import Table
 from failover.checks import overview as rules
 from failover.checks.overview import FollowedName, Overview, Side
 from failover.checks.read_overview import read_overview
-from failover.context import Here, as_json, stands_here
+from failover.context import Context, as_json, with_context
 from failover.plan.planning import waiting
 from failover.state.overtaken import COMMAND
 from host.printable import printable
@@ -21,14 +21,14 @@ from host.terminal import console
 
 @click.command("status", epilog="Example: failover status --json | jq .next")
 @as_json
-@stands_here
-def command(here: Here, as_json: bool) -> None:
+@with_context
+def command(context: Context, as_json: bool) -> None:
     """Who is primary, what is registered, what DNS says, and what to do next. Changes nothing; takes up to 6 s."""
-    found = read_overview(here)
+    found = read_overview(context)
     pause = "; ".join(
         f"{side.name}: {side.status.paused}" for side in found.sides if side.status and side.status.paused
     )
-    waits = _waiting(here, found)
+    waits = _waiting(context, found)
     if as_json:
         click.echo(json.dumps(_document(found, pause, waits), indent=2))
         return
@@ -98,11 +98,11 @@ def _ttl(found: Overview, name: FollowedName) -> str:
     return f"ttl {name.ttl_s} s" + ("" if name.ttl_s == wanted else f", {wanted} s in pair.toml")
 
 
-def _waiting(here: Here, found: Overview) -> dict[str, str]:
+def _waiting(context: Context, found: Overview) -> dict[str, str]:
     """What the newest run left open. What has come by itself since is no longer waited for: registrations, and names;
     and nothing is on a machine that is primary no more, whose carriers must not be told to route to it."""
-    told = waiting(here)
-    side = next(one for one in found.sides if one.name == here.machine)
+    told = waiting(context)
+    side = next(one for one in found.sides if one.name == context.machine)
     if side.status is not None and not side.status.is_primary:
         return {}
     if side.status is not None and side.status.asterisk.listed and not rules.missing_on(found, side):

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from failover import promotion
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.promotion import Asked
 from failover.runner.progress import Tell, with_the_first
 from failover.state.pause import duration_s
@@ -23,8 +23,10 @@ from host.printable import harmless
 @click.option("--abort", is_flag=True, help="Take back what an interrupted switchover has done.")
 @click.option("--json", "as_json", is_flag=True, help="Progress as JSON lines.")
 @click.option("--hosts-file", type=click.Path(path_type=Path), default=Path("/etc/hosts"), hidden=True)
-@stands_here
-def command(here: Here, force: str, reviewed: str, drains: str, abort: bool, as_json: bool, hosts_file: Path) -> None:
+@with_context
+def command(
+    context: Context, force: str, reviewed: str, drains: str, abort: bool, as_json: bool, hosts_file: Path
+) -> None:
     """Make this machine primary while both are up: the peer demotes itself and proves it first, never both at once.
 
     With --drain it waits until the peer's calls have ended, and shows how many are left; calls by address come here
@@ -32,7 +34,7 @@ def command(here: Here, force: str, reviewed: str, drains: str, abort: bool, as_
     """
     drain_s = duration_s(drains) if drains else 0.0
     asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s)
-    ended = promotion.promote(here, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
+    ended = promotion.promote(context, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(harmless(ended.words), err=True)
     sys.exit(int(ended.exit))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from failover.context import Here, stands_here
+from failover.context import Context, with_context
 from failover.state import pause as pauses
 from host.printable import harmless
 
 
 @click.command("unpause", epilog="Example: failover unpause")
-@stands_here
-def command(here: Here) -> None:
+@with_context
+def command(context: Context) -> None:
     """End a pause before its time."""
-    if pauses.end(here.places):
-        click.echo(harmless(f"The pause on {here.machine} has ended."))
+    if pauses.end(context.places):
+        click.echo(harmless(f"The pause on {context.machine} has ended."))
     else:
-        click.echo(harmless(f"There was no pause on {here.machine}. Nothing to do."))
+        click.echo(harmless(f"There was no pause on {context.machine}. Nothing to do."))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from failover.bind.named import Named
-from failover.context import Here
+from failover.context import Context
 from failover.errors import FailoverError
 from failover.peer.messages import Status
 from failover.peer.remote import Asked as PeerAsked
@@ -129,61 +129,61 @@ class NotGuarded(FailoverError):
     """It could not be made certain that this machine starts as it must; its Asterisk stays fenced."""
 
 
-def guard(here: Here) -> Verdict:
+def guard(context: Context) -> Verdict:
     """Makes this machine what it is, before Asterisk and named start.
 
     Raises:
         NotGuarded: the fence stays.
     """
     try:
-        fenced.fence(here.places, "the boot guard has not yet said what this machine is: failover boot-guard")
-        said, peer = gather(here)
-        own = local_state.look(here.places, here.machine)
-        promised = claim.promised(here.places)
+        fenced.fence(context.places, "the boot guard has not yet said what this machine is: failover boot-guard")
+        said, peer = gather(context)
+        own = local_state.look(context.places, context.machine)
+        promised = claim.promised(context.places)
         verdict = decide(
-            here.machine,
+            context.machine,
             said,
             peer,
             promised=promised,
             stood_down=own.stood_down,
             known=own.epoch,
             served=own.served,
-            preferred=here.own.preferred,
+            preferred=context.own.preferred,
         )
-        if verdict.primary and not _swapped(here, Role.PRIMARY):
-            why = f"{here.machine} starts as standby: no primary generation can be made active"
+        if verdict.primary and not _swapped(context, Role.PRIMARY):
+            why = f"{context.machine} starts as standby: no primary generation can be made active"
             verdict = Verdict(False, 0, verdict.dns_primary, why)
         if verdict.primary:
-            right.grant(here.places, here.machine, verdict.epoch, verdict.why)
+            right.grant(context.places, context.machine, verdict.epoch, verdict.why)
         else:
-            right.revoke(here.places)
-            if not _swapped(here, Role.STANDBY) and local_state.role_of(here.places)[0] == "primary":
+            right.revoke(context.places)
+            if not _swapped(context, Role.STANDBY) and local_state.role_of(context.places)[0] == "primary":
                 raise NotGuarded(
                     "No standby generation is on disk and none can be rendered, so Asterisk would start as primary; it "
                     "stays fenced. Type: render-localized --role standby --activate --without-asterisk; "
                     "then: failover boot-guard"
                 )
-        too_much = not verdict.dns_primary and _may_be_dns_primary(here)
-        if too_much and not _swapped(here, Role.DNS_SECONDARY):
+        too_much = not verdict.dns_primary and _may_be_dns_primary(context)
+        if too_much and not _swapped(context, Role.DNS_SECONDARY):
             why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
             verdict = replace(verdict, why=why)
         elif not verdict.dns_primary and (
             (too_much and peer is not None and peer.dns_role == "primary")
-            or _zone_here_is_old(here, said, peer, served=own.served if too_much else 0)
+            or _zone_here_is_old(context, said, peer, served=own.served if too_much else 0)
         ):
-            verdict = replace(verdict, why=f"{verdict.why}{_distrust_own_zone(here)}")
-        fenced.lift(here.places)
+            verdict = replace(verdict, why=f"{verdict.why}{_distrust_own_zone(context)}")
+        fenced.lift(context.places)
     except OSError as error:
         raise NotGuarded(
             f"{error.filename or 'A file'} cannot be written ({error.strerror}), so it is not certain what Asterisk "
-            f"would start as; it stays fenced. Probe at the disk with: df -h {here.places.config}"
+            f"would start as; it stays fenced. Probe at the disk with: df -h {context.places.config}"
         ) from None
     return verdict
 
 
-def _may_be_dns_primary(here: Here) -> bool:
+def _may_be_dns_primary(context: Context) -> bool:
     """Before the first promotion what the admin wrote by hand is active, and says primary on one machine."""
-    role, dns = local_state.dns_role_of(here.places), here.pair.dns
+    role, dns = local_state.dns_role_of(context.places), context.pair.dns
     return role == "primary" or (role == "unknown" and dns is not None and dns.primary is None)
 
 
@@ -194,7 +194,7 @@ def zone_is_old(machine: str, said: Sequence[RoleAnswer], served: int) -> bool:
     return later(machine, served, told) is not None
 
 
-def _zone_here_is_old(here: Here, said: Sequence[RoleAnswer], peer: Status | None, *, served: int) -> bool:
+def _zone_here_is_old(context: Context, said: Sequence[RoleAnswer], peer: Status | None, *, served: int) -> bool:
     """Whether what BIND is to start with as secondary names the primary of an earlier promotion: its own zone of
     before, or the copy of a machine that was demoted by hand and without power when the other one was promoted.
 
@@ -203,7 +203,7 @@ def _zone_here_is_old(here: Here, said: Sequence[RoleAnswer], peer: Status | Non
     Args:
         served: the promotion by which this machine was primary of the zone until now; 0 where it was secondary.
     """
-    dns = here.pair.dns
+    dns = context.pair.dns
     if dns is None or not Path(dns.named_conf).exists():
         return False
     try:
@@ -212,8 +212,8 @@ def _zone_here_is_old(here: Here, said: Sequence[RoleAnswer], peer: Status | Non
         copy = ""  # named does not answer with what it cannot read; what cannot be dated is not trusted
     if copy is None:
         return False
-    epoch = max(served, copy_dates_from(copy, dns.zone, here.pair.machines))
-    return copy_is_old(here.machine, epoch, said, peer)
+    epoch = max(served, copy_dates_from(copy, dns.zone, context.pair.machines))
+    return copy_is_old(context.machine, epoch, said, peer)
 
 
 def copy_is_old(machine: str, epoch: int, said: Sequence[RoleAnswer], peer: Status | None) -> bool:
@@ -231,14 +231,14 @@ def copy_dates_from(copy: str, zone: str, machines: Collection[str]) -> int:
     return told[0] if len(told) == 1 else 0
 
 
-def _distrust_own_zone(here: Here) -> str:
+def _distrust_own_zone(context: Context) -> str:
     """Has named ask for the zone before it answers; words to add to the verdict where that cannot be arranged.
 
     What the zone says here dates from an earlier promotion: named must not answer with it.
 
     Only where the peer has a newer one to give; alone, this machine may have to be promoted with what it has.
     """
-    dns = here.pair.dns
+    dns = context.pair.dns
     if dns is None:
         return ""
     try:
@@ -248,16 +248,16 @@ def _distrust_own_zone(here: Here) -> str:
     return ""
 
 
-def ask_servers(here: Here) -> tuple[RoleAnswer, ...]:
+def ask_servers(context: Context) -> tuple[RoleAnswer, ...]:
     """What the other name servers say, all asked at once."""
-    found = run_probes(_servers(here), total_s=GATHER_S)
+    found = run_probes(_servers(context), total_s=GATHER_S)
     return tuple(one.said for one in found if isinstance(one, name_server.ServerAnswer))
 
 
-def gather(here: Here) -> tuple[tuple[RoleAnswer, ...], Status | None]:
+def gather(context: Context) -> tuple[tuple[RoleAnswer, ...], Status | None]:
     """What the other name servers and the peer say, all asked at once."""
-    peer = Peer(here)
-    looks = _servers(here)
+    peer = Peer(context)
+    looks = _servers(context)
     looks.append(Probe(peer.look, lambda seconds: peer.late(seconds)))
     found = run_probes(looks, total_s=GATHER_S)
     said = tuple(one.said for one in found if isinstance(one, name_server.ServerAnswer))
@@ -265,10 +265,10 @@ def gather(here: Here) -> tuple[tuple[RoleAnswer, ...], Status | None]:
     return said, status
 
 
-def _servers(here: Here) -> list[Probe[name_server.ServerAnswer | PeerAsked]]:
-    dns = here.pair.dns
-    others = {} if dns is None else {name: address for name, address in dns.servers.items() if name != here.machine}
-    machines = tuple(here.pair.machines)
+def _servers(context: Context) -> list[Probe[name_server.ServerAnswer | PeerAsked]]:
+    dns = context.pair.dns
+    others = {} if dns is None else {name: address for name, address in dns.servers.items() if name != context.machine}
+    machines = tuple(context.pair.machines)
     zone, port = (dns.zone, dns.port) if dns is not None else ("", 53)
 
     def server(name: str, address: str) -> Probe[name_server.ServerAnswer | PeerAsked]:
@@ -280,26 +280,26 @@ def _servers(here: Here) -> list[Probe[name_server.ServerAnswer | PeerAsked]]:
     return [server(name, address) for name, address in others.items()]
 
 
-def _swapped(here: Here, role: Role) -> bool:
-    store = GenerationStore(here.places)
+def _swapped(context: Context, role: Role) -> bool:
+    store = GenerationStore(context.places)
     active = store.pointed_to(role.link)
     if active is not None and active.role is role:
         return True
-    target = store.newest(role) or _rendered(here, role)
+    target = store.newest(role) or _rendered(context, role)
     if target is None:
         return False
     try:
-        with directory_lock_best_effort(here.places, f"boot-guard, {role.value}", must=role is Role.PRIMARY):
+        with directory_lock_best_effort(context.places, f"boot-guard, {role.value}", must=role is Role.PRIMARY):
             store.activate(target)
     except HotstandbyError:
         return False
     return True
 
 
-def _rendered(here: Here, role: Role) -> Generation | None:
+def _rendered(context: Context, role: Role) -> Generation | None:
     """Both roles are on disk beforehand, unless somebody removed them."""
     try:
-        prepare(here.places, here.pair, here.machine, Role.STANDBY if role.is_dns else role)
+        prepare(context.places, context.pair, context.machine, Role.STANDBY if role.is_dns else role)
     except (HotstandbyError, OSError):
         return None
-    return GenerationStore(here.places).newest(role)
+    return GenerationStore(context.places).newest(role)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.demotion import killing
 from failover.errors import FailoverError, NotProven
 from failover.peer.messages import Registration
@@ -61,31 +61,31 @@ class Outcome:
     seconds: float
 
 
-def demote(here: Here, why: str, *, progress: Callable[[str], None] = lambda _: None) -> Outcome:
+def demote(context: Context, why: str, *, progress: Callable[[str], None] = lambda _: None) -> Outcome:
     """Becomes standby. Doing it twice is doing it once.
 
     Args:
         why: for people; written into the fence.
         progress: told what is being done, in words.
     """
-    work = _Demotion(here, progress)
+    work = _Demotion(context, progress)
     return work.run(why)
 
 
 class _Demotion:
-    def __init__(self, here: Here, progress: Callable[[str], None]) -> None:
-        self._here = here
+    def __init__(self, context: Context, progress: Callable[[str], None]) -> None:
+        self._context = context
         self._say = progress
-        self._store = GenerationStore(here.places)
+        self._store = GenerationStore(context.places)
         self._notes: list[str] = []
-        self._asterisk = here.asterisk.model_copy(
-            update={"reload_deadline_s": min(CONSOLE_S, here.asterisk.reload_deadline_s)}
+        self._asterisk = context.asterisk.model_copy(
+            update={"reload_deadline_s": min(CONSOLE_S, context.asterisk.reload_deadline_s)}
         )
         self._before: tuple[Registration, ...] = ()
 
     def run(self, why: str) -> Outcome:
         started = time.monotonic()
-        places = self._here.places
+        places = self._context.places
         self._try("the fence was not set", lambda: fenced.fence(places, why))
         self._try("the right was not taken", lambda: right.revoke(places))
         self._say("swapping to standby")
@@ -100,10 +100,10 @@ class _Demotion:
             self._say(f"killing Asterisk: {disobeyed}")
             self._notes.append(f"Asterisk was killed: {disobeyed}")
             try:
-                ended = killing.kill(self._here.asterisk)
-                words = killing.proven_gone(self._here.asterisk)
+                ended = killing.kill(self._context.asterisk)
+                words = killing.proven_gone(self._context.asterisk)
             except FailoverError as error:
-                return self._outcome(started, False, f"{self._here.machine} is not proven standby: {error}", ())
+                return self._outcome(started, False, f"{self._context.machine} is not proven standby: {error}", ())
             killed = tuple(process.pid for process in ended)
         standby = local_state.role_of(places)[0] == "standby"
         if standby:
@@ -113,7 +113,7 @@ class _Demotion:
             words += f"; the fence {fenced.path(places)} stays, because a start would still register"
         if killed and standby:
             words += "; start it as standby with: systemctl start asterisk"
-        return self._outcome(started, True, f"{self._here.machine} is standby: {words}", killed)
+        return self._outcome(started, True, f"{self._context.machine} is standby: {words}", killed)
 
     def _swap(self) -> bool:
         active = self._store.pointed_to("current")
@@ -129,9 +129,9 @@ class _Demotion:
         return self._try("the swap failed", lambda: swap_symlink(link, f"generations/{target.name}"))
 
     def _rendered(self) -> Generation | None:
-        here = self._here
+        context = self._context
         try:
-            return prepare(here.places, here.pair, here.machine, Role.STANDBY).generation
+            return prepare(context.places, context.pair, context.machine, Role.STANDBY).generation
         except (HotstandbyError, OSError) as error:
             self._notes.append(f"no standby generation is on disk, and none can be rendered: {error}")
             return None
@@ -142,24 +142,24 @@ class _Demotion:
         Raises:
             NotProven, AsteriskUnreachable
         """
-        if not killing.find(self._here.asterisk):
-            return killing.proven_gone(self._here.asterisk)
+        if not killing.find(self._context.asterisk):
+            return killing.proven_gone(self._context.asterisk)
         self._say("reloading")
         wait_until_booted(self._asterisk)
-        lists, unread = own_asterisk.read_lists(self._here)
+        lists, unread = own_asterisk.read_lists(self._context)
         if lists is None:
             raise NotProven(f"its registrations cannot be read: {unread}")
-        self._before = own_asterisk.registrations_of_trunks(self._here, lists)
+        self._before = own_asterisk.registrations_of_trunks(self._context, lists)
         log = AsteriskLog(self._asterisk)
         begun = time.monotonic()
         until = begun + OBEY_S
         self._reload(lists.modules)
         while True:
-            lists, unread = own_asterisk.read_lists(self._here)
+            lists, unread = own_asterisk.read_lists(self._context)
             if lists is None:
                 raise NotProven(f"its registrations cannot be read: {unread}")
-            held = [one.trunk for one in own_asterisk.registrations_of_trunks(self._here, lists) if one.shared]
-            role = local_state.role_of(self._here.places)[0]
+            held = [one.trunk for one in own_asterisk.registrations_of_trunks(self._context, lists) if one.shared]
+            role = local_state.role_of(self._context.places)[0]
             refused = tuple(one for trunk in held for one in log.said().keeping(self._channel(trunk)))
             if not held and role == "standby":
                 if others := log.said().refusals:
@@ -189,7 +189,9 @@ class _Demotion:
         active = self._store.pointed_to("current")
         if active is None:
             raise NotProven("no generation is active")
-        self._try("the next activation may reload less than it should", lambda: forget_reload_state(self._here.places))
+        self._try(
+            "the next activation may reload less than it should", lambda: forget_reload_state(self._context.places)
+        )
         absent = {module for channel, module in MODULES.items() if channel not in channels}
         files = {path: file["reload"] for path, file in active.files().items() if file["reload"]}
         for module in sorted(set(files.values()) - absent, key=_order):
@@ -214,7 +216,7 @@ class _Demotion:
         return Outcome(proven, words, killed, tuple(sorted(left.items())), tuple(self._notes), seconds)
 
     def _channel(self, trunk: str) -> str:
-        return self._here.pair.trunk_on(trunk, self._here.machine).channel
+        return self._context.pair.trunk_on(trunk, self._context.machine).channel
 
     def _try(self, what: str, act: Callable[[], object]) -> bool:
         try:

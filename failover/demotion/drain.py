@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.durations import lasting
 from failover.errors import FailoverError
 from failover.peer.messages import AnswerUnreadable, PeerRefused, Status
@@ -57,53 +57,53 @@ class Drained:
     seconds: float
 
 
-def hold(here: Here, gate: Gate, seconds: int) -> None:
+def hold(context: Context, gate: Gate, seconds: int) -> None:
     """Has this machine's gate refuse, or take, calls by address for so many seconds; 0 ends it.
 
     Raises:
         AsteriskUnreachable: it does not answer, or did not take it.
     """
     until = int(time.time()) + seconds if seconds else 0
-    said = rx(here.asterisk, f"dialplan set global {gate.value} {until}")
+    said = rx(context.asterisk, f"dialplan set global {gate.value} {until}")
     if f"'{gate.value}'" not in said:
-        raise AsteriskUnreachable(f"Asterisk on {here.machine} did not take the variable {gate.value}.")
+        raise AsteriskUnreachable(f"Asterisk on {context.machine} did not take the variable {gate.value}.")
 
 
-def drain_here(here: Here, limit_s: float, tell: Tell) -> Drained:
+def drain_here(context: Context, limit_s: float, tell: Tell) -> Drained:
     """Waits for the calls of this machine, which is about to be demoted."""
 
     def look() -> int | None:
         try:
-            hold(here, Gate.REFUSE, GATE_S)
+            hold(context, Gate.REFUSE, GATE_S)
         except HotstandbyError:
             return None
-        return own_asterisk.count_calls(here)
+        return own_asterisk.count_calls(context)
 
     try:
-        return wait(look, here.machine, limit_s, tell)
+        return wait(look, context.machine, limit_s, tell)
     finally:
-        _lift(here, Gate.REFUSE)
+        _lift(context, Gate.REFUSE)
 
 
-def drain_peer(here: Here, limit_s: float, tell: Tell) -> Drained:
+def drain_peer(context: Context, limit_s: float, tell: Tell) -> Drained:
     """Waits for the calls of the peer; new ones by address are taken here meanwhile."""
-    peer = Peer(here)
+    peer = Peer(context)
 
     def look() -> int | None:
         try:
             # Open here before it closes there: a call that both refuse is lost.
-            hold(here, Gate.TAKE, GATE_S)
+            hold(context, Gate.TAKE, GATE_S)
             return _told_by(peer, GATE_S).asterisk.calls
         except HotstandbyError:
             return None
 
     try:
-        return wait(look, here.peer, limit_s, tell)
+        return wait(look, context.peer, limit_s, tell)
     finally:
         # What cannot be lifted ends by itself.
         with contextlib.suppress(FailoverError):
             peer.drain(0)
-        _lift(here, Gate.TAKE)
+        _lift(context, Gate.TAKE)
 
 
 def wait(
@@ -156,6 +156,6 @@ def _told_by(peer: Peer, seconds: int) -> Status:
         return peer.status()
 
 
-def _lift(here: Here, gate: Gate) -> None:
+def _lift(context: Context, gate: Gate) -> None:
     with contextlib.suppress(HotstandbyError):
-        hold(here, gate, 0)
+        hold(context, gate, 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from failover import promotion
 from failover.checks.read_overview import read_overview
-from failover.context import HOSTS, Here
+from failover.context import HOSTS, Context
 from failover.drill import store as drill_store
 from failover.drill.leg import Leg, last_leg, told_by_peer
 from failover.drill.report import Report, aftermath, document, markdown, usual
@@ -58,7 +58,7 @@ def objections(
     return found
 
 
-def drill(here: Here, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -> tuple[Report, Path | None, str]:
+def drill(context: Context, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -> tuple[Report, Path | None, str]:
     """Does it: over, a stay, and back.
 
     Args:
@@ -70,32 +70,32 @@ def drill(here: Here, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -
     Raises:
         Refused: one of the machines is not fit for it; nothing was changed.
     """
-    peer = Peer(here)
-    mine, asked = status(here), peer.look()
+    peer = Peer(context)
+    mine, asked = status(context), peer.look()
     differ = peer.secrets().grave if asked.status is not None else ()
-    against = objections(here.pair.digest, mine, asked.status, asked.found.words, differ)
+    against = objections(context.pair.digest, mine, asked.status, asked.found.words, differ)
     if against or asked.status is None:
         raise Refused("No drill now, nothing was changed:\n" + "\n".join(f"  {one}" for one in against))
-    home = here.machine if mine.is_primary else here.peer
-    away = here.pair.peer_of(home)
+    home = context.machine if mine.is_primary else context.peer
+    away = context.pair.peer_of(home)
     began = datetime.now(UTC).isoformat(timespec="seconds")
     notes = [f"{each.asterisk.calls or 0} calls were up on {each.machine}" for each in (mine, asked.status)]
-    earlier = drill_store.earlier(here.places)
-    number = max(drill_store.numbers(here.places), default=0) + 1
-    legs = [_leg(here, away, hosts, tell)]
+    earlier = drill_store.earlier(context.places)
+    number = max(drill_store.numbers(context.places), default=0) + 1
+    legs = [_leg(context, away, hosts, tell)]
     stayed_s = 0.0
     if legs[0].moved:
         stayed_s = _stay(stay_s, tell, away)
-        notes += _seen_between(here, home, away)
-        legs.append(_leg(here, home, hosts, tell))
-    notes += _clients(here)
+        notes += _seen_between(context, home, away)
+        legs.append(_leg(context, home, hosts, tell))
+    notes += _clients(context)
     ended = code(legs)
-    alarm, mend = ("", "") if ended is Exit.DONE else _aftermath(here, home, away, away_served=legs[0].moved)
+    alarm, mend = ("", "") if ended is Exit.DONE else _aftermath(context, home, away, away_served=legs[0].moved)
     report = Report(
         number,
         began,
-        here.pair.name,
-        here.pair.digest,
+        context.pair.name,
+        context.pair.digest,
         home,
         away,
         tuple(legs),
@@ -107,14 +107,14 @@ def drill(here: Here, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -
     )
     before = usual(earlier)
     try:
-        return report, drill_store.keep(here.places, number, document(report, before), markdown(report, before)), ""
+        return report, drill_store.keep(context.places, number, document(report, before), markdown(report, before)), ""
     except FailoverError as error:
         return report, None, str(error)
 
 
-def _aftermath(here: Here, home: str, away: str, *, away_served: bool) -> tuple[str, str]:
+def _aftermath(context: Context, home: str, away: str, *, away_served: bool) -> tuple[str, str]:
     """What is off the air now. Looked at anew: a leg that failed may have left nobody serving."""
-    return aftermath(read_overview(here), home, away, away_served=away_served)
+    return aftermath(read_overview(context), home, away, away_served=away_served)
 
 
 def code(legs: list[Leg]) -> Exit:
@@ -126,20 +126,20 @@ def code(legs: list[Leg]) -> Exit:
     return Exit.DEGRADED if any(leg.exit is Exit.DEGRADED for leg in legs) else Exit.DONE
 
 
-def _leg(here: Here, to: str, hosts: Path, tell: Tell) -> Leg:
+def _leg(context: Context, to: str, hosts: Path, tell: Tell) -> Leg:
     """One switchover, to here or to the peer; a refusal is its result."""
     began = clock.boottime()
     words = f"{to} takes over"
     tell(Event(Told.BEGAN, words, "", 0.0))
     try:
-        if to != here.machine:
-            leg = told_by_peer(Peer(here).switchover())
+        if to != context.machine:
+            leg = told_by_peer(Peer(context).switchover())
             for one in leg.steps:
                 told = {"verified": Told.VERIFIED, "open": Told.OPEN}.get(one.progress, Told.FAILED)
                 tell(Event(told, one.step, one.words, one.seconds))
         else:
-            ended = promotion.promote(here, Asked("switchover", hosts=hosts), tell=_without_end(tell))
-            last = last_leg(here)
+            ended = promotion.promote(context, Asked("switchover", hosts=hosts), tell=_without_end(tell))
+            last = last_leg(context)
             leg = Leg(to, ended.exit, ended.words, last.run, last.epoch, 0.0, last.moved_s, last.steps)
     except HotstandbyError as error:
         failed = Exit(int(error.exit_code))
@@ -172,9 +172,9 @@ def _stay(stay_s: float, tell: Tell, away: str) -> float:
     return clock.boottime() - began
 
 
-def _seen_between(here: Here, home: str, away: str) -> list[str]:
+def _seen_between(context: Context, home: str, away: str) -> list[str]:
     """What both machines say of themselves while the other one serves."""
-    mine, asked = status(here), Peer(here).look()
+    mine, asked = status(context), Peer(context).look()
     both = {each.machine: each for each in (mine, asked.status) if each is not None}
     found = []
     if away in both:
@@ -186,8 +186,8 @@ def _seen_between(here: Here, home: str, away: str) -> list[str]:
     return found
 
 
-def _clients(here: Here) -> list[str]:
+def _clients(context: Context) -> list[str]:
     try:
-        return [phones.compare_phones(here).sentence]
+        return [phones.compare_phones(context).sentence]
     except HotstandbyError as error:
         return [f"phones: {error}"]

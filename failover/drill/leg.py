@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from failover.context import Here
+from failover.context import Context
 from failover.journal import journal
 from failover.journal.entry import Kind
 from failover.journal.run import Run, load
@@ -85,14 +85,16 @@ def moved_of(run: Run) -> float:
     return round(max(0.0, ends[-1] - run.opened.boottime), 3) if ends else 0.0
 
 
-def last_leg(here: Here) -> Leg:
+def last_leg(context: Context) -> Leg:
     """The newest run of this machine, as a leg; its `exit` and `seconds` are for the caller to fill in."""
-    for file in reversed(journal.files(journal.directory(here.places))):
+    for file in reversed(journal.files(journal.directory(context.places))):
         run = load(file)
         if run is not None:
             took = max(0.0, run.last.boottime - run.opened.boottime)
-            return Leg(here.machine, Exit.DONE, run.closed, run.number, run.epoch, took, moved_of(run), steps_of(run))
-    return Leg(here.machine, Exit.FAILED, "nothing was begun", 0, 0, 0.0, 0.0, ())
+            return Leg(
+                context.machine, Exit.DONE, run.closed, run.number, run.epoch, took, moved_of(run), steps_of(run)
+            )
+    return Leg(context.machine, Exit.FAILED, "nothing was begun", 0, 0, 0.0, 0.0, ())
 
 
 def told_by_peer(said: Switched) -> Leg:

@@ -12,7 +12,7 @@ from enum import Enum
 from ami_watcher.registrations.expected import expected_registrations
 from failover import promotion
 from failover.checks.read_ready import ask_registrars
-from failover.context import Here
+from failover.context import Context
 from failover.errors import Refused
 from failover.journal.mask import Mask
 from failover.peer.remote import Peer
@@ -86,43 +86,49 @@ class Rehearsal:
         return "mend what is named above; then: failover drill --rehearse"
 
 
-def rehearse(here: Here) -> Rehearsal:
+def rehearse(context: Context) -> Rehearsal:
     """Goes through a switchover to this machine without changing anything live.
 
     Raises:
         Refused: this machine is primary already.
     """
-    made = planning.make(here, "switchover")
+    made = planning.make(context, "switchover")
     if made.serves_already:
-        raise Refused(f"{here.machine} is primary already. Rehearse on {here.peer}, which would take over.")
-    registrars = ask_registrars(here)
-    found = [_fence(here, made), _localize(here, made, registrars), *_dns(here, made), *_carriers(here), _proof(here)]
-    return Rehearsal(made.plan, tuple(_with_hooks(here, one) for one in found))
+        raise Refused(f"{context.machine} is primary already. Rehearse on {context.peer}, which would take over.")
+    registrars = ask_registrars(context)
+    found = [
+        _fence(context, made),
+        _localize(context, made, registrars),
+        *_dns(context, made),
+        *_carriers(context),
+        _proof(context),
+    ]
+    return Rehearsal(made.plan, tuple(_with_hooks(context, one) for one in found))
 
 
-def _fence(here: Here, made: Made) -> Rehearsed:
+def _fence(context: Context, made: Made) -> Rehearsed:
     peer = made.evidence.peer
-    unproven = f"that {here.peer} lets go of its accounts in time"
+    unproven = f"that {context.peer} lets go of its accounts in time"
     if peer.status is None:
         return Rehearsed("fence", Good.NO, peer.found.words, unproven)
-    proved = f"{here.peer} answers ssh, and would take a demotion for epoch {made.plan.epoch}"
+    proved = f"{context.peer} answers ssh, and would take a demotion for epoch {made.plan.epoch}"
     if peer.status.epoch >= made.plan.epoch or peer.status.claim:
-        return Rehearsed("fence", Good.NO, f"{here.peer} is at epoch {peer.status.epoch} itself", unproven)
-    cut_off = verified(here, 0)
+        return Rehearsed("fence", Good.NO, f"{context.peer} is at epoch {peer.status.epoch} itself", unproven)
+    cut_off = verified(context, 0)
     if cut_off is not None:
         proved += f"; {cut_off.words}"
     return Rehearsed("fence", Good.YES, proved, unproven)
 
 
-def _localize(here: Here, made: Made, registrars: dict[str, ProbeResult]) -> Rehearsed:
-    unproven = f"that the carriers take the registrations from here: trying would take them from {here.peer}"
+def _localize(context: Context, made: Made, registrars: dict[str, ProbeResult]) -> Rehearsed:
+    unproven = f"that the carriers take the registrations from here: trying would take them from {context.peer}"
     stops = [risk.words for risk in made.plan.risks if risk.name == "generation"]
     if made.prepared is None or stops:
         return Rehearsed("localize", Good.NO, "; ".join(stops) or "the files could not be rendered", unproven)
-    lists, unread = own_asterisk.read_lists(here)
+    lists, unread = own_asterisk.read_lists(context)
     if lists is None:
         return Rehearsed("localize", Good.NO, f"Asterisk's lists cannot be read: {unread}", unproven)
-    trunks = [one for one in expected_registrations(here.pair, here.machine, "primary") if one.here]
+    trunks = [one for one in expected_registrations(context.pair, context.machine, "primary") if one.here]
     absent = sorted({one.channel for one in trunks} - lists.modules)
     if absent:
         return Rehearsed("localize", Good.NO, f"Asterisk has not loaded what registers {', '.join(absent)}", unproven)
@@ -131,37 +137,37 @@ def _localize(here: Here, made: Made, registrars: dict[str, ProbeResult]) -> Reh
     silent = [found.words for name, found in registrars.items() if not found.answer.alive]
     asked = len(registrars)
     proved += f"; {asked - len(silent)} of {asked} carriers answer this machine"
-    secrets = Peer(here).secrets()
-    differ = [f"{path} is another one than {here.peer}'s" for path in secrets.grave if path.startswith("trunks.")]
+    secrets = Peer(context).secrets()
+    differ = [f"{path} is another one than {context.peer}'s" for path in secrets.grave if path.startswith("trunks.")]
     if secrets.unknown:
-        differ.append(f"whether {here.peer} has the same secrets is not known: {secrets.unknown}")
+        differ.append(f"whether {context.peer} has the same secrets is not known: {secrets.unknown}")
     good = Good.LATER if silent or differ else Good.YES
     return Rehearsed("localize", good, "; ".join([proved, *dict.fromkeys(silent), *differ, *told]), unproven)
 
 
-def _dns(here: Here, made: Made) -> Iterator[Rehearsed]:
-    if here.pair.dns is None:
+def _dns(context: Context, made: Made) -> Iterator[Rehearsed]:
+    if context.pair.dns is None:
         return
     unproven = "that every secondary follows in time"
     try:
-        step = promotion.dns_in_turn(here, made.plan.epoch, Mask(), peer_alive=True).made()
+        step = promotion.dns_in_turn(context, made.plan.epoch, Mask(), peer_alive=True).made()
         agrees = step.check()
         saved = step.saved()
-        tried = dns_try.try_all(here)
+        tried = dns_try.try_all(context)
     except HotstandbyError as error:
         yield Rehearsed("dns", Good.LATER, str(error), unproven)
         return
     role = str(saved["role"]) or "another server's"
-    proved = [f"our BIND is {role} of {here.pair.dns.zone}", *(one.words for one in tried)]
+    proved = [f"our BIND is {role} of {context.pair.dns.zone}", *(one.words for one in tried)]
     if agrees:
         proved.append("the names point here already")
     yield Rehearsed("dns", Good.YES if all(one.good for one in tried) else Good.LATER, "; ".join(proved), unproven)
 
 
-def _carriers(here: Here) -> Iterator[Rehearsed]:
-    for name in here.pair.carriers:
+def _carriers(context: Context) -> Iterator[Rehearsed]:
+    for name in context.pair.carriers:
         try:
-            step = promotion.carrier_in_turn(here, name, Mask()).made()
+            step = promotion.carrier_in_turn(context, name, Mask()).made()
             if isinstance(step, ManualCarrier):
                 yield Rehearsed(
                     step.name, Good.YES, f"a person would be told: {step.words()}", "that somebody is there"
@@ -174,7 +180,7 @@ def _carriers(here: Here) -> Iterator[Rehearsed]:
             yield Rehearsed(step_name(name), Good.LATER, str(error), "that routes can be set")
             continue
         assert isinstance(routes, dict)
-        total = len(here.pair.carriers[name].dids) or 1
+        total = len(context.pair.carriers[name].dids) or 1
         shown = ", ".join(f"{item} is {value}" for item, value in routes.items())
         words = f"{len(routes)} of {total} routes read{': ' + shown if shown else ''}"
         if same:
@@ -184,20 +190,20 @@ def _carriers(here: Here) -> Iterator[Rehearsed]:
         )
 
 
-def _proof(here: Here) -> Rehearsed:
+def _proof(context: Context) -> Rehearsed:
     proved, good, unproven = [], Good.YES, "what the world sees once this machine serves"
-    if here.pair.dns is not None:
-        for one in proof_look.resolvers(here.pair.dns, here.peer):
+    if context.pair.dns is not None:
+        for one in proof_look.resolvers(context.pair.dns, context.peer):
             proved.append(one.words)
             good = Good.LATER if one.good is None else good
-    for one in proof_look.domino(here):
+    for one in proof_look.domino(context):
         proved.append(one.words)
         good = good if one.good else Good.LATER
-    if here.pair.proof is not None:
+    if context.pair.proof is not None:
         unproven = "that the call comes in here: the carrier would bring it to the other machine now"
         try:
-            require_dialplan(here.asterisk)
-            proved.append(f"{dial_string(here.pair, here.machine, here.pair.proof)} would be called")
+            require_dialplan(context.asterisk)
+            proved.append(f"{dial_string(context.pair, context.machine, context.pair.proof)} would be called")
         except (CallImpossible, HotstandbyError) as error:
             proved.append(str(error))
             good = Good.LATER
@@ -206,12 +212,12 @@ def _proof(here: Here) -> Rehearsed:
     return Rehearsed("proof", good, "; ".join(proved), unproven)
 
 
-def _with_hooks(here: Here, one: Rehearsed) -> Rehearsed:
+def _with_hooks(context: Context, one: Rehearsed) -> Rehearsed:
     """Names the admin's programs that would run around the step."""
     names = [
         f"{when}-{one.step}/{path.name}"
         for when in ("before", "after")
-        for path in programs(here.places.hooks / f"{when}-{one.step}")
+        for path in programs(context.places.hooks / f"{when}-{one.step}")
     ]
     if not names:
         return one

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ami_watcher.other_machine import FILE, encode_peer_seen
-from failover.context import Here
+from failover.context import Context
 from failover.errors import FailoverError
 from failover.peer.messages import (
     DIGEST,
@@ -108,10 +108,10 @@ class Keys:
 class Peer:
     """The other machine of the pair."""
 
-    def __init__(self, here: Here) -> None:
-        self.name = here.peer
-        self._here = here
-        self.keys = Keys(here.places.localized / "ssh")
+    def __init__(self, context: Context) -> None:
+        self.name = context.peer
+        self._context = context
+        self.keys = Keys(context.places.localized / "ssh")
 
     def status(self, *, deadline_s: float = ASK_S) -> Status:
         """What it is.
@@ -174,7 +174,7 @@ class Peer:
 
     def secrets(self, *, deadline_s: float = ASK_S) -> Secrets:
         """How its secrets compare with ours; never raises for what comes back, or does not."""
-        asked, unread = question(self._here)
+        asked, unread = question(self._context)
         try:
             said = self._ask(SECRETS, Compared, deadline_s, asked.model_dump_json().encode())
         except (PeerSilent, PeerRefused, AnswerUnreadable) as error:
@@ -183,7 +183,7 @@ class Peer:
 
     def look(self, *, deadline_s: float = ASK_S) -> Asked:
         """Its status as evidence; never raises for what comes back."""
-        asked = f"ssh {self._here.other.ssh_host}, status"
+        asked = f"ssh {self._context.other.ssh_host}, status"
         started = time.monotonic()
         before = time.time()
         try:
@@ -209,7 +209,7 @@ class Peer:
             self.name, at=time.time(), is_primary=status.is_primary, epoch=epoch, held=status.registered[:5000]
         )
         with contextlib.suppress(OSError):
-            replace_file(self._here.places.run / FILE, seen, mode=0o644)
+            replace_file(self._context.places.run / FILE, seen, mode=0o644)
 
     def late(self, seconds: float) -> Asked:
         """What counts when it was not back in time."""
@@ -246,7 +246,7 @@ class Peer:
         }
         given = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         config = str(keys.config) if keys.config.exists() else "none"
-        login = f"{self._here.pair.sync.ssh_user}@{self._here.other.ssh_host}"
+        login = f"{self._context.pair.sync.ssh_user}@{self._context.other.ssh_host}"
         return ["ssh", "-F", config, "-T", *given, "--", login, str(request)]
 
     def _ask(self, request: Request, wanted: type[Said], deadline_s: float, given: bytes | None = None) -> Said:

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from failover.context import Here
+from failover.context import Context
 from failover.peer.messages import Answer, Compared, Text
 from pair import SecretUnusable, read_secret
 from pair.secret import secret_files
@@ -57,21 +57,21 @@ class Secrets:
         return tuple(path for path in self.differ if not path.startswith(OWN))
 
 
-def question(here: Here) -> tuple[Keyed, tuple[str, ...]]:
+def question(context: Context) -> tuple[Keyed, tuple[str, ...]]:
     """The question, with this machine's secrets; and the key paths of those that cannot be read here."""
     key = secrets.token_bytes(32)
-    digests, unread = _digests(here, key)
+    digests, unread = _digests(context, key)
     return Keyed(key=key.hex(), digests=digests), unread
 
 
-def answered(here: Here, asked: Keyed) -> Compared:
+def answered(context: Context, asked: Keyed) -> Compared:
     """What this machine says to the other's question."""
-    ours, unread = _digests(here, bytes.fromhex(asked.key))
+    ours, unread = _digests(context, bytes.fromhex(asked.key))
     differ = tuple(
         path for path, digest in asked.digests.items() if path in ours and not hmac.compare_digest(digest, ours[path])
     )
     missing = tuple(path for path in asked.digests if path not in ours)
-    return Compared(machine=here.machine, differ=differ, unread=(*unread, *missing))
+    return Compared(machine=context.machine, differ=differ, unread=(*unread, *missing))
 
 
 def told(asked: Keyed, unread: tuple[str, ...], answer: Compared) -> Secrets:
@@ -82,18 +82,18 @@ def told(asked: Keyed, unread: tuple[str, ...], answer: Compared) -> Secrets:
     return Secrets(same, differ, away)
 
 
-def _digests(here: Here, key: bytes) -> tuple[dict[str, str], tuple[str, ...]]:
+def _digests(context: Context, key: bytes) -> tuple[dict[str, str], tuple[str, ...]]:
     """Of every secret that both machines read under one name, but for those of accounts that each has of its own."""
-    pair, found, unread = here.pair, {}, []
-    others = secret_files(pair, here.peer)
+    pair, found, unread = context.pair, {}, []
+    others = secret_files(pair, context.peer)
     own_accounts = {
-        f"trunks.{name}.secret_file" for name in pair.trunks if pair.trunk_on(name, here.machine).account != "shared"
+        f"trunks.{name}.secret_file" for name in pair.trunks if pair.trunk_on(name, context.machine).account != "shared"
     }
-    for path, file in secret_files(pair, here.machine).items():
+    for path, file in secret_files(pair, context.machine).items():
         if others.get(path) != file or path in own_accounts:
             continue
         try:
-            secret = read_secret(here.places, file)
+            secret = read_secret(context.places, file)
         except SecretUnusable:
             unread.append(path)
             continue

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.durations import lasting
 from failover.journal import journal
 from failover.journal.entry import Kind
@@ -55,7 +55,7 @@ class Made:
     """The newest run here ended with something missing."""
 
 
-def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], object] = lambda: None) -> Made:
+def make(context: Context, command: str, word: str = "", *, meanwhile: Callable[[], object] = lambda: None) -> Made:
     """The plan for making this machine primary.
 
     Args:
@@ -65,46 +65,46 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
     prepared: PreparedGeneration | None = None
     with ThreadPoolExecutor(1) as pool:
         # Asking is waiting, mostly; the files are rendered meanwhile.
-        asking = pool.submit(looking.gather, here, hurry=bool(word))
+        asking = pool.submit(looking.gather, context, hurry=bool(word))
         try:
-            prepared = prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
+            prepared = prepare_or_last(context.places, context.pair, context.machine, Role.PRIMARY)
             problems += [str(one) for one in prepared.problems if one.weight is Severity.BLOCKER]
         except (LocalizedError, HotstandbyError) as error:
             problems.append(str(error))
-        passwords = taken_passwords(here)
+        passwords = taken_passwords(context)
         meanwhile()
         seen = asking.result()
-    known = local_state.look(here.places, here.machine)
-    counted = count(here.peer, known.epoch, seen)
+    known = local_state.look(context.places, context.machine)
+    counted = count(context.peer, known.epoch, seen)
     public = public_role.newest([one.said for one in seen.servers], leaving_out=counted.left_out)
     serves = known.is_primary and (
-        here.pair.dns is None
-        or (public is not None and public.machine == here.machine)
+        context.pair.dns is None
+        or (public is not None and public.machine == context.machine)
         # The zone tells of an earlier promotion: what is missing of this one is the zone.
         or known.right.epoch > (public.epoch if public is not None else 0)
     )
     epoch = known.right.epoch if serves and known.right.epoch else 1 + counted.epoch
     now = datetime.now().astimezone()
-    sync, sync_age_s = sync_age.read_sync_age(here, now)
+    sync, sync_age_s = sync_age.read_sync_age(context, now)
     looked = Looked(
-        pair=here.pair,
-        machine=here.machine,
+        pair=context.pair,
+        machine=context.machine,
         command=command,
         evidence=seen,
         word=word,
         generation_problems=tuple(problems),
-        open_run=_open_run(here),
+        open_run=_open_run(context),
         serves=serves,
         wall_year=datetime.now(UTC).year,
         sync_age_s=sync_age_s,
     )
     plan = Plan(
         command=command,
-        machine=here.machine,
-        peer=here.peer,
+        machine=context.machine,
+        peer=context.peer,
         epoch=epoch,
-        pair_digest=here.pair.digest,
-        steps=steps(here, took(here), word=word, demotable=seen.peer.status is not None),
+        pair_digest=context.pair.digest,
+        steps=steps(context, took(context), word=word, demotable=seen.peer.status is not None),
         risks=risks(looked, now),
         evidence=(
             *seen.of_peer,
@@ -116,7 +116,7 @@ def make(here: Here, command: str, word: str = "", *, meanwhile: Callable[[], ob
             sync,
         ),
     )
-    return Made(plan, seen, prepared, serves, _degraded(here))
+    return Made(plan, seen, prepared, serves, _degraded(context))
 
 
 def count(peer: str, known: int, seen: Evidence) -> Believed:
@@ -132,17 +132,17 @@ def count(peer: str, known: int, seen: Evidence) -> Believed:
     return believed(told, known)
 
 
-def taken_passwords(here: Here) -> ProbeResult:
+def taken_passwords(context: Context) -> ProbeResult:
     """Which shared accounts' present passwords a carrier was seen to take from here, as evidence."""
-    kept = proven.last(here.places, here.pair, here.machine)
-    trunks = {name: here.pair.trunk_on(name, here.machine) for name in here.pair.trunks}
+    kept = proven.last(context.places, context.pair, context.machine)
+    trunks = {name: context.pair.trunk_on(name, context.machine) for name in context.pair.trunks}
     new = sorted(name for name, one in trunks.items() if one.register_ and one.account == "shared" and name not in kept)
     more = f" and {len(new) - 5} more" if len(new) > 5 else ""
     words = f"no carrier was seen to take, from here, the present password of {', '.join(new[:5])}{more}"
     if not new:
         words = f"carriers took every present password from here, the oldest {_ago(kept)}"
     return ProbeResult(
-        "secrets", here.machine, proven.FILE, ProbeAnswer.UNKNOWN if new else ProbeAnswer.YES, words, 0.0
+        "secrets", context.machine, proven.FILE, ProbeAnswer.UNKNOWN if new else ProbeAnswer.YES, words, 0.0
     )
 
 
@@ -166,44 +166,44 @@ def left_out(counted: Believed, known: int) -> tuple[ProbeResult, ...]:
     )
 
 
-def newest_run(here: Here) -> Run | None:
+def newest_run(context: Context) -> Run | None:
     """The newest run that was more than an empty file.
 
     Raises:
         JournalDamaged
     """
-    for file in reversed(journal.files(journal.directory(here.places))):
+    for file in reversed(journal.files(journal.directory(context.places))):
         run = load(file)
         if run is not None:
             return run
     return None
 
 
-def waiting(here: Here) -> dict[str, str]:
+def waiting(context: Context) -> dict[str, str]:
     """Step -> what it waits for, of the newest run; for whoever reminds people. Never raises for a damaged journal."""
     try:
-        run = newest_run(here)
+        run = newest_run(context)
     except HotstandbyError:
         return {}
     return {step.name: step.words for step in run.waiting} if run is not None else {}
 
 
-def _degraded(here: Here) -> bool:
-    run = newest_run(here)
+def _degraded(context: Context) -> bool:
+    run = newest_run(context)
     return run is not None and run.closed.startswith("degraded")
 
 
-def _open_run(here: Here) -> Run | None:
-    run = newest_run(here)
+def _open_run(context: Context) -> Run | None:
+    run = newest_run(context)
     return run if run is not None and not run.closed and run.touched else None
 
 
-def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
+def steps(context: Context, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
     """What would be done, for people."""
     from failover.steps.carrier.preset import load as load_preset
     from failover.steps.carrier.step import step_name
 
-    pair, machine, peer = here.pair, here.machine, here.peer
+    pair, machine, peer = context.pair, context.machine, context.peer
     shared = [name for name in pair.trunks if pair.trunk_on(name, machine).register_]
     if demotable:
         how = f"ask {peer} to demote itself"
@@ -236,7 +236,7 @@ def steps(here: Here, took_s: dict[str, float], *, word: str, demotable: bool) -
             found.append(PlannedStep(step, f"a person calls {name}", "their word: failover confirm", 0.0))
             continue
         try:
-            title = load_preset(here.places, carrier.preset).title
+            title = load_preset(context.places, carrier.preset).title
         except HotstandbyError:
             title = carrier.preset
         what = f"{len(carrier.dids)} numbers" if carrier.dids else "the trunk"
@@ -259,10 +259,10 @@ def _proof(pair: Pair, took_s: dict[str, float]) -> PlannedStep:
     return PlannedStep("proof", what, ", ".join(looks), usual)
 
 
-def took(here: Here) -> dict[str, float]:
+def took(context: Context) -> dict[str, float]:
     """Step -> seconds of the last time it was verified here."""
     found: dict[str, float] = {}
-    for file in journal.files(journal.directory(here.places))[-_RUNS:]:
+    for file in journal.files(journal.directory(context.places))[-_RUNS:]:
         try:
             run = load(file)
         except HotstandbyError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.durations import lasting
 from failover.probe_result import ProbeAnswer, ProbeResult
 from host.file_reading import read_json
@@ -16,9 +16,9 @@ OLD_S: Final = 86400.0
 """A day: what was changed on the dead machine since then is not here."""
 
 
-def read_sync_age(here: Here, now: datetime) -> tuple[ProbeResult, float | None]:
+def read_sync_age(context: Context, now: datetime) -> tuple[ProbeResult, float | None]:
     """The evidence, and the age in seconds; None where it is not known."""
-    file = here.places.state / FILE
+    file = context.places.state / FILE
     ended: object = None
     try:
         told = read_json(file)
@@ -29,8 +29,8 @@ def read_sync_age(here: Here, now: datetime) -> tuple[ProbeResult, float | None]
     except (OSError, ValueError):
         words = f"{file} cannot be read, so when the machines were last synced is not known"
     if isinstance(ended, bool) or not isinstance(ended, int | float) or not 0 < ended < 1e11:
-        return ProbeResult("sync", here.machine, str(file), ProbeAnswer.UNKNOWN, words, 0.0), None
+        return ProbeResult("sync", context.machine, str(file), ProbeAnswer.UNKNOWN, words, 0.0), None
     age = max(0.0, now.timestamp() - ended)
     return ProbeResult(
-        "sync", here.machine, str(file), ProbeAnswer.YES, f"the last sync ended {lasting(age)} ago", 0.0
+        "sync", context.machine, str(file), ProbeAnswer.YES, f"the last sync ended {lasting(age)} ago", 0.0
     ), age

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from failover.context import Here
+from failover.context import Context
 from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable
 
@@ -48,17 +48,19 @@ class DialplanGate:
         return self.asked is None or trunk in self.asked
 
 
-def refusing(here: Here) -> tuple[str, ...]:
+def refusing(context: Context) -> tuple[str, ...]:
     """Trunks by address whose calls this machine refuses as standby, by pair.toml."""
-    trunks = ((name, here.pair.trunk_on(name, here.machine)) for name in here.pair.trunks)
+    trunks = ((name, context.pair.trunk_on(name, context.machine)) for name in context.pair.trunks)
     return tuple(name for name, trunk in trunks if not trunk.register_ and trunk.when_standby == "refuse")
 
 
-def read_gate(here: Here, *, deadline_s: float = DEADLINE_S) -> DialplanGate | None:
+def read_gate(context: Context, *, deadline_s: float = DEADLINE_S) -> DialplanGate | None:
     """The gate as Asterisk has it loaded; None where pair.toml has no trunk for it."""
-    if not refusing(here):
+    if not refusing(context):
         return None
-    asterisk = here.asterisk.model_copy(update={"reload_deadline_s": min(deadline_s, here.asterisk.reload_deadline_s)})
+    asterisk = context.asterisk.model_copy(
+        update={"reload_deadline_s": min(deadline_s, context.asterisk.reload_deadline_s)}
+    )
     try:
         return read_dialplan(rx(asterisk, "dialplan show").splitlines())
     except AsteriskUnreachable as error:
@@ -67,19 +69,19 @@ def read_gate(here: Here, *, deadline_s: float = DEADLINE_S) -> DialplanGate | N
 
 def read_dialplan(lines: Iterable[str]) -> DialplanGate:
     """What `dialplan show` says of the gate."""
-    context, open_ = "", True
+    section, open_ = "", True
     role: Role = ""
     asked: set[str] | None = set()
     for line in lines:
         if found := _CONTEXT.match(line):
-            context, open_ = found[1], True
+            section, open_ = found[1], True
             continue
         step = _STEP.match(line)
         if step is None:
             continue
         if step[1] == "1" or line.startswith("  '"):
             open_ = True
-        if context == GATE:
+        if section == GATE:
             role = next((one for mark, one in _OF_ROLE.items() if mark in step[2]), role)
         elif (asks := _ASKS.match(step[2])) is not None and open_:
             name = asks[1].strip()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from failover.context import Here
+from failover.context import Context
 from failover.peer import messages as peer_words
 from failover.peer.remote import Asked as PeerAsked
 from failover.peer.remote import Peer
@@ -86,35 +86,35 @@ class Evidence:
         return any(one.answer.alive for one in self.of_peer)
 
 
-def gather(here: Here, *, hurry: bool = False) -> Evidence:
+def gather(context: Context, *, hurry: bool = False) -> Evidence:
     """Asks everybody at once.
 
     Args:
         hurry: a person has said that the peer is down. Then nobody waits for it longer than HURRY_S, if by then
             nothing at all of it has answered; the first sign of life has all of it waited for.
     """
-    peer = Peer(here)
-    name, address = here.peer, here.other.public_address
-    dns = here.pair.dns
-    machines = tuple(here.pair.machines)
+    peer = Peer(context)
+    name, address = context.peer, context.other.public_address
+    dns = context.pair.dns
+    machines = tuple(context.pair.machines)
     looks: list[Probe[AnyFound]] = [
         Probe(lambda: peer.look(deadline_s=SSH_S), peer.late),
         _look("ping", name, lambda: ping(name, address)),
         _look("sip", name, lambda: probe_sip(name, address)),
-        Probe(lambda: _own(here), lambda seconds: _own_late(here, seconds)),
+        Probe(lambda: _own(context), lambda seconds: _own_late(context, seconds)),
     ]
     # Whoever is not the peer is always waited for: the number of the last promotion stands in the zone.
     others = {len(looks) - 1}
-    for alias, found in here.pair.domino.sites.items():
+    for alias, found in context.pair.domino.sites.items():
         looks.append(_look("http", name, _site(name, alias, found.addresses[name], found.marker)))
     if dns is not None:
         for server, where in dns.servers.items():
             if server != name:
                 others.add(len(looks))
-            own = dns.own_address(server) if server == here.machine else where
+            own = dns.own_address(server) if server == context.machine else where
             looks.append(_server(server, own, dns, machines))
     if hurry and not peer.keys.config.exists():
-        looks.append(_look("port", name, lambda: _port(name, here.other.ssh_host)))
+        looks.append(_look("port", name, lambda: _port(name, context.other.ssh_host)))
         looks[0] = Probe(lambda: peer.look(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))
         values = run_probes(looks, total_s=TOTAL_S, enough=Enough(HURRY_S, lambda seen: _no_life(seen, name, others)))
     else:
@@ -193,17 +193,17 @@ def _server(server: str, address: str, dns: Dns, machines: tuple[str, ...]) -> P
     )
 
 
-def _own(here: Here) -> OwnAsterisk:
+def _own(context: Context) -> OwnAsterisk:
     from failover.probes import fit_to_serve, own_asterisk  # asyncio and AMI: loaded while the peer is waited for
 
-    pbx, lists = own_asterisk.read_pbx_and_lists(here)
-    return OwnAsterisk(own_asterisk.as_result(here, pbx, 0.0), pbx, fit_to_serve.obstacles_of(here, pbx, lists))
+    pbx, lists = own_asterisk.read_pbx_and_lists(context)
+    return OwnAsterisk(own_asterisk.as_result(context, pbx, 0.0), pbx, fit_to_serve.obstacles_of(context, pbx, lists))
 
 
-def _own_late(here: Here, seconds: float) -> OwnAsterisk:
+def _own_late(context: Context, seconds: float) -> OwnAsterisk:
     from failover.probes import own_asterisk
 
-    pbx = peer_words.Pbx(state="silent", words=f"{here.machine}'s Asterisk did not answer in {seconds:.0f} s")
+    pbx = peer_words.Pbx(state="silent", words=f"{context.machine}'s Asterisk did not answer in {seconds:.0f} s")
     return OwnAsterisk(
-        own_asterisk.as_result(here, pbx, seconds), pbx, (f"{pbx.words}. There, type: systemctl status asterisk",)
+        own_asterisk.as_result(context, pbx, seconds), pbx, (f"{pbx.words}. There, type: systemctl status asterisk",)
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from ami_watcher.registrations.expected import expected_registrations
 from ami_watcher.registrations.lists import RegistrationLists
-from failover.context import Here
+from failover.context import Context
 from failover.journal import journal
 from failover.peer.messages import Pbx
 from failover.probes import own_asterisk
@@ -20,18 +20,18 @@ JOURNAL_BYTES: Final = 64 * 1024
 """A run writes some 20 KiB: a disk that takes the first line alone would stop it when the peer has given way."""
 
 
-def obstacles(here: Here) -> tuple[str, ...]:
+def obstacles(context: Context) -> tuple[str, ...]:
     """Why this machine could not serve, one sentence each; empty where everything that was tried worked."""
-    pbx, lists = own_asterisk.read_pbx_and_lists(here)
-    return obstacles_of(here, pbx, lists)
+    pbx, lists = own_asterisk.read_pbx_and_lists(context)
+    return obstacles_of(context, pbx, lists)
 
 
-def obstacles_of(here: Here, pbx: Pbx, lists: RegistrationLists | None) -> tuple[str, ...]:
+def obstacles_of(context: Context, pbx: Pbx, lists: RegistrationLists | None) -> tuple[str, ...]:
     """The same, of an Asterisk that has just been looked at."""
-    return (*_of_asterisk(here, pbx, lists), *_of_disk(here))
+    return (*_of_asterisk(context, pbx, lists), *_of_disk(context))
 
 
-def _of_asterisk(here: Here, pbx: Pbx, lists: RegistrationLists | None) -> Iterator[str]:
+def _of_asterisk(context: Context, pbx: Pbx, lists: RegistrationLists | None) -> Iterator[str]:
     if pbx.state != "answers":
         yield f"{pbx.words}. There, type: systemctl {'start' if pbx.state == 'down' else 'status'} asterisk"
         return
@@ -39,15 +39,15 @@ def _of_asterisk(here: Here, pbx: Pbx, lists: RegistrationLists | None) -> Itera
         yield pbx.words
         return
     if pbx.calls is None:
-        yield f"{here.machine}'s Asterisk does not answer asterisk -rx, by which it is reloaded"
-    needed = {trunk.channel for trunk in expected_registrations(here.pair, here.machine, "primary") if trunk.here}
+        yield f"{context.machine}'s Asterisk does not answer asterisk -rx, by which it is reloaded"
+    needed = {trunk.channel for trunk in expected_registrations(context.pair, context.machine, "primary") if trunk.here}
     if absent := sorted(needed - lists.modules):
-        yield f"{here.machine}'s Asterisk has not loaded what registers {', '.join(absent)}"
+        yield f"{context.machine}'s Asterisk has not loaded what registers {', '.join(absent)}"
 
 
-def _of_disk(here: Here) -> Iterator[str]:
+def _of_disk(context: Context) -> Iterator[str]:
     """One write of each kind that a promotion does: a line of the journal, the right, a swap."""
-    places = here.places
+    places = context.places
     trial = f".trial-{os.getpid()}"
 
     def journalled(path: Path) -> None:
@@ -68,7 +68,7 @@ def _of_disk(here: Here) -> Iterator[str]:
             directory.mkdir(parents=True, exist_ok=True)
             write(directory / trial)
         except OSError as error:
-            yield f"{here.machine} cannot write to {directory}: {error.strerror}"
+            yield f"{context.machine} cannot write to {directory}: {error.strerror}"
         finally:
             with contextlib.suppress(OSError):
                 (directory / trial).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from ami_watcher.registrations.expected import (
     resolve_hosts,
 )
 from ami_watcher.registrations.lists import RegistrationLists, read_registrations
-from failover.context import Here
+from failover.context import Context
 from failover.demotion.killing import find
 from failover.peer.messages import Pbx, Registration
 from failover.probe_result import ProbeAnswer, ProbeResult
@@ -33,35 +33,35 @@ LISTS_S: Final = 2.0
 """Seconds for the AMI login and for each list."""
 
 
-def read_pbx(here: Here) -> Pbx:
+def read_pbx(context: Context) -> Pbx:
     """The state of this machine's Asterisk, in about 2 s, at most 6. Never raises for what it finds."""
-    return read_pbx_and_lists(here)[0]
+    return read_pbx_and_lists(context)[0]
 
 
-def read_pbx_and_lists(here: Here) -> tuple[Pbx, RegistrationLists | None]:
+def read_pbx_and_lists(context: Context) -> tuple[Pbx, RegistrationLists | None]:
     """The same, and the lists as they were read; None where they could not be."""
     # Beside each other: each waits for a hanging Asterisk until its own deadline.
     with ThreadPoolExecutor(3) as pool:
-        asked_calls, asked_lists = pool.submit(_calls, here), pool.submit(read_lists, here)
-        asked_gate = pool.submit(dialplan_gate.read_gate, here, deadline_s=CONSOLE_S)
+        asked_calls, asked_lists = pool.submit(_calls, context), pool.submit(read_lists, context)
+        asked_gate = pool.submit(dialplan_gate.read_gate, context, deadline_s=CONSOLE_S)
         calls, silent = asked_calls.result()
         lists, unread = asked_lists.result()
         shut = asked_gate.result()
     gated = None
     if shut is not None and not shut.unseen:
-        gated = tuple(name for name in dialplan_gate.refusing(here) if shut.refuses(name))
+        gated = tuple(name for name in dialplan_gate.refusing(context) if shut.refuses(name))
     if lists is None and calls is None:
-        running = find(here.asterisk)
+        running = find(context.asterisk)
         if not running:
-            return Pbx(state="down", words=f"{here.machine}'s Asterisk is not running"), None
+            return Pbx(state="down", words=f"{context.machine}'s Asterisk is not running"), None
         words = silent or f"it runs and does not answer: {unread}"
-        return Pbx(state="silent", words=f"{here.machine}'s Asterisk (process {running[0].pid}) {words}"), None
+        return Pbx(state="silent", words=f"{context.machine}'s Asterisk (process {running[0].pid}) {words}"), None
     if lists is None:
-        words = f"{here.machine}'s Asterisk answers, and its lists cannot be read: {unread}"
+        words = f"{context.machine}'s Asterisk answers, and its lists cannot be read: {unread}"
         return Pbx(state="answers", words=words, calls=calls), None
-    told = registrations_of_trunks(here, lists)
+    told = registrations_of_trunks(context, lists)
     held = [one.trunk for one in told if one.registered]
-    words = f"{here.machine}'s Asterisk answers and holds {', '.join(held) or 'no registration'}"
+    words = f"{context.machine}'s Asterisk answers and holds {', '.join(held) or 'no registration'}"
     pbx = Pbx(
         state="answers",
         words=words,
@@ -75,37 +75,39 @@ def read_pbx_and_lists(here: Here) -> tuple[Pbx, RegistrationLists | None]:
     return pbx, lists
 
 
-def count_calls(here: Here) -> int | None:
+def count_calls(context: Context) -> int | None:
     """Live calls; None where Asterisk does not say."""
-    return _calls(here)[0]
+    return _calls(context)[0]
 
 
-def as_result(here: Here, pbx: Pbx, seconds: float) -> ProbeResult:
+def as_result(context: Context, pbx: Pbx, seconds: float) -> ProbeResult:
     """The same as evidence."""
     answer = {
         "answers": ProbeAnswer.YES if pbx.listed else ProbeAnswer.ODD,
         "silent": ProbeAnswer.SILENT,
         "down": ProbeAnswer.REFUSED,
     }
-    return ProbeResult("asterisk", here.machine, "its own lists", answer[pbx.state], pbx.words, seconds)
+    return ProbeResult("asterisk", context.machine, "its own lists", answer[pbx.state], pbx.words, seconds)
 
 
-def read_lists(here: Here, *, deadline_s: float = LISTS_S) -> tuple[RegistrationLists | None, str]:
+def read_lists(context: Context, *, deadline_s: float = LISTS_S) -> tuple[RegistrationLists | None, str]:
     """The lists of outbound registrations; or None, and why they cannot be read."""
     try:
-        secret = read_secret(here.places, here.asterisk.ami.secret_file)
-        return asyncio.run(read_registrations(here.asterisk.ami, secret, deadline_s=deadline_s, places=here.places)), ""
+        secret = read_secret(context.places, context.asterisk.ami.secret_file)
+        return asyncio.run(
+            read_registrations(context.asterisk.ami, secret, deadline_s=deadline_s, places=context.places)
+        ), ""
     except (AmiError, SecretUnusable) as error:
         return None, str(error)
 
 
-def registrations_of_trunks(here: Here, lists: RegistrationLists) -> tuple[Registration, ...]:
+def registrations_of_trunks(context: Context, lists: RegistrationLists) -> tuple[Registration, ...]:
     """Every registration in the lists that belongs to a trunk of pair.toml."""
-    trunks = expected_registrations(here.pair, here.machine, "primary")
+    trunks = expected_registrations(context.pair, context.machine, "primary")
     told = []
     for row in compare(trunks, lists, _addresses(trunks)).rows:
         for one in row.found:
-            asked_s = here.pair.trunk_on(row.wanted.trunk, here.machine).expiry_s
+            asked_s = context.pair.trunk_on(row.wanted.trunk, context.machine).expiry_s
             told.append(
                 Registration(
                     trunk=row.wanted.trunk,
@@ -122,11 +124,11 @@ def _addresses(trunks: tuple[ExpectedRegistration, ...]) -> Mapping[str, frozens
     return asyncio.run(resolve_hosts(hosts_to_resolve(trunks), deadline_s=1.0))
 
 
-def _calls(here: Here) -> tuple[int | None, str]:
+def _calls(context: Context) -> tuple[int | None, str]:
     """Live calls; or None, and why where it hung. The exit code says only whether there was a connection."""
     started = time.monotonic()
     try:
-        done = run([here.asterisk.command, "-rx", "core show channels count"], deadline_s=CONSOLE_S)
+        done = run([context.asterisk.command, "-rx", "core show channels count"], deadline_s=CONSOLE_S)
     except CommandLate:
         return None, f"has been silent for {time.monotonic() - started:.0f} s: it hangs, or is stopped"
     except CommandMissing:

@@ -6,7 +6,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from failover.context import Here
+from failover.context import Context
 from failover.durations import lasting
 from failover.peer.messages import Readiness, Status
 from failover.probes import own_asterisk
@@ -17,31 +17,31 @@ from host.file_reading import read_file
 from host.places import Places
 
 
-def status(here: Here) -> Status:
+def status(context: Context) -> Status:
     """Looks at this machine; about 4 s at most, when its Asterisk hangs."""
-    pbx = own_asterisk.read_pbx(here)
-    found = local_state.look(here.places, here.machine)
+    pbx = own_asterisk.read_pbx(context)
+    found = local_state.look(context.places, context.machine)
     return Status(
-        machine=here.machine,
-        pair=here.pair.name,
-        pair_digest=here.pair.digest,
+        machine=context.machine,
+        pair=context.pair.name,
+        pair_digest=context.pair.digest,
         boot_id=clock.boot_id(),
         role=found.role,
         generation=found.generation,
-        since=local_state.swapped_at(here.places),
+        since=local_state.swapped_at(context.places),
         is_primary=found.is_primary,
         why=found.why,
         right_held=found.right.held,
         epoch=found.epoch,
-        dns_role=local_state.dns_role_of(here.places),
+        dns_role=local_state.dns_role_of(context.places),
         fenced=found.fenced,
-        paused=paused(here),
+        paused=paused(context),
         open_run=found.open_run,
         claim=found.claim,
         served=found.served,
         right_epoch=found.right.epoch if found.right.held else 0,
-        warning=here.warning.partition("\n")[0][:600],
-        readiness=readiness(here.places),
+        warning=context.warning.partition("\n")[0][:600],
+        readiness=readiness(context.places),
         asterisk=pbx,
         # Last of all: the one who asks takes the moment of the answer for the moment of the clock.
         wall=time.time(),
@@ -67,10 +67,10 @@ def _readiness_file(places: Places) -> Path:
     return places.run / "ready.json"
 
 
-def paused(here: Here) -> str:
+def paused(context: Context) -> str:
     """The pause that holds, in words; empty where there is none."""
     try:
-        found = pause.now(here.places)
+        found = pause.now(context.places)
     except pause.PauseUnreadable as error:
         return str(error)
     return f"{found[0].reason} (for another {lasting(found[1])})" if found else ""

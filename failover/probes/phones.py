@@ -14,7 +14,7 @@ from ami_watcher.ami.shared_login import open_session
 from ami_watcher.phones.contact import CONTACT_LISTS, Contact, contacts_from
 from ami_watcher.phones.exchange import ContactExchange
 from ami_watcher.phones.inventory import FRESH_S, MissingContact, missing_contacts
-from failover.context import Here
+from failover.context import Context
 from failover.durations import lasting
 from failover.errors import FailoverError
 from failover.state import local_state
@@ -73,33 +73,33 @@ class PhoneComparison:
         )
 
 
-def compare_phones(here: Here) -> PhoneComparison:
+def compare_phones(context: Context) -> PhoneComparison:
     """Reads the other machine's list and our Asterisk's.
 
     Raises:
         NoInventory, AmiError, SecretUnusable
     """
-    pair = here.pair
-    directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else here.places.contacts
-    export, why = ContactExchange(directory, machine=here.machine, other=here.peer).other()
+    pair = context.pair
+    directory = Path(pair.watcher.contacts_dir) if pair.watcher.contacts_dir else context.places.contacts
+    export, why = ContactExchange(directory, machine=context.machine, other=context.peer).other()
     if export is None:
         raise NoInventory(why)
-    secret = read_secret(here.places, here.asterisk.ami.secret_file)
-    present = asyncio.run(_present(here, secret))
+    secret = read_secret(context.places, context.asterisk.ami.secret_file)
+    present = asyncio.run(_present(context, secret))
     now = time.time()
     # While this machine is primary nobody is served there, however fresh that list is.
-    serves = local_state.look(here.places, here.machine).is_primary
+    serves = local_state.look(context.places, context.machine).is_primary
     gone, still_there = missing_contacts(export, present, export.at + FRESH_S + 1.0 if serves else now)
     names = {one.contact.name for one in export.known}
     back = len(names & {one.name for one in present})
-    return PhoneComparison(here.machine, here.peer, export.at, len(names), back, still_there, gone, now)
+    return PhoneComparison(context.machine, context.peer, export.at, len(names), back, still_there, gone, now)
 
 
-async def _present(here: Here, secret: str) -> tuple[Contact, ...]:
+async def _present(context: Context, secret: str) -> tuple[Contact, ...]:
     def made() -> AmiSession:
-        return AmiSession(here.asterisk.ami, secret, wanted=(), events="off")
+        return AmiSession(context.asterisk.ami, secret, wanted=(), events="off")
 
-    session = await open_session(made, here.places, deadline_s=LISTS_S)
+    session = await open_session(made, context.places, deadline_s=LISTS_S)
     found: list[Contact] = []
     try:
         for action in CONTACT_LISTS:

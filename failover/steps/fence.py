@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.errors import FailoverError, Refused, StoppedHalfway
 from failover.journal.entry import Json
 from failover.journal.recovery import Fence as Proof
@@ -94,21 +94,21 @@ def judge(asked: Asked, cut_off: CutOff | None, word: str) -> Judged:
     return Judged(Proof.UNKNOWN, asked.found.words if cut_off is None else f"{asked.found.words}; {cut_off.words}")
 
 
-def prove(here: Here, *, word: str = "") -> Judged:
+def prove(context: Context, *, word: str = "") -> Judged:
     """What is proven of the peer at this moment; changes nothing. About 2 s when it is dead."""
-    return judge(Peer(here).look(), verified(here, 0), word)
+    return judge(Peer(context).look(), verified(context, 0), word)
 
 
-def verified(here: Here, epoch: int) -> CutOff | None:
+def verified(context: Context, epoch: int) -> CutOff | None:
     """Runs the admin's `verify`; None where pair.toml has no [fence]."""
-    section = here.pair.fence
+    section = context.pair.fence
     if section is None:
         return None
     against = untrusted(section.verify)
     if against:
         return CutOff(False, f"fence verify '{section.verify[0]}' was not run: {against}")
     try:
-        done = run(section.verify, deadline_s=section.verify_deadline_s, env=_environment(here, epoch))
+        done = run(section.verify, deadline_s=section.verify_deadline_s, env=_environment(context, epoch))
     except (CommandLate, CommandMissing) as error:
         return CutOff(False, f"fence verify: {error}")
     said = printable((done.stdout.strip() or done.stderr.strip()).rpartition("\n")[2], 120)
@@ -133,7 +133,7 @@ class FenceStep:
 
     def __init__(
         self,
-        here: Here,
+        context: Context,
         epoch: int,
         *,
         word: str = "",
@@ -162,10 +162,10 @@ class FenceStep:
             command: that was typed, for who shall type it again.
             make_ready: what to do just before the peer is asked, while it still serves.
         """
-        self._here = here
+        self._context = context
         self._epoch = epoch
         self._word = word
-        self._peer = Peer(here)
+        self._peer = Peer(context)
         self._more = more
         self._now = now
         self._seen = seen
@@ -193,15 +193,15 @@ class FenceStep:
             Refused: it cannot be noted.
         """
         try:
-            claim.claim(self._here.places, self._epoch)
+            claim.claim(self._context.places, self._epoch)
         except OSError as error:
-            where = error.filename or self._here.places.run
+            where = error.filename or self._context.places.run
             raise Refused(f"REFUSED: {where} cannot be written ({error.strerror}). Run this as root.") from None
         last = self._seen.status if self._seen is not None and self._seen_within(ANSWERED_S) else None
         if last is not None and last.serves and not last.claim:
             return False
         looked = self._look()
-        found = judge(looked, verified(self._here, self._epoch), "")
+        found = judge(looked, verified(self._context, self._epoch), "")
         if found.proof is not Proof.PROVEN and self._handed_back:
             found = judge(looked, None, self._word)
         if found.proof is not Proof.PROVEN or self._keeps_zone(looked):
@@ -211,14 +211,14 @@ class FenceStep:
 
     def _keeps_zone(self, looked: Asked) -> bool:
         """Whether the peer, standby or not, is primary of the zone that this machine is about to change."""
-        dns = self._here.pair.dns
+        dns = self._context.pair.dns
         if dns is None or dns.primary is not None or self._handed_back:
             return False
         return looked.status is not None and looked.status.dns_role == "primary"
 
     def saved(self) -> Mapping[str, Json]:
         """Nothing of ours changes."""
-        return {"peer": self._here.peer, "epoch": self._epoch, "word": self._word}
+        return {"peer": self._context.peer, "epoch": self._epoch, "word": self._word}
 
     def apply(self) -> None:
         """Asks the peer to demote; else runs the admin's program.
@@ -226,7 +226,7 @@ class FenceStep:
         Raises:
             Refused: neither is possible, and nobody gave their word.
         """
-        section = self._here.pair.fence
+        section = self._context.pair.fence
         self._prove_able()
         if self._answers():
             self._until = time.monotonic() + SETTLED_S
@@ -252,13 +252,13 @@ class FenceStep:
             return  # the plan has just looked, and refused
         last = self._look()
         serves = last.status is not None and last.status.serves
-        at_risk = last.status is None and self._here.pair.fence is not None and last.found.answer.alive
+        at_risk = last.status is None and self._context.pair.fence is not None and last.found.answer.alive
         if not serves and (self._word or not at_risk):
             return
         if lacks := self._able():
-            name = self._here.peer
+            name = self._context.peer
             raise Refused(
-                f"REFUSED: {self._here.machine} could not serve: {'; '.join(lacks)}. {name} was left as it is. Mend "
+                f"REFUSED: {self._context.machine} could not serve: {'; '.join(lacks)}. {name} was left as it is. Mend "
                 f"that, then type again: failover {self._command}"
             )
 
@@ -310,13 +310,13 @@ class FenceStep:
             return self._shown
         while True:
             looked = self._look()
-            found = judge(looked, verified(self._here, self._epoch), self._word)
+            found = judge(looked, verified(self._context, self._epoch), self._word)
             now = seen(looked.status, proven=found.proof is Proof.PROVEN)
             match verdict(self._reply, now, settled=time.monotonic() > self._until):
                 case Verdict.GO_ON:
                     kept = ""
                     if self._keeps_zone(looked):
-                        name = self._here.peer
+                        name = self._context.peer
                         kept = f"; {name}'s BIND has not given the zone up: {self._shown or self._failed.strip()}"
                     words = found.words if now is Seen.STANDBY else f"{self._shown} (since then: {found.words})"
                     return words + kept
@@ -334,7 +334,7 @@ class FenceStep:
         """A peer that gave way for this promotion is asked to serve again, where this machine provably serves nothing.
         Where it cannot be, or does not, whoever gives it the calls back is told what to type there."""
         looked = self._peer.look()
-        name = self._here.peer
+        name = self._context.peer
         if self._gives_back() and judge(looked, None, "").proof is Proof.PROVEN:
             looked = self._served_again() or looked
         match seen(looked.status, proven=judge(looked, None, "").proof is Proof.PROVEN):
@@ -356,7 +356,7 @@ class FenceStep:
         """Asks it to; what it is afterwards, None where it was not reached."""
         self._failed = ""
         try:
-            claim.withdraw(self._here.places)
+            claim.withdraw(self._context.places)
             self._peer.serve(self._epoch)
         except PeerRefused as error:
             self._failed = f"It was asked to serve again: {error}."
@@ -384,7 +384,7 @@ class FenceStep:
             self._failed += f" The fence command '{argv[0]}' was not run: {against}."
             return
         try:
-            done = run(argv, deadline_s=deadline_s, env=_environment(self._here, self._epoch))
+            done = run(argv, deadline_s=deadline_s, env=_environment(self._context, self._epoch))
         except (CommandLate, CommandMissing) as error:
             self._failed += f" The fence command: {error}"
             return
@@ -394,7 +394,7 @@ class FenceStep:
             self._failed += f" The fence command '{argv[0]}' ended with {done.returncode}{f': {said}' if said else ''}."
 
     def _stopped(self, found: str) -> StoppedHalfway:
-        name = self._here.peer
+        name = self._context.peer
         return StoppedHalfway(
             f"{self._failed.strip() or f'{name} may have been asked to demote itself.'} Looked at since: {found}. "
             f"If {name} is standby, nobody serves. Look at both with: failover status. Type the same again here, "
@@ -409,15 +409,15 @@ class FenceStep:
         seen = [one for one in (*self._more, looked) if one is not None]
         unique = list({one.probe: one for one in seen}.values())
         why = " ".join(part for part in (self._failed.strip(), f"{found}." if found else "") if part)
-        return Refused(in_short(self._here.pair, self._here.peer, unique, self._now(), why=why))
+        return Refused(in_short(self._context.pair, self._context.peer, unique, self._now(), why=why))
 
 
-def _environment(here: Here, epoch: int) -> dict[str, str]:
+def _environment(context: Context, epoch: int) -> dict[str, str]:
 
     return {
         **os.environ,
-        "HOTSTANDBY_MACHINE": here.machine,
-        "HOTSTANDBY_PEER": here.peer,
-        "HOTSTANDBY_PEER_ADDRESS": here.other.public_address,
+        "HOTSTANDBY_MACHINE": context.machine,
+        "HOTSTANDBY_PEER": context.peer,
+        "HOTSTANDBY_PEER_ADDRESS": context.other.public_address,
         "HOTSTANDBY_EPOCH": str(epoch),
     }

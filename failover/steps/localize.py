@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from failover.context import HOSTS, Here
+from failover.context import HOSTS, Context
 from failover.demotion import demotion, drain
 from failover.errors import LeftOpen, NotProven
 from failover.journal.entry import Json
@@ -58,7 +58,7 @@ class LocalizeStep:
 
     def __init__(
         self,
-        here: Here,
+        context: Context,
         epoch: int,
         reason: str,
         *,
@@ -76,7 +76,7 @@ class LocalizeStep:
             begun_before: an earlier command of this run came as far as this step.
             alone: the peer cannot serve in this machine's place.
         """
-        self._here = here
+        self._context = context
         self._alone = alone
         self.serves_nothing = not begun_before
         """Whether this machine provably registers nothing because of this run: not begun, or taken back."""
@@ -91,7 +91,7 @@ class LocalizeStep:
     @property
     def deadline_s(self) -> float:
         """Seconds for apply and verify together."""
-        return self._here.asterisk.reload_deadline_s + self._here.asterisk.register_deadline_s + 10.0
+        return self._context.asterisk.reload_deadline_s + self._context.asterisk.register_deadline_s + 10.0
 
     def make_ready(self) -> None:
         """What can be done while the peer still serves, so that callers do not wait for it: the files rendered,
@@ -100,14 +100,14 @@ class LocalizeStep:
         Both gates are open for a moment: each machine answers until the other one does, and what is held open ends by
         itself. What cannot be done here is done, or refused, when the step's turn comes.
         """
-        here = self._here
-        if any(not trunk.register_ for trunk in here.pair.trunks.values()):
+        context = self._context
+        if any(not trunk.register_ for trunk in context.pair.trunks.values()):
             with contextlib.suppress(HotstandbyError):
-                drain.hold(here, drain.Gate.TAKE, TAKE_S)
+                drain.hold(context, drain.Gate.TAKE, TAKE_S)
         with contextlib.suppress(HotstandbyError, OSError):
             if self._prepared is None:
-                self._prepared = prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
-            self._looked = probe_asterisk(here.places, here.pair, here.machine, Role.PRIMARY)
+                self._prepared = prepare_or_last(context.places, context.pair, context.machine, Role.PRIMARY)
+            self._looked = probe_asterisk(context.places, context.pair, context.machine, Role.PRIMARY)
 
     def check(self) -> bool:
         """Never: an activation that is already so changes nothing, and what it looks at is the proof."""
@@ -115,7 +115,7 @@ class LocalizeStep:
 
     def saved(self) -> Mapping[str, Json]:
         """What is active now: an undo that finds it untouched has nothing to undo; else going back means standby."""
-        places = self._here.places
+        places = self._context.places
         active = GenerationStore(places).pointed_to("current")
         before = fenced.look(places)
         return {
@@ -130,26 +130,28 @@ class LocalizeStep:
         Raises:
             NotActivatable, NotWritable, AsteriskUnreachable, Halfway
         """
-        here = self._here
+        context = self._context
         self.serves_nothing = False
-        prepared = self._prepared or prepare_or_last(here.places, here.pair, here.machine, Role.PRIMARY)
-        right.grant(here.places, here.machine, self._epoch, self._reason)
-        fenced.lift(here.places)
+        prepared = self._prepared or prepare_or_last(context.places, context.pair, context.machine, Role.PRIMARY)
+        right.grant(context.places, context.machine, self._epoch, self._reason)
+        fenced.lift(context.places)
         try:
             self._outcome = activate(
-                here.places, here.pair, here.machine, prepared, hosts_file=self._hosts, looked=self._looked
+                context.places, context.pair, context.machine, prepared, hosts_file=self._hosts, looked=self._looked
             )
         except (AsteriskUnreachable, SecretUnusable) as unseen:
             if not self._alone:
                 raise
             # Nobody else can serve: Asterisk is told what to do all the same, where it takes commands, and what comes
             # of it is said to be unseen.
-            self._outcome = activate_unseen(here.places, here.pair, here.machine, prepared, hosts_file=self._hosts)
+            self._outcome = activate_unseen(
+                context.places, context.pair, context.machine, prepared, hosts_file=self._hosts
+            )
             self._unseen = str(unseen)
         if self._looked is not None:
             # As primary the gate is open anyway; soon standby again, it shall be shut.
             with contextlib.suppress(HotstandbyError):
-                drain.hold(here, drain.Gate.TAKE, 0)
+                drain.hold(context, drain.Gate.TAKE, 0)
 
     def verify(self) -> str:
         """What Asterisk's own lists showed.
@@ -159,10 +161,10 @@ class LocalizeStep:
             TrunkMissing, RequiredTrunkMissing, NoTrunk, NotSeen
         """
         outcome = self._outcome
-        holds = right.held(self._here.places, self._here.machine)
+        holds = right.held(self._context.places, self._context.machine)
         if not holds.held:
             # The peer had this machine demote itself between the grant and the swap.
-            raise NotProven(f"{self._here.machine} no longer holds the right: {holds.words}")
+            raise NotProven(f"{self._context.machine} no longer holds the right: {holds.words}")
         if outcome is not None and self._unseen:
             told = f"generation {outcome.generation} is active, {', '.join(outcome.reloaded)} reloaded by asterisk -rx"
             raise NotSeen(f"{told}; its registrations cannot be seen: {self._unseen}")
@@ -173,7 +175,7 @@ class LocalizeStep:
             raise NotProven("; ".join(outcome.notes))
         good = [row for row in found.rows if row.as_expected]
         registered = [row.wanted.trunk for row in good if row.wanted.here]
-        proven.note(self._here.places, self._here.pair, self._here.machine, registered, time.time())
+        proven.note(self._context.places, self._context.pair, self._context.machine, registered, time.time())
         words = f"{len(good)} of {len(found.rows)} trunks as expected, generation {outcome.generation}"
         if found.missing:
             told = "; ".join([words, *outcome.notes])
@@ -191,15 +193,15 @@ class LocalizeStep:
             NotProven
             OSError: the right may still be there.
         """
-        places = self._here.places
+        places = self._context.places
         if saved.get("link") == local_state.mark_of_swap(places) and local_state.role_of(places)[0] == "standby":
             # Asterisk was told nothing: whatever it does, a call included, is what it did before.
             if reason := str(saved.get("fenced", "")):
                 fenced.fence(places, reason)
             right.revoke(places)
             self.serves_nothing = True
-            return f"{self._here.machine} had not been swapped to primary; the right was taken back, nothing else"
-        done = demotion.demote(self._here, "a promotion was taken back")
+            return f"{self._context.machine} had not been swapped to primary; the right was taken back, nothing else"
+        done = demotion.demote(self._context, "a promotion was taken back")
         if not done.proven:
             raise NotProven(done.words)
         self.serves_nothing = True

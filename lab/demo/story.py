@@ -22,9 +22,9 @@ PROVED: Final = account("nova")
 PROOF: Final = f'[proof]\ntrunk = "{PROVED.trunk}"\nnumber = "{PROVED.username}"\nlisten_s = 1\n'
 """For pair.toml: the call that goes out through the carrier and comes back in."""
 _PLACE: Final = """
-from failover.context import look
+from failover.context import read_context
 from failover.steps.proof.call import call
-here = look()
+here = read_context()
 called = call(here.pair, here.machine, here.pair.proof)
 print(called.problem or f"the end that was called heard {called.there}\\nthe end that called heard {called.back}")
 raise SystemExit(bool(called.problem))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from failover.context import Here
+from failover.context import Context
 from failover.errors import Refused
 from failover.peer.messages import Demoted, Pbx, Status, Switched, line
 from failover.peer.remote import Asked
@@ -40,7 +40,7 @@ UNABLE = ("dallas's lists cannot be read",)
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     """dallas, with an ssh that writes down what it is asked, and answers as boston after its demotion would."""
     places = Places(tmp_path / "etc", tmp_path / "lib", tmp_path / "run")
     for directory in (places.localized / "ssh", places.secrets, places.state, places.run, tmp_path / "bin"):
@@ -55,7 +55,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Here:
     )
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{ssh.parent}:/usr/bin:/bin")
-    return Here(places, parse(EXAMPLE.encode(), places.pair_toml), "dallas")
+    return Context(places, parse(EXAMPLE.encode(), places.pair_toml), "dallas")
 
 
 def asked(tmp_path: Path) -> list[str]:
@@ -73,53 +73,57 @@ def carried_out(step: FenceStep) -> str:
 
 
 def test_a_peer_that_was_just_seen_to_serve_is_asked_to_demote_and_its_own_lists_are_the_proof(
-    here: Here, tmp_path: Path
+    context: Context, tmp_path: Path
 ) -> None:
     """It has read them after its reload; asked once more it says the same half a second later, and callers wait."""
-    assert "boston is standby" in carried_out(FenceStep(here, 7, seen=looked_at(SERVES)))
+    assert "boston is standby" in carried_out(FenceStep(context, 7, seen=looked_at(SERVES)))
     assert asked(tmp_path) == ["demote 7"]
 
 
-def test_what_can_be_made_ready_is_made_ready_before_the_peer_is_asked(here: Here, tmp_path: Path) -> None:
+def test_what_can_be_made_ready_is_made_ready_before_the_peer_is_asked(context: Context, tmp_path: Path) -> None:
     before: list[bool] = []
-    step = FenceStep(here, 7, seen=looked_at(SERVES), make_ready=lambda: before.append((tmp_path / "asked").exists()))
+    step = FenceStep(
+        context, 7, seen=looked_at(SERVES), make_ready=lambda: before.append((tmp_path / "asked").exists())
+    )
     carried_out(step)
     assert before == [False]
     assert asked(tmp_path) == ["demote 7"]
 
 
-def test_a_proof_that_is_old_is_looked_at_again(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proof_that_is_old_is_looked_at_again(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("failover.steps.fence.ANSWERED_S", 0.0)
-    assert "boston is standby" in carried_out(FenceStep(here, 7, seen=looked_at(SERVES)))
+    assert "boston is standby" in carried_out(FenceStep(context, 7, seen=looked_at(SERVES)))
     assert asked(tmp_path)[-1] == "status"
 
 
-def test_that_a_peer_stands_by_is_never_taken_from_an_earlier_look(here: Here, tmp_path: Path) -> None:
-    assert "boston is standby" in carried_out(FenceStep(here, 7, seen=looked_at(STANDS_BY)))
+def test_that_a_peer_stands_by_is_never_taken_from_an_earlier_look(context: Context, tmp_path: Path) -> None:
+    assert "boston is standby" in carried_out(FenceStep(context, 7, seen=looked_at(STANDS_BY)))
     assert asked(tmp_path) == ["status", "status"]
 
 
-def test_a_peer_that_is_after_the_same_is_looked_at_again_before_it_is_asked(here: Here, tmp_path: Path) -> None:
+def test_a_peer_that_is_after_the_same_is_looked_at_again_before_it_is_asked(context: Context, tmp_path: Path) -> None:
     claims = SERVES.model_copy(update={"claim": 7})
-    carried_out(FenceStep(here, 7, seen=looked_at(claims)))
+    carried_out(FenceStep(context, 7, seen=looked_at(claims)))
     assert asked(tmp_path)[0] == "status"
 
 
-def test_a_standby_that_is_primary_of_the_zone_is_asked_to_give_it_up(here: Here, tmp_path: Path) -> None:
+def test_a_standby_that_is_primary_of_the_zone_is_asked_to_give_it_up(context: Context, tmp_path: Path) -> None:
     """As after a power cut of both: nobody serves, and the other one's BIND is what changes would have to go to."""
     keeps = STANDS_BY.model_copy(update={"dns_role": "primary"})
     (tmp_path / "status").write_text(line(keeps) + "\n")
-    words = carried_out(FenceStep(here, 7, seen=looked_at(keeps)))
+    words = carried_out(FenceStep(context, 7, seen=looked_at(keeps)))
     assert "demote 7" in asked(tmp_path)
     assert "boston's BIND has not given the zone up" in words
     (tmp_path / "status").write_text(line(STANDS_BY) + "\n")
-    assert "BIND" not in carried_out(FenceStep(here, 8))
+    assert "BIND" not in carried_out(FenceStep(context, 8))
 
 
-def test_a_machine_that_could_not_serve_any_more_asks_nobody_to_give_way(here: Here, tmp_path: Path) -> None:
+def test_a_machine_that_could_not_serve_any_more_asks_nobody_to_give_way(context: Context, tmp_path: Path) -> None:
     """What the plan saw is old by now, as after waiting for calls to end."""
     (tmp_path / "status").write_text(line(SERVES) + "\n")
-    step = FenceStep(here, 7, able=lambda: UNABLE)
+    step = FenceStep(context, 7, able=lambda: UNABLE)
     with pytest.raises(Refused, match=r"dallas could not serve: dallas's lists cannot be read\. boston was left as it"):
         carried_out(step)
     assert "demote 7" not in asked(tmp_path)
@@ -127,11 +131,11 @@ def test_a_machine_that_could_not_serve_any_more_asks_nobody_to_give_way(here: H
 
 @pytest.mark.parametrize("clean", [True, False])
 def test_a_peer_that_gave_way_for_nothing_is_asked_to_serve_again_where_this_machine_surely_does_not(
-    here: Here, tmp_path: Path, clean: bool
+    context: Context, tmp_path: Path, clean: bool
 ) -> None:
-    step = FenceStep(here, 7, seen=looked_at(SERVES), gives_back=lambda: clean)
+    step = FenceStep(context, 7, seen=looked_at(SERVES), gives_back=lambda: clean)
     carried_out(step)
-    claim.claim(here.places, 7)
+    claim.claim(context.places, 7)
     step.undo({})
     assert ("serve 7" in asked(tmp_path)) is clean
     assert step.parting.startswith("NOBODY SERVES: boston is standby.")  # it goes on saying that it is
@@ -140,13 +144,13 @@ def test_a_peer_that_gave_way_for_nothing_is_asked_to_serve_again_where_this_mac
     assert step.parting == "boston serves"
 
 
-def test_what_the_peer_hands_back_is_taken_without_asking_it_to_demote(here: Here, tmp_path: Path) -> None:
+def test_what_the_peer_hands_back_is_taken_without_asking_it_to_demote(context: Context, tmp_path: Path) -> None:
     """Its lists cannot be read, which is why it cannot serve: asked to prove itself standby, it would end its calls."""
     blind = STANDS_BY.model_copy(update={"asterisk": Pbx(state="answers", words="its lists cannot be read")})
     (tmp_path / "status").write_text(line(blind) + "\n")
-    words = carried_out(FenceStep(here, 8, word="boston took its promotion 7 back", handed_back=True))
+    words = carried_out(FenceStep(context, 8, word="boston took its promotion 7 back", handed_back=True))
     assert "boston took its promotion 7 back" in words
     assert set(asked(tmp_path)) == {"status"}
     (tmp_path / "status").write_text(line(SERVES) + "\n")
     with pytest.raises(Refused):
-        carried_out(FenceStep(here, 8, word="boston took its promotion 7 back", handed_back=True))
+        carried_out(FenceStep(context, 8, word="boston took its promotion 7 back", handed_back=True))

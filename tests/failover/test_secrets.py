@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from failover.context import Here
+from failover.context import Context
 from failover.peer.secrets import Secrets, answered, question, told
 from failover.plan.planning import taken_passwords
 from failover.probe_result import ProbeAnswer
@@ -23,7 +23,7 @@ from tests.pair.example import example
 PAIR = example()
 
 
-def machine(directory: Path, name: str, **changed: str | None) -> Here:
+def machine(directory: Path, name: str, **changed: str | None) -> Context:
     """A machine with all its secrets, each holding its own name but where that is changed; None: it is not there."""
     places = Places(directory / name / "etc", directory / name / "lib", directory / name / "run")
     for made in (places.secrets, places.state, places.run):
@@ -34,11 +34,11 @@ def machine(directory: Path, name: str, **changed: str | None) -> Here:
             descriptor = os.open(places.secrets / file, os.O_WRONLY | os.O_CREAT, 0o600)
             os.write(descriptor, text.encode())
             os.close(descriptor)
-    return Here(places, PAIR, name)
+    return Context(places, PAIR, name)
 
 
-def compared(here: Here, there: Here) -> Secrets:
-    asked, unread = question(here)
+def compared(context: Context, there: Context) -> Secrets:
+    asked, unread = question(context)
     return told(asked, unread, answered(there, asked))
 
 
@@ -66,8 +66,8 @@ def test_neither_question_nor_answer_holds_a_secret_and_no_two_questions_are_ali
     assert first.key != second.key
     assert not set(first.digests.values()) & set(second.digests.values())
     said = answered(boston, first).model_dump_json()
-    for here in (boston, dallas):
-        for path in here.places.secrets.iterdir():
+    for context in (boston, dallas):
+        for path in context.places.secrets.iterdir():
             assert path.read_text() not in first.model_dump_json() + said
     # Whoever holds the peer's key learns what differs, and gets nothing to guess by at leisure.
     assert not [digest for digest in first.digests.values() if digest in said]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from failover.context import Here
+from failover.context import Context
 from failover.plan.sync_age import read_sync_age
 from failover.probe_result import ProbeAnswer
 from host.places import Places
@@ -32,10 +32,10 @@ THEN = NOW.timestamp() - 7200
     ],
 )
 def test_the_age_is_what_the_sync_wrote_down(tmp_path: Path, text: str | None, age: float | None, words: str) -> None:
-    here = Here(Places(tmp_path, tmp_path, tmp_path), example(), "dallas", "")
+    context = Context(Places(tmp_path, tmp_path, tmp_path), example(), "dallas", "")
     if text is not None:
         (tmp_path / "sync.json").write_text(text)
-    found, seconds = read_sync_age(here, NOW)
+    found, seconds = read_sync_age(context, NOW)
     assert seconds == age
     assert found.words.endswith(words)
     assert found.answer is (ProbeAnswer.UNKNOWN if age is None else ProbeAnswer.YES)

@@ -38,7 +38,7 @@ from ami_watcher.phones import contact, inventory
 from ami_watcher.registrations import lists, role
 from failover.bind import named_conf, zone_edit, zone_text
 from failover.checks import dialplan, own_bind, shared_facts
-from failover.context import Here
+from failover.context import Context
 from failover.demotion import killing
 from failover.drill import store as drill_store
 from failover.journal import entry, journal, run
@@ -103,9 +103,9 @@ def whole(function: Callable[[bytes], object]) -> Callable[[bytes, Path], object
     return lambda data, _: function(data)
 
 
-def here(directory: Path) -> Here:
+def context(directory: Path) -> Context:
     """dallas, whose files lie in `directory`."""
-    return Here(places(directory), PAIR, "dallas")
+    return Context(places(directory), PAIR, "dallas")
 
 
 def places(directory: Path) -> Places:
@@ -554,7 +554,7 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "the last sync",
         sync_age,
-        filed("sync.json", lambda at: sync_age.read_sync_age(here(at), datetime(2026, 11, 26, tzinfo=UTC))),
+        filed("sync.json", lambda at: sync_age.read_sync_age(context(at), datetime(2026, 11, 26, tzinfo=UTC))),
         (b'{"ended": 1790000000}',),
     ),
     Reader(

@@ -40,7 +40,7 @@ def become(machine: Machine, role: str) -> None:
 
 def python(machine: Machine, code: str) -> Any:
     """What `code` prints as JSON, run on a machine."""
-    program = f"import json\nfrom failover.context import look\nhere = look()\n{code}"
+    program = f"import json\nfrom failover.context import read_context\nhere = read_context()\n{code}"
     done = machine.run(["python3", "-c", program], deadline_s=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -79,7 +79,8 @@ def call(world: World, trunk: str, number: str, more: str = "") -> dict[str, Any
     proof = PROOF.format(trunk=trunk, through=through, number=number, more=more)
     world.boston.write("/etc/hotstandby/pair.toml", f"{world.pair_toml}\n{proof}")
     code = (
-        "import json\nfrom failover.context import look\nfrom failover.steps.proof.call import call\nhere = look()\n"
+        "import json\nfrom failover.context import read_context\nfrom failover.steps.proof.call import call\n"
+        "here = read_context()\n"
         "found = call(here.pair, here.machine, here.pair.proof)\n"
         "print(json.dumps({'problem': found.problem, 'words': found.words, 'seconds': found.seconds,"
         " 'out': found.there.dbfs if found.there else None, 'back': found.back.dbfs if found.back else None}))"

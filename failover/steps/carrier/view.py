@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.journal.mask import Mask
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.steps.carrier.http import CarrierNotReached, CarrierRefused, CarrierUnclear
@@ -18,16 +18,16 @@ LOOK_S: Final = 6.0
 """Seconds for one carrier."""
 
 
-def look_all(here: Here) -> list[ProbeResult]:
+def look_all(context: Context) -> list[ProbeResult]:
     """One look for each carrier that has an API; never raises for what it finds."""
-    names = [name for name, carrier in here.pair.carriers.items() if carrier.preset != "manual"]
+    names = [name for name, carrier in context.pair.carriers.items() if carrier.preset != "manual"]
     if not names:
         return []
     with ThreadPoolExecutor(len(names)) as pool:
-        return list(pool.map(lambda name: look(here, name), names))
+        return list(pool.map(lambda name: look(context, name), names))
 
 
-def look(here: Here, name: str) -> ProbeResult:
+def look(context: Context, name: str) -> ProbeResult:
     """Reads the route of every number of one carrier."""
     started = time.monotonic()
 
@@ -36,7 +36,7 @@ def look(here: Here, name: str) -> ProbeResult:
 
     mask = Mask()
     try:
-        step = carrier_step(here.places, here.pair, name, here.machine, mask)
+        step = carrier_step(context.places, context.pair, name, context.machine, mask)
         assert isinstance(step, CarrierStep)
         answers = step.routes.read_all(step.wanted, Deadline(LOOK_S))
     except HotstandbyError as error:
@@ -44,7 +44,9 @@ def look(here: Here, name: str) -> ProbeResult:
     wrong = [error for error in answers.values() if not isinstance(error, Seen)]
     if not wrong:
         here_now = sum(1 for item, seen in answers.items() if isinstance(seen, Seen) and seen.now == step.wanted[item])
-        return found(ProbeAnswer.YES, f"carrier {name} answers: {here_now} of {len(answers)} routed to {here.machine}")
+        return found(
+            ProbeAnswer.YES, f"carrier {name} answers: {here_now} of {len(answers)} routed to {context.machine}"
+        )
     first = wrong[0]
     kinds = {
         CarrierRefused: ProbeAnswer.REFUSED,

@@ -9,7 +9,7 @@ import dns.exception
 import dns.message
 import dns.rcode
 
-from failover.context import Here
+from failover.context import Context
 from failover.name_servers.facts import Server, wanted
 from failover.name_servers.serial import plus
 from failover.name_servers.tsig_key import TsigKey, parse
@@ -42,31 +42,31 @@ class Tried:
     words: str
 
 
-def try_all(here: Here) -> list[Tried]:
+def try_all(context: Context) -> list[Tried]:
     """The server that is primary of the zone now gets what a promotion of this machine would send, made impossible;
     our own, which is its secondary and would refuse any UPDATE, gets a signed question, and is looked at.
 
     Raises:
         SecretUnusable, KeyUnusable, NamedSilent
     """
-    zone = here.pair.dns
+    zone = context.pair.dns
     if zone is None:
         return []
-    line = Line(zone.port, zone.own.get(here.machine) or zone.servers.get(here.machine, ""))
-    stands = obstacle_here(zone, here.machine)
+    line = Line(zone.port, zone.own.get(context.machine) or zone.servers.get(context.machine, ""))
+    stands = obstacle_here(zone, context.machine)
     if stands:
         return [Tried(False, stands)]
     if zone.method != "update":
         return []
     if zone.key_file is None:
         return [Tried(False, "dns.key_file is missing in pair.toml: an UPDATE has to be signed")]
-    key = parse(read_secret(here.places, zone.key_file), str(here.places.secrets / zone.key_file))
-    present = zone.primary or here.peer
+    key = parse(read_secret(context.places, zone.key_file), str(context.places.secrets / zone.key_file))
+    present = zone.primary or context.peer
     found = []
     if present in zone.servers:
-        found.append(_update(zone, here.peer, Server(present, zone.servers[present]), key, line))
+        found.append(_update(zone, context.peer, Server(present, zone.servers[present]), key, line))
     if zone.primary is None:
-        found.append(_signed(zone, Server(here.machine, zone.own_address(here.machine)), key, line))
+        found.append(_signed(zone, Server(context.machine, zone.own_address(context.machine)), key, line))
     return found
 
 

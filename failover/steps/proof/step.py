@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from failover.context import Here
+from failover.context import Context
 from failover.errors import LeftOpen
 from failover.journal.entry import Json
 from failover.probes import phones
@@ -30,19 +30,19 @@ class ProofStep:
 
     name = "proof"
 
-    def __init__(self, here: Here, *, place_call: bool = True) -> None:
+    def __init__(self, context: Context, *, place_call: bool = True) -> None:
         """
         Args:
             place_call: False for a rehearsal: the carrier would call the other machine.
         """
-        self._here = here
+        self._context = context
         self._place_call = place_call
         self._found: tuple[Proven, ...] | None = None
 
     @property
     def deadline_s(self) -> float:
         """Seconds for all of it."""
-        proof = self._here.pair.proof
+        proof = self._context.pair.proof
         return LOOK_S + (proof_call.longest_s(proof) if proof is not None else 0.0)
 
     def check(self) -> bool:
@@ -65,7 +65,7 @@ class ProofStep:
         """
         found = self._found if self._found is not None else self.look()
         words = "; ".join(one.words for one in found)
-        if self._here.pair.proof is None:
+        if self._context.pair.proof is None:
             words += f"; {NO_CALL}"
         if any(one.good is False for one in found):
             wrong = ", ".join(dict.fromkeys(one.what for one in found if one.good is False))
@@ -78,36 +78,36 @@ class ProofStep:
 
     def look(self) -> tuple[Proven, ...]:
         """Everything that is configured, beside each other, as long as the slowest takes."""
-        here = self._here
-        looks = [_look("registrations", lambda: [proof_look.registrations(here)])]
-        if (dns := here.pair.dns) is not None and dns.resolvers:
-            looks.append(_look("resolver", lambda: proof_look.resolvers(dns, here.machine)))
-        if here.pair.domino.sites:
-            looks.append(_look("domino", lambda: proof_look.domino(here)))
-        looks.append(_look("phones", lambda: [_phones(here)]))
-        if here.pair.proof is not None and self._place_call:
+        context = self._context
+        looks = [_look("registrations", lambda: [proof_look.registrations(context)])]
+        if (dns := context.pair.dns) is not None and dns.resolvers:
+            looks.append(_look("resolver", lambda: proof_look.resolvers(dns, context.machine)))
+        if context.pair.domino.sites:
+            looks.append(_look("domino", lambda: proof_look.domino(context)))
+        looks.append(_look("phones", lambda: [_phones(context)]))
+        if context.pair.proof is not None and self._place_call:
             looks.append(_look("call", lambda: [self._call()]))
         return tuple(one for many in run_probes(looks, total_s=self.deadline_s) for one in many)
 
     def _call(self) -> Proven:
-        proof = self._here.pair.proof
+        proof = self._context.pair.proof
         assert proof is not None
         started = time.monotonic()
         try:
-            called = proof_call.call(self._here.pair, self._here.machine, proof)
+            called = proof_call.call(self._context.pair, self._context.machine, proof)
         except HotstandbyError as error:
             words = f"no call was placed: {error}"
             return Proven("call", False, words, time.monotonic() - started)
         return Proven("call", not called.problem, called.words, called.seconds)
 
 
-def _phones(here: Here) -> Proven:
+def _phones(context: Context) -> Proven:
     """Who is not back: told, and nothing that a promotion could do about it."""
     started = time.monotonic()
     try:
-        words = phones.compare_phones(here).sentence
+        words = phones.compare_phones(context).sentence
     except phones.NoInventory:
-        words = f"phones: {here.peer} has left no list here; see: {phones.SHOW}"
+        words = f"phones: {context.peer} has left no list here; see: {phones.SHOW}"
     except HotstandbyError as error:
         words = f"phones: not known: {error}"
     return Proven("phones", None, words, time.monotonic() - started)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ami_watcher.registrations.expected import expected_registrations, hosts_to_resolve, resolve_hosts
-from failover.context import Here
+from failover.context import Context
 from failover.probes import own_asterisk
 from host.printable import printable
 from localized.activation.comparison import compare
@@ -40,13 +40,13 @@ class Proven:
     seconds: float
 
 
-def registrations(here: Here) -> Proven:
+def registrations(context: Context) -> Proven:
     """Every trunk that this machine registers as primary, in Asterisk's own lists."""
     started = time.monotonic()
-    lists, unread = own_asterisk.read_lists(here, deadline_s=LISTS_S)
+    lists, unread = own_asterisk.read_lists(context, deadline_s=LISTS_S)
     if lists is None:
         return Proven("registrations", False, f"registrations: not read: {unread}", time.monotonic() - started)
-    trunks = expected_registrations(here.pair, here.machine, "primary")
+    trunks = expected_registrations(context.pair, context.machine, "primary")
     addresses = asyncio.run(resolve_hosts(hosts_to_resolve(trunks), deadline_s=1.0))
     found = compare(trunks, lists, addresses)
     here_now = [row for row in found.rows if row.wanted.here]
@@ -115,9 +115,9 @@ def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]
     return values, min((one.ttl for one in answer.answer), default=0), ""
 
 
-def domino(here: Here) -> list[Proven]:
+def domino(context: Context) -> list[Proven]:
     """Whether each alias reaches this machine's own site, as its marker says."""
-    if not here.pair.domino.sites:
+    if not context.pair.domino.sites:
         return []
     # Imported here: a promotion without Domino goes without an HTTP client.
     from agi.domino.marker import Checker
@@ -125,6 +125,6 @@ def domino(here: Here) -> list[Proven]:
     # What it finds is told in our own words; without a handler Python would print its log lines as well.
     logging.getLogger("agi").addHandler(logging.NullHandler())
     started = time.monotonic()
-    found = Checker(here.pair, here.machine).check()
+    found = Checker(context.pair, context.machine).check()
     took = time.monotonic() - started
     return [Proven("domino", one.ok is True, f"domino {one.said}", took) for one in found.values()]
