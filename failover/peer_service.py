@@ -39,7 +39,7 @@ from failover.state import claim, local_state
 from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.public_role import FAR, believed
 

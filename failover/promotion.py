@@ -30,7 +30,7 @@ from failover.steps.fence import FenceStep, prove
 from host import clock
 from host.exits import Exit
 from host.lock import Lock
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from pair import read_secret
 
 if TYPE_CHECKING:

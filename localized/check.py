@@ -10,13 +10,13 @@ from pathlib import Path
 
 from host.errors import UsageError
 from host.places import Places
-from localized.checks import wiring
+from localized.activation import hosts_file as hosts
+from localized.checks import own_configuration
+from localized.checks.problem import ConfigProblem, Severity
 from localized.checks.read_back import named_problems
 from localized.errors import LocalizedError, reason
-from localized.generations.generations import GenerationStore, on_disk
+from localized.generations.store import GenerationStore, on_disk
 from localized.prepare import DNS_ROLES, PBX_ROLES, RenderedSets, facts, render_role
-from localized.problem import ConfigProblem, Severity
-from localized.render import hosts
 from localized.role import Role
 from pair import Pair
 
@@ -52,7 +52,7 @@ def check(
         block = next((file.data for file in sets.files if file.path == "hosts"), block)
         with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
             _lay_out(Path(scratch), sets)
-            found += wiring.check(facts(pair, machine, each), places.localized, Path(scratch))
+            found += own_configuration.check(facts(pair, machine, each), places.localized, Path(scratch))
     found += _dns(places, pair, machine)
     found += [ConfigProblem(Severity.WARNING, text) for text in hosts.troubles(hosts_file, block)]
     return list(dict.fromkeys(found))

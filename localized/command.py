@@ -19,12 +19,11 @@ from host.places import Places
 from host.terminal import in_utf8
 from localized import check, report
 from localized.activation import activate as activation
-from localized.activation import right
+from localized.activation import cleanup, right
 from localized.errors import NoRight, NotActivatable
-from localized.generations import cleanup
-from localized.generations.generations import GenerationStore
 from localized.generations.lock import directory_lock
 from localized.generations.rollback import Rollback
+from localized.generations.store import GenerationStore
 from localized.prepare import PreparedGeneration, prepare
 from localized.role import Role
 from pair import Pair, active, read, this_machine

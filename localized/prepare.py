@@ -11,12 +11,12 @@ from typing import Any
 
 from host.errors import HotstandbyError, UsageError
 from host.places import Places
-from localized.checks import wiring
+from localized.checks import own_configuration
+from localized.checks.problem import ConfigProblem, Severity
 from localized.checks.read_back import asterisk_problems, named_problems
 from localized.errors import NOTHING_RENDERED, LocalizedError, NotActivatable, NotRenderable, reason
-from localized.generations.generations import Generation, GenerationStore
 from localized.generations.lock import directory_lock
-from localized.problem import ConfigProblem, Severity
+from localized.generations.store import Generation, GenerationStore
 from localized.render.facts import TemplateFacts
 from localized.render.rendered import FileOwner, Rendered
 from localized.role import Role
@@ -116,7 +116,7 @@ def prepare_or_last(places: Places, pair: Pair, machine: str, role: Role) -> Pre
         why = reason(error) if isinstance(error, HotstandbyError) else f"the files cannot be read: {error}"
         words = f"{last.name}, rendered earlier, is used, because nothing could be rendered now: {why}"
         # The secrets of that time are in it; whoever looks at Asterisk's lists afterwards sees whether they still hold.
-        problems = wiring.check(facts(pair, machine, role), places.localized, last.path)
+        problems = own_configuration.check(facts(pair, machine, role), places.localized, last.path)
         return PreparedGeneration(last, (ConfigProblem(Severity.WARNING, words), *problems))
 
 
@@ -132,7 +132,7 @@ def _prepare(places: Places, pair: Pair, machine: str, role: Role) -> PreparedGe
     store = GenerationStore(places)
     sets = {each: render_role(places, pair, machine, each) for each in PBX_ROLES}
     written = {each: put(places, pair, machine, store, found) for each, found in sets.items()}
-    problems = [*wiring.check(facts(pair, machine, role), places.localized, written[role].path)]
+    problems = [*own_configuration.check(facts(pair, machine, role), places.localized, written[role].path)]
     if role is Role.PRIMARY:
         problems += _as_standby(places, pair, machine, written[Role.STANDBY], problems)
     problems += _prepare_dns(places, pair, machine, store)
@@ -144,7 +144,7 @@ def _as_standby(
 ) -> Iterator[ConfigProblem]:
     """What would keep this machine from becoming standby again: told in time, by whoever makes it primary."""
     texts = {one.text for one in known}
-    for one in wiring.check(facts(pair, machine, Role.STANDBY), places.localized, standby.path):
+    for one in own_configuration.check(facts(pair, machine, Role.STANDBY), places.localized, standby.path):
         if one.weight is Severity.BLOCKER and one.text not in texts:
             yield ConfigProblem(Severity.ERROR, f"As standby, Asterisk would stay registered: {one.text}")
 

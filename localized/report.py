@@ -20,8 +20,8 @@ from host.terminal import console
 from localized.activation.comparison import TrunkComparison
 from localized.activation.outcome import ActivationOutcome
 from localized.check import FileDifference
+from localized.checks.problem import ConfigProblem, Severity
 from localized.prepare import PreparedGeneration
-from localized.problem import ConfigProblem, Severity
 from localized.role import Role
 
 

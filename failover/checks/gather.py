@@ -26,8 +26,8 @@ from host.command import CommandLate, CommandMissing, run
 from host.ownership import open_to_others
 from localized.asterisk.configuration import ConfigSection, LocalDisk, read_conf, read_text
 from localized.check import check
-from localized.generations.generations import GenerationStore
-from localized.problem import Severity
+from localized.checks.problem import Severity
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair import SecretUnusable, read_secret, secret_problems
 

@@ -22,8 +22,8 @@ from failover.steps.dns.permission import obstacle_here
 from failover.steps.proof.view import domino
 from host.errors import HotstandbyError
 from localized.check import check
-from localized.generations.generations import GenerationStore
-from localized.problem import Severity
+from localized.checks.problem import Severity
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair import Trunk, secret_problems
 

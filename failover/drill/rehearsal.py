@@ -29,7 +29,7 @@ from failover.steps.proof.call import CallImpossible, dial_string, require_dialp
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.hook import programs
-from localized.problem import Severity
+from localized.checks.problem import Severity
 
 
 class Good(Enum):

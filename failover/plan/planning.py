@@ -22,9 +22,9 @@ from failover.probes import evidence as looking
 from failover.probes.evidence import Evidence
 from failover.state import local_state, proven
 from host.errors import HotstandbyError
+from localized.checks.problem import Severity
 from localized.errors import LocalizedError
 from localized.prepare import PreparedGeneration, prepare_or_last
-from localized.problem import Severity
 from localized.role import Role
 from pair import Pair, public_role
 from pair.public_role import FAR, Believed, believed

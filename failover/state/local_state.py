@@ -14,7 +14,7 @@ from failover.journal import journal
 from failover.journal.run import load
 from failover.state import claim, fenced, right
 from host.places import Places
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.public_role import sane
 

@@ -18,7 +18,7 @@ from host.exits import Exit
 from localized.activation.activate import AsteriskProbe, activate, activate_unseen, probe_asterisk
 from localized.activation.outcome import ActivationOutcome
 from localized.errors import AsteriskUnreachable
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.prepare import PreparedGeneration, prepare_or_last
 from localized.role import Role
 from pair import SecretUnusable

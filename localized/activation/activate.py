@@ -17,10 +17,11 @@ from typing import Final
 from ami_watcher.ami.errors import AmiError
 from host.exits import Exit
 from host.places import Places
+from localized.activation import hosts_file as hosts
 from localized.activation import right
 from localized.activation.comparison import Comparison
 from localized.activation.outcome import ActivationOutcome, judge
-from localized.activation.registrations import Progress, RegistrationWait
+from localized.activation.registration_wait import Progress, RegistrationWait
 from localized.activation.reload_state import (
     CHANNEL_OF,
     ReloadState,
@@ -33,13 +34,12 @@ from localized.activation.reload_state import (
 from localized.asterisk import reload
 from localized.asterisk.log import AsteriskLog
 from localized.asterisk.refusals import LogFindings
+from localized.checks.problem import Severity
 from localized.errors import AsteriskUnreachable, LocalizedError, NotActivatable, NotWritable
-from localized.generations.generations import Generation, GenerationStore
 from localized.generations.lock import directory_lock
 from localized.generations.rollback import Rollback
+from localized.generations.store import Generation, GenerationStore
 from localized.prepare import BUSY_S, PreparedGeneration
-from localized.problem import Severity
-from localized.render import hosts
 from localized.role import Role
 from pair import Pair
 

@@ -14,9 +14,9 @@ from host.atomic import own_directory, replace_file
 from host.file_reading import MISREAD, read_json
 from host.places import Places
 from localized.asterisk.configuration import LocalDisk, read_conf
+from localized.checks.problem import below
 from localized.errors import NotWritable
-from localized.generations.generations import Generation, GenerationStore
-from localized.problem import below
+from localized.generations.store import Generation, GenerationStore
 from pair import Asterisk
 
 MODULES: Final[Mapping[str, str]] = {"sip": "chan_sip.so", "iax2": "chan_iax2.so", "pjsip": "res_pjsip.so"}

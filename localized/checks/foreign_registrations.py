@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from localized.asterisk.configuration import Conf, ConfigSection, ConfigSetting, Disk, read_text
 from localized.asterisk.sorcery import ObjectSource, objects
-from localized.problem import ConfigProblem, Severity, below
+from localized.checks.problem import ConfigProblem, Severity, below
 from localized.render.facts import TemplateFacts, TrunkFacts
 from localized.render.register_line import read_sip_line
 

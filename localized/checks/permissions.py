@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from localized.problem import ConfigProblem, Severity
+from localized.checks.problem import ConfigProblem, Severity
 
 
 def closed_directories(directory: Path, user: str, group: str) -> Iterator[ConfigProblem]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
 from localized.asterisk.configuration import read_text
-from localized.checks.wiring import REQUIRED_INCLUDES
+from localized.checks.own_configuration import REQUIRED_INCLUDES
 from localized.render.rendered import FREEPBX_NAMES, Rendered
 
 _SECTION_OF = {FREEPBX_NAMES.get(wire.file, wire.file): wire.section for wire in REQUIRED_INCLUDES} | {

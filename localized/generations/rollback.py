@@ -12,7 +12,7 @@ from host.atomic import own_directory, replace_file
 from host.file_reading import read_file
 from host.places import Places
 from localized.errors import NotActivatable, NotWritable
-from localized.generations.generations import Generation, GenerationStore
+from localized.generations.store import Generation, GenerationStore
 
 
 def note_file(places: Places) -> Path:

@@ -18,7 +18,7 @@ from failover.state import claim, fenced, local_state, right
 from failover.steps.fence import FenceStep, untrusted
 from host.lock import Lock
 from host.places import Places
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair import parse
 from tests.failover.test_peer_words import status

@@ -53,11 +53,11 @@ from failover.steps.proof import sound
 from host import file_reading, lock, printable
 from host.errors import HotstandbyError, UsageError
 from host.places import Places
-from localized.activation import reload_state
+from localized.activation import hosts_file, reload_state
 from localized.activation import right as localized_right
 from localized.asterisk import comments, configuration, files, refusals
-from localized.generations import generations, rollback
-from localized.render import hosts, register_line, syntax
+from localized.generations import rollback, store
+from localized.render import register_line, syntax
 from localized.role import Role
 from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, this_machine
 from pair import reading as pair_reading
@@ -229,17 +229,17 @@ def _written(value: str) -> object:
 def _hosts(data: bytes, _: Path) -> object:
     block = b"192.0.2.1 domino-local\n"
     try:
-        hosts.with_block(data, block)
-        hosts.with_block(data, b"")
-    except hosts.BlockDamaged:
+        hosts_file.with_block(data, block)
+        hosts_file.with_block(data, b"")
+    except hosts_file.BlockDamaged:
         pass
-    return [one.sentence(Path("/etc/hosts")) for one in hosts.other_lines(data, block)]
+    return [one.sentence(Path("/etc/hosts")) for one in hosts_file.other_lines(data, block)]
 
 
 def _cloud(data: bytes, directory: Path) -> object:
     for name in ("cloud.cfg", "merged.json", "hosts"):
         (directory / name).write_bytes(data)
-    return hosts.troubles(
+    return hosts_file.troubles(
         directory / "hosts", b"192.0.2.1 domino-local\n", cloud=directory, merged=directory / "merged.json"
     )
 
@@ -299,8 +299,8 @@ def _manifest(data: bytes, directory: Path) -> object:
     link = directory / "current"
     if not link.is_symlink():
         link.symlink_to("generations/1-standby-0123456789ab")
-    found = generations.Generation(path, 1, Role.STANDBY, "0123456789ab")
-    made = generations.GenerationStore(Places(directory, directory, directory))
+    found = store.Generation(path, 1, Role.STANDBY, "0123456789ab")
+    made = store.GenerationStore(Places(directory, directory, directory))
     return found.files(), reload_state.modules_to_reload(made, reload_state.ReloadState(places(directory)), found)
 
 
@@ -637,9 +637,9 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     Reader("Asterisk's log", refusals, text(refusals.read_log), (LOG,)),
     Reader("a value to be written", syntax, text(_written), (b"a value; with [things]",)),
-    Reader("the hosts file", hosts, _hosts, (b"127.0.0.1 localhost\n# BEGIN hotstandby\n# END hotstandby\n",)),
-    Reader("cloud-init's files", hosts, _cloud, (b"manage_etc_hosts: true\n", b'{"manage_etc_hosts": true}')),
-    Reader("a manifest", generations, _manifest, (MANIFEST,), (HotstandbyError,)),
+    Reader("the hosts file", hosts_file, _hosts, (b"127.0.0.1 localhost\n# BEGIN hotstandby\n# END hotstandby\n",)),
+    Reader("cloud-init's files", hosts_file, _cloud, (b"manage_etc_hosts: true\n", b'{"manage_etc_hosts": true}')),
+    Reader("a manifest", store, _manifest, (MANIFEST,), (HotstandbyError,)),
     Reader(
         "what Asterisk has loaded",
         reload_state,

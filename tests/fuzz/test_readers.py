@@ -180,7 +180,7 @@ ELSEWHERE: Final = {
     "failover.checks.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
     "failover.steps.proof.call": "failover.steps.proof.sound reads",
     "host.clock": "the kernel's boot id",
-    "localized.activation.activate": "our own generation; localized.render.hosts reads",
+    "localized.activation.activate": "our own generation; localized.activation.hosts_file reads",
     "localized.checks.foreign_registrations": "localized.asterisk.configuration reads",
     "localized.prepare": "digests of templates",
     "localized.render.render": "templates, which are programs (host.ownership)",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from host.places import Places
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from tests.localized import forked
 from tests.localized.example import EXAMPLE, environment, lay_out

@@ -22,7 +22,7 @@ from failover.name_servers.tsig_key import TsigKey, parse
 from failover.steps.dns.reminder import Errand
 from failover.steps.dns.step import DnsStep
 from host.places import Places
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
 

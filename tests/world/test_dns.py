@@ -21,7 +21,7 @@ from failover.name_servers.wire import Line, ask
 from failover.steps.dns.change import Overtaken
 from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags, DnsStep
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from tests.world.binds import ADDRESSES, KEY, NET, PHONES, SERIAL, ZONE, Binds
 

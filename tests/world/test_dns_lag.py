@@ -14,7 +14,7 @@ from failover.steps.dns import reminder
 from failover.steps.dns.lag import STUCK_S
 from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from tests.world.binds import ADDRESSES, NET, SERIAL, Binds
 

@@ -18,7 +18,7 @@ from failover.name_servers.wire import Line
 from failover.steps.dns.permission import obstacle
 from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags, DnsStep
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from tests.world.binds import NET, SERIAL, ZONE, Bind, Binds
 

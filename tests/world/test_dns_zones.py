@@ -23,7 +23,7 @@ from failover.name_servers.wire import Line
 from failover.steps.dns.permission import obstacle, obstacle_here
 from failover.steps.dns.step import DnsStep
 from failover.steps.dns.trial import _update
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from pair.sections.dns import Dns
 from tests.world.binds import KEY, Bind, free_port
 

@@ -119,7 +119,7 @@ ZONE_HERE = """
 from pathlib import Path
 from failover.steps.dns.role import take_role
 from failover.bind.named import Named
-from localized.generations.generations import Store
+from localized.generations.store import Store
 from localized.role import Role
 dns = here.pair.dns
 named = Named(Path(dns.named_conf), dns.rndc)

@@ -40,7 +40,7 @@ from failover.steps.dns.lag import TELL_EVERY_S, behind, explained
 from failover.steps.dns.permission import obstacle
 from failover.steps.dns.reminder import Errand
 from failover.steps.dns.role import take_role
-from localized.generations.generations import GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
 

@@ -27,7 +27,7 @@ from localized.activation.reload_state import CHANNEL_OF, MODULES, touch, touch_
 from localized.activation.retry import RetrySchedule
 from localized.asterisk import reload
 from localized.errors import AsteriskUnreachable
-from localized.generations.generations import Generation, GenerationStore
+from localized.generations.store import Generation, GenerationStore
 from localized.role import Role
 from pair import Asterisk, Pair, read_secret
 

@@ -13,8 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localized.activation.hosts_file import (
+    BEGIN,
+    END,
+    BlockDamaged,
+    Written,
+    apply,
+    cloud_init_rewrites,
+    troubles,
+    with_block,
+)
 from localized.errors import NotWritable
-from localized.render.hosts import BEGIN, END, BlockDamaged, Written, apply, cloud_init_rewrites, troubles, with_block
 
 BLOCK = b"192.0.2.21 domino-local\n"
 OURS = BEGIN + b"\n" + BLOCK + END + b"\n"
@@ -173,7 +182,7 @@ mount --bind "$1/outside" "$1/etc/hosts"
 exec "$3" -c '
 import pathlib, sys
 from localized.errors import NotWritable
-from localized.render.hosts import apply
+from localized.activation.hosts_file import apply
 path = pathlib.Path(sys.argv[1])
 try:
     for block in (b"192.0.2.21 domino-local\\n", b"192.0.2.22 domino-local\\n", b""):
@@ -231,7 +240,7 @@ def test_what_is_written_in_place_is_what_a_rename_would_have_put_there(
     def busy(*_: object, **__: object) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy")
 
-    monkeypatch.setattr("localized.render.hosts.replace_file", busy)
+    monkeypatch.setattr("localized.activation.hosts_file.replace_file", busy)
     assert apply(path, block) is Written.IN_PLACE
     assert path.read_bytes() == with_block(before, block)
 
@@ -243,7 +252,7 @@ def test_a_full_disk_is_no_reason_to_write_in_place(tmp_path: Path, monkeypatch:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("localized.render.hosts.replace_file", full)
+    monkeypatch.setattr("localized.activation.hosts_file.replace_file", full)
     with pytest.raises(NotWritable, match="No space left"):
         apply(path, BLOCK)
     assert path.read_bytes() == b"127.0.0.1 localhost\n"

@@ -16,8 +16,8 @@ from localized.asterisk.sections import folded
 from localized.asterisk.sorcery import TYPES, ObjectSource, sources
 from localized.checks.foreign_registrations import TRUE, foreign_registrations, generated_by_gui
 from localized.checks.permissions import closed_directories
-from localized.checks.redirected import from_sorcery, instead_of_files
-from localized.problem import ConfigProblem, Severity, same_file, ways
+from localized.checks.problem import ConfigProblem, Severity, same_file, ways
+from localized.checks.realtime import from_sorcery, instead_of_files
 from localized.render.facts import TemplateFacts
 from localized.render.rendered import FREEPBX_NAMES
 

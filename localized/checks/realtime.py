@@ -12,7 +12,7 @@ from typing import Final
 
 from localized.asterisk.configuration import Conf
 from localized.asterisk.sorcery import ObjectSource, duplicates
-from localized.problem import ConfigProblem, Severity, below
+from localized.checks.problem import ConfigProblem, Severity, below
 from localized.render.facts import TemplateFacts
 
 _READ_BY: Final = {"sip.conf": "sip", "iax.conf": "iax2", "pjsip.conf": "pjsip", "extensions.conf": "the dialplan"}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from localized.checks import wiring
+from localized.checks import own_configuration
+from localized.checks.problem import ConfigProblem, Severity
 from localized.errors import NotRenderable
 from localized.prepare import facts, prepare, prepare_or_last
-from localized.problem import ConfigProblem, Severity
 from localized.render.facts import TemplateFacts
 from localized.role import Role
 from pair import read
@@ -28,7 +28,7 @@ class Here:
         return facts(self.pair, "boston", Role.PRIMARY)
 
     def problems(self) -> list[ConfigProblem]:
-        return wiring.check(self.facts(), self.places.localized, self.generation.path)
+        return own_configuration.check(self.facts(), self.places.localized, self.generation.path)
 
     def change(self, name: str, old: str, new: str) -> None:
         path = self.asterisk / name
