@@ -261,7 +261,7 @@ def _nobody_listens() -> bool:
 
 def _stood_down_in_dns(context: Context) -> str:
     """Gives the zone up before the peer takes it; what goes wrong is told, and changes nothing about the PBX."""
-    from failover.steps.dns import role as dns_role
+    from failover.steps.dns import bind_role as dns_role
 
     try:
         return dns_role.stand_down(context.places, context.pair.dns)

@@ -26,7 +26,7 @@ from failover.runner.progress import Event, Tell, Told, silent
 from failover.runner.runner import Ended, Runner
 from failover.runner.step import InTurn, OnFailure, Planned, Step
 from failover.state import claim, fenced, local_state
-from failover.steps.fence import FenceStep, prove
+from failover.steps.fence.step import FenceStep, prove
 from host import clock
 from host.exits import Exit
 from host.lock import Lock

@@ -18,7 +18,7 @@ import dns.rdata
 from failover.bind.named import Named
 from failover.bind.zone_edit import Edit, applied, require_served, values_of
 from failover.bind.zone_text import Zone, ZoneFileUnclear, read_zone
-from failover.name_servers.facts import RecordKey, Records
+from failover.name_servers.agreement import RecordKey, Records
 from failover.name_servers.wire import owner_of, text_of
 from host.printable import printable
 

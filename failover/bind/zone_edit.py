@@ -17,7 +17,7 @@ import dns.name
 import dns.rdata
 
 from failover.bind.zone_text import Record, Zone, ZoneFileUnclear
-from failover.name_servers.facts import RecordKey, Records
+from failover.name_servers.agreement import RecordKey, Records
 from failover.name_servers.serial import later
 from failover.name_servers.wire import text_of
 

@@ -14,9 +14,9 @@ from failover.bind.named import Named as Ours
 from failover.bind.named import NamedRefuses, NamedSilent, Views, ZoneStatus
 from failover.checks.facts import Named
 from failover.context import Context
-from failover.name_servers.facts import Server, rdtype
+from failover.name_servers.agreement import Server, rdtype
 from failover.name_servers.wire import Line, ask_all
-from failover.steps.dns.permission import obstacle_here
+from failover.steps.dns.obstacle import obstacle_here
 
 _PROFILES: Final = (Path("/etc/apparmor.d/usr.sbin.named"), Path("/etc/apparmor.d/local/usr.sbin.named"))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from failover.checks.overview import Overview, Side, followed
 from failover.context import Context
-from failover.name_servers.facts import Seen, Server, rdtype
+from failover.name_servers.agreement import Seen, Server, rdtype
 from failover.name_servers.wire import Line, ask
 from failover.peer.remote import Asked, Peer
 from failover.probe_result import ProbeAnswer, ProbeResult

@@ -18,8 +18,8 @@ from failover.probes.own_status import paused
 from failover.probes.parallel import Probe, run_probes
 from failover.probes.sip import probe_sip
 from failover.state import fenced, local_state, proven
-from failover.steps.dns.permission import obstacle_here
-from failover.steps.proof.view import domino
+from failover.steps.dns.obstacle import obstacle_here
+from failover.steps.proof.external_checks import domino
 from host.errors import HotstandbyError
 from localized.check import check
 from localized.checks.problem import Severity

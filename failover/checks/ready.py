@@ -11,7 +11,7 @@ from failover.peer.secrets import Secrets
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence
 from failover.state.overtaken import COMMAND, overtaken
-from failover.steps.proof.view import Proven
+from failover.steps.proof.external_checks import Proven
 from host.exits import Exit
 from pair import Pair, Trunk, public_role
 from pair.public_role import believed

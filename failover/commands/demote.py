@@ -15,7 +15,7 @@ from failover.promotion import LOCK, take_back_open
 from failover.runner.progress_view import plain
 from failover.state import local_state
 from failover.state.pause import duration_s
-from failover.steps.dns import role as dns_role
+from failover.steps.dns import bind_role as dns_role
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.lock import Lock, LockHeld

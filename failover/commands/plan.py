@@ -13,7 +13,7 @@ from failover.context import Context, as_json, with_context
 from failover.durations import lasting
 from failover.plan import planning
 from failover.plan.plan import Plan
-from failover.steps.carrier import view as carrier_look
+from failover.steps.carrier import probe as carrier_look
 from host.printable import printable
 from host.terminal import console
 

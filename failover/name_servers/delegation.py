@@ -15,7 +15,7 @@ import dns.rdatatype
 import dns.resolver
 
 from failover.errors import FailoverError
-from failover.name_servers.facts import MOST_SERVERS
+from failover.name_servers.agreement import MOST_SERVERS
 from failover.name_servers.wire import Line, OddAnswer, exchange
 from pair.sections.dns import Dns
 

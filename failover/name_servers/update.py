@@ -14,7 +14,7 @@ import dns.tsig
 import dns.update
 
 from failover.errors import FailoverError
-from failover.name_servers.facts import Records, Server
+from failover.name_servers.agreement import Records, Server
 from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.wire import Line, owner_of
 

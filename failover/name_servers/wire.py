@@ -26,7 +26,7 @@ import dns.rrset
 from dns.rdtypes.ANY.TXT import TXT
 
 from failover.errors import FailoverError
-from failover.name_servers.facts import MOST_SERVERS, RecordKey, Seen, Server
+from failover.name_servers.agreement import MOST_SERVERS, RecordKey, Seen, Server
 from failover.name_servers.tsig_key import TsigKey
 from host.printable import printable
 

@@ -14,7 +14,7 @@ from failover.plan.plan import Risk
 from failover.plan.sync_age import OLD_S
 from failover.probe_result import ProbeAnswer
 from failover.probes.evidence import Evidence
-from failover.steps.refusal import refusal
+from failover.steps.fence.refusal import refusal
 from pair import Pair
 
 TSIG_S: Final = 300.0

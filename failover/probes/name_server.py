@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from failover.name_servers.facts import Server
+from failover.name_servers.agreement import Server
 from failover.probe_result import ProbeAnswer, ProbeResult
 from pair.public_role import NAME, RoleAnswer, parse
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.name_servers import tsig_key
-from failover.name_servers.facts import MOST_SERVERS, Seen, Server, Verdict, judge, servers, summary, wanted
+from failover.name_servers.agreement import MOST_SERVERS, Seen, Server, Verdict, judge, servers, summary, wanted
 from failover.name_servers.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
 from failover.name_servers.tsig_key import KeyUnusable
 from failover.steps.dns.lag import STUCK_S, explained

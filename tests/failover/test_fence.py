@@ -11,8 +11,8 @@ from failover.journal.recovery import Fence as Proof
 from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
 from failover.probe_result import ProbeAnswer, ProbeResult
-from failover.steps.fence import CutOff, judge
-from failover.steps.refusal import in_short, refusal
+from failover.steps.fence.refusal import in_short, refusal
+from failover.steps.fence.step import CutOff, judge
 from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.test_peer_words import ACME, status
 from tests.pair.example import example

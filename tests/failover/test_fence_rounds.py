@@ -12,7 +12,7 @@ from failover.peer.messages import Demoted, Pbx, Status, Switched, line
 from failover.peer.remote import Asked
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
-from failover.steps.fence import FenceStep
+from failover.steps.fence.step import FenceStep
 from host.places import Places
 from pair import parse
 from tests.failover.test_peer_words import status
@@ -93,7 +93,7 @@ def test_what_can_be_made_ready_is_made_ready_before_the_peer_is_asked(context: 
 def test_a_proof_that_is_old_is_looked_at_again(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("failover.steps.fence.ANSWERED_S", 0.0)
+    monkeypatch.setattr("failover.steps.fence.step.ANSWERED_S", 0.0)
     assert "boston is standby" in carried_out(FenceStep(context, 7, seen=looked_at(SERVES)))
     assert asked(tmp_path)[-1] == "status"
 

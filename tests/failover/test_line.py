@@ -13,7 +13,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from failover.name_servers.facts import Server
+from failover.name_servers.agreement import Server
 from failover.name_servers.wire import Line, OddAnswer, ask, exchange
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from failover.steps.proof.call import Called, dial_string
-from failover.steps.proof.sound import Heard, heard
+from failover.steps.proof.tone import Heard, heard
 from pair import Pair, PairInvalid, parse
 from tests.pair.example import EXAMPLE
 

@@ -32,7 +32,7 @@ from failover.checks.shared_facts import (
     queues,
 )
 from failover.commands.status import _ttl
-from failover.name_servers.facts import Seen, Server
+from failover.name_servers.agreement import Seen, Server
 from failover.peer.messages import Pbx, Readiness, Registration, Status
 from failover.peer.remote import Asked
 from failover.peer.secrets import Secrets
@@ -41,7 +41,7 @@ from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence, OwnAsterisk, clock
 from failover.probes.iax import frame, pong
 from failover.probes.name_server import ServerAnswer
-from failover.steps.proof.view import Proven
+from failover.steps.proof.external_checks import Proven
 from host.exits import Exit
 from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.test_peer_words import status

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from failover.peer.messages import Pbx, Status
-from failover.steps.verdict import TABLE, Reply, Seen, Verdict, seen, verdict
+from failover.steps.fence.decision import TABLE, Reply, Seen, Verdict, seen, verdict
 from tests.failover.test_fence import FROZEN, SERVING, STANDBY
 from tests.failover.test_peer_words import ACME, status
 

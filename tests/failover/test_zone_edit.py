@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from failover.bind.zone_edit import applied, edits, serial_of, values_of
 from failover.bind.zone_text import ZoneFileUnclear, read_zone
-from failover.name_servers.facts import RecordKey
+from failover.name_servers.agreement import RecordKey
 
 MAIN = Path("/etc/bind/acme.db")
 A: RecordKey = ("pbx", "A")

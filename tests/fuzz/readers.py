@@ -48,8 +48,8 @@ from failover.plan import sync_age
 from failover.probes import iax, own_status, ping, sip_message
 from failover.state import claim, fenced, local_state, pause, proven, right
 from failover.steps.carrier import http, number, preset
-from failover.steps.dns import reminder
-from failover.steps.proof import sound
+from failover.steps.dns import renotify
+from failover.steps.proof import tone
 from host import file_reading, lock, printable
 from host.errors import HotstandbyError, UsageError
 from host.places import Places
@@ -305,7 +305,7 @@ def _manifest(data: bytes, directory: Path) -> object:
 
 
 def _reminded(data: bytes, _: Path) -> object:
-    return reminder.read(data)
+    return renotify.read(data)
 
 
 def _carrier(data: bytes, _: Path) -> object:
@@ -589,7 +589,7 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     Reader(
         "what a reminder is told",
-        reminder,
+        renotify,
         _reminded,
         (
             b'{"zone": "acme.example", "own": {"name": "dallas", "address": "192.0.2.12"}, "line": {}, "whom": [], '
@@ -614,7 +614,7 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     Reader("an IAX frame", iax, whole(lambda data: iax.pong(data, 5)), (iax.frame(1, 5, 0, 0, 3),)),
     Reader("an echo", ping, whole(lambda data: [ping.is_reply(data, one, 1) for one in (4, 6)]), (ping.echo(4, 1, 1),)),
-    Reader("a recording", sound, whole(lambda data: sound.heard(data, 425)), (WAV,)),
+    Reader("a recording", tone, whole(lambda data: tone.heard(data, 425)), (WAV,)),
     Reader("module show", shared_facts, text(shared_facts.modules), (b"app_dial.so   Dialing   0   Running   core\n",)),
     Reader("core show codecs", shared_facts, text(shared_facts.codecs), (b"      1 audio ulaw    g711 (ulaw)\n",)),
     Reader("a certificate's end", shared_facts, text(shared_facts.expiry_of), (b"expires Nov 26 00:00:00 2026 GMT",)),

@@ -178,7 +178,7 @@ ELSEWHERE: Final = {
     "ami_watcher.daemon": "a digest of pair.toml; pair.reading reads",
     "failover.bind.named": "copies what named-compilezone wrote; named_conf reads",
     "failover.checks.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
-    "failover.steps.proof.call": "failover.steps.proof.sound reads",
+    "failover.steps.proof.call": "failover.steps.proof.tone reads",
     "host.clock": "the kernel's boot id",
     "localized.activation.activate": "our own generation; localized.activation.hosts_file reads",
     "localized.checks.foreign_registrations": "localized.asterisk.configuration reads",

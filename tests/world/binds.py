@@ -19,7 +19,7 @@ import dns.query
 
 from failover.bind.named import Named
 from failover.name_servers.tsig_key import TsigKey, parse
-from failover.steps.dns.reminder import Errand
+from failover.steps.dns.renotify import Errand
 from failover.steps.dns.step import DnsStep
 from host.places import Places
 from localized.generations.store import GenerationStore

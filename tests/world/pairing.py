@@ -47,7 +47,7 @@ def python(machine: Machine, code: str) -> Any:
 
 
 FENCE = """
-from failover.steps.fence import FenceStep
+from failover.steps.fence.step import FenceStep
 from failover.errors import Refused
 step = FenceStep(here, 9, word={word!r})
 try:

@@ -14,12 +14,12 @@ import pytest
 from failover.bind.named import NamedRefuses
 from failover.demotion.boot_guard import copy_dates_from
 from failover.errors import NotProven
+from failover.name_servers.agreement import Server
 from failover.name_servers.delegation import DelegationUnknown, delegated
-from failover.name_servers.facts import Server
 from failover.name_servers.update import Change, PrerequisiteFailed, UpdateRefused, send_update, with_serial
 from failover.name_servers.wire import Line, ask
+from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.change import Overtaken
-from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags, DnsStep
 from localized.generations.store import GenerationStore
 from localized.role import Role

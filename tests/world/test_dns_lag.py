@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from failover.name_servers.facts import Server
+from failover.name_servers.agreement import Server
 from failover.name_servers.wire import Line
-from failover.steps.dns import reminder
+from failover.steps.dns import renotify
+from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.lag import STUCK_S
-from failover.steps.dns.role import take_role
 from failover.steps.dns.step import DnsLags
 from localized.generations.store import GenerationStore
 from localized.role import Role
@@ -94,7 +94,7 @@ def test_a_notify_that_comes_while_the_dead_are_asked_may_be_forgotten_and_is_re
             assert ns3.rests()
             assert binds.serial("ns3") == SERIAL
             time.sleep(0.1)
-        reminder.start(errand)
+        renotify.start(errand)
         ns3.wait_for(f"pbx.{ZONE}", "A", "192.0.2.12")
         assert binds.serial("ns3") == SERIAL + 100_000
 
@@ -102,17 +102,17 @@ def test_a_notify_that_comes_while_the_dead_are_asked_may_be_forgotten_and_is_re
 def test_the_pipe_carries_the_whole_errand(binds: Binds) -> None:
     own, whom = (Server(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
     for key in (binds.key(), None):
-        errand = reminder.Errand(ZONE, own, Line(binds.port, own.address), (whom,), key)
-        assert reminder.read(reminder.written(errand)) == errand
+        errand = renotify.Errand(ZONE, own, Line(binds.port, own.address), (whom,), key)
+        assert renotify.read(renotify.written(errand)) == errand
 
 
 def test_a_reminder_ends_when_nobody_is_behind_or_nobody_has_the_zone(binds: Binds) -> None:
     own, whom = (Server(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
-    errand = reminder.Errand(ZONE, own, Line(binds.port, own.address), (whom,))
-    assert reminder.carry_out(errand) == []
+    errand = renotify.Errand(ZONE, own, Line(binds.port, own.address), (whom,))
+    assert renotify.carry_out(errand) == []
     binds["dallas"].stop()
     began = time.monotonic()
-    assert reminder.carry_out(errand) == (whom,)
+    assert renotify.carry_out(errand) == (whom,)
     assert time.monotonic() - began < 20
 
 

@@ -15,7 +15,7 @@ from failover.bind.named_conf import ZoneStatement
 from failover.bind.proofread import canonical, checked, require_same, require_unsigned
 from failover.bind.zone_edit import edits, require_served, serial_of
 from failover.bind.zone_text import ZoneFileUnclear, read_zone
-from failover.name_servers.facts import RecordKey
+from failover.name_servers.agreement import RecordKey
 from tests.world.binds import missing
 from tests.world.conftest import cannot
 

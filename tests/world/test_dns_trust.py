@@ -13,10 +13,10 @@ import dns.query
 import pytest
 
 from failover.errors import NotProven
-from failover.name_servers.facts import MOST_SERVERS
+from failover.name_servers.agreement import MOST_SERVERS
 from failover.name_servers.wire import Line
-from failover.steps.dns.permission import obstacle
-from failover.steps.dns.role import take_role
+from failover.steps.dns.bind_role import take_role
+from failover.steps.dns.obstacle import obstacle
 from failover.steps.dns.step import DnsLags, DnsStep
 from localized.generations.store import GenerationStore
 from localized.role import Role

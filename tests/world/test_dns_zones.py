@@ -16,13 +16,13 @@ import pytest
 from failover.bind.named import Named, Views
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import NotProven
-from failover.name_servers.facts import Server
+from failover.name_servers.agreement import Server
 from failover.name_servers.tsig_key import parse
 from failover.name_servers.update import UpdateRefused
 from failover.name_servers.wire import Line
-from failover.steps.dns.permission import obstacle, obstacle_here
+from failover.steps.dns.dry_run import _update
+from failover.steps.dns.obstacle import obstacle, obstacle_here
 from failover.steps.dns.step import DnsStep
-from failover.steps.dns.trial import _update
 from localized.generations.store import GenerationStore
 from pair.sections.dns import Dns
 from tests.world.binds import KEY, Bind, free_port

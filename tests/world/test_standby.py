@@ -117,7 +117,7 @@ def guard(machine: Machine) -> str:
 
 ZONE_HERE = """
 from pathlib import Path
-from failover.steps.dns.role import take_role
+from failover.steps.dns.bind_role import take_role
 from failover.bind.named import Named
 from localized.generations.store import Store
 from localized.role import Role

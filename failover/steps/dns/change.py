@@ -14,7 +14,7 @@ from failover.bind.proofread import checked, read
 from failover.bind.zone_edit import edits, serial_of, values_of
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import FailoverError, NotProven
-from failover.name_servers.facts import RecordKey, Seen, Server, Verdict, Wanted, judge
+from failover.name_servers.agreement import RecordKey, Seen, Server, Verdict, Wanted, judge
 from failover.name_servers.serial import believed, later, latest, raised
 from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.update import (

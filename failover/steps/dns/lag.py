@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from failover.name_servers.facts import Seen, Server
+from failover.name_servers.agreement import Seen, Server
 from failover.name_servers.serial import later
 
 STUCK_S: Final = 105

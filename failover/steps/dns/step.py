@@ -18,8 +18,7 @@ from failover.bind.named import Named, NamedRefuses, NamedSilent
 from failover.bind.proofread import canonical
 from failover.errors import LeftOpen, NotProven
 from failover.journal.entry import Json
-from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, delegated
-from failover.name_servers.facts import (
+from failover.name_servers.agreement import (
     RecordKey,
     Records,
     Seen,
@@ -31,15 +30,16 @@ from failover.name_servers.facts import (
     summary,
     wanted,
 )
+from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, delegated
 from failover.name_servers.serial import runs_ahead
 from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.wire import TRIES_S, Line, ask, ask_all, notify_all, owner_of, text_of
-from failover.steps.dns import reminder
+from failover.steps.dns import renotify
+from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.change import UPDATE_DEADLINE_S, Promoted, ZoneChange
 from failover.steps.dns.lag import TELL_EVERY_S, behind, explained
-from failover.steps.dns.permission import obstacle
-from failover.steps.dns.reminder import Errand
-from failover.steps.dns.role import take_role
+from failover.steps.dns.obstacle import obstacle
+from failover.steps.dns.renotify import Errand
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
@@ -72,7 +72,7 @@ class DnsStep:
         notify_key: TsigKey | None = None,
         dead: Sequence[str] = (),
         peer: str = "",
-        remind: Callable[[Errand], object] = reminder.start,
+        remind: Callable[[Errand], object] = renotify.start,
     ) -> None:
         """
         Args:
@@ -248,7 +248,7 @@ class DnsStep:
         if whom:
             try:
                 self._remind(Errand(self._dns.zone, self._own, self._line, whom, self._notify_key))
-                told_for_s = reminder.LASTS_S
+                told_for_s = renotify.LASTS_S
             except OSError as error:
                 said += f"; they could not be told on ({error.strerror})"
         why = explained(lagging, own.serial, dead=self._dead, refusals=self._refusals, told_for_s=told_for_s)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from failover.errors import FailoverError
-from failover.steps.proof.sound import Heard, heard
+from failover.steps.proof.tone import Heard, heard
 from host.atomic import make_directory
 from host.printable import printable
 from localized.asterisk.reload import rx

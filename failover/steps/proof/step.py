@@ -12,8 +12,8 @@ from failover.journal.entry import Json
 from failover.probes import phones
 from failover.probes.parallel import Probe, run_probes
 from failover.steps.proof import call as proof_call
-from failover.steps.proof import view as proof_look
-from failover.steps.proof.view import Proven
+from failover.steps.proof import external_checks as proof_look
+from failover.steps.proof.external_checks import Proven
 from host.errors import HotstandbyError
 
 LOOK_S: Final = 10.0

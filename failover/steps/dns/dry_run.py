@@ -10,7 +10,7 @@ import dns.message
 import dns.rcode
 
 from failover.context import Context
-from failover.name_servers.facts import Server, wanted
+from failover.name_servers.agreement import Server, wanted
 from failover.name_servers.serial import plus
 from failover.name_servers.tsig_key import TsigKey, parse
 from failover.name_servers.update import (
@@ -23,7 +23,7 @@ from failover.name_servers.update import (
     with_serial,
 )
 from failover.name_servers.wire import Line, OddAnswer, ask, exchange
-from failover.steps.dns.permission import obstacle_here
+from failover.steps.dns.obstacle import obstacle_here
 from pair import Dns, read_secret
 
 DEADLINE_S = 5.0

@@ -19,7 +19,7 @@ from failover.bind.named import Named, NamedRefuses, NamedSilent, Views, ZoneSta
 from failover.bind.named_conf import ZoneStatement
 from failover.bind.proofread import read
 from failover.bind.zone_text import ZoneFileUnclear
-from failover.name_servers.facts import wanted
+from failover.name_servers.agreement import wanted
 from failover.name_servers.wire import Line, OddAnswer, exchange
 from pair.sections.dns import Dns
 

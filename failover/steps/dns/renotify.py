@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from failover.name_servers.facts import Server
+from failover.name_servers.agreement import Server
 from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.wire import Line, ask, ask_all, notify_all
 from failover.steps.dns.lag import STUCK_S, TELL_EVERY_S, behind
@@ -55,7 +55,7 @@ def start(errand: Errand) -> None:
     """
     process = subprocess.Popen(
         # Isolated: neither the working directory nor the environment says what is imported.
-        [sys.executable, "-I", "-m", "failover.steps.dns.reminder"],
+        [sys.executable, "-I", "-m", "failover.steps.dns.renotify"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -24,8 +24,8 @@ from failover.peer.messages import PeerRefused
 from failover.peer.remote import DEMOTE_S, Asked, Peer, PeerSilent
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
-from failover.steps.refusal import in_short
-from failover.steps.verdict import Reply, Seen, Verdict, seen, verdict
+from failover.steps.fence.decision import Reply, Seen, Verdict, seen, verdict
+from failover.steps.fence.refusal import in_short
 from host import clock
 from host.command import CommandLate, CommandMissing, run
 from host.ownership import open_to_others
@@ -298,7 +298,7 @@ class FenceStep:
         return judge(self._look(), None, "").proof is Proof.PROVEN
 
     def verify(self) -> str:
-        """The proof that the peer serves nothing (the table in failover/steps/verdict.py).
+        """The proof that the peer serves nothing (the table in failover/steps/fence/decision.py).
 
         Raises:
             Refused: it provably serves, or it is not proven down and was not asked: nothing changed.
