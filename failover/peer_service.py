@@ -34,7 +34,7 @@ from failover.peer.messages import (
     request,
 )
 from failover.probes.own_status import status
-from failover.runner.signals import held
+from failover.runner.signals import hold_signals
 from failover.state import claim, local_state
 from host.errors import HotstandbyError
 from host.places import Places
@@ -178,7 +178,7 @@ def _drain(context: Context, wanted: Request) -> tuple[Answer, bool]:
     from failover.demotion import drain
 
     try:
-        drain.hold(context, drain.Gate.REFUSE, wanted.seconds)
+        drain.override_gate(context, drain.GateOverride.REFUSE, wanted.seconds)
     except HotstandbyError as error:
         return Refusal(reason=str(error)), False
     return status(context), True
@@ -209,7 +209,7 @@ def _demote(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
         log(context.places, words)
         return Refusal(reason=words), False
     log(context.places, f"{who} asks for: demote {wanted.epoch}")
-    with held(), ThreadPoolExecutor(1) as beside:
+    with hold_signals(), ThreadPoolExecutor(1) as beside:
         _give_way(context, wanted.epoch)
         # Side by side: callers wait until the answer is out.
         dns = beside.submit(_stood_down_in_dns, context)
@@ -264,7 +264,7 @@ def _stood_down_in_dns(context: Context) -> str:
     from failover.steps.dns import bind_role as dns_role
 
     try:
-        return dns_role.stand_down(context.places, context.pair.dns)
+        return dns_role.give_zone_up(context.places, context.pair.dns)
     except (HotstandbyError, OSError) as error:
         return f"its BIND was not made secondary: {error}"
 

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Final
 from failover.context import HOSTS, Context
 from failover.errors import Refused
 from failover.journal import journal
-from failover.journal.entry import Json, Kind
+from failover.journal.entry import EntryKind, Json
 from failover.journal.journal import RunFile
 from failover.journal.mask import Mask
-from failover.journal.recovery import Action, Decision, Fence, Now, decide
-from failover.journal.run import Progress, Run, load
+from failover.journal.recovery import FenceProof, RecoveryAction, RecoveryDecision, RecoveryFacts, decide_recovery
+from failover.journal.run import Run, StepState, load
 from failover.plan import planning
 from failover.plan.planning import Made
-from failover.runner.progress import Event, Tell, Told, silent
-from failover.runner.runner import Ended, Runner
-from failover.runner.step import InTurn, OnFailure, Planned, Step
+from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener, ignore_progress
+from failover.runner.runner import Runner, RunResult
+from failover.runner.step import DeferredStep, OnFailure, PlannedStep, Step
 from failover.state import claim, fenced, local_state
-from failover.steps.fence.step import FenceStep, prove
+from failover.steps.fence.step import FenceStep, prove_peer_down
 from host import clock
 from host.exits import Exit
 from host.lock import Lock
@@ -65,7 +65,7 @@ class Asked:
     handed_back: bool = False
 
 
-def promote(context: Context, asked: Asked, *, tell: Tell = silent) -> Ended:
+def promote(context: Context, asked: Asked, *, tell: ProgressListener = ignore_progress) -> RunResult:
     """Makes this machine primary, or completes or takes back what an earlier command left open.
 
     Raises:
@@ -79,13 +79,13 @@ def promote(context: Context, asked: Asked, *, tell: Tell = silent) -> Ended:
             decision = _decide(context, asked, run)
             if run.command == "demote" and not run.closed:
                 # A demotion is written down when it has been carried out; what a kill cut short is its telling alone.
-                decision = Decision(Action.NOTHING, "carried out; the line that says so was cut short")
-            if decision.action is Action.CONTINUE:
+                decision = RecoveryDecision(RecoveryAction.NOTHING, "carried out; the line that says so was cut short")
+            if decision.action is RecoveryAction.CONTINUE:
                 return _go_on(context, asked, file, run, decision, tell)
-            if decision.action is Action.UNDO:
+            if decision.action is RecoveryAction.UNDO:
                 # Of a run that only asked the peer nothing here is left; a word that it is dead begins anew at once.
                 anew = bool(asked.word) and not asked.abort and _only_fenced(run)
-                ended = _take_back(context, asked, file, run, decision, silent if anew else tell)
+                ended = _take_back(context, asked, file, run, decision, ignore_progress if anew else tell)
                 if asked.abort and ended.exit is Exit.FAILED:
                     return replace(ended, exit=Exit.DONE)
                 if not anew or ended.exit is not Exit.FAILED:
@@ -106,7 +106,7 @@ def promote(context: Context, asked: Asked, *, tell: Tell = silent) -> Ended:
         return _begin(context, asked, made, tell, drained=drained)
 
 
-def take_back_open(context: Context, why: str, *, tell: Tell = silent) -> Ended | None:
+def take_back_open(context: Context, why: str, *, tell: ProgressListener = ignore_progress) -> RunResult | None:
     """Takes back an open promotion of this machine, for a demotion; None when there is none. The lock is held."""
     found = _newest(context)
     if found is None or found[1].closed:
@@ -115,7 +115,7 @@ def take_back_open(context: Context, why: str, *, tell: Tell = silent) -> Ended 
     if not run.touched:
         _close(context, file, run, f"nothing of it is left to take back: {why}")
         return None
-    return _take_back(context, Asked(run.command), file, run, Decision(Action.UNDO, why), tell)
+    return _take_back(context, Asked(run.command), file, run, RecoveryDecision(RecoveryAction.UNDO, why), tell)
 
 
 def steps(
@@ -127,7 +127,7 @@ def steps(
     made: Made | None = None,
     run: Run | None = None,
     before: Run | None = None,
-) -> list[Planned]:
+) -> list[PlannedStep]:
     """The steps of a promotion: fence; localized files and registrations; DNS and the carriers side by side; proof.
 
     The peer is dead or demoted when the later ones come, so nothing that fails in DNS or at a carrier takes this
@@ -169,24 +169,24 @@ def steps(
         command=asked.command,
         make_ready=localize.make_ready,
     )
-    found = [Planned(fence, OnFailure.UNDO), Planned(localize, OnFailure.UNDO)]
+    found = [PlannedStep(fence, OnFailure.UNDO), PlannedStep(localize, OnFailure.UNDO)]
     if context.pair.dns is not None:
         dns = dns_in_turn(context, epoch, mask, peer_alive=alive)
         if (early := dns.early()) is not None:
             early.ask_parent()
-        found.append(Planned(dns, OnFailure.GO_ON, beside=True))
+        found.append(PlannedStep(dns, OnFailure.GO_ON, beside=True))
     for name in context.pair.carriers:
-        found.append(Planned(carrier_in_turn(context, name, mask, run or before), OnFailure.GO_ON, beside=True))
-    found.append(Planned(ProofStep(context), OnFailure.GO_ON))
+        found.append(PlannedStep(carrier_in_turn(context, name, mask, run or before), OnFailure.GO_ON, beside=True))
+    found.append(PlannedStep(ProofStep(context), OnFailure.GO_ON))
     return found
 
 
-def dns_in_turn(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> InTurn[DnsStep]:
+def dns_in_turn(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> DeferredStep[DnsStep]:
     """The DNS step, which may lack its keys."""
-    return InTurn("dns", lambda: dns_step(context, epoch, mask, peer_alive=peer_alive))
+    return DeferredStep("dns", lambda: dns_step(context, epoch, mask, peer_alive=peer_alive))
 
 
-def carrier_in_turn(context: Context, name: str, mask: Mask, run: Run | None = None) -> InTurn[Step]:
+def carrier_in_turn(context: Context, name: str, mask: Mask, run: Run | None = None) -> DeferredStep[Step]:
     """The step of one carrier, which may lack its secret, or whose preset may be of no use.
 
     Args:
@@ -195,12 +195,12 @@ def carrier_in_turn(context: Context, name: str, mask: Mask, run: Run | None = N
     from failover.steps.carrier.step import carrier_step, step_name
 
     told = run.step(step_name(name)) if run is not None else None
-    confirmed = told is not None and told.progress in (Progress.CONFIRMED, Progress.VERIFIED)
+    confirmed = told is not None and told.progress in (StepState.CONFIRMED, StepState.VERIFIED)
 
     def make() -> Step:
         return carrier_step(context.places, context.pair, name, context.machine, mask, confirmed=confirmed)
 
-    return InTurn(step_name(name), make)
+    return DeferredStep(step_name(name), make)
 
 
 def _load_steps(context: Context) -> None:
@@ -223,9 +223,9 @@ def dns_step(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> D
     """The DNS step of this machine.
 
     Raises:
-        KeyUnusable, SecretUnusable
+        TsigKeyUnusable, SecretUnusable
     """
-    from failover.bind.named import Named
+    from failover.bind.named import LocalNamed
     from failover.name_servers import tsig_key
     from failover.steps.dns.step import DnsStep
 
@@ -235,7 +235,7 @@ def dns_step(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> D
     def key(name: str | None) -> TsigKey | None:
         if name is None:
             return None
-        found = tsig_key.parse(read_secret(context.places, name), str(context.places.secrets / name))
+        found = tsig_key.parse_tsig_key(read_secret(context.places, name), str(context.places.secrets / name))
         mask.hide(found.secret)
         return found
 
@@ -243,7 +243,7 @@ def dns_step(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> D
         dns,
         context.machine,
         epoch,
-        named=Named.of(dns),
+        named=LocalNamed.of(dns),
         store=GenerationStore(context.places),
         key=key(dns.key_file) if dns.method == "update" or dns.view else None,
         notify_key=key(dns.notify_key_file),
@@ -258,7 +258,7 @@ def _raise_if_unsafe(made: Made, asked: Asked) -> None:
         made.plan.raise_unless_reviewed(asked.reviewed)
 
 
-def _begin(context: Context, asked: Asked, made: Made, tell: Tell, *, drained: str = "") -> Ended:
+def _begin(context: Context, asked: Asked, made: Made, tell: ProgressListener, *, drained: str = "") -> RunResult:
     plan = made.plan
     known = local_state.look(context.places, context.machine)
     if made.serves_already and not made.degraded:
@@ -286,57 +286,63 @@ def _begin(context: Context, asked: Asked, made: Made, tell: Tell, *, drained: s
     }
     words = f"{asked.command} of {context.machine}" + (f"; forced: {asked.force}" if asked.force else "")
     words += f"; {drained}" if drained else ""
-    written.append(Kind.OPENED, words=words, data=facts)
+    written.append(EntryKind.OPENED, words=words, data=facts)
     return _runner(context, written, mask, tell, planned).carry_out(planned)
 
 
-def _nothing(words: str, tell: Tell) -> Ended:
-    tell(Event(Told.ENDED, "", words, 0.0))
-    return Ended(Exit.DONE, words, (), 0.0)
+def _nothing(words: str, tell: ProgressListener) -> RunResult:
+    tell(ProgressEvent(ProgressKind.ENDED, "", words, 0.0))
+    return RunResult(Exit.DONE, words, (), 0.0)
 
 
-def _go_on(context: Context, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
+def _go_on(
+    context: Context, asked: Asked, file: RunFile, run: Run, decision: RecoveryDecision, tell: ProgressListener
+) -> RunResult:
     mask = Mask()
     again = Asked(run.command, word=asked.word or str(run.facts.get("word", "")), hosts=asked.hosts)
     planned = steps(context, again, run.epoch, mask, run=run)
     written = journal.reopen(file, machine=context.machine, epoch=run.epoch, mask=mask)
-    written.append(Kind.RESUMED, words=decision.why)
+    written.append(EntryKind.RESUMED, words=decision.why)
     return _runner(context, written, mask, tell, planned).carry_out(planned)
 
 
-def _take_back(context: Context, asked: Asked, file: RunFile, run: Run, decision: Decision, tell: Tell) -> Ended:
+def _take_back(
+    context: Context, asked: Asked, file: RunFile, run: Run, decision: RecoveryDecision, tell: ProgressListener
+) -> RunResult:
     mask = Mask()
     planned = steps(context, Asked(run.command, hosts=asked.hosts), run.epoch, mask, run=run)
     written = journal.reopen(file, machine=context.machine, epoch=run.epoch, mask=mask)
     return _runner(context, written, mask, tell, planned).take_back(planned, decision.why)
 
 
-def _decide(context: Context, asked: Asked, run: Run) -> Decision:
+def _decide(context: Context, asked: Asked, run: Run) -> RecoveryDecision:
     """The fence is asked for anew only where the answer counts: it takes seconds when the peer is dead."""
 
     known = local_state.look(context.places, context.machine)
     localized = run.step("localize")
-    served = localized is not None and localized.progress in (Progress.OPEN, Progress.VERIFIED)
+    served = localized is not None and localized.progress in (StepState.OPEN, StepState.VERIFIED)
     holds = served and known.is_primary and known.right.epoch == run.epoch
 
-    def now(fence: Fence) -> Now:
+    def now(fence: FenceProof) -> RecoveryFacts:
         boot, at, digest = clock.boot_id(), clock.boottime(), context.pair.digest
-        return Now(boot, at, digest, fence, asked.command, abort=asked.abort, holds=holds)
+        return RecoveryFacts(boot, at, digest, fence, asked.command, abort=asked.abort, holds=holds)
 
-    decision = decide(run, now(Fence.PROVEN))
-    if decision.action is not Action.CONTINUE or run.command == "demote":
+    decision = decide_recovery(run, now(FenceProof.PROVEN))
+    if decision.action is not RecoveryAction.CONTINUE or run.command == "demote":
         return decision
     if _only_fenced(run):
         # Nothing here has changed yet, and the step itself asks the peer again.
         return decision
-    return decide(run, now(prove(context, word=asked.word or str(run.facts.get("word", ""))).proof))
+    return decide_recovery(run, now(prove_peer_down(context, word=asked.word or str(run.facts.get("word", ""))).proof))
 
 
 def _only_fenced(run: Run) -> bool:
     return all(step.name == FenceStep.name for step in run.touched)
 
 
-def _runner(context: Context, written: journal.Journal, mask: Mask, tell: Tell, planned: Sequence[Planned]) -> Runner:
+def _runner(
+    context: Context, written: journal.Journal, mask: Mask, tell: ProgressListener, planned: Sequence[PlannedStep]
+) -> Runner:
     before = fenced.look(context.places)
     fences = [entry.step for entry in planned if isinstance(entry.step, FenceStep)]
 
@@ -367,7 +373,7 @@ def _runs(context: Context) -> Iterator[tuple[RunFile, Run]]:
 
 def _close(context: Context, file: RunFile, run: Run, why: str) -> None:
     written = journal.reopen(file, machine=context.machine, epoch=run.epoch)
-    written.append(Kind.CLOSED, words=why)
+    written.append(EntryKind.CLOSED, words=why)
     written.close()
 
 
@@ -388,16 +394,16 @@ def confirm(context: Context, name: str, words: str) -> str:
         file, run = found
         written = journal.reopen(file, machine=context.machine, epoch=run.epoch)
         user = words or f"confirmed at {datetime.now().astimezone():%H:%M:%S}"
-        written.append(Kind.CONFIRMED, name, user)
+        written.append(EntryKind.CONFIRMED, name, user)
         written.close()
         left = [step for step in waiting if step != name]
     rest = f"Still waiting: {', '.join(left)}." if left else "No other waits for a person."
     return f"{name} of run {run.number} is confirmed. {rest}"
 
 
-def _confirmable(run: Run) -> Mapping[str, Progress]:
+def _confirmable(run: Run) -> Mapping[str, StepState]:
     """Steps whose work a person can do instead: the carriers'."""
-    states: Sequence[Progress] = (Progress.OPEN, Progress.FAILED)
+    states: Sequence[StepState] = (StepState.OPEN, StepState.FAILED)
     return {
         step.name: step.progress for step in run.steps if step.progress in states and step.name.startswith("carrier-")
     }

@@ -33,7 +33,7 @@ class NamedSilent(FailoverError):
     """named does not answer on its control channel."""
 
 
-class Views(NamedRefuses):
+class ZoneInSeveralViews(NamedRefuses):
     """The zone stands in more than one view, and nothing says which is meant."""
 
 
@@ -64,7 +64,7 @@ class ZoneStatus:
     loaded: bool = True
 
 
-class Named:
+class LocalNamed:
     """The BIND of this machine."""
 
     def __init__(self, conf: Path, rndc: Sequence[str], *, view: str = "", zone_file: str = "") -> None:
@@ -83,7 +83,7 @@ class Named:
         """Whether the zone is known to stand in several views; known once it was asked for."""
 
     @classmethod
-    def of(cls, dns: Dns) -> Named:
+    def of(cls, dns: Dns) -> LocalNamed:
         """The one that [dns] tells of."""
         return cls(Path(dns.named_conf), dns.rndc, view=dns.view or "", zone_file=dns.zone_file or "")
 
@@ -91,7 +91,7 @@ class Named:
         """What the running named is for the zone: primary, secondary, or empty when it does not serve it.
 
         Raises:
-            NamedSilent, NamedRefuses, Views
+            NamedSilent, NamedRefuses, ZoneInSeveralViews
         """
         return self.status(zone).kind
 
@@ -99,7 +99,7 @@ class Named:
         """What the running named says of the zone.
 
         Raises:
-            NamedSilent, NamedRefuses, Views
+            NamedSilent, NamedRefuses, ZoneInSeveralViews
         """
         said = self._of_zone("zonestatus", zone)
         told = {
@@ -132,18 +132,20 @@ class Named:
 
         Raises:
             NamedRefuses: it cannot be read.
-            Views
+            ZoneInSeveralViews
         """
         found = self.configuration().of(zone)
         if self._view:
             views = ", ".join(one.view or "none" for one in found)
             found = tuple(one for one in found if one.view == self._view)
             if views and not found:
-                raise Views(f"{zone} does not stand in the view '{self._view}' of dns.view; its views: {views}.")
+                raise ZoneInSeveralViews(
+                    f"{zone} does not stand in the view '{self._view}' of dns.view; its views: {views}."
+                )
         if len(found) > 1 and self._zone_file:
             found = tuple(one for one in found if one.file == Path(self._zone_file)) or found
         if len(found) > 1:
-            raise Views(
+            raise ZoneInSeveralViews(
                 f"{zone} stands in several views of named.conf ({', '.join(one.view for one in found)}), and nothing "
                 f'says which one follows the primary. In pair.toml, write under [dns]: view = "{found[-1].view}"'
             )
@@ -199,7 +201,7 @@ class Named:
         journal, printed as by `canonical`; None where it is no secondary, or has no copy.
 
         Raises:
-            NamedRefuses, Views: it cannot be read.
+            NamedRefuses, ZoneInSeveralViews: it cannot be read.
         """
         block = self.block(zone)
         if block is None or block.kind != "secondary" or block.file is None or not block.file.exists():

@@ -15,9 +15,9 @@ import dns.exception
 import dns.name
 import dns.rdata
 
-from failover.bind.named import Named
+from failover.bind.named import LocalNamed
 from failover.bind.zone_edit import Edit, applied, require_served, values_of
-from failover.bind.zone_text import Zone, ZoneFileUnclear, read_zone
+from failover.bind.zone_text import ZoneFiles, ZoneFileUnclear, read_zone
 from failover.name_servers.agreement import RecordKey, Records
 from failover.name_servers.wire import owner_of, text_of
 from host.printable import printable
@@ -39,7 +39,7 @@ def canonical(printed: str) -> Canonical:
     return {key: (ttl, frozenset(data)) for key, (ttl, data) in found.items()}
 
 
-def read(name: str, path: Path, named: Named, keys: Iterable[RecordKey]) -> tuple[Zone, Canonical]:
+def read_proofread(name: str, path: Path, named: LocalNamed, keys: Iterable[RecordKey]) -> tuple[ZoneFiles, Canonical]:
     """A zone's file as we read it and as BIND does, where both say the same at these names and an edit would be served.
 
     Raises:
@@ -68,7 +68,7 @@ def require_unsigned(records: Canonical, path: Path) -> None:
         )
 
 
-def require_same(zone: Zone, name: str, records: Canonical, keys: Iterable[RecordKey]) -> None:
+def require_same(zone: ZoneFiles, name: str, records: Canonical, keys: Iterable[RecordKey]) -> None:
     """Refuses where BIND finds other values at these names than we do.
 
     Raises:
@@ -84,8 +84,8 @@ def require_same(zone: Zone, name: str, records: Canonical, keys: Iterable[Recor
             )
 
 
-def checked(
-    zone: Zone, name: str, made: list[Edit], want: Records, named: Named, before: Canonical
+def proofread_edits(
+    zone: ZoneFiles, name: str, made: list[Edit], want: Records, named: LocalNamed, before: Canonical
 ) -> dict[Path, bytes]:
     """The new bytes of each file that changes, after BIND has read them, in a directory of their own.
 

@@ -16,7 +16,7 @@ import dns.exception
 import dns.name
 import dns.rdata
 
-from failover.bind.zone_text import Record, Zone, ZoneFileUnclear
+from failover.bind.zone_text import ZoneFiles, ZoneFileUnclear, ZoneRecord
 from failover.name_servers.agreement import RecordKey, Records
 from failover.name_servers.serial import later
 from failover.name_servers.wire import text_of
@@ -32,7 +32,7 @@ class Edit:
     text: bytes
 
 
-def serial_of(zone: Zone, name: str) -> int:
+def serial_of(zone: ZoneFiles, name: str) -> int:
     """The serial that the zone's SOA says.
 
     Raises:
@@ -41,12 +41,12 @@ def serial_of(zone: Zone, name: str) -> int:
     return int(_soa(zone, name).rdata[2].text)
 
 
-def values_of(zone: Zone, name: str, key: RecordKey) -> frozenset[str]:
+def values_of(zone: ZoneFiles, name: str, key: RecordKey) -> frozenset[str]:
     """The values that a name has in the files, of one type."""
     return frozenset(_value(record) for record in _records(zone, name, key))
 
 
-def edits(zone: Zone, name: str, want: Records, *, serial: int, ttl_s: int) -> list[Edit]:
+def edits(zone: ZoneFiles, name: str, want: Records, *, serial: int, ttl_s: int) -> list[Edit]:
     """What has to change in the files for the zone to say `want`, with `serial`.
 
     Args:
@@ -78,7 +78,7 @@ def edits(zone: Zone, name: str, want: Records, *, serial: int, ttl_s: int) -> l
     return made
 
 
-def applied(zone: Zone, made: list[Edit]) -> dict[Path, bytes]:
+def applied(zone: ZoneFiles, made: list[Edit]) -> dict[Path, bytes]:
     """The new bytes of each file that changes."""
     changed: dict[Path, bytes] = {}
     for edit in sorted(made, reverse=True):
@@ -99,12 +99,12 @@ class _Change:
 
     owner: dns.name.Name
     kind: str
-    replaced: list[tuple[Record, str]]
-    doomed: list[Record]
+    replaced: list[tuple[ZoneRecord, str]]
+    doomed: list[ZoneRecord]
     missing: list[str]
 
 
-def _change(zone: Zone, name: str, key: RecordKey, values: frozenset[str]) -> _Change:
+def _change(zone: ZoneFiles, name: str, key: RecordKey, values: frozenset[str]) -> _Change:
     there = _records(zone, name, key)
     missing = sorted(values - {_value(record) for record in there})
     changing = [record for record in there if _value(record) not in values]
@@ -117,7 +117,7 @@ def _change(zone: Zone, name: str, key: RecordKey, values: frozenset[str]) -> _C
     )
 
 
-def require_served(zone: Zone, name: str, keys: Iterable[RecordKey]) -> None:
+def require_served(zone: ZoneFiles, name: str, keys: Iterable[RecordKey]) -> None:
     """Whether what is written at these names would be served from this zone at all, and is all that stands there.
 
     Raises:
@@ -127,7 +127,7 @@ def require_served(zone: Zone, name: str, keys: Iterable[RecordKey]) -> None:
         _raise_if_hidden(zone, dns.name.from_text(name), owner)
 
 
-def _raise_if_hidden(zone: Zone, origin: dns.name.Name, owner: dns.name.Name) -> None:
+def _raise_if_hidden(zone: ZoneFiles, origin: dns.name.Name, owner: dns.name.Name) -> None:
     for record in zone.records:
         where = f"{record.file}:{record.entry.line}"
         if record.kind == "CNAME" and record.owner == owner:
@@ -149,7 +149,7 @@ def _raise_if_hidden(zone: Zone, origin: dns.name.Name, owner: dns.name.Name) ->
             )
 
 
-def _replaced(record: Record, kind: str, value: str) -> list[Edit]:
+def _replaced(record: ZoneRecord, kind: str, value: str) -> list[Edit]:
     if not record.rdata:
         raise ZoneFileUnclear(
             f"{record.file}:{record.entry.line}: this {kind} record has no data. Write it, or remove it."
@@ -159,7 +159,7 @@ def _replaced(record: Record, kind: str, value: str) -> list[Edit]:
     return made + [Edit(record.file, token.start, token.end, b"") for token in others]
 
 
-def _removed(zone: Zone, record: Record, place: int, going: Collection[int]) -> list[Edit]:
+def _removed(zone: ZoneFiles, record: ZoneRecord, place: int, going: Collection[int]) -> list[Edit]:
     """Takes the record's words out; who inherited its owner gets it spelled out."""
     if record.entry.grouped:
         raise ZoneFileUnclear(
@@ -173,7 +173,7 @@ def _removed(zone: Zone, record: Record, place: int, going: Collection[int]) -> 
     return made
 
 
-def _heir(zone: Zone, record: Record, place: int, going: Collection[int]) -> Record | None:
+def _heir(zone: ZoneFiles, record: ZoneRecord, place: int, going: Collection[int]) -> ZoneRecord | None:
     """The first record that takes its owner from this one, and stays."""
     for after in islice(zone.records, place + 1, None):
         if not after.inherits:
@@ -185,7 +185,7 @@ def _heir(zone: Zone, record: Record, place: int, going: Collection[int]) -> Rec
     return None
 
 
-def _added(zone: Zone, owner: dns.name.Name, kind: str, values: list[str], ttl_s: int) -> Edit:
+def _added(zone: ZoneFiles, owner: dns.name.Name, kind: str, values: list[str], ttl_s: int) -> Edit:
     """One edit for all, so that their order is told."""
     lines = b"".join(
         b"%s\t%d\tIN\t%s\t%s\n" % (owner.to_text().encode("ascii"), ttl_s, kind.encode("ascii"), _written(kind, value))
@@ -202,7 +202,7 @@ def _added(zone: Zone, owner: dns.name.Name, kind: str, values: list[str], ttl_s
     return Edit(file, at, at, lines)
 
 
-def _records(zone: Zone, name: str, key: RecordKey) -> list[Record]:
+def _records(zone: ZoneFiles, name: str, key: RecordKey) -> list[ZoneRecord]:
     owner = _owner(name, key)
     return [record for record in zone.records if record.owner == owner and record.kind == key[1]]
 
@@ -212,7 +212,7 @@ def _owner(name: str, key: RecordKey) -> dns.name.Name:
     return origin if key[0] == "@" else dns.name.from_text(key[0], origin)
 
 
-def _soa(zone: Zone, name: str) -> Record:
+def _soa(zone: ZoneFiles, name: str) -> ZoneRecord:
     found = [record for record in zone.records if record.kind == "SOA"]
     if len(found) != 1 or found[0].owner != dns.name.from_text(name):
         raise ZoneFileUnclear(f"{zone.main} must have one SOA record, of {name}; it has {len(found)}.")
@@ -221,7 +221,7 @@ def _soa(zone: Zone, name: str) -> Record:
     return found[0]
 
 
-def _value(record: Record) -> str:
+def _value(record: ZoneRecord) -> str:
     words = " ".join(token.text.decode("latin-1") for token in record.rdata)
     if record.kind in ("A", "AAAA") or words.startswith("\\#"):
         try:

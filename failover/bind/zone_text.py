@@ -51,7 +51,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogicalLine:
     """One logical line: up to a newline that no parenthesis or quote holds.
 
     Attributes:
@@ -71,7 +71,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ZoneRecord:
     """A resource record where it stands.
 
     Attributes:
@@ -85,7 +85,7 @@ class Record:
     """
 
     file: Path
-    entry: Entry
+    entry: LogicalLine
     owner: dns.name.Name
     inherits: bool
     kind: str
@@ -94,7 +94,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Generated:
+class GenerateDirective:
     """A $GENERATE, whose records stand nowhere.
 
     Attributes:
@@ -118,7 +118,7 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
-class Included:
+class IncludeDirective:
     """An $INCLUDE.
 
     Attributes:
@@ -133,7 +133,7 @@ class Included:
 
 
 @dataclass(frozen=True, slots=True)
-class Zone:
+class ZoneFiles:
     """Everything that a zone's files say.
 
     Attributes:
@@ -146,9 +146,9 @@ class Zone:
 
     main: Path
     files: dict[Path, bytes]
-    records: tuple[Record, ...]
-    generated: tuple[Generated, ...] = ()
-    included: tuple[Included, ...] = ()
+    records: tuple[ZoneRecord, ...]
+    generated: tuple[GenerateDirective, ...] = ()
+    included: tuple[IncludeDirective, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class _Place:
     default_ttl: bool = False
 
 
-def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = None) -> Zone:
+def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = None) -> ZoneFiles:
     """Reads a zone's file and all that it includes.
 
     Args:
@@ -172,9 +172,9 @@ def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = No
     """
     origin = dns.name.from_text(zone)
     files: dict[Path, bytes] = {}
-    records: list[Record] = []
-    generated: list[Generated] = []
-    included: list[Included] = []
+    records: list[ZoneRecord] = []
+    generated: list[GenerateDirective] = []
+    included: list[IncludeDirective] = []
 
     def load(path: Path, place: _Place, depth: int) -> bool:
         if depth > _DEEPEST:
@@ -185,7 +185,7 @@ def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = No
             files[path] = data = reader(path)
         except OSError as error:
             raise ZoneFileUnclear(f"The zone file {path} cannot be read: {error.strerror}.") from None
-        for entry in entries(data, path):
+        for entry in logical_lines(data, path):
             word = entry.tokens[0].text
             if not word.startswith(b"$") or entry.indented:
                 record = _record(path, entry, place)
@@ -200,7 +200,7 @@ def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = No
                 inner = place.origin
                 if len(entry.tokens) == 3:
                     inner = _name(entry.tokens[2], place.origin, path, entry)
-                included.append(Included(path, entry.tokens[1], target))
+                included.append(IncludeDirective(path, entry.tokens[1], target))
                 # BIND keeps a $TTL of the included file, and takes origin and owner back.
                 default_ttl = load(target, _Place(inner, place.owner, place.default_ttl), depth + 1)
                 place = replace(place, default_ttl=default_ttl)
@@ -214,10 +214,10 @@ def read_zone(main: Path, zone: str, reader: Reader, directory: Path | None = No
         return place.default_ttl
 
     load(main, _Place(origin, None), 0)
-    return Zone(main, files, tuple(records), tuple(generated), tuple(included))
+    return ZoneFiles(main, files, tuple(records), tuple(generated), tuple(included))
 
 
-def entries(data: bytes, path: Path = Path("zone")) -> Iterator[Entry]:
+def logical_lines(data: bytes, path: Path = Path("zone")) -> Iterator[LogicalLine]:
     """The logical lines that hold anything.
 
     Raises:
@@ -254,7 +254,7 @@ def entries(data: bytes, path: Path = Path("zone")) -> Iterator[Entry]:
         if depth:
             raise ZoneFileUnclear(f"{path}:{first}: a '(' is not closed.")
         if tokens:
-            yield Entry(start, at, data[start : start + 1] in (b" ", b"\t"), tuple(tokens), first, grouped)
+            yield LogicalLine(start, at, data[start : start + 1] in (b" ", b"\t"), tuple(tokens), first, grouped)
 
 
 def _token(data: bytes, at: int, path: Path, line: int) -> Token:
@@ -280,7 +280,7 @@ def _token(data: bytes, at: int, path: Path, line: int) -> Token:
     return Token(data[start:at], start, at)
 
 
-def _record(path: Path, entry: Entry, place: _Place) -> Record:
+def _record(path: Path, entry: LogicalLine, place: _Place) -> ZoneRecord:
     words = list(entry.tokens)
     if entry.indented:
         if place.owner is None:
@@ -300,7 +300,7 @@ def _record(path: Path, entry: Entry, place: _Place) -> Record:
         words.pop(0)
     if not words:
         raise ZoneFileUnclear(f"{path}:{entry.line}: a record without a type.")
-    return Record(path, entry, owner, entry.indented, _kind(words[0].text), tuple(words[1:]), place.default_ttl)
+    return ZoneRecord(path, entry, owner, entry.indented, _kind(words[0].text), tuple(words[1:]), place.default_ttl)
 
 
 def _kind(word: bytes) -> str:
@@ -311,16 +311,16 @@ def _kind(word: bytes) -> str:
         return text
 
 
-def _generated(path: Path, entry: Entry, origin: dns.name.Name) -> Generated:
+def _generated(path: Path, entry: LogicalLine, origin: dns.name.Name) -> GenerateDirective:
     """$GENERATE range lhs [ttl] [class] type rhs; what it makes is known to BIND alone."""
     words = [token.text for token in entry.tokens]
     left = _MADE.sub("*", words[2].decode("latin-1")) if len(words) > 2 else "*"
     kinds = [word for word in words[3:-1] if word.upper() not in _CLASSES and not _TTL.fullmatch(word)]
     names = _name(Token(left.encode("latin-1"), 0, 0), origin, path, entry)
-    return Generated(path, entry.line, names, _kind(kinds[0]) if kinds else "")
+    return GenerateDirective(path, entry.line, names, _kind(kinds[0]) if kinds else "")
 
 
-def _name(token: Token, origin: dns.name.Name, path: Path, entry: Entry) -> dns.name.Name:
+def _name(token: Token, origin: dns.name.Name, path: Path, entry: LogicalLine) -> dns.name.Name:
     text = token.text
     if text.startswith(b'"') and text.endswith(b'"') and len(text) > 1:
         text = re.sub(rb"(?<!\\)([ \t])", rb"\\\1", text[1:-1])

@@ -16,7 +16,7 @@ from failover.checks.facts import AsteriskFiles, Facts, Guards
 from failover.checks.own_bind import look as look_at_named
 from failover.checks.own_bind import served_ttls
 from failover.context import Context
-from failover.name_servers.tsig_key import KeyUnusable, parse
+from failover.name_servers.tsig_key import TsigKeyUnusable, parse_tsig_key
 from failover.peer.remote import Peer
 from failover.probes.dialplan_gate import read_gate
 from failover.probes.own_status import paused
@@ -157,10 +157,10 @@ def tsig(context: Context) -> tuple[str, str]:
     if dns is None or dns.key_file is None:
         return "", ""
     try:
-        return parse(
+        return parse_tsig_key(
             read_secret(context.places, dns.key_file), str(context.places.secrets / dns.key_file)
         ).algorithm, ""
-    except (KeyUnusable, SecretUnusable) as error:
+    except (TsigKeyUnusable, SecretUnusable) as error:
         return "", str(error)
 
 

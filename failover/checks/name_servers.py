@@ -11,7 +11,7 @@ import dns.tsig
 
 from ami_watcher.other_machine import query_public_roles
 from failover.context import Context
-from failover.name_servers.tsig_key import KeyUnusable, parse
+from failover.name_servers.tsig_key import TsigKeyUnusable, parse_tsig_key
 from pair import SecretUnusable, read_secret
 
 QUERY_S: Final = 2.0
@@ -31,8 +31,8 @@ def keys(context: Context) -> dict[str, str]:
     if section is None or section.key_file is None:
         return {}
     try:
-        key = parse(read_secret(context.places, section.key_file), section.key_file)
-    except (KeyUnusable, SecretUnusable):
+        key = parse_tsig_key(read_secret(context.places, section.key_file), section.key_file)
+    except (TsigKeyUnusable, SecretUnusable):
         return {}
     found = {}
     for server, address in section.servers.items():

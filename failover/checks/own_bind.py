@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from failover.bind.named import Named as Ours
-from failover.bind.named import NamedRefuses, NamedSilent, Views, ZoneStatus
+from failover.bind.named import LocalNamed as Ours
+from failover.bind.named import NamedRefuses, NamedSilent, ZoneInSeveralViews, ZoneStatus
 from failover.checks.facts import Named
 from failover.context import Context
-from failover.name_servers.agreement import Server, rdtype
-from failover.name_servers.wire import Line, ask_all
-from failover.steps.dns.obstacle import obstacle_here
+from failover.name_servers.agreement import NameServer, rdtype
+from failover.name_servers.wire import DnsTransport, query_servers
+from failover.steps.dns.obstacle import zone_obstacle_here
 
 _PROFILES: Final = (Path("/etc/apparmor.d/usr.sbin.named"), Path("/etc/apparmor.d/local/usr.sbin.named"))
 
@@ -30,14 +30,14 @@ def look(context: Context) -> Named | None:
     block, unread, views, obstacle, running, words = None, "", "", "", ZoneStatus(""), ""
     try:
         block = ours.block(section.zone)
-    except Views as error:
+    except ZoneInSeveralViews as error:
         views = str(error)
     except NamedRefuses as error:
         unread = str(error)
     try:
         running = ours.status(section.zone)
         words = running.reason
-        obstacle = obstacle_here(section, context.machine)
+        obstacle = zone_obstacle_here(section, context.machine)
     except (NamedRefuses, NamedSilent) as error:
         words = str(error)
     pid = _pid()
@@ -66,10 +66,10 @@ def served_ttls(context: Context) -> dict[str, int]:
         return found
     keys = sorted({(name, rdtype(where)) for name, by in section.follow.items() for where in by.values()})
     servers = [
-        Server(name, section.own_address(name) if name == context.machine else address)
+        NameServer(name, section.own_address(name) if name == context.machine else address)
         for name, address in section.servers.items()
     ]
-    for seen in ask_all(servers, section.zone, keys, Line(port=section.port)):
+    for seen in query_servers(servers, section.zone, keys, DnsTransport(port=section.port)):
         for (name, _), seconds in seen.ttls.items():
             found[name] = max(seconds, found.get(name, 0))
     return found

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from failover.checks.overview import Overview, Side, followed
 from failover.context import Context
-from failover.name_servers.agreement import Seen, Server, rdtype
-from failover.name_servers.wire import Line, ask
+from failover.name_servers.agreement import NameServer, ZoneAnswer, rdtype
+from failover.name_servers.wire import DnsTransport, query_server
 from failover.peer.remote import Asked, Peer
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.own_status import status
@@ -35,7 +35,7 @@ def read_overview(context: Context) -> Overview:
     def side(asked: Asked) -> Side:
         return Side(context.peer, asked.status, asked.found)
 
-    looks: list[Probe[Side | Seen]] = [
+    looks: list[Probe[Side | ZoneAnswer]] = [
         Probe(own, own_late),
         Probe(lambda: side(peer.look()), lambda seconds: side(peer.late(seconds))),
         *(
@@ -46,46 +46,46 @@ def read_overview(context: Context) -> Overview:
     values = run_probes(looks, total_s=7.0)
     sides = {one.name: one for one in values if isinstance(one, Side)}
     names = list(context.pair.dns.follow) if context.pair.dns else []
-    answers = [(one.server.name, _told(one)) for one in values if isinstance(one, Seen)]
+    answers = [(one.server.name, _told(one)) for one in values if isinstance(one, ZoneAnswer)]
     return Overview(
         pair=context.pair,
         here=context.machine,
         sides=tuple(sides[name] for name in context.pair.machines),
         names=followed(names, answers, longest_ttls(values)),
         now=time.time(),
-        said=tuple(_said(context, one) for one in values if isinstance(one, Seen)),
+        said=tuple(_said(context, one) for one in values if isinstance(one, ZoneAnswer)),
     )
 
 
-def _server(context: Context, name: str, address: str) -> Probe[Side | Seen]:
+def _server(context: Context, name: str, address: str) -> Probe[Side | ZoneAnswer]:
     dns = context.pair.dns
     assert dns is not None
     follow = {(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()}
     keys = sorted({(NAME, "TXT"), *follow})
-    server = Server(name, dns.own_address(name) if name == context.machine else address)
+    server = NameServer(name, dns.own_address(name) if name == context.machine else address)
     return Probe(
-        lambda: ask(server, dns.zone, keys, Line(port=dns.port)),
-        lambda _: Seen(server, failure="no answer", silent=True),
+        lambda: query_server(server, dns.zone, keys, DnsTransport(port=dns.port)),
+        lambda _: ZoneAnswer(server, failure="no answer", silent=True),
     )
 
 
-def _said(context: Context, seen: Seen) -> RoleAnswer:
+def _said(context: Context, seen: ZoneAnswer) -> RoleAnswer:
     texts = seen.records.get((NAME, "TXT"), frozenset())
     roles = [role for text in texts if (role := parse(text, context.pair.machines)) is not None]
     role = roles[0] if len(roles) == 1 and not seen.failure else None
     return RoleAnswer(seen.server.name, not seen.failure, role, seen.failure)
 
 
-def _told(seen: Seen) -> dict[str, str] | None:
+def _told(seen: ZoneAnswer) -> dict[str, str] | None:
     if seen.failure:
         return None
     return {name: " ".join(sorted(values)) for (name, _), values in seen.records.items() if values}
 
 
-def longest_ttls(values: Iterable[Side | Seen]) -> dict[str, int]:
+def longest_ttls(values: Iterable[Side | ZoneAnswer]) -> dict[str, int]:
     """The longest TTL with which any server serves each name: so long the old address is kept after a promotion."""
     longest: dict[str, int] = {}
     for seen in values:
-        for (name, _), ttl_s in seen.ttls.items() if isinstance(seen, Seen) else ():
+        for (name, _), ttl_s in seen.ttls.items() if isinstance(seen, ZoneAnswer) else ():
             longest[name] = max(ttl_s, longest.get(name, 0))
     return longest

@@ -18,8 +18,8 @@ from failover.probes.own_status import paused
 from failover.probes.parallel import Probe, run_probes
 from failover.probes.sip import probe_sip
 from failover.state import fenced, local_state, proven
-from failover.steps.dns.obstacle import obstacle_here
-from failover.steps.proof.external_checks import domino
+from failover.steps.dns.obstacle import zone_obstacle_here
+from failover.steps.proof.external_checks import check_domino
 from host.errors import HotstandbyError
 from localized.check import check
 from localized.checks.problem import Severity
@@ -37,7 +37,7 @@ def read_items(context: Context) -> tuple[Item, ...]:
         evidence = pool.submit(gather, context)
         registrars = pool.submit(ask_registrars, context)
         prepared = pool.submit(on_disk, context)
-        sites = pool.submit(domino, context)
+        sites = pool.submit(check_domino, context)
         secrets = pool.submit(Peer(context).secrets)
     primary = local_state.look(context.places, context.machine).is_primary
     return items(
@@ -112,7 +112,7 @@ def _zone(context: Context) -> str:
     if context.pair.dns is None:
         return ""
     try:
-        return obstacle_here(context.pair.dns, context.machine)
+        return zone_obstacle_here(context.pair.dns, context.machine)
     except NamedSilent as error:
         return str(error)
 

@@ -11,7 +11,7 @@ from failover.peer.secrets import Secrets
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence
 from failover.state.overtaken import COMMAND, overtaken
-from failover.steps.proof.external_checks import Proven
+from failover.steps.proof.external_checks import ProofResult
 from host.exits import Exit
 from pair import Pair, Trunk, public_role
 from pair.public_role import believed
@@ -94,7 +94,7 @@ def items(
     registrars: dict[str, ProbeResult],
     *,
     primary: bool,
-    domino: Sequence[Proven] = (),
+    domino: Sequence[ProofResult] = (),
     secrets: Secrets | None = None,
 ) -> tuple[Item, ...]:
     """Every item, in the order in which a promotion would need it.
@@ -274,7 +274,7 @@ def _clock(evidence: Evidence) -> Item:
     return Item("clock", good, evidence.clock.words, mend="timedatectl, on both" if good is not Good.YES else "")
 
 
-def _site(one: Proven) -> Item:
+def _site(one: ProofResult) -> Item:
     if one.good:
         return Item("domino", Good.YES, one.words)
     return Item("domino", Good.LATER if one.good is False else Good.UNSEEN, one.words, mend="systemctl status domino")

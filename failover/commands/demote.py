@@ -10,7 +10,7 @@ from failover.context import Context, with_context
 from failover.demotion import demotion, drain
 from failover.errors import FailoverError
 from failover.journal import journal
-from failover.journal.entry import Kind
+from failover.journal.entry import EntryKind
 from failover.promotion import LOCK, take_back_open
 from failover.runner.progress_view import plain
 from failover.state import local_state
@@ -60,7 +60,7 @@ def command(context: Context, reason: str, drains: str, abort: bool) -> None:
         click.echo(harmless(f"  an open promotion was not taken back: {error}"), err=True)
         code = Exit.DEGRADED if code is Exit.DONE else code
     try:
-        said = dns_role.stand_down(context.places, context.pair.dns, distrust=_overtaken(context, before))
+        said = dns_role.give_zone_up(context.places, context.pair.dns, distrust=_overtaken(context, before))
     except (HotstandbyError, OSError) as error:
         said = f"its BIND was not made secondary: {error}"
         code = Exit.DEGRADED if code is Exit.DONE else code
@@ -77,14 +77,14 @@ def _overtaken(context: Context, before: local_state.Standing) -> bool:
     return later(context.machine, before.right.epoch or before.served or before.epoch, told) is not None
 
 
-def _note(context: Context, reason: str, done: demotion.Outcome) -> None:
+def _note(context: Context, reason: str, done: demotion.DemotionResult) -> None:
     """Writes it down after the fact; a demotion that nobody could write down is a demotion."""
     try:
         epoch = local_state.look(context.places, context.machine).epoch
         written = journal.create(journal.directory(context.places), "demote", machine=context.machine, epoch=epoch)
-        written.append(Kind.OPENED, words=reason, data={"pair_digest": context.pair.digest})
-        written.append(Kind.VERIFIED if done.proven else Kind.FAILED, "demote", done.words)
-        written.append(Kind.CLOSED, words="done" if done.proven else "not proven")
+        written.append(EntryKind.OPENED, words=reason, data={"pair_digest": context.pair.digest})
+        written.append(EntryKind.VERIFIED if done.proven else EntryKind.FAILED, "demote", done.words)
+        written.append(EntryKind.CLOSED, words="done" if done.proven else "not proven")
         written.close()
     except (FailoverError, OSError) as error:
         click.echo(harmless(f"  not written down: {error}"), err=True)

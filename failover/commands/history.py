@@ -10,7 +10,7 @@ from rich.table import Table
 
 from failover.context import Context, as_json, with_context
 from failover.journal import journal
-from failover.journal.entry import Entry, JournalDamaged
+from failover.journal.entry import JournalDamaged, JournalEntry
 from failover.journal.journal import RunFile
 from failover.journal.run import Run, load
 from host.exits import Exit
@@ -83,7 +83,7 @@ def _timeline(run: Run) -> None:
     table.add_column("after", justify="right")
     for name in ("step", "what", "words"):
         table.add_column(name, overflow="fold")
-    before: Entry | None = None
+    before: JournalEntry | None = None
     for entry in run.entries:
         passed = _seconds(before.stamp.boottime, entry.stamp.boottime) if _same_boot(before, entry) and before else "-"
         words = printable(entry.words, 600)
@@ -101,7 +101,7 @@ def _result(run: Run) -> str:
     return f"OPEN: {steps or 'nothing begun'}"
 
 
-def _same_boot(before: Entry | None, entry: Entry) -> bool:
+def _same_boot(before: JournalEntry | None, entry: JournalEntry) -> bool:
     return before is not None and before.stamp.boot_id == entry.stamp.boot_id
 
 

@@ -29,7 +29,7 @@ def command(context: Context, what: str, word: str, as_json: bool) -> None:
     Ends with 3 when it would be refused.
     """
     with ThreadPoolExecutor(1) as beside:
-        carriers = beside.submit(carrier_look.look_all, context)
+        carriers = beside.submit(carrier_look.probe_carriers, context)
         plan = planning.make(context, what, word).plan
         plan = replace(plan, evidence=(*plan.evidence, *carriers.result()))
     if as_json:

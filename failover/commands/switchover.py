@@ -10,7 +10,7 @@ import click
 from failover import promotion
 from failover.context import Context, with_context
 from failover.promotion import Asked
-from failover.runner.progress import Tell, with_the_first
+from failover.runner.progress import ProgressListener, made_at_first_event
 from failover.state.pause import duration_s
 from host.exits import Exit
 from host.printable import harmless
@@ -34,13 +34,13 @@ def command(
     """
     drain_s = duration_s(drains) if drains else 0.0
     asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s)
-    ended = promotion.promote(context, asked, tell=with_the_first(lambda: _view(as_json=as_json)))
+    ended = promotion.promote(context, asked, tell=made_at_first_event(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(harmless(ended.words), err=True)
     sys.exit(int(ended.exit))
 
 
-def _view(*, as_json: bool) -> Tell:
+def _view(*, as_json: bool) -> ProgressListener:
     from failover.runner.progress_view import view  # rich: when something is shown, the others have been asked
     from host.terminal import console
 

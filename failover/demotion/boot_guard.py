@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from failover.bind.named import Named
+from failover.bind.named import LocalNamed
 from failover.context import Context
 from failover.errors import FailoverError
 from failover.peer.messages import Status
@@ -207,7 +207,7 @@ def _zone_here_is_old(context: Context, said: Sequence[RoleAnswer], peer: Status
     if dns is None or not Path(dns.named_conf).exists():
         return False
     try:
-        copy = Named.of(dns).copy(dns.zone)
+        copy = LocalNamed.of(dns).copy(dns.zone)
     except HotstandbyError:
         copy = ""  # named does not answer with what it cannot read; what cannot be dated is not trusted
     if copy is None:
@@ -242,7 +242,7 @@ def _distrust_own_zone(context: Context) -> str:
     if dns is None:
         return ""
     try:
-        Named.of(dns).expire_copy(dns.zone)
+        LocalNamed.of(dns).expire_copy(dns.zone)
     except (HotstandbyError, OSError) as error:
         return f"; its BIND may answer with the old zone until it has asked for the new one ({error})"
     return ""

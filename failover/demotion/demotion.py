@@ -41,7 +41,7 @@ UNREGISTERS: Final = frozenset({"pjsip"})
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemotionResult:
     """How a demotion ended.
 
     Attributes:
@@ -61,7 +61,7 @@ class Outcome:
     seconds: float
 
 
-def demote(context: Context, why: str, *, progress: Callable[[str], None] = lambda _: None) -> Outcome:
+def demote(context: Context, why: str, *, progress: Callable[[str], None] = lambda _: None) -> DemotionResult:
     """Becomes standby. Doing it twice is doing it once.
 
     Args:
@@ -83,7 +83,7 @@ class _Demotion:
         )
         self._before: tuple[Registration, ...] = ()
 
-    def run(self, why: str) -> Outcome:
+    def run(self, why: str) -> DemotionResult:
         started = time.monotonic()
         places = self._context.places
         self._try("the fence was not set", lambda: fenced.fence(places, why))
@@ -100,7 +100,7 @@ class _Demotion:
             self._say(f"killing Asterisk: {disobeyed}")
             self._notes.append(f"Asterisk was killed: {disobeyed}")
             try:
-                ended = killing.kill(self._context.asterisk)
+                ended = killing.kill_asterisk(self._context.asterisk)
                 words = killing.proven_gone(self._context.asterisk)
             except FailoverError as error:
                 return self._outcome(started, False, f"{self._context.machine} is not proven standby: {error}", ())
@@ -142,7 +142,7 @@ class _Demotion:
         Raises:
             NotProven, AsteriskUnreachable
         """
-        if not killing.find(self._context.asterisk):
+        if not killing.find_asterisk(self._context.asterisk):
             return killing.proven_gone(self._context.asterisk)
         self._say("reloading")
         wait_until_booted(self._asterisk)
@@ -203,7 +203,7 @@ class _Demotion:
                     raise
                 self._notes.append(f"{module} was not reloaded; it registers nothing")
 
-    def _outcome(self, started: float, proven: bool, words: str, killed: tuple[int, ...]) -> Outcome:
+    def _outcome(self, started: float, proven: bool, words: str, killed: tuple[int, ...]) -> DemotionResult:
         left = {
             one.trunk: one.expiry_s
             for one in self._before
@@ -213,7 +213,7 @@ class _Demotion:
             said = ", ".join(f"{trunk} {seconds} s" for trunk, seconds in sorted(left.items()))
             words += f"; bindings that nobody can remove live at the carrier for up to: {said}"
         seconds = time.monotonic() - started
-        return Outcome(proven, words, killed, tuple(sorted(left.items())), tuple(self._notes), seconds)
+        return DemotionResult(proven, words, killed, tuple(sorted(left.items())), tuple(self._notes), seconds)
 
     def _channel(self, trunk: str) -> str:
         return self._context.pair.trunk_on(trunk, self._context.machine).channel

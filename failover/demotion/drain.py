@@ -22,7 +22,7 @@ from failover.errors import FailoverError
 from failover.peer.messages import AnswerUnreadable, PeerRefused, Status
 from failover.peer.remote import Peer
 from failover.probes import own_asterisk
-from failover.runner.progress import Event, Tell, Told
+from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener
 from host.errors import HotstandbyError
 from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable
@@ -31,11 +31,11 @@ GATE_S: Final = 15
 """Seconds for which a gate is held at a time; asking again takes at most 6."""
 POLL_S: Final = 2.0
 
-Look = Callable[[], int | None]
+CountCalls = Callable[[], int | None]
 """Live calls; None where they cannot be seen at this moment."""
 
 
-class Gate(Enum):
+class GateOverride(Enum):
     """What the gate does otherwise than its role says, until a moment; the names are those in role.conf."""
 
     REFUSE = "HOTSTANDBY_REFUSE_UNTIL"
@@ -43,7 +43,7 @@ class Gate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Drained:
+class DrainResult:
     """How waiting ended.
 
     Attributes:
@@ -57,7 +57,7 @@ class Drained:
     seconds: float
 
 
-def hold(context: Context, gate: Gate, seconds: int) -> None:
+def override_gate(context: Context, gate: GateOverride, seconds: int) -> None:
     """Has this machine's gate refuse, or take, calls by address for so many seconds; 0 ends it.
 
     Raises:
@@ -69,52 +69,52 @@ def hold(context: Context, gate: Gate, seconds: int) -> None:
         raise AsteriskUnreachable(f"Asterisk on {context.machine} did not take the variable {gate.value}.")
 
 
-def drain_here(context: Context, limit_s: float, tell: Tell) -> Drained:
+def drain_here(context: Context, limit_s: float, tell: ProgressListener) -> DrainResult:
     """Waits for the calls of this machine, which is about to be demoted."""
 
     def look() -> int | None:
         try:
-            hold(context, Gate.REFUSE, GATE_S)
+            override_gate(context, GateOverride.REFUSE, GATE_S)
         except HotstandbyError:
             return None
         return own_asterisk.count_calls(context)
 
     try:
-        return wait(look, context.machine, limit_s, tell)
+        return wait_for_calls(look, context.machine, limit_s, tell)
     finally:
-        _lift(context, Gate.REFUSE)
+        _lift(context, GateOverride.REFUSE)
 
 
-def drain_peer(context: Context, limit_s: float, tell: Tell) -> Drained:
+def drain_peer(context: Context, limit_s: float, tell: ProgressListener) -> DrainResult:
     """Waits for the calls of the peer; new ones by address are taken here meanwhile."""
     peer = Peer(context)
 
     def look() -> int | None:
         try:
             # Open here before it closes there: a call that both refuse is lost.
-            hold(context, Gate.TAKE, GATE_S)
+            override_gate(context, GateOverride.TAKE, GATE_S)
             return _told_by(peer, GATE_S).asterisk.calls
         except HotstandbyError:
             return None
 
     try:
-        return wait(look, context.peer, limit_s, tell)
+        return wait_for_calls(look, context.peer, limit_s, tell)
     finally:
         # What cannot be lifted ends by itself.
         with contextlib.suppress(FailoverError):
             peer.drain(0)
-        _lift(context, Gate.TAKE)
+        _lift(context, GateOverride.TAKE)
 
 
-def wait(
-    look: Look,
+def wait_for_calls(
+    look: CountCalls,
     machine: str,
     limit_s: float,
-    tell: Tell,
+    tell: ProgressListener,
     *,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Drained:
+) -> DrainResult:
     """Looks until no call is left, or the limit passes; tells whenever the number changes.
 
     Args:
@@ -122,23 +122,23 @@ def wait(
         limit_s: seconds.
     """
     started = now()
-    tell(Event(Told.BEGAN, "drain", "", 0.0))
+    tell(ProgressEvent(ProgressKind.BEGAN, "drain", "", 0.0))
     told: int | None = -1
     while True:
         left = look()
         took = now() - started
         if left == 0:
             words = f"no call is left on {machine}"
-            tell(Event(Told.VERIFIED, "drain", words, took))
-            return Drained(left, words, took)
+            tell(ProgressEvent(ProgressKind.VERIFIED, "drain", words, took))
+            return DrainResult(left, words, took)
         if took >= limit_s:
             words = f"{_count(left)} on {machine} after {lasting(limit_s)}; it goes on all the same, and so do they"
-            tell(Event(Told.OPEN, "drain", words, took))
-            return Drained(left, words, took)
+            tell(ProgressEvent(ProgressKind.OPEN, "drain", words, took))
+            return DrainResult(left, words, took)
         if left != told:
             told = left
             words = f"{_count(left)} on {machine}; waiting for another {lasting(limit_s - took)} at most"
-            tell(Event(Told.HELD, "drain", words, took))
+            tell(ProgressEvent(ProgressKind.HELD, "drain", words, took))
         sleep(min(POLL_S, limit_s - took))
 
 
@@ -156,6 +156,6 @@ def _told_by(peer: Peer, seconds: int) -> Status:
         return peer.status()
 
 
-def _lift(context: Context, gate: Gate) -> None:
+def _lift(context: Context, gate: GateOverride) -> None:
     with contextlib.suppress(HotstandbyError):
-        hold(context, gate, 0)
+        override_gate(context, gate, 0)

@@ -40,7 +40,7 @@ class NotKilled(FailoverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class AsteriskProcess:
     """One running Asterisk.
 
     Attributes:
@@ -56,7 +56,7 @@ class Process:
     known_by: str
 
 
-def find(asterisk: Asterisk, *, proc: Path = Path("/proc")) -> tuple[Process, ...]:
+def find_asterisk(asterisk: Asterisk, *, proc: Path = Path("/proc")) -> tuple[AsteriskProcess, ...]:
     """Every process that is the Asterisk of this configuration; usually one, none when it is down."""
     run = run_directory(asterisk)
     found: dict[int, str] = {}
@@ -77,16 +77,16 @@ def run_directory(asterisk: Asterisk) -> Path:
     return Path(said[-1] if said else RUN_DIRECTORY)
 
 
-def kill(asterisk: Asterisk) -> tuple[Process, ...]:
+def kill_asterisk(asterisk: Asterisk) -> tuple[AsteriskProcess, ...]:
     """Kills this machine's Asterisk and returns what was killed, once it is gone and nothing started it anew.
 
     Raises:
         NotKilled: it is still there.
     """
-    killed: list[Process] = []
+    killed: list[AsteriskProcess] = []
     until = time.monotonic() + AGAIN_S
     while True:
-        processes = find(asterisk)
+        processes = find_asterisk(asterisk)
         for process in processes:
             if process.keeper:
                 _end(process.keeper, None)
@@ -110,7 +110,7 @@ def proven_gone(asterisk: Asterisk) -> str:
     Raises:
         NotProven: one does.
     """
-    if processes := find(asterisk):
+    if processes := find_asterisk(asterisk):
         pids = ", ".join(str(process.pid) for process in processes)
         raise NotProven(f"Asterisk still runs (process {pids})")
     return "no Asterisk process runs and its control socket is closed"
@@ -190,12 +190,12 @@ def configuration(argv: list[str]) -> str | None:
     return named
 
 
-def _process(proc: Path, pid: int, known_by: str) -> Process | None:
+def _process(proc: Path, pid: int, known_by: str) -> AsteriskProcess | None:
     entry = proc / str(pid)
     started = _started(proc, pid)
     if started is None or not _is_asterisk(entry):
         return None
-    return Process(pid, started, _keeper(proc, pid), known_by)
+    return AsteriskProcess(pid, started, _keeper(proc, pid), known_by)
 
 
 def _is_asterisk(entry: Path) -> bool:

@@ -19,7 +19,7 @@ from failover.peer.remote import Peer
 from failover.probes import phones
 from failover.probes.own_status import status
 from failover.promotion import Asked
-from failover.runner.progress import Event, Tell, Told
+from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener
 from host import clock
 from host.errors import HotstandbyError
 from host.exits import Exit
@@ -58,7 +58,9 @@ def objections(
     return found
 
 
-def drill(context: Context, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: Tell) -> tuple[Report, Path | None, str]:
+def drill(
+    context: Context, *, stay_s: float = 0.0, hosts: Path = HOSTS, tell: ProgressListener
+) -> tuple[Report, Path | None, str]:
     """Does it: over, a stay, and back.
 
     Args:
@@ -126,17 +128,19 @@ def code(legs: list[Leg]) -> Exit:
     return Exit.DEGRADED if any(leg.exit is Exit.DEGRADED for leg in legs) else Exit.DONE
 
 
-def _leg(context: Context, to: str, hosts: Path, tell: Tell) -> Leg:
+def _leg(context: Context, to: str, hosts: Path, tell: ProgressListener) -> Leg:
     """One switchover, to here or to the peer; a refusal is its result."""
     began = clock.boottime()
     words = f"{to} takes over"
-    tell(Event(Told.BEGAN, words, "", 0.0))
+    tell(ProgressEvent(ProgressKind.BEGAN, words, "", 0.0))
     try:
         if to != context.machine:
             leg = told_by_peer(Peer(context).switchover())
             for one in leg.steps:
-                told = {"verified": Told.VERIFIED, "open": Told.OPEN}.get(one.progress, Told.FAILED)
-                tell(Event(told, one.step, one.words, one.seconds))
+                told = {"verified": ProgressKind.VERIFIED, "open": ProgressKind.OPEN}.get(
+                    one.progress, ProgressKind.FAILED
+                )
+                tell(ProgressEvent(told, one.step, one.words, one.seconds))
         else:
             ended = promotion.promote(context, Asked("switchover", hosts=hosts), tell=_without_end(tell))
             last = last_leg(context)
@@ -145,30 +149,30 @@ def _leg(context: Context, to: str, hosts: Path, tell: Tell) -> Leg:
         failed = Exit(int(error.exit_code))
         leg = Leg(to, failed if failed in set(Exit) else Exit.FAILED, str(error), 0, 0, 0.0, 0.0, ())
     took = clock.boottime() - began
-    told = Told.VERIFIED if leg.exit is Exit.DONE else Told.OPEN if leg.moved else Told.FAILED
-    tell(Event(told, words, leg.words, took))
+    told = ProgressKind.VERIFIED if leg.exit is Exit.DONE else ProgressKind.OPEN if leg.moved else ProgressKind.FAILED
+    tell(ProgressEvent(told, words, leg.words, took))
     return Leg(leg.machine, leg.exit, leg.words, leg.run, leg.epoch, took, leg.moved_s, leg.steps)
 
 
-def _without_end(tell: Tell) -> Tell:
+def _without_end(tell: ProgressListener) -> ProgressListener:
     """Progress of a leg that is not the end of the command."""
 
-    def told(event: Event) -> None:
-        if event.told is not Told.ENDED:
+    def told(event: ProgressEvent) -> None:
+        if event.told is not ProgressKind.ENDED:
             tell(event)
 
     return told
 
 
-def _stay(stay_s: float, tell: Tell, away: str) -> float:
+def _stay(stay_s: float, tell: ProgressListener, away: str) -> float:
     if stay_s <= 0:
         return 0.0
     began = clock.boottime()
-    tell(Event(Told.HELD, "stay", f"{away} serves for {stay_s:g} s; Ctrl-C goes back at once", 0.0))
+    tell(ProgressEvent(ProgressKind.HELD, "stay", f"{away} serves for {stay_s:g} s; Ctrl-C goes back at once", 0.0))
     try:
         time.sleep(stay_s)
     except KeyboardInterrupt:
-        tell(Event(Told.HELD, "stay", "ended early", clock.boottime() - began))
+        tell(ProgressEvent(ProgressKind.HELD, "stay", "ended early", clock.boottime() - began))
     return clock.boottime() - began
 
 

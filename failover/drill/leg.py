@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from failover.context import Context
 from failover.journal import journal
-from failover.journal.entry import Kind
+from failover.journal.entry import EntryKind
 from failover.journal.run import Run, load
 from failover.peer.messages import Switched
 from host.exits import Exit
 
-ENDS = frozenset({Kind.VERIFIED, Kind.OPEN, Kind.FAILED})
+ENDS = frozenset({EntryKind.VERIFIED, EntryKind.OPEN, EntryKind.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def steps_of(run: Run) -> tuple[Took, ...]:
     ended = [run.opened.boottime]
     for entry in run.entries:
         at = entry.stamp.boottime
-        if entry.kind is Kind.BEGUN:
+        if entry.kind is EntryKind.BEGUN:
             begun[entry.step] = at
         elif entry.kind in ENDS and entry.step:
             # Of steps side by side none waited for the other: what counts is what had ended when this one began.

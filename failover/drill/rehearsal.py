@@ -23,7 +23,7 @@ from failover.probe_result import ProbeResult
 from failover.probes import own_asterisk
 from failover.steps.carrier.step import CarrierStep, ManualCarrier, step_name
 from failover.steps.dns import dry_run as dns_try
-from failover.steps.fence.step import verified
+from failover.steps.fence.step import run_verify
 from failover.steps.proof import external_checks as proof_look
 from failover.steps.proof.call import CallImpossible, dial_string, require_dialplan
 from host.errors import HotstandbyError
@@ -114,7 +114,7 @@ def _fence(context: Context, made: Made) -> Rehearsed:
     proved = f"{context.peer} answers ssh, and would take a demotion for epoch {made.plan.epoch}"
     if peer.status.epoch >= made.plan.epoch or peer.status.claim:
         return Rehearsed("fence", Good.NO, f"{context.peer} is at epoch {peer.status.epoch} itself", unproven)
-    cut_off = verified(context, 0)
+    cut_off = run_verify(context, 0)
     if cut_off is not None:
         proved += f"; {cut_off.words}"
     return Rehearsed("fence", Good.YES, proved, unproven)
@@ -153,7 +153,7 @@ def _dns(context: Context, made: Made) -> Iterator[Rehearsed]:
         step = promotion.dns_in_turn(context, made.plan.epoch, Mask(), peer_alive=True).made()
         agrees = step.check()
         saved = step.saved()
-        tried = dns_try.try_all(context)
+        tried = dns_try.dry_run_updates(context)
     except HotstandbyError as error:
         yield Rehearsed("dns", Good.LATER, str(error), unproven)
         return
@@ -193,10 +193,10 @@ def _carriers(context: Context) -> Iterator[Rehearsed]:
 def _proof(context: Context) -> Rehearsed:
     proved, good, unproven = [], Good.YES, "what the world sees once this machine serves"
     if context.pair.dns is not None:
-        for one in proof_look.resolvers(context.pair.dns, context.peer):
+        for one in proof_look.check_resolvers(context.pair.dns, context.peer):
             proved.append(one.words)
             good = Good.LATER if one.good is None else good
-    for one in proof_look.domino(context):
+    for one in proof_look.check_domino(context):
         proved.append(one.words)
         good = good if one.good else Good.LATER
     if context.pair.proof is not None:

@@ -22,7 +22,7 @@ from host.file_reading import MISREAD, from_json
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What a journal can keep."""
 
-FIRST: Final = "0" * 32
+FIRST_CHECKSUM: Final = "0" * 32
 """What stands for the checksum before the first line."""
 
 _HEAD: Final = re.compile(rb'\[(\d{1,9}),"([0-9a-f]{32})",')
@@ -35,7 +35,7 @@ class JournalDamaged(FailoverError):
     exit_code = Exit.REFUSED
 
 
-class Kind(Enum):
+class EntryKind(Enum):
     """What a line tells."""
 
     OPENED = "opened"
@@ -84,7 +84,7 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One line.
 
     Attributes:
@@ -97,7 +97,7 @@ class Entry:
     """
 
     number: int
-    kind: Kind
+    kind: EntryKind
     step: str
     words: str
     stamp: Stamp
@@ -105,7 +105,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class JournalLines:
     """The whole lines of a journal.
 
     Attributes:
@@ -115,13 +115,13 @@ class Lines:
         torn: bytes after them: a line that a crash cut short. What it announced had not begun.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[JournalEntry, ...]
     chain: str
     size: int
     torn: int
 
 
-def encode(entry: Entry, chain: str) -> tuple[bytes, str]:
+def encode(entry: JournalEntry, chain: str) -> tuple[bytes, str]:
     """The line's bytes with its newline, and the checksum that the next line builds on.
 
     Raises:
@@ -148,7 +148,7 @@ def encode(entry: Entry, chain: str) -> tuple[bytes, str]:
     return b'[%d,"%s",%s]\n' % (len(record), checksum.encode("ascii"), record), checksum
 
 
-def decode(data: bytes) -> Lines:
+def decode(data: bytes) -> JournalLines:
     """The lines of a journal's bytes.
 
     Bytes after the last newline are a torn line: a crash, reported and dropped. Anything else that does not fit is
@@ -159,13 +159,13 @@ def decode(data: bytes) -> Lines:
         JournalDamaged: with the number of the line and what is wrong with it.
     """
     *whole, rest = data.split(b"\n")
-    chain = FIRST
-    entries: list[Entry] = []
+    chain = FIRST_CHECKSUM
+    entries: list[JournalEntry] = []
     for number, line in enumerate(whole, start=1):
         entry, chain = _decoded(line, number, chain)
         entries.append(entry)
     _cut_short(rest, len(whole) + 1, chain)
-    return Lines(tuple(entries), chain, len(data) - len(rest), len(rest))
+    return JournalLines(tuple(entries), chain, len(data) - len(rest), len(rest))
 
 
 def _cut_short(rest: bytes, number: int, chain: str) -> None:
@@ -182,7 +182,7 @@ def _cut_short(rest: bytes, number: int, chain: str) -> None:
         raise JournalDamaged(f"line {number} is whole, and its end was altered")
 
 
-def _decoded(line: bytes, number: int, chain: str) -> tuple[Entry, str]:
+def _decoded(line: bytes, number: int, chain: str) -> tuple[JournalEntry, str]:
     found = _LINE.fullmatch(line)
     if not found:
         raise JournalDamaged(f"line {number} is not a line of a journal")
@@ -200,7 +200,9 @@ def _decoded(line: bytes, number: int, chain: str) -> tuple[Entry, str]:
             machine=str(raw["machine"]),
             epoch=int(raw["epoch"]),
         )
-        entry = Entry(int(raw["n"]), Kind(raw["kind"]), str(raw["step"]), str(raw["words"]), stamp, dict(raw["data"]))
+        entry = JournalEntry(
+            int(raw["n"]), EntryKind(raw["kind"]), str(raw["step"]), str(raw["words"]), stamp, dict(raw["data"])
+        )
     except MISREAD as error:
         raise JournalDamaged(f"line {number} was written by another version ({type(error).__name__})") from None
     if entry.number != number:

@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from failover.errors import FailoverError
-from failover.journal.entry import FIRST, Entry, JournalDamaged, Json, Kind, Lines, Stamp, decode, encode
+from failover.journal.entry import (
+    FIRST_CHECKSUM,
+    EntryKind,
+    JournalDamaged,
+    JournalEntry,
+    JournalLines,
+    Json,
+    Stamp,
+    decode,
+    encode,
+)
 from failover.journal.mask import Mask
 from host import clock
 from host.atomic import fsync_directory, own_directory
@@ -89,7 +99,9 @@ class Journal:
     """The file of one run, open for appending. One process writes it, under the failover lock; its steps may run side
     by side, and their lines come one after the other."""
 
-    def __init__(self, file: RunFile, lines: Lines, *, machine: str, epoch: int, mask: Mask, clock: Clock) -> None:
+    def __init__(
+        self, file: RunFile, lines: JournalLines, *, machine: str, epoch: int, mask: Mask, clock: Clock
+    ) -> None:
         """Opens an existing file after its whole lines; `create` and `reopen` are the ways here.
 
         Raises:
@@ -113,7 +125,9 @@ class Journal:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def append(self, kind: Kind, step: str = "", words: str = "", data: Mapping[str, Json] | None = None) -> Entry:
+    def append(
+        self, kind: EntryKind, step: str = "", words: str = "", data: Mapping[str, Json] | None = None
+    ) -> JournalEntry:
         """Writes one line and returns when it is on the disk.
 
         Args:
@@ -126,13 +140,13 @@ class Journal:
         with self._appending:
             return self._append(kind, step, words, data or {})
 
-    def _append(self, kind: Kind, step: str, words: str, data: Mapping[str, Json]) -> Entry:
+    def _append(self, kind: EntryKind, step: str, words: str, data: Mapping[str, Json]) -> JournalEntry:
         if self._broken:
             raise JournalUnwritable(self._broken)
         stamp = Stamp(
             self._clock.wall(), self._clock.boottime(), self._clock.boot_id(), machine=self.machine, epoch=self.epoch
         )
-        entry = Entry(self._next, kind, step, self._mask(words), stamp, data)
+        entry = JournalEntry(self._next, kind, step, self._mask(words), stamp, data)
         line, chain = encode(entry, self._chain)
         try:
             _write_whole(self._descriptor, line)
@@ -208,7 +222,7 @@ def create(
             f"A journal cannot be begun in {where}: {error.strerror}. See to that directory and its disk, "
             "then type the same command again. Nothing was touched."
         ) from None
-    nothing = Lines((), FIRST, 0, 0)
+    nothing = JournalLines((), FIRST_CHECKSUM, 0, 0)
     return Journal(file, nothing, machine=machine, epoch=epoch, mask=mask or Mask(), clock=clock or SystemClock())
 
 
@@ -244,7 +258,7 @@ def numbered(where: Path, number: int) -> RunFile:
     raise NoSuchRun(f"There is no run {number} in {where}. See which there are with: failover history")
 
 
-def read(file: RunFile) -> Lines:
+def read(file: RunFile) -> JournalLines:
     """The lines of a run.
 
     Raises:

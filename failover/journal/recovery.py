@@ -17,7 +17,7 @@ FRESH_S: Final = 900.0
 """Seconds after its last line during which a promotion may be completed; an older one is not known to be wanted."""
 
 
-class Fence(Enum):
+class FenceProof(Enum):
     """What is proven of the peer, now."""
 
     PROVEN = "proven"
@@ -27,7 +27,7 @@ class Fence(Enum):
     UNKNOWN = "unknown"
 
 
-class Action(Enum):
+class RecoveryAction(Enum):
     """What to do with the run."""
 
     NOTHING = "nothing"
@@ -36,7 +36,7 @@ class Action(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class RecoveryFacts:
     """What is so at this moment.
 
     Attributes:
@@ -53,40 +53,44 @@ class Now:
     boot_id: str
     boottime: float
     pair_digest: str
-    fence: Fence
+    fence: FenceProof
     wants: str
     abort: bool = False
     holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RecoveryDecision:
     """What is done, and the sentence that says why."""
 
-    action: Action
+    action: RecoveryAction
     why: str
 
 
-def decide(run: Run | None, now: Now) -> Decision:
+def decide_recovery(run: Run | None, now: RecoveryFacts) -> RecoveryDecision:
     """What to do with the newest run before anything new is begun."""
     if run is None:
-        return Decision(Action.NOTHING, "no run is open")
+        return RecoveryDecision(RecoveryAction.NOTHING, "no run is open")
     if run.closed:
-        return Decision(Action.NOTHING, f"run {run.number} is closed: {run.closed}")
+        return RecoveryDecision(RecoveryAction.NOTHING, f"run {run.number} is closed: {run.closed}")
     if run.command == "demote":
-        return Decision(Action.CONTINUE, f"run {run.number} makes this machine standby, which is always completed")
+        return RecoveryDecision(
+            RecoveryAction.CONTINUE, f"run {run.number} makes this machine standby, which is always completed"
+        )
     if not run.touched:
-        return Decision(Action.NOTHING, f"run {run.number} stopped before it touched anything")
+        return RecoveryDecision(RecoveryAction.NOTHING, f"run {run.number} stopped before it touched anything")
     against = _against(run, now)
-    if against and now.holds and not (run.undoing or now.abort or now.fence is Fence.DISPROVEN):
+    if against and now.holds and not (run.undoing or now.abort or now.fence is FenceProof.DISPROVEN):
         why = f"degraded: run {run.number} is not gone on with, because {against}; a run of its own completes it"
-        return Decision(Action.NOTHING, why)
+        return RecoveryDecision(RecoveryAction.NOTHING, why)
     if against:
-        return Decision(Action.UNDO, f"run {run.number} goes back to standby: {against}")
-    return Decision(Action.CONTINUE, f"run {run.number} goes on: same boot, same pair.toml, the peer is fenced")
+        return RecoveryDecision(RecoveryAction.UNDO, f"run {run.number} goes back to standby: {against}")
+    return RecoveryDecision(
+        RecoveryAction.CONTINUE, f"run {run.number} goes on: same boot, same pair.toml, the peer is fenced"
+    )
 
 
-def _against(run: Run, now: Now) -> str:
+def _against(run: Run, now: RecoveryFacts) -> str:
     """Why the run must not be completed; empty when it may."""
     if run.undoing:
         return "taking it back had begun"
@@ -101,8 +105,8 @@ def _against(run: Run, now: Now) -> str:
         return f"its last line is {age / 60:.0f} minutes old, and may be completed for {FRESH_S / 60:.0f}"
     if now.pair_digest != run.facts.get("pair_digest"):
         return "pair.toml is another one than it began with"
-    if now.fence is Fence.DISPROVEN:
+    if now.fence is FenceProof.DISPROVEN:
         return "the peer serves"
-    if now.fence is Fence.UNKNOWN:
+    if now.fence is FenceProof.UNKNOWN:
         return "the peer could not be proven down or demoted"
     return ""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from failover.journal.entry import Entry, Json, Kind, Stamp
+from failover.journal.entry import EntryKind, JournalEntry, Json, Stamp
 from failover.journal.journal import RunFile, read
 
 
-class Progress(Enum):
+class StepState(Enum):
     """How far a step came."""
 
     BEGUN = "begun"
@@ -24,19 +24,19 @@ class Progress(Enum):
 
 
 _AFTER = {
-    Kind.BEGUN: Progress.BEGUN,
-    Kind.DONE: Progress.DONE,
-    Kind.VERIFIED: Progress.VERIFIED,
-    Kind.OPEN: Progress.OPEN,
-    Kind.FAILED: Progress.FAILED,
-    Kind.UNDOING: Progress.UNDOING,
-    Kind.UNDONE: Progress.UNDONE,
-    Kind.CONFIRMED: Progress.CONFIRMED,
+    EntryKind.BEGUN: StepState.BEGUN,
+    EntryKind.DONE: StepState.DONE,
+    EntryKind.VERIFIED: StepState.VERIFIED,
+    EntryKind.OPEN: StepState.OPEN,
+    EntryKind.FAILED: StepState.FAILED,
+    EntryKind.UNDOING: StepState.UNDOING,
+    EntryKind.UNDONE: StepState.UNDONE,
+    EntryKind.CONFIRMED: StepState.CONFIRMED,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class StepTold:
+class StepRecord:
     """One step, as the journal tells it.
 
     Attributes:
@@ -49,7 +49,7 @@ class StepTold:
     """
 
     name: str
-    progress: Progress
+    progress: StepState
     touched: bool
     saved: Mapping[str, Json]
     words: str
@@ -77,11 +77,11 @@ class Run:
     facts: Mapping[str, Json]
     opened: Stamp
     last: Stamp
-    steps: tuple[StepTold, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
     undoing: bool = False
     closed: str = ""
     torn: int = 0
-    entries: tuple[Entry, ...] = field(default=(), repr=False)
+    entries: tuple[JournalEntry, ...] = field(default=(), repr=False)
 
     @property
     def epoch(self) -> int:
@@ -94,33 +94,33 @@ class Run:
         return self.opened.machine
 
     @property
-    def touched(self) -> tuple[StepTold, ...]:
+    def touched(self) -> tuple[StepRecord, ...]:
         """Steps with something to take back, last begun first."""
         return tuple(reversed([step for step in self.steps if step.touched]))
 
     @property
-    def waiting(self) -> tuple[StepTold, ...]:
+    def waiting(self) -> tuple[StepRecord, ...]:
         """Steps that wait for a person or a retry."""
-        return tuple(step for step in self.steps if step.progress is Progress.OPEN)
+        return tuple(step for step in self.steps if step.progress is StepState.OPEN)
 
-    def step(self, name: str) -> StepTold | None:
+    def step(self, name: str) -> StepRecord | None:
         """What is told of one step."""
         return next((step for step in self.steps if step.name == name), None)
 
 
-def fold(number: int, command: str, entries: Sequence[Entry], torn: int = 0) -> Run | None:
+def fold(number: int, command: str, entries: Sequence[JournalEntry], torn: int = 0) -> Run | None:
     """The run that these lines tell; None when not even its first line was written: then nothing was touched."""
     if not entries:
         return None
     first = entries[0]
     run = Run(number, command, first.data, first.stamp, first.stamp, torn=torn, entries=tuple(entries))
-    steps: dict[str, StepTold] = {}
+    steps: dict[str, StepRecord] = {}
     for entry in entries:
         run = replace(
             run,
             last=entry.stamp,
-            undoing=run.undoing or entry.kind is Kind.UNDOING,
-            closed=(entry.words or "closed") if entry.kind is Kind.CLOSED else run.closed,
+            undoing=run.undoing or entry.kind is EntryKind.UNDOING,
+            closed=(entry.words or "closed") if entry.kind is EntryKind.CLOSED else run.closed,
         )
         if entry.step and entry.kind in _AFTER:
             steps[entry.step] = _told(steps.get(entry.step), entry)
@@ -137,15 +137,15 @@ def load(file: RunFile) -> Run | None:
     return fold(file.number, file.command, lines.entries, lines.torn)
 
 
-def _told(before: StepTold | None, entry: Entry) -> StepTold:
+def _told(before: StepRecord | None, entry: JournalEntry) -> StepRecord:
     if before is None:
-        before = StepTold(entry.step, _AFTER[entry.kind], False, {}, entry.words, entry.stamp, entry.stamp)
+        before = StepRecord(entry.step, _AFTER[entry.kind], False, {}, entry.words, entry.stamp, entry.stamp)
     touched, saved = before.touched, before.saved
-    if entry.kind is Kind.BEGUN and not touched:
+    if entry.kind is EntryKind.BEGUN and not touched:
         # Begun again after a crash: what was saved first is what was there before us.
         touched, saved = True, entry.data
-    elif entry.kind is Kind.UNDONE:
+    elif entry.kind is EntryKind.UNDONE:
         touched, saved = False, {}
-    return StepTold(
+    return StepRecord(
         entry.step, _AFTER[entry.kind], touched, saved, entry.words or before.words, before.first, entry.stamp
     )

@@ -25,7 +25,7 @@ Records: TypeAlias = Mapping[RecordKey, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRecords:
     """What the zone shall say.
 
     Attributes:
@@ -44,7 +44,7 @@ class Wanted:
         return tuple(self.records)
 
 
-def wanted(dns: Dns, machine: str, epoch: int) -> Wanted:
+def wanted_records(dns: Dns, machine: str, epoch: int) -> WantedRecords:
     """What the zone shall say while `machine` is primary.
 
     A name whose two machines have addresses of different families loses the one and gets the other.
@@ -55,7 +55,7 @@ def wanted(dns: Dns, machine: str, epoch: int) -> Wanted:
             records.setdefault((name, rdtype(address)), frozenset())
         records[name, rdtype(addresses[machine])] = frozenset({addresses[machine]})
     records[NAME, "TXT"] = frozenset({text(PublicRole(epoch, machine))})
-    return Wanted(dns.zone, records, dns.ttl_s)
+    return WantedRecords(dns.zone, records, dns.ttl_s)
 
 
 def rdtype(address: str) -> str:
@@ -64,7 +64,7 @@ def rdtype(address: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class NameServer:
     """A name server at one of its addresses.
 
     Attributes:
@@ -80,7 +80,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ZoneAnswer:
     """What one server answered.
 
     Attributes:
@@ -94,7 +94,7 @@ class Seen:
         ttls: seconds, of each key that has records.
     """
 
-    server: Server
+    server: NameServer
     failure: str = ""
     silent: bool = False
     records: Records = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Seen:
     ttls: Mapping[RecordKey, int] = field(default_factory=dict)
 
 
-class Verdict(Enum):
+class Agreement(Enum):
     """What an answer means for the promotion."""
 
     AGREES = "agrees"
@@ -115,20 +115,20 @@ class Verdict(Enum):
     """It answers, and not as an authority for the zone."""
 
 
-def judge(seen: Seen, want: Wanted, serial: int) -> Verdict:
+def agreement(seen: ZoneAnswer, want: WantedRecords, serial: int) -> Agreement:
     """Whether a server says what it shall, with a serial that is not older than `serial`.
 
     Contents are compared, not serials alone: two primaries that were updated apart can have the same serial.
     """
     if seen.silent:
-        return Verdict.SILENT
+        return Agreement.SILENT
     if seen.failure:
-        return Verdict.UNFIT
+        return Agreement.UNFIT
     same = all(seen.records.get(key, frozenset()) == values for key, values in want.records.items())
-    return Verdict.AGREES if same and not later(serial, seen.serial) else Verdict.LAGS
+    return Agreement.AGREES if same and not later(serial, seen.serial) else Agreement.LAGS
 
 
-def differences(seen: Seen, want: Wanted, serial: int) -> str:
+def differences(seen: ZoneAnswer, want: WantedRecords, serial: int) -> str:
     """What a lagging or unfit server said, in words."""
     if seen.failure:
         return f"{seen.server}: {seen.failure}"
@@ -142,9 +142,9 @@ def differences(seen: Seen, want: Wanted, serial: int) -> str:
     return f"{seen.server}: {', '.join(said)}"
 
 
-def summary(answers: Sequence[Seen], want: Wanted, serial: int) -> str:
+def summary(answers: Sequence[ZoneAnswer], want: WantedRecords, serial: int) -> str:
     """The proof in one sentence: who agrees, who does not and what they said."""
-    agreeing = [seen for seen in answers if judge(seen, want, serial) is Verdict.AGREES]
+    agreeing = [seen for seen in answers if agreement(seen, want, serial) is Agreement.AGREES]
     values = [f"{name} {_values(values)}" for (name, kind), values in want.records.items() if kind != "TXT" and values]
     newest = agreeing[0].serial if agreeing else serial
     said = f"{len(agreeing)} of {len(answers)} servers agree: {', '.join(values)}, serial {newest}"
@@ -152,20 +152,20 @@ def summary(answers: Sequence[Seen], want: Wanted, serial: int) -> str:
     return "; ".join([said, *others])
 
 
-def servers(dns: Dns, delegated: Mapping[str, Iterable[str]]) -> list[Server]:
+def servers_to_agree(dns: Dns, delegated: Mapping[str, Iterable[str]]) -> list[NameServer]:
     """Every server that has to agree, at each of its addresses: those configured, and those delegated to.
 
     MOST_SERVERS of them at the most, the configured ones first; of those delegated to one address of each before a
     second one of any.
     """
-    found: dict[str, Server] = {}
+    found: dict[str, NameServer] = {}
     for name, address in dns.servers.items():
         for each in (address, *dns.more_addresses.get(name, ())):
-            found.setdefault(each, Server(name, each))
+            found.setdefault(each, NameServer(name, each))
     for turn in zip_longest(*([(name, each) for each in addresses] for name, addresses in delegated.items())):
         for name, each in filter(None, turn):
             if len(found) < MOST_SERVERS:
-                found.setdefault(each, Server(name, each))
+                found.setdefault(each, NameServer(name, each))
     return list(found.values())[:MOST_SERVERS]
 
 

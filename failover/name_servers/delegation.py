@@ -16,7 +16,7 @@ import dns.resolver
 
 from failover.errors import FailoverError
 from failover.name_servers.agreement import MOST_SERVERS
-from failover.name_servers.wire import Line, OddAnswer, exchange
+from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange
 from pair.sections.dns import Dns
 
 DELEGATION_S: Final = 5.0
@@ -30,7 +30,7 @@ class DelegationUnknown(FailoverError):
     """The parent could not be asked; the servers of pair.toml are all that is known."""
 
 
-def delegated(dns_section: Dns) -> dict[str, tuple[str, ...]]:
+def read_delegation(dns_section: Dns) -> dict[str, tuple[str, ...]]:
     """Name server -> addresses, as the parent delegates; `delegation` of pair.toml goes before asking.
 
     The parent's referral (RFC 1034 §4.2.1) names the servers, with addresses where they lie inside the zone; those
@@ -48,8 +48,8 @@ def delegated(dns_section: Dns) -> dict[str, tuple[str, ...]]:
     why = "it has no address"
     for address in (dns_section.parent or _parent_addresses(origin, looking))[:_MOST_PARENTS]:
         try:
-            referral = exchange(_question(origin), address, Line(dns_section.port), wait_s=_TRY_S)
-        except (dns.exception.DNSException, OddAnswer, OSError) as error:
+            referral = exchange(_question(origin), address, DnsTransport(dns_section.port), wait_s=_TRY_S)
+        except (dns.exception.DNSException, InvalidAnswer, OSError) as error:
             why = type(error).__name__
             continue
         found = _referred(referral, origin, looking)

@@ -21,7 +21,7 @@ _ALGORITHMS: Final = {
 """RFC 8945 §6, without HMAC-MD5, which it allows to be left out."""
 
 
-class KeyUnusable(UsageError):
+class TsigKeyUnusable(UsageError):
     """The key file holds no key that can be used; the message never holds any of the secret."""
 
 
@@ -46,7 +46,7 @@ class TsigKey:
         return {name: dns.tsig.Key(name, self.secret, _ALGORITHMS[self.algorithm])}
 
 
-def parse(text: str, path: str) -> TsigKey:
+def parse_tsig_key(text: str, path: str) -> TsigKey:
     """The one key of a key file.
 
     Args:
@@ -54,14 +54,14 @@ def parse(text: str, path: str) -> TsigKey:
         path: for messages.
 
     Raises:
-        KeyUnusable
+        TsigKeyUnusable
     """
     try:
         found = [one for one in named_grammar.parse(text) if one.name == "key" and one.blocks and len(one.words) == 2]
     except NotNamedConf:
         found = []
     if len(found) != 1:
-        raise KeyUnusable(
+        raise TsigKeyUnusable(
             f"The key file {path} holds {len(found)} keys, and must hold one, written: "
             'key "name" { algorithm hmac-sha256; secret "…"; }; Make one with: tsig-keygen name'
         )
@@ -69,20 +69,20 @@ def parse(text: str, path: str) -> TsigKey:
     options = {one.name: "".join(one.words[1:]) for one in found[0].blocks[-1]}
     algorithm = options.get("algorithm", "").lower().removesuffix(".")
     if algorithm.startswith("hmac-md5"):
-        raise KeyUnusable(
+        raise TsigKeyUnusable(
             f"The key '{name}' in {path} uses HMAC-MD5, which is broken and which name servers drop. Make a new one "
             f"with: tsig-keygen -a hmac-sha256 {name}; put it into named.conf of every server that knows it as well."
         )
     if algorithm not in _ALGORITHMS:
-        raise KeyUnusable(f"The key '{name}' in {path} has algorithm '{algorithm}'. Use {', '.join(_ALGORITHMS)}.")
+        raise TsigKeyUnusable(f"The key '{name}' in {path} has algorithm '{algorithm}'. Use {', '.join(_ALGORITHMS)}.")
     # Blanks in Base64 are none of it, for BIND as well.
     secret = "".join(options.get("secret", "").split())
     try:
         if not base64.b64decode(secret, validate=True):
-            raise KeyUnusable(f"The key '{name}' in {path} has no secret. Make a new one with: tsig-keygen {name}")
+            raise TsigKeyUnusable(f"The key '{name}' in {path} has no secret. Make a new one with: tsig-keygen {name}")
         dns.name.from_text(name)
     except (binascii.Error, ValueError):
-        raise KeyUnusable(f"The secret of key '{name}' in {path} is not Base64. Was a part of it lost?") from None
+        raise TsigKeyUnusable(f"The secret of key '{name}' in {path} is not Base64. Was a part of it lost?") from None
     except dns.exception.DNSException:
-        raise KeyUnusable(f"'{name}' in {path} cannot be the name of a key.") from None
+        raise TsigKeyUnusable(f"'{name}' in {path} cannot be the name of a key.") from None
     return TsigKey(name, algorithm, secret)

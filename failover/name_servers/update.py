@@ -14,12 +14,12 @@ import dns.tsig
 import dns.update
 
 from failover.errors import FailoverError
-from failover.name_servers.agreement import Records, Server
+from failover.name_servers.agreement import NameServer, Records
 from failover.name_servers.tsig_key import TsigKey
-from failover.name_servers.wire import Line, owner_of
+from failover.name_servers.wire import DnsTransport, owner_of
 
 
-class NotAnswered(FailoverError):
+class UpdateUnanswered(FailoverError):
     """No answer came that could be believed: whether the UPDATE was carried out is not known."""
 
 
@@ -27,7 +27,7 @@ class UpdateRefused(FailoverError):
     """The server said no; nothing was changed."""
 
 
-class NotAllowed(UpdateRefused):
+class UpdateNotAllowed(UpdateRefused):
     """The server takes no such change from us: REFUSED."""
 
 
@@ -41,7 +41,7 @@ def _quoted(kind: str, value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ZoneUpdate:
     """One UPDATE (RFC 2136): all of it happens, or nothing.
 
     Attributes:
@@ -96,7 +96,7 @@ class Change:
         return message
 
 
-def grants(change: Change, key: TsigKey) -> str:
+def grants(change: ZoneUpdate, key: TsigKey) -> str:
     """What an update-policy needs for it; beside allow-update it cannot stand (BIND ARM, "update-policy")."""
     origin = dns.name.from_text(change.zone)
     kinds: dict[str, list[str]] = {}
@@ -112,12 +112,12 @@ def with_serial(soa: str, serial: int) -> str:
     return " ".join(fields)
 
 
-def send_update(change: Change, server: Server, key: TsigKey, line: Line, *, deadline_s: float) -> None:
+def send_update(change: ZoneUpdate, server: NameServer, key: TsigKey, line: DnsTransport, *, deadline_s: float) -> None:
     """Sends an UPDATE over TCP and believes only a signed answer.
 
     Raises:
         PrerequisiteFailed, UpdateRefused: nothing was changed.
-        NotAnswered: it may have been carried out, or not; look before anything else.
+        UpdateUnanswered: it may have been carried out, or not; look before anything else.
     """
     where = f"The UPDATE of {change.zone} at {server}"
     message = change.message(key)
@@ -140,21 +140,21 @@ def send_update(change: Change, server: Server, key: TsigKey, line: Line, *, dea
             "Set them, look with: timedatectl; then type the same command again."
         ) from None
     except (dns.tsig.PeerError, dns.tsig.BadSignature, dns.tsig.BadTime, dns.tsig.BadKey) as error:
-        raise NotAnswered(f"{where}: the signature of its answer is wrong ({type(error).__name__}).") from None
+        raise UpdateUnanswered(f"{where}: the signature of its answer is wrong ({type(error).__name__}).") from None
     except dns.exception.Timeout:
-        raise NotAnswered(f"{where} was not answered within {deadline_s:g} s.") from None
+        raise UpdateUnanswered(f"{where} was not answered within {deadline_s:g} s.") from None
     except OSError as error:
-        raise NotAnswered(f"{where} found nobody: {error.strerror}. Is named running there?") from None
+        raise UpdateUnanswered(f"{where} found nobody: {error.strerror}. Is named running there?") from None
     except (EOFError, dns.exception.DNSException, ValueError) as error:
-        raise NotAnswered(f"{where}: the answer makes no sense ({type(error).__name__}).") from None
+        raise UpdateUnanswered(f"{where}: the answer makes no sense ({type(error).__name__}).") from None
     _believe(answer, where, change, key)
 
 
-def _believe(answer: dns.message.Message, where: str, change: Change, key: TsigKey) -> None:
+def _believe(answer: dns.message.Message, where: str, change: ZoneUpdate, key: TsigKey) -> None:
     code = answer.rcode()
     if code == dns.rcode.NOERROR:
         if not answer.had_tsig:
-            raise NotAnswered(f"{where} was answered without a signature: whoever answered does not know the key.")
+            raise UpdateUnanswered(f"{where} was answered without a signature: whoever answered does not know the key.")
         return
     word = dns.rcode.to_text(code)
     if code in (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN):
@@ -173,5 +173,5 @@ def _believe(answer: dns.message.Message, where: str, change: Change, key: TsigK
         "to sign with. Look at its log with: journalctl -u named",
         dns.rcode.FORMERR: "it did not understand the message",
     }
-    refused = NotAllowed if code == dns.rcode.REFUSED else UpdateRefused
+    refused = UpdateNotAllowed if code == dns.rcode.REFUSED else UpdateRefused
     raise refused(f"{where} was refused: {word}, {meanings.get(code, 'it gave no reason')}.")

@@ -26,7 +26,7 @@ import dns.rrset
 from dns.rdtypes.ANY.TXT import TXT
 
 from failover.errors import FailoverError
-from failover.name_servers.agreement import MOST_SERVERS, RecordKey, Seen, Server
+from failover.name_servers.agreement import MOST_SERVERS, NameServer, RecordKey, ZoneAnswer
 from failover.name_servers.tsig_key import TsigKey
 from host.printable import printable
 
@@ -40,12 +40,12 @@ _AT_ONCE: Final = MOST_SERVERS
 """Servers asked at the same time."""
 
 
-class OddAnswer(FailoverError):
+class InvalidAnswer(FailoverError):
     """Something came that is no answer to what was asked, and nothing else until the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DnsTransport:
     """How servers are reached.
 
     Attributes:
@@ -67,33 +67,35 @@ def _loopback(address: str) -> bool:
     return address == "::1" or address.startswith("127.")
 
 
-def ask_all(
-    servers: Sequence[Server],
+def query_servers(
+    servers: Sequence[NameServer],
     zone: str,
     keys: Sequence[RecordKey],
-    line: Line,
+    line: DnsTransport,
     *,
     until: float = math.inf,
-    key_for: Callable[[Server], TsigKey | None] = lambda _: None,
-) -> list[Seen]:
+    key_for: Callable[[NameServer], TsigKey | None] = lambda _: None,
+) -> list[ZoneAnswer]:
     """What each server says, all asked at the same time; a dead one holds up nobody."""
     if not servers:
         return []
     with ThreadPoolExecutor(min(_AT_ONCE, len(servers))) as pool:
-        asked = (partial(ask, server, zone, keys, line, until=until, key=key_for(server)) for server in servers)
+        asked = (
+            partial(query_server, server, zone, keys, line, until=until, key=key_for(server)) for server in servers
+        )
         return list(pool.map(lambda one: one(), asked))
 
 
-def ask(
-    server: Server,
+def query_server(
+    server: NameServer,
     zone: str,
     keys: Sequence[RecordKey],
-    line: Line,
+    line: DnsTransport,
     *,
     tries_s: Sequence[float] = TRIES_S,
     until: float = math.inf,
     key: TsigKey | None = None,
-) -> Seen:
+) -> ZoneAnswer:
     """What one server says of some records and the SOA, as an authority (AA set), without recursion. Never raises.
 
     Args:
@@ -107,7 +109,7 @@ def ask(
         soa_set = asking.for_records(origin, "SOA")
         soa = next(iter(soa_set)) if soa_set else None
         if soa_set is None or soa is None:
-            return Seen(server, failure="it has no SOA for the zone")
+            return ZoneAnswer(server, failure="it has no SOA for the zone")
         found: dict[RecordKey, frozenset[str]] = {}
         ttls: dict[RecordKey, int] = {}
         for name, kind in keys:
@@ -116,11 +118,13 @@ def ask(
             if rrset:
                 ttls[name, kind] = rrset.ttl
     except _Unfit as error:
-        return Seen(server, failure=str(error), silent=error.silent)
-    return Seen(server, records=found, serial=soa.serial, soa=soa.to_text(), soa_ttl=soa_set.ttl, ttls=ttls)
+        return ZoneAnswer(server, failure=str(error), silent=error.silent)
+    return ZoneAnswer(server, records=found, serial=soa.serial, soa=soa.to_text(), soa_ttl=soa_set.ttl, ttls=ttls)
 
 
-def from_wildcards(seen: Seen, zone: str, line: Line, key: TsigKey | None = None) -> frozenset[RecordKey]:
+def keys_from_wildcards(
+    seen: ZoneAnswer, zone: str, line: DnsTransport, key: TsigKey | None = None
+) -> frozenset[RecordKey]:
     """Of what a server said, what may come from a "*" above the name (RFC 4592): the same values stand there.
 
     An answer does not tell whether a record is at its name or was made from a wildcard. A prerequisite of an UPDATE and
@@ -165,9 +169,9 @@ class _Unfit(Exception):
 class _Asking:
     """Questions to one server as an authority."""
 
-    server: Server
+    server: NameServer
     origin: dns.name.Name
-    line: Line
+    line: DnsTransport
     tries_s: Sequence[float]
     until: float
     key: TsigKey | None
@@ -232,14 +236,14 @@ class _Asking:
                 return exchange(query, self.server.address, self.line, wait_s=min(wait_s, left_s))
             except dns.exception.Timeout:
                 continue
-            except OddAnswer as error:
+            except InvalidAnswer as error:
                 why, silent = f"an answer that makes no sense ({error})", False
             except OSError as error:
                 why, silent = f"no answer ({error.strerror or type(error).__name__})", True
         raise _Unfit(why, silent=silent)
 
 
-def exchange(query: dns.message.Message, address: str, line: Line, *, wait_s: float) -> dns.message.Message:
+def exchange(query: dns.message.Message, address: str, line: DnsTransport, *, wait_s: float) -> dns.message.Message:
     """One question over UDP, over TCP where the answer is cut short.
 
     A datagram that is no answer to it is passed over, whoever sent it: the right one may come behind it.
@@ -248,7 +252,7 @@ def exchange(query: dns.message.Message, address: str, line: Line, *, wait_s: fl
         wait_s: seconds, for all of it.
 
     Raises:
-        OddAnswer, dns.exception.Timeout, OSError
+        InvalidAnswer, dns.exception.Timeout, OSError
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     source = line.towards(address)
@@ -291,7 +295,7 @@ def exchange(query: dns.message.Message, address: str, line: Line, *, wait_s: fl
                 raise
             odd = type(error).__name__
     if odd:
-        raise OddAnswer(odd)
+        raise InvalidAnswer(odd)
     raise dns.exception.Timeout
 
 
@@ -302,7 +306,9 @@ def text_of(rdata: dns.rdata.Rdata) -> str:
     return rdata.to_text()
 
 
-def notify_all(servers: Iterable[Server], zone: str, serial_soa: str, line: Line, key: TsigKey | None) -> list[str]:
+def notify_all(
+    servers: Iterable[NameServer], zone: str, serial_soa: str, line: DnsTransport, key: TsigKey | None
+) -> list[str]:
     """Tells every secondary at once that the zone changed (RFC 1996), over UDP with retries.
 
     A hint only: what it achieves is seen by asking. Returns, in words, who did not take it.
@@ -314,7 +320,7 @@ def notify_all(servers: Iterable[Server], zone: str, serial_soa: str, line: Line
         return [words for words in pool.map(lambda to: _notify(to, zone, serial_soa, line, key), targets) if words]
 
 
-def _notify(server: Server, zone: str, soa: str, line: Line, key: TsigKey | None) -> str:
+def _notify(server: NameServer, zone: str, soa: str, line: DnsTransport, key: TsigKey | None) -> str:
     origin = dns.name.from_text(zone)
     message = dns.message.make_query(origin, "SOA")
     message.set_opcode(dns.opcode.NOTIFY)
@@ -328,7 +334,7 @@ def _notify(server: Server, zone: str, soa: str, line: Line, key: TsigKey | None
             answer = exchange(message, server.address, line, wait_s=wait_s)
         except dns.exception.Timeout:
             continue
-        except OddAnswer as error:
+        except InvalidAnswer as error:
             why = str(error)
             continue
         except OSError as error:

@@ -12,7 +12,7 @@ from typing import Final
 from failover.context import Context
 from failover.durations import lasting
 from failover.journal import journal
-from failover.journal.entry import Kind
+from failover.journal.entry import EntryKind
 from failover.journal.run import Run, load
 from failover.plan import sync_age
 from failover.plan.plan import Plan, PlannedStep
@@ -200,7 +200,7 @@ def _open_run(context: Context) -> Run | None:
 
 def steps(context: Context, took_s: dict[str, float], *, word: str, demotable: bool) -> tuple[PlannedStep, ...]:
     """What would be done, for people."""
-    from failover.steps.carrier.preset import load as load_preset
+    from failover.steps.carrier.preset import load_preset
     from failover.steps.carrier.step import step_name
 
     pair, machine, peer = context.pair, context.machine, context.peer
@@ -269,8 +269,8 @@ def took(context: Context) -> dict[str, float]:
             continue
         begun: dict[str, float] = {}
         for entry in run.entries if run is not None else ():
-            if entry.kind is Kind.BEGUN:
+            if entry.kind is EntryKind.BEGUN:
                 begun[entry.step] = entry.stamp.boottime
-            elif entry.kind in (Kind.VERIFIED, Kind.OPEN) and entry.step in begun:
+            elif entry.kind in (EntryKind.VERIFIED, EntryKind.OPEN) and entry.step in begun:
                 found[entry.step] = max(0.0, entry.stamp.boottime - begun.pop(entry.step))
     return found

@@ -14,7 +14,7 @@ from failover.plan.plan import Risk
 from failover.plan.sync_age import OLD_S
 from failover.probe_result import ProbeAnswer
 from failover.probes.evidence import Evidence
-from failover.steps.fence.refusal import refusal
+from failover.steps.fence.refusal import refusal_text
 from pair import Pair
 
 TSIG_S: Final = 300.0
@@ -91,7 +91,7 @@ def _peer(looked: Looked, now: datetime) -> Sequence[Risk]:
             "its network away until it is silent, then type the same again"
         )
         return [Risk("asterisk-answers", words)] if answers else []
-    return [Risk("peer-may-live", refusal(looked.pair, peer, seen.of_peer, now), can_be_forced=False)]
+    return [Risk("peer-may-live", refusal_text(looked.pair, peer, seen.of_peer, now), can_be_forced=False)]
 
 
 def _open_run(looked: Looked) -> Sequence[Risk]:

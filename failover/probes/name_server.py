@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from failover.name_servers.agreement import Server
+from failover.name_servers.agreement import NameServer
 from failover.probe_result import ProbeAnswer, ProbeResult
 from pair.public_role import NAME, RoleAnswer, parse
 
@@ -28,11 +28,14 @@ class ServerAnswer:
 
 def ask_role(server: str, address: str, zone: str, machines: Collection[str], *, port: int = 53) -> ServerAnswer:
     """Asks for SOA and `_failover` TXT, authoritative answers only; about 3 s when the server is dead."""
-    from failover.name_servers.wire import Line, ask  # dnspython: loaded beside whatever else is waited for
+    from failover.name_servers.wire import (  # dnspython: loaded beside whatever else is waited for
+        DnsTransport,
+        query_server,
+    )
 
     asked = f"SOA and {NAME} TXT of {zone} at {address}"
     started = time.monotonic()
-    seen = ask(Server(server, address), zone, [(NAME, "TXT")], Line(port=port))
+    seen = query_server(NameServer(server, address), zone, [(NAME, "TXT")], DnsTransport(port=port))
     seconds = time.monotonic() - started
 
     def answered(what: ProbeAnswer, words: str, said: RoleAnswer) -> ServerAnswer:

@@ -18,7 +18,7 @@ from ami_watcher.registrations.expected import (
 )
 from ami_watcher.registrations.lists import RegistrationLists, read_registrations
 from failover.context import Context
-from failover.demotion.killing import find
+from failover.demotion.killing import find_asterisk
 from failover.peer.messages import Pbx, Registration
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import dialplan_gate
@@ -51,7 +51,7 @@ def read_pbx_and_lists(context: Context) -> tuple[Pbx, RegistrationLists | None]
     if shut is not None and not shut.unseen:
         gated = tuple(name for name in dialplan_gate.refusing(context) if shut.refuses(name))
     if lists is None and calls is None:
-        running = find(context.asterisk)
+        running = find_asterisk(context.asterisk)
         if not running:
             return Pbx(state="down", words=f"{context.machine}'s Asterisk is not running"), None
         words = silent or f"it runs and does not answer: {unread}"

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 
-class Told(Enum):
+class ProgressKind(Enum):
     """What happened."""
 
     BEGAN = "began"
@@ -23,7 +23,7 @@ class Told(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ProgressEvent:
     """One thing that happened.
 
     Attributes:
@@ -34,7 +34,7 @@ class Event:
         position, total: which of how many steps, from 1; 0 of 0 for the run.
     """
 
-    told: Told
+    told: ProgressKind
     step: str
     words: str
     seconds: float
@@ -42,15 +42,15 @@ class Event:
     total: int = 0
 
 
-Tell: TypeAlias = Callable[[Event], None]
+ProgressListener: TypeAlias = Callable[[ProgressEvent], None]
 """Shows an event; must not raise, and must not wait."""
 
 
-def with_the_first(make: Callable[[], Tell]) -> Tell:
+def made_at_first_event(make: Callable[[], ProgressListener]) -> ProgressListener:
     """What `make` makes when there is something to show: what it has to load first keeps nobody from beginning."""
-    made: list[Tell] = []
+    made: list[ProgressListener] = []
 
-    def tell(event: Event) -> None:
+    def tell(event: ProgressEvent) -> None:
         if not made:
             made.append(make())
         made[0](event)
@@ -58,5 +58,5 @@ def with_the_first(make: Callable[[], Tell]) -> Tell:
     return tell
 
 
-def silent(_event: Event) -> None:
+def ignore_progress(_event: ProgressEvent) -> None:
     """Shows nothing."""

@@ -11,23 +11,28 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from failover.runner.progress import Event, Tell, Told
+from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener
 from host.printable import printable
 
 _STYLE = {
-    Told.VERIFIED: "green",
-    Told.UNDONE: "green",
-    Told.OPEN: "yellow",
-    Told.HOOK: "yellow",
-    Told.HELD: "yellow",
-    Told.FAILED: "bold red",
+    ProgressKind.VERIFIED: "green",
+    ProgressKind.UNDONE: "green",
+    ProgressKind.OPEN: "yellow",
+    ProgressKind.HOOK: "yellow",
+    ProgressKind.HELD: "yellow",
+    ProgressKind.FAILED: "bold red",
 }
-_MARK = {Told.VERIFIED: "ok", Told.UNDONE: "undone", Told.OPEN: "open", Told.FAILED: "FAILED"}
+_MARK = {
+    ProgressKind.VERIFIED: "ok",
+    ProgressKind.UNDONE: "undone",
+    ProgressKind.OPEN: "open",
+    ProgressKind.FAILED: "FAILED",
+}
 _LIMIT = 600
 """Characters of one sentence; a name server or carrier may have much to say."""
 
 
-def view(console: Console, *, as_json: bool) -> Tell:
+def view(console: Console, *, as_json: bool) -> ProgressListener:
     """What shows events here: JSON lines if asked for, a live view on a terminal, plain lines elsewhere."""
     if as_json:
         return json_lines(console.file)
@@ -36,20 +41,20 @@ def view(console: Console, *, as_json: bool) -> Tell:
     return plain(console)
 
 
-def plain(console: Console) -> Tell:
+def plain(console: Console) -> ProgressListener:
     """One line an event, readable in a log."""
 
-    def tell(event: Event) -> None:
-        if event.told is not Told.BEGAN:
+    def tell(event: ProgressEvent) -> None:
+        if event.told is not ProgressKind.BEGAN:
             console.print(line(event), soft_wrap=True)
 
     return tell
 
 
-def json_lines(stream: IO[str]) -> Tell:
+def json_lines(stream: IO[str]) -> ProgressListener:
     """One JSON object an event and line."""
 
-    def tell(event: Event) -> None:
+    def tell(event: ProgressEvent) -> None:
         told = {
             "event": event.told.value,
             "step": event.step,
@@ -63,7 +68,7 @@ def json_lines(stream: IO[str]) -> Tell:
     return tell
 
 
-def line(event: Event) -> Text:
+def line(event: ProgressEvent) -> Text:
     """An event as one line: step, seconds, mark, words."""
     name = event.step or "total"
     mark = _MARK.get(event.told, event.told.value)
@@ -80,22 +85,22 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._current: dict[str, tuple[Event, float]] = {}
+        self._current: dict[str, tuple[ProgressEvent, float]] = {}
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8, transient=True)
         self._running = False
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: ProgressEvent) -> None:
         with self._lock:
-            if event.told in (Told.BEGAN, Told.UNDOING):
+            if event.told in (ProgressKind.BEGAN, ProgressKind.UNDOING):
                 self._current[event.step] = (event, self._console.get_time())
-            elif event.told not in (Told.HOOK, Told.HELD):
+            elif event.told not in (ProgressKind.HOOK, ProgressKind.HELD):
                 self._current.pop(event.step, None)
-        if not self._running and event.told is not Told.ENDED:
+        if not self._running and event.told is not ProgressKind.ENDED:
             self._live.start()
             self._running = True
-        if event.told not in (Told.BEGAN, Told.UNDOING):
+        if event.told not in (ProgressKind.BEGAN, ProgressKind.UNDOING):
             self._console.print(line(event))
-        if event.told is Told.ENDED and self._running:
+        if event.told is ProgressKind.ENDED and self._running:
             self._live.stop()
             self._running = False
 
@@ -108,11 +113,11 @@ class LiveView:
         return Text("\n".join(lines), style="cyan")
 
 
-def _place(event: Event) -> str:
+def _place(event: ProgressEvent) -> str:
     return f"{event.position} of {event.total}" if event.total else ""
 
 
-def table(events: list[Event]) -> Table:
+def table(events: list[ProgressEvent]) -> Table:
     """How each step ended, and the total."""
     shown = Table(box=None, pad_edge=False)
     shown.add_column("step")
@@ -120,7 +125,7 @@ def table(events: list[Event]) -> Table:
     shown.add_column("result")
     shown.add_column("seen", overflow="fold")
     for event in events:
-        if event.told in _MARK or event.told is Told.ENDED:
+        if event.told in _MARK or event.told is ProgressKind.ENDED:
             mark = _MARK.get(event.told, "")
             shown.add_row(
                 event.step or "total",

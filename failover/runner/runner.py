@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from failover.errors import LeftOpen, Refused, StoppedHalfway
-from failover.journal.entry import Kind
+from failover.journal.entry import EntryKind
 from failover.journal.journal import Clock, Journal, JournalUnwritable, SystemClock
 from failover.journal.mask import Mask
-from failover.journal.run import Run, StepTold, load
-from failover.runner.progress import Event, Tell, Told, silent
-from failover.runner.signals import Held, held
-from failover.runner.step import OnFailure, Planned, Step, turns
+from failover.journal.run import Run, StepRecord, load
+from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener, ignore_progress
+from failover.runner.signals import HeldSignals, hold_signals
+from failover.runner.step import OnFailure, PlannedStep, Step, turns
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.hook import programs, run_parts
@@ -26,7 +26,7 @@ HOOK_DEADLINE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunResult:
     """How a run ended.
 
     Attributes:
@@ -42,7 +42,7 @@ class Ended:
     seconds: float
 
 
-def always() -> str:
+def no_objection() -> str:
     """A guard that never objects."""
     return ""
 
@@ -59,11 +59,11 @@ class Runner:
         journal: Journal,
         *,
         hooks: Path | None = None,
-        tell: Tell = silent,
+        tell: ProgressListener = ignore_progress,
         mask: Mask | None = None,
         clock: Clock | None = None,
-        guard: Callable[[], str] = always,
-        parting: Callable[[], str] = always,
+        guard: Callable[[], str] = no_objection,
+        parting: Callable[[], str] = no_objection,
     ) -> None:
         """
         Args:
@@ -84,7 +84,7 @@ class Runner:
         self._parting = parting
         self._started = self._clock.boottime()
 
-    def carry_out(self, planned: Sequence[Planned]) -> Ended:
+    def carry_out(self, planned: Sequence[PlannedStep]) -> RunResult:
         """Does the steps in order, neighbours that may be side by side so, and takes them back where their failure
         means that.
 
@@ -96,7 +96,7 @@ class Runner:
         told = self._load()
         missing: list[str] = []
         unfinished: LeftOpen | None = None
-        with held() as signals:
+        with hold_signals() as signals:
             for position, group in turns(planned):
                 stop = f"{signals.came} came" if signals.came else self._guard()
                 if stop:
@@ -122,7 +122,7 @@ class Runner:
                 return self._halfway(str(unfinished), missing, unfinished.headline)
             return self._close(missing)
 
-    def take_back(self, planned: Sequence[Planned], why: str) -> Ended:
+    def take_back(self, planned: Sequence[PlannedStep], why: str) -> RunResult:
         """Undoes every step that the journal says was begun, the last one first.
 
         One undo that fails does not keep the others from theirs: a carrier that is down must not leave this machine
@@ -131,11 +131,11 @@ class Runner:
         Args:
             planned: at least the steps that the journal knows.
         """
-        with held() as signals:
+        with hold_signals() as signals:
             return self._take_back(planned, why, signals)
 
     def _side_by_side(
-        self, group: Sequence[Planned], told: Run | None, position: int, total: int
+        self, group: Sequence[PlannedStep], told: Run | None, position: int, total: int
     ) -> list[Exception | None]:
         """How each of them failed; all of them have ended when this returns."""
 
@@ -151,47 +151,51 @@ class Runner:
         with ThreadPoolExecutor(len(group), thread_name_prefix="step") as pool:
             return list(pool.map(work, range(len(group))))
 
-    def _step(self, step: Step, before: StepTold | None, position: int, total: int) -> Exception | None:
+    def _step(self, step: Step, before: StepRecord | None, position: int, total: int) -> Exception | None:
         began = self._clock.boottime()
 
-        def say(what: Told, words: str) -> None:
-            self._tell(Event(what, step.name, self._mask(words), self._clock.boottime() - began, position, total))
+        def say(what: ProgressKind, words: str) -> None:
+            self._tell(
+                ProgressEvent(what, step.name, self._mask(words), self._clock.boottime() - began, position, total)
+            )
 
-        say(Told.BEGAN, "")
+        say(ProgressKind.BEGAN, "")
         failed: Exception | None = None
         try:
             if step.check():
                 if self._hooks is not None and programs(self._hooks / f"before-{step.name}"):
-                    self._journal.append(Kind.HOOK, step.name, "the programs before it run; it is already so")
+                    self._journal.append(EntryKind.HOOK, step.name, "the programs before it run; it is already so")
                 self._run_hooks("before", step.name, say)
                 proof = f"already so: {step.verify()}"
             else:
                 saved = before.saved if before and before.touched else step.saved()
-                self._journal.append(Kind.BEGUN, step.name, data=saved)
+                self._journal.append(EntryKind.BEGUN, step.name, data=saved)
                 self._run_hooks("before", step.name, say)
                 step.apply()
-                self._journal.append(Kind.DONE, step.name)
+                self._journal.append(EntryKind.DONE, step.name)
                 proof = step.verify()
             took = self._clock.boottime() - began
             if took > step.deadline_s:
                 proof = f"{proof} (late: {took:.1f} s, {step.deadline_s:g} s were planned)"
-            self._journal.append(Kind.VERIFIED, step.name, proof)
-            say(Told.VERIFIED, proof)
+            self._journal.append(EntryKind.VERIFIED, step.name, proof)
+            say(ProgressKind.VERIFIED, proof)
         except JournalUnwritable:
             raise
         except LeftOpen as error:
             failed = error
-            self._journal.append(Kind.OPEN, step.name, str(error))
-            say(Told.OPEN, str(error))
+            self._journal.append(EntryKind.OPEN, step.name, str(error))
+            say(ProgressKind.OPEN, str(error))
         except Exception as error:
             failed = error
             words = _words(error)
-            self._journal.append(Kind.FAILED, step.name, words)
-            say(Told.FAILED, words)
+            self._journal.append(EntryKind.FAILED, step.name, words)
+            say(ProgressKind.FAILED, words)
         self._run_hooks("after", step.name, say, result=type(failed).__name__ if failed else "verified")
         return failed
 
-    def _take_back(self, planned: Sequence[Planned], why: str, signals: Held, code: Exit = Exit.FAILED) -> Ended:
+    def _take_back(
+        self, planned: Sequence[PlannedStep], why: str, signals: HeldSignals, code: Exit = Exit.FAILED
+    ) -> RunResult:
         steps = {item.step.name: item.step for item in planned}
         run = self._load()
         left: list[str] = []
@@ -209,31 +213,33 @@ class Runner:
         if parting := self._parting():
             # Whether anybody answers now is what whoever reads this has to know first.
             words = f"{parting}. {words}"
-        self._note(Kind.CLOSED, "", f"undone: {why}")
+        self._note(EntryKind.CLOSED, "", f"undone: {why}")
         return self._ended(code, words, ())
 
-    def _undo(self, step: Step | None, told: StepTold, position: int, total: int) -> bool:
+    def _undo(self, step: Step | None, told: StepRecord, position: int, total: int) -> bool:
         began = self._clock.boottime()
 
-        def say(what: Told, words: str) -> None:
-            self._tell(Event(what, told.name, self._mask(words), self._clock.boottime() - began, position, total))
+        def say(what: ProgressKind, words: str) -> None:
+            self._tell(
+                ProgressEvent(what, told.name, self._mask(words), self._clock.boottime() - began, position, total)
+            )
 
-        self._note(Kind.UNDOING, told.name, "")
-        say(Told.UNDOING, "")
+        self._note(EntryKind.UNDOING, told.name, "")
+        say(ProgressKind.UNDOING, "")
         try:
             if step is None:
                 raise HotstandbyError(f"this version knows no step '{told.name}'; take back by hand what it did")
             seen = step.undo(told.saved)
         except Exception as error:
             words = f"not taken back: {_words(error)}"
-            self._note(Kind.FAILED, told.name, words)
-            say(Told.FAILED, words)
+            self._note(EntryKind.FAILED, told.name, words)
+            say(ProgressKind.FAILED, words)
             return False
-        self._note(Kind.UNDONE, told.name, seen)
-        say(Told.UNDONE, seen)
+        self._note(EntryKind.UNDONE, told.name, seen)
+        say(ProgressKind.UNDONE, seen)
         return True
 
-    def _run_hooks(self, when: str, step: str, say: Callable[[Told, str], None], result: str = "") -> None:
+    def _run_hooks(self, when: str, step: str, say: Callable[[ProgressKind, str], None], result: str = "") -> None:
         if self._hooks is None:
             return
         env: Mapping[str, str] = {
@@ -248,22 +254,22 @@ class Runner:
             if not ran.succeeded:
                 # Told, and nothing more: a broken notification script must not keep the phones from being answered.
                 words = f"{ran.path} failed, the run goes on: {ran.said}"
-                self._journal.append(Kind.HOOK, step, words)
-                say(Told.HOOK, words)
+                self._journal.append(EntryKind.HOOK, step, words)
+                say(ProgressKind.HOOK, words)
 
-    def _close(self, missing: list[str]) -> Ended:
+    def _close(self, missing: list[str]) -> RunResult:
         parting = self._parting()
         if missing:
-            self._note(Kind.CLOSED, "", f"degraded: {', '.join(missing)} not complete")
+            self._note(EntryKind.CLOSED, "", f"degraded: {', '.join(missing)} not complete")
             words = f"Done, but degraded: {', '.join(missing)} not complete. See what is missing with: failover history"
             return self._ended(Exit.DEGRADED, f"{words}. {parting}" if parting else words, tuple(missing))
-        self._note(Kind.CLOSED, "", "done")
+        self._note(EntryKind.CLOSED, "", "done")
         return self._ended(Exit.DONE, f"Done, every step was proven. {parting or 'Nothing to do.'}", ())
 
-    def _halfway(self, why: str, left: list[str], headline: str = "") -> Ended:
+    def _halfway(self, why: str, left: list[str], headline: str = "") -> RunResult:
         run = self._load()
         if run is None or not run.touched:
-            self._note(Kind.CLOSED, "", f"nothing was touched: {why}")
+            self._note(EntryKind.CLOSED, "", f"nothing was touched: {why}")
             return self._ended(Exit.FAILED, f"Stopped before anything was touched: {why}", tuple(left))
         words = (
             f"Stopped half-way: {why}. Not complete: {', '.join(left)}. Go on with the same command, "
@@ -271,19 +277,19 @@ class Runner:
         )
         return self._ended(Exit.HALFWAY, f"{headline}. {words}" if headline else words, tuple(left))
 
-    def _ended(self, code: Exit, words: str, missing: tuple[str, ...]) -> Ended:
-        ended = Ended(code, self._mask(words), missing, self._clock.boottime() - self._started)
-        self._tell(Event(Told.ENDED, "", ended.words, ended.seconds))
+    def _ended(self, code: Exit, words: str, missing: tuple[str, ...]) -> RunResult:
+        ended = RunResult(code, self._mask(words), missing, self._clock.boottime() - self._started)
+        self._tell(ProgressEvent(ProgressKind.ENDED, "", ended.words, ended.seconds))
         return ended
 
-    def _note(self, kind: Kind, step: str, words: str) -> None:
+    def _note(self, kind: EntryKind, step: str, words: str) -> None:
         """A line that nothing waits for: what it tells is true without it, and is found again by looking."""
         try:
             self._journal.append(kind, step, words)
         except JournalUnwritable as error:
-            self._tell(Event(Told.HOOK, step, self._mask(str(error)), 0.0))
+            self._tell(ProgressEvent(ProgressKind.HOOK, step, self._mask(str(error)), 0.0))
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: ProgressEvent) -> None:
         """One at a time: what shows events need not be made for several."""
         with self._telling:
             self._shown(event)

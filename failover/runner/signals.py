@@ -13,7 +13,7 @@ HELD: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """What people, systemd and a closed terminal send."""
 
 
-class Held:
+class HeldSignals:
     """The signals that came while they were held back."""
 
     def __init__(self) -> None:
@@ -30,13 +30,13 @@ class Held:
 
 
 @contextmanager
-def held() -> Iterator[Held]:
+def hold_signals() -> Iterator[HeldSignals]:
     """Holds signals back; whoever uses it looks at `came` between two steps.
 
     SIGKILL cannot be held back: that is what the journal is for. Outside the main thread Python takes no handlers,
     and nothing needs holding back there, because signals reach the main thread alone.
     """
-    waiting = Held()
+    waiting = HeldSignals()
     if threading.current_thread() is not threading.main_thread():
         yield waiting
         return

@@ -69,7 +69,7 @@ class OnFailure(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedStep:
     """A step in its place.
 
     Attributes:
@@ -83,7 +83,7 @@ class Planned:
     beside: bool = False
 
 
-def turns(planned: Sequence[Planned]) -> Iterator[tuple[int, tuple[Planned, ...]]]:
+def turns(planned: Sequence[PlannedStep]) -> Iterator[tuple[int, tuple[PlannedStep, ...]]]:
     """What is done one after the other, each with the position of its first step, from 1."""
     position = 1
     for beside, entries in groupby(planned, key=lambda entry: entry.beside):
@@ -96,7 +96,7 @@ def turns(planned: Sequence[Planned]) -> Iterator[tuple[int, tuple[Planned, ...]
 Made = TypeVar("Made", bound=Step)
 
 
-class InTurn(Generic[Made]):
+class DeferredStep(Generic[Made]):
     """A step that is made when its turn comes, so that what it lacks, a secret or a preset, is its own failure."""
 
     def __init__(self, name: str, make: Callable[[], Made]) -> None:

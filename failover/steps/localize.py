@@ -44,7 +44,7 @@ class NoTrunk(TrunkMissing):
     headline = "NOBODY ANSWERS: no trunk is registered"
 
 
-class NotSeen(LeftOpen):
+class RegistrationsUnseen(LeftOpen):
     """This machine was made primary, and nothing can be seen of what its Asterisk registers."""
 
     exit_code = Exit.HALFWAY
@@ -103,7 +103,7 @@ class LocalizeStep:
         context = self._context
         if any(not trunk.register_ for trunk in context.pair.trunks.values()):
             with contextlib.suppress(HotstandbyError):
-                drain.hold(context, drain.Gate.TAKE, TAKE_S)
+                drain.override_gate(context, drain.GateOverride.TAKE, TAKE_S)
         with contextlib.suppress(HotstandbyError, OSError):
             if self._prepared is None:
                 self._prepared = prepare_or_last(context.places, context.pair, context.machine, Role.PRIMARY)
@@ -151,14 +151,14 @@ class LocalizeStep:
         if self._looked is not None:
             # As primary the gate is open anyway; soon standby again, it shall be shut.
             with contextlib.suppress(HotstandbyError):
-                drain.hold(context, drain.Gate.TAKE, 0)
+                drain.override_gate(context, drain.GateOverride.TAKE, 0)
 
     def verify(self) -> str:
         """What Asterisk's own lists showed.
 
         Raises:
             NotProven: it registers what it must not.
-            TrunkMissing, RequiredTrunkMissing, NoTrunk, NotSeen
+            TrunkMissing, RequiredTrunkMissing, NoTrunk, RegistrationsUnseen
         """
         outcome = self._outcome
         holds = right.held(self._context.places, self._context.machine)
@@ -167,7 +167,7 @@ class LocalizeStep:
             raise NotProven(f"{self._context.machine} no longer holds the right: {holds.words}")
         if outcome is not None and self._unseen:
             told = f"generation {outcome.generation} is active, {', '.join(outcome.reloaded)} reloaded by asterisk -rx"
-            raise NotSeen(f"{told}; its registrations cannot be seen: {self._unseen}")
+            raise RegistrationsUnseen(f"{told}; its registrations cannot be seen: {self._unseen}")
         if outcome is None or outcome.comparison is None:
             raise NotProven("Asterisk's registrations were not read. Type the same command again.")
         found = outcome.comparison

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from failover.errors import NotProven
-from failover.journal.entry import Entry, Json, Kind, Stamp, encode
+from failover.journal.entry import EntryKind, JournalEntry, Json, Stamp, encode
 from failover.journal.journal import Journal
 from failover.journal.mask import Mask
 
@@ -50,12 +50,14 @@ class Dying(Journal):
     where: Where = Where.BEFORE
     written: int = 0
 
-    def append(self, kind: Kind, step: str = "", words: str = "", data: Mapping[str, Json] | None = None) -> Entry:
+    def append(
+        self, kind: EntryKind, step: str = "", words: str = "", data: Mapping[str, Json] | None = None
+    ) -> JournalEntry:
         self.written += 1
         if self.written == self.die_at and self.where is not Where.AFTER:
             if self.where is Where.TORN:
                 stamp = Stamp("", 0.0, "", self.machine, self.epoch)
-                line, _ = encode(Entry(self._next, kind, step, words, stamp, data or {}), self._chain)
+                line, _ = encode(JournalEntry(self._next, kind, step, words, stamp, data or {}), self._chain)
                 os.write(self._descriptor, line[: len(line) // 2])
             raise Killed
         entry = super().append(kind, step, words, data)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from failover.journal import journal
-from failover.journal.entry import Entry, Json, Kind
+from failover.journal.entry import EntryKind, JournalEntry, Json
 from failover.journal.journal import Journal
-from failover.journal.recovery import Action, Fence, Now, decide
+from failover.journal.recovery import FenceProof, RecoveryAction, RecoveryFacts, decide_recovery
 from failover.journal.run import load
 from failover.runner.runner import Runner
-from failover.runner.step import OnFailure, Planned
+from failover.runner.step import OnFailure, PlannedStep
 from host import clock
 from host.atomic import replace_file
 
@@ -25,7 +25,7 @@ class Mortal(Journal):
     after = False
     written = 0
 
-    def _append(self, kind: Kind, step: str, words: str, data: Mapping[str, Json]) -> Entry:
+    def _append(self, kind: EntryKind, step: str, words: str, data: Mapping[str, Json]) -> JournalEntry:
         self.written += 1
         if self.written == self.die_at and not self.after:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -60,25 +60,25 @@ class Point:
 
 def main(where: Path, die_at: int, after: bool, abort: bool) -> int:
     planned = [
-        Planned(Point(name, where / name), OnFailure.STOP, beside=name != "localize")
+        PlannedStep(Point(name, where / name), OnFailure.STOP, beside=name != "localize")
         for name in ("localize", "dns", "carrier")
     ]
     journals = where / "journal"
     files = journal.files(journals)
     run = load(files[-1]) if files else None
-    now = Now(clock.boot_id(), clock.boottime(), "digest", Fence.PROVEN, "promote", abort=abort)
-    action = decide(run, now).action
-    if action is Action.NOTHING:
+    now = RecoveryFacts(clock.boot_id(), clock.boottime(), "digest", FenceProof.PROVEN, "promote", abort=abort)
+    action = decide_recovery(run, now).action
+    if action is RecoveryAction.NOTHING:
         written = journal.create(journals, "promote", machine="dallas", epoch=1)
     else:
         written = journal.reopen(files[-1], machine="dallas", epoch=1)
     written.__class__ = Mortal
     assert isinstance(written, Mortal)
     written.die_at, written.after = die_at, after
-    if action is Action.NOTHING:
-        written.append(Kind.OPENED, data={"pair_digest": "digest"})
+    if action is RecoveryAction.NOTHING:
+        written.append(EntryKind.OPENED, data={"pair_digest": "digest"})
     runner = Runner(written)
-    ended = runner.take_back(planned, "abort") if action is Action.UNDO else runner.carry_out(planned)
+    ended = runner.take_back(planned, "abort") if action is RecoveryAction.UNDO else runner.carry_out(planned)
     return int(ended.exit)
 
 

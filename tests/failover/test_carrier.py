@@ -18,7 +18,7 @@ from failover.runner.step import Step
 from failover.steps.carrier import http as carrier_http
 from failover.steps.carrier import routes as carrier
 from failover.steps.carrier.number import NumberUnclear, Spelling, spelled
-from failover.steps.carrier.preset import PresetUnusable, filled_json, filled_path, load, ours_named, taken
+from failover.steps.carrier.preset import PresetUnusable, filled_json, filled_path, load_preset, ours_named, taken
 from failover.steps.carrier.step import CarrierNotMoved, carrier_step
 from host.places import Places
 from lab.carrier.web_api import SECRET, TRUNK, USER, CarrierApi
@@ -518,19 +518,19 @@ def test_a_value_is_found_in_an_answer(place: str, expected: str) -> None:
 def test_our_presets_are_complete_and_an_admins_goes_before_them(tmp_path: Path) -> None:
     places = Places(tmp_path, tmp_path, tmp_path)
     assert ours_named() == ["flowroute", "http", "manual", "telnyx", "twilio", "voipms"]
-    ours = {name: load(places, name) for name in ours_named() if name != "manual"}
+    ours = {name: load_preset(places, name) for name in ours_named() if name != "manual"}
     asked = {name for name, one in ours.items() if one.shape == "pointer" and one.number != "digits"}
     assert asked == WANT_A_COUNTRY  # what is said of their numbers when pair.toml is read
     for name in ours_named():
         if name != "manual":
-            assert load(places, name).base.startswith("https://")
+            assert load_preset(places, name).base.startswith("https://")
     own = places.templates / "carriers" / "voipms.toml"
     own.parent.mkdir(parents=True)
     own.write_text('title = "mine"\n')
     with pytest.raises(PresetUnusable, match=r"voipms\.toml: base: Field required"):
-        load(places, "voipms")
+        load_preset(places, "voipms")
     with pytest.raises(PresetUnusable, match="no carrier preset 'acme'"):
-        load(places, "acme")
+        load_preset(places, "acme")
 
 
 @pytest.mark.parametrize(
@@ -555,4 +555,4 @@ def test_a_preset_that_others_may_write_is_not_sent_a_secret(tmp_path: Path) -> 
     own.write_text('title = "mine"\nbase = "https://attacker.example"\n')
     own.chmod(0o666)
     with pytest.raises(PresetUnusable, match=f"chmod o-w {own}"):
-        load(places, "voipms")
+        load_preset(places, "voipms")

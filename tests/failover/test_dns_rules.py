@@ -9,10 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.name_servers import tsig_key
-from failover.name_servers.agreement import MOST_SERVERS, Seen, Server, Verdict, judge, servers, summary, wanted
+from failover.name_servers.agreement import (
+    MOST_SERVERS,
+    Agreement,
+    NameServer,
+    ZoneAnswer,
+    agreement,
+    servers_to_agree,
+    summary,
+    wanted_records,
+)
 from failover.name_servers.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
-from failover.name_servers.tsig_key import KeyUnusable
-from failover.steps.dns.lag import STUCK_S, explained
+from failover.name_servers.tsig_key import TsigKeyUnusable
+from failover.steps.dns.lag import STUCK_S, explain_lag
 from pair.sections.dns import Dns
 
 SERIALS = st.integers(0, 2**32 - 1)
@@ -133,8 +142,8 @@ def test_one_server_alone_does_not_decide_where_the_serial_goes(
     assert outliers == left_out
 
 
-WANT = wanted(DNS, "dallas", 7)
-GOOD = Seen(Server("ns3", "192.0.2.13"), records=WANT.records, serial=10)
+WANT = wanted_records(DNS, "dallas", 7)
+GOOD = ZoneAnswer(NameServer("ns3", "192.0.2.13"), records=WANT.records, serial=10)
 OLD = {**WANT.records, ("pbx", "A"): frozenset({"192.0.2.11"}), ("pbx", "AAAA"): frozenset[str]()}
 
 
@@ -147,27 +156,27 @@ def test_a_name_changes_its_family_with_its_machine() -> None:
 @pytest.mark.parametrize(
     ("seen", "verdict"),
     [
-        (GOOD, Verdict.AGREES),
-        (replace(GOOD, serial=11), Verdict.AGREES),
-        (replace(GOOD, serial=9), Verdict.LAGS),
-        (replace(GOOD, records=OLD), Verdict.LAGS),  # the very same serial, and another content
-        (replace(GOOD, records={}), Verdict.LAGS),
-        (replace(GOOD, failure="answers REFUSED"), Verdict.UNFIT),
-        (replace(GOOD, failure="no answer", silent=True), Verdict.SILENT),
+        (GOOD, Agreement.AGREES),
+        (replace(GOOD, serial=11), Agreement.AGREES),
+        (replace(GOOD, serial=9), Agreement.LAGS),
+        (replace(GOOD, records=OLD), Agreement.LAGS),  # the very same serial, and another content
+        (replace(GOOD, records={}), Agreement.LAGS),
+        (replace(GOOD, failure="answers REFUSED"), Agreement.UNFIT),
+        (replace(GOOD, failure="no answer", silent=True), Agreement.SILENT),
     ],
 )
-def test_contents_are_judged_and_not_serials_alone(seen: Seen, verdict: Verdict) -> None:
-    assert judge(seen, WANT, 10) is verdict
+def test_contents_are_judged_and_not_serials_alone(seen: ZoneAnswer, verdict: Agreement) -> None:
+    assert agreement(seen, WANT, 10) is verdict
 
 
 def test_who_differs_is_named_with_what_it_said_made_printable() -> None:
-    liar = replace(GOOD, server=Server("liar", "192.0.2.66"), records={("pbx", "AAAA"): frozenset({"\x1b[31m"})})
+    liar = replace(GOOD, server=NameServer("liar", "192.0.2.66"), records={("pbx", "AAAA"): frozenset({"\x1b[31m"})})
     words = summary([GOOD, liar], WANT, 10)
     assert words.startswith("1 of 2 servers agree: pbx 2001:db8::12, serial 10; liar (192.0.2.66): pbx AAAA \\x1b[31m")
     assert "_failover TXT nothing" in words
 
 
-NS3 = Server("ns3", "192.0.2.13")
+NS3 = NameServer("ns3", "192.0.2.13")
 BEHIND = replace(GOOD, serial=9)
 LIES = replace(GOOD, records=OLD)
 REFUSES = {NS3: "ns3 (192.0.2.13) took no NOTIFY: REFUSED"}
@@ -197,22 +206,22 @@ REFUSES = {NS3: "ns3 (192.0.2.13) took no NOTIFY: REFUSED"}
     ],
 )
 def test_why_a_server_lags_is_said_as_far_as_it_is_known(
-    lagging: Seen, dead: list[str], refusals: dict[Server, str], told_for_s: float, said: str, not_said: str
+    lagging: ZoneAnswer, dead: list[str], refusals: dict[NameServer, str], told_for_s: float, said: str, not_said: str
 ) -> None:
-    words = explained([lagging], 10, dead=dead, refusals=refusals, told_for_s=told_for_s)
+    words = explain_lag([lagging], 10, dead=dead, refusals=refusals, told_for_s=told_for_s)
     assert re.search(said, words), words
     assert not_said not in words
 
 
 def test_who_waits_for_the_dead_and_who_does_not_are_told_apart() -> None:
-    other = replace(LIES, server=Server("ns4", "192.0.2.14"))
-    words = explained([BEHIND, other], 10, dead=["boston"], refusals={}, told_for_s=120.0)
+    other = replace(LIES, server=NameServer("ns4", "192.0.2.14"))
+    words = explain_lag([BEHIND, other], 10, dead=["boston"], refusals={}, told_for_s=120.0)
     assert words.startswith("ns3 probably asks boston")
     assert words.endswith("see to the others there")
 
 
 def test_every_address_of_every_server_is_asked_once() -> None:
-    found = servers(DNS, {"ns1.acme.example": ["192.0.2.11"], "ns9.other.example": ["198.51.100.9"]})
+    found = servers_to_agree(DNS, {"ns1.acme.example": ["192.0.2.11"], "ns9.other.example": ["198.51.100.9"]})
     assert [str(server) for server in found] == [
         "boston (192.0.2.11)",
         "dallas (192.0.2.12)",
@@ -223,13 +232,13 @@ def test_every_address_of_every_server_is_asked_once() -> None:
 
 def test_a_parent_that_names_thousands_of_servers_has_a_bounded_number_of_them_asked() -> None:
     crowd = {f"ns{n}.other.example": [f"10.{n // 250}.{n % 250}.{i}" for i in (1, 2, 3)] for n in range(500)}
-    found = servers(DNS, crowd)
+    found = servers_to_agree(DNS, crowd)
     assert len(found) == MOST_SERVERS
     assert [server.name for server in found[:3]] == ["boston", "dallas", "dallas"]
     # One address of each before a second one of any: a server with many addresses hides no other.
     assert len({server.name for server in found[3:]}) == MOST_SERVERS - 3
     one = {"liar": [f"10.0.0.{n}" for n in range(200)], "ns9": ["198.51.100.9"]}
-    assert "ns9" in {server.name for server in servers(DNS, one)}
+    assert "ns9" in {server.name for server in servers_to_agree(DNS, one)}
 
 
 KEY = 'key "failover" {\n\talgorithm hmac-sha256;\n\tsecret "c2VjcmV0";\n};\n'
@@ -247,7 +256,7 @@ KEY = 'key "failover" {\n\talgorithm hmac-sha256;\n\tsecret "c2VjcmV0";\n};\n'
     ],
 )
 def test_a_key_is_read_as_bind_writes_it(text: str) -> None:
-    key = tsig_key.parse(text, "tsig.key")
+    key = tsig_key.parse_tsig_key(text, "tsig.key")
     assert (key.name, key.algorithm, key.secret) == ("failover", "hmac-sha256", "c2VjcmV0")
     assert len(key.keyring) == 1
     assert "c2VjcmV0" not in repr(key)
@@ -268,8 +277,8 @@ def test_a_key_is_read_as_bind_writes_it(text: str) -> None:
     ],
 )
 def test_a_key_that_cannot_be_used_says_why_and_not_its_secret(text: str, words: str) -> None:
-    with pytest.raises(KeyUnusable, match=words) as refused:
-        tsig_key.parse(text, "tsig.key")
+    with pytest.raises(TsigKeyUnusable, match=words) as refused:
+        tsig_key.parse_tsig_key(text, "tsig.key")
     assert "c2Vj" not in str(refused.value)
 
 

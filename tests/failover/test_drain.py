@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from failover.demotion.drain import wait
-from failover.runner.progress import Event, Told
+from failover.demotion.drain import wait_for_calls
+from failover.runner.progress import ProgressEvent, ProgressKind
 
 
 class Time:
@@ -24,11 +24,11 @@ class Time:
         self.now_s += seconds
 
 
-def drained(seen: Sequence[int | None], limit_s: float) -> tuple[str, float, list[tuple[Told, str]]]:
-    left, clock, told = iter(seen), Time(), list[Event]()
-    done = wait(lambda: next(left), "boston", limit_s, told.append, now=clock.now, sleep=clock.sleep)
+def drained(seen: Sequence[int | None], limit_s: float) -> tuple[str, float, list[tuple[ProgressKind, str]]]:
+    left, clock, told = iter(seen), Time(), list[ProgressEvent]()
+    done = wait_for_calls(lambda: next(left), "boston", limit_s, told.append, now=clock.now, sleep=clock.sleep)
     assert next(left, "all were looked at") == "all were looked at"
-    return done.words, done.seconds, [(one.told, one.words) for one in told if one.told is not Told.BEGAN]
+    return done.words, done.seconds, [(one.told, one.words) for one in told if one.told is not ProgressKind.BEGAN]
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_it_waits_until_none_is_left_or_the_limit(
 ) -> None:
     said, took, told = drained(seen, limit_s)
     assert (said, took) == (words, seconds)
-    assert told[-1] == (Told.VERIFIED if seen[-1] == 0 else Told.OPEN, words)
+    assert told[-1] == (ProgressKind.VERIFIED if seen[-1] == 0 else ProgressKind.OPEN, words)
 
 
 def test_it_tells_every_change_once() -> None:
     told = drained([2, 2, 1, 1, 0], 600.0)[2]
-    assert [words for what, words in told if what is Told.HELD] == [
+    assert [words for what, words in told if what is ProgressKind.HELD] == [
         "2 calls are left on boston; waiting for another 10 min at most",
         "1 call is left on boston; waiting for another 10 min at most",
     ]

@@ -13,7 +13,7 @@ from failover.drill.drill import code, objections
 from failover.drill.leg import Leg, Took, moved_of, steps_of
 from failover.drill.report import Report, Usual, aftermath, document, is_slower, markdown, usual
 from failover.drill.store import ReportUnwritable
-from failover.journal.entry import Entry, Kind, Stamp
+from failover.journal.entry import EntryKind, JournalEntry, Stamp
 from failover.journal.run import fold
 from failover.peer.messages import Pbx, Status
 from host.exits import Exit
@@ -101,9 +101,9 @@ def test_without_the_other_machine_there_is_no_drill() -> None:
     assert objections(DIGEST, status("boston"), None, "dallas does not answer ssh") == ["dallas does not answer ssh"]
 
 
-def entries(*told: tuple[Kind, str, float]) -> list[Entry]:
+def entries(*told: tuple[EntryKind, str, float]) -> list[JournalEntry]:
     return [
-        Entry(number, kind, step, f"{step} is so", Stamp("", at, "boot-1", "dallas", 3))
+        JournalEntry(number, kind, step, f"{step} is so", Stamp("", at, "boot-1", "dallas", 3))
         for number, (kind, step, at) in enumerate(told, start=1)
     ]
 
@@ -113,15 +113,15 @@ def test_a_step_takes_from_the_end_of_the_one_before_it_to_its_own() -> None:
         4,
         "switchover",
         entries(
-            (Kind.OPENED, "", 100.0),
-            (Kind.BEGUN, "fence", 100.5),
-            (Kind.DONE, "fence", 102.0),
-            (Kind.VERIFIED, "fence", 103.0),
-            (Kind.BEGUN, "localize", 103.1),
-            (Kind.VERIFIED, "localize", 104.5),
-            (Kind.VERIFIED, "dns", 104.75),  # it was so already: nothing was begun
-            (Kind.OPEN, "carrier-acme", 105.0),
-            (Kind.CLOSED, "", 105.0),
+            (EntryKind.OPENED, "", 100.0),
+            (EntryKind.BEGUN, "fence", 100.5),
+            (EntryKind.DONE, "fence", 102.0),
+            (EntryKind.VERIFIED, "fence", 103.0),
+            (EntryKind.BEGUN, "localize", 103.1),
+            (EntryKind.VERIFIED, "localize", 104.5),
+            (EntryKind.VERIFIED, "dns", 104.75),  # it was so already: nothing was begun
+            (EntryKind.OPEN, "carrier-acme", 105.0),
+            (EntryKind.CLOSED, "", 105.0),
         ),
     )
     assert run is not None
@@ -135,7 +135,7 @@ def test_a_step_takes_from_the_end_of_the_one_before_it_to_its_own() -> None:
 
 
 def test_a_run_that_never_registered_moved_nothing() -> None:
-    run = fold(1, "switchover", entries((Kind.OPENED, "", 1.0), (Kind.FAILED, "fence", 2.0)))
+    run = fold(1, "switchover", entries((EntryKind.OPENED, "", 1.0), (EntryKind.FAILED, "fence", 2.0)))
     assert run is not None
     assert moved_of(run) == 0.0
 

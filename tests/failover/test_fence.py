@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from failover.demotion.boot_guard import copy_dates_from, copy_is_old, decide, zone_is_old
-from failover.journal.recovery import Fence as Proof
+from failover.journal.recovery import FenceProof as Proof
 from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
 from failover.probe_result import ProbeAnswer, ProbeResult
-from failover.steps.fence.refusal import in_short, refusal
-from failover.steps.fence.step import CutOff, judge
+from failover.steps.fence.refusal import refusal_in_short, refusal_text
+from failover.steps.fence.step import VerifyResult, judge_peer
 from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.test_peer_words import ACME, status
 from tests.pair.example import example
@@ -41,20 +41,20 @@ REFUSES = asked(None, ProbeAnswer.REFUSED)
         (asked(STANDBY), None, "", Proof.PROVEN),
         (asked(SERVING), None, "", Proof.DISPROVEN),
         (asked(SERVING), None, "it burnt down", Proof.DISPROVEN),  # seen registered: no word counts
-        (asked(SERVING), CutOff(True, "off"), "it burnt down", Proof.DISPROVEN),
+        (asked(SERVING), VerifyResult(True, "off"), "it burnt down", Proof.DISPROVEN),
         (asked(status(claim=8)), None, "it burnt down", Proof.DISPROVEN),  # it is after the same
         (asked(FROZEN), None, "", Proof.UNKNOWN),  # it may thaw
         (asked(FROZEN), None, "I pulled its cable", Proof.PROVEN),
         (DEAD, None, "", Proof.UNKNOWN),  # silence proves nothing
         (DEAD, None, "no power in the rack", Proof.PROVEN),
         (REFUSES, None, "its sshd is gone, its PBX too", Proof.PROVEN),  # alive contradicts nobody
-        (DEAD, CutOff(True, "outlet 7 is off"), "", Proof.PROVEN),
-        (DEAD, CutOff(False, "no answer from the switch"), "", Proof.UNKNOWN),
-        (DEAD, CutOff(False, "no answer from the switch"), "somebody is there", Proof.PROVEN),
+        (DEAD, VerifyResult(True, "outlet 7 is off"), "", Proof.PROVEN),
+        (DEAD, VerifyResult(False, "no answer from the switch"), "", Proof.UNKNOWN),
+        (DEAD, VerifyResult(False, "no answer from the switch"), "somebody is there", Proof.PROVEN),
     ],
 )
-def test_what_is_proven_of_the_peer(seen: Asked, cut_off: CutOff | None, word: str, expected: Proof) -> None:
-    assert judge(seen, cut_off, word).proof is expected
+def test_what_is_proven_of_the_peer(seen: Asked, cut_off: VerifyResult | None, word: str, expected: Proof) -> None:
+    assert judge_peer(seen, cut_off, word).proof is expected
 
 
 def says(server: str, machine: str | None, epoch: int = 7, *, answered: bool = True) -> RoleAnswer:
@@ -198,12 +198,12 @@ def test_a_refusal_shows_evidence_the_moment_and_what_to_type() -> None:
         ProbeResult("ping", "boston", "", ProbeAnswer.YES, "boston answers ping", 0.1),
         ProbeResult("ssh", "boston", "", ProbeAnswer.SILENT, "boston's ssh hung for 5 s", 5.0),
     ]
-    text = refusal(
+    text = refusal_text(
         example(), "boston", seen, datetime(2026, 3, 14, 3, 12, 22, tzinfo=UTC), why="It did not demote itself."
     )
     assert text.splitlines()[0] == "REFUSED: boston answers ping; boston's ssh hung for 5 s."
     assert "It may hold acme: until 03:14:22" in text
     assert "failover switchover" in text
     assert '--peer-is-down "REASON"' in text
-    assert "\n" not in in_short(example(), "boston", seen, datetime(2026, 3, 14, tzinfo=UTC), why="")
+    assert "\n" not in refusal_in_short(example(), "boston", seen, datetime(2026, 3, 14, tzinfo=UTC), why="")
     assert "own" not in text.split("Type one of")[0].split("may hold")[1]  # per machine: nobody else's

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.journal import journal
-from failover.journal.entry import FIRST, Entry, JournalDamaged, Kind, Stamp, decode, encode
+from failover.journal.entry import FIRST_CHECKSUM, EntryKind, JournalDamaged, JournalEntry, Stamp, decode, encode
 from failover.journal.journal import JournalUnwritable
-from failover.journal.run import Progress, fold, load
+from failover.journal.run import StepState, fold, load
 from tests.failover.fakes import Clock, masking
 
 STAMP = Stamp("2026-01-01T00:00:00.000+00:00", 12.5, "boot-1", "dallas", 7)
@@ -20,9 +20,11 @@ WORDS = st.text(max_size=60)
 
 
 def lines(count: int) -> list[bytes]:
-    made, chain = [], FIRST
+    made, chain = [], FIRST_CHECKSUM
     for number in range(1, count + 1):
-        line, chain = encode(Entry(number, Kind.BEGUN, "dns", f"words {number}", STAMP, {"was": number}), chain)
+        line, chain = encode(
+            JournalEntry(number, EntryKind.BEGUN, "dns", f"words {number}", STAMP, {"was": number}), chain
+        )
         made.append(line)
     return made
 
@@ -31,11 +33,11 @@ def opened(where: Path, *secrets: str) -> journal.Journal:
     return journal.create(where, "promote", machine="dallas", epoch=7, mask=masking(*secrets), clock=Clock())
 
 
-@given(st.lists(st.tuples(st.sampled_from(Kind), WORDS, WORDS, st.dictionaries(WORDS, WORDS)), max_size=8))
-def test_what_is_written_is_read(told: list[tuple[Kind, str, str, dict[str, str]]]) -> None:
-    chain, data, entries = FIRST, b"", []
+@given(st.lists(st.tuples(st.sampled_from(EntryKind), WORDS, WORDS, st.dictionaries(WORDS, WORDS)), max_size=8))
+def test_what_is_written_is_read(told: list[tuple[EntryKind, str, str, dict[str, str]]]) -> None:
+    chain, data, entries = FIRST_CHECKSUM, b"", []
     for number, (kind, step, words, saved) in enumerate(told, start=1):
-        entries.append(Entry(number, kind, step, words, STAMP, saved))
+        entries.append(JournalEntry(number, kind, step, words, STAMP, saved))
         line, chain = encode(entries[-1], chain)
         assert line.count(b"\n") == 1
         data += line
@@ -93,21 +95,21 @@ def test_a_run_of_zeros_left_by_a_crash_is_a_torn_end() -> None:
 
 def test_a_torn_end_is_cut_off_when_the_run_goes_on(tmp_path: Path) -> None:
     first = opened(tmp_path)
-    first.append(Kind.OPENED, data={"pair_digest": "d"})
-    first.append(Kind.BEGUN, "dns", data={"was": "boston"})
+    first.append(EntryKind.OPENED, data={"pair_digest": "d"})
+    first.append(EntryKind.BEGUN, "dns", data={"was": "boston"})
     first.close()
     with first.file.path.open("ab") as file:
         file.write(b'[99,"0123')
     again = journal.reopen(first.file, machine="dallas", epoch=7, clock=Clock())
-    again.append(Kind.DONE, "dns")
+    again.append(EntryKind.DONE, "dns")
     run = load(first.file)
     assert run is not None
-    assert (run.torn, [entry.kind for entry in run.entries]) == (0, [Kind.OPENED, Kind.BEGUN, Kind.DONE])
+    assert (run.torn, [entry.kind for entry in run.entries]) == (0, [EntryKind.OPENED, EntryKind.BEGUN, EntryKind.DONE])
 
 
 def test_secrets_are_masked_in_words_in_every_spelling(tmp_path: Path) -> None:
     written = opened(tmp_path, "p&ss wörd/+", 'quo"te')
-    written.append(Kind.FAILED, "carrier", 'GET ?api_password=p%26ss+w%C3%B6rd%2F%2B said p&ss wörd/+ and quo"te')
+    written.append(EntryKind.FAILED, "carrier", 'GET ?api_password=p%26ss+w%C3%B6rd%2F%2B said p&ss wörd/+ and quo"te')
     text = written.file.path.read_text(encoding="utf-8")
     assert text.count("***") == 3
     assert "rd" not in text.split('"words":')[1].split('"wall"')[0].replace("password", "")
@@ -122,25 +124,25 @@ def test_files_are_for_root_alone_and_count_up(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_whole_lines_and_says_what_to_do(tmp_path: Path) -> None:
     written = opened(tmp_path)
-    written.append(Kind.OPENED)
+    written.append(EntryKind.OPENED)
     size = written.file.path.stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, before[1]))
     try:
         with pytest.raises(JournalUnwritable, match="type the same command again"):
-            written.append(Kind.BEGUN, "dns")
+            written.append(EntryKind.BEGUN, "dns")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
     assert written.file.path.stat().st_size == size
-    written.append(Kind.BEGUN, "dns")
+    written.append(EntryKind.BEGUN, "dns")
     assert len(journal.read(written.file).entries) == 2
 
 
 def test_a_damaged_journal_is_refused_with_what_to_type(tmp_path: Path) -> None:
     written = opened(tmp_path)
-    written.append(Kind.OPENED, words="peer is down")
+    written.append(EntryKind.OPENED, words="peer is down")
     path = written.file.path
     path.write_bytes(path.read_bytes().replace(b"down", b"dawn"))
     with pytest.raises(JournalDamaged, match=r"line 1 was altered.*mv .*000001-promote"):
@@ -148,16 +150,20 @@ def test_a_damaged_journal_is_refused_with_what_to_type(tmp_path: Path) -> None:
 
 
 def test_what_was_saved_first_stays_until_it_is_undone() -> None:
-    def entry(number: int, kind: Kind, was: str = "") -> Entry:
-        return Entry(number, kind, "dns", "", STAMP, {"was": was} if was else {})
+    def entry(number: int, kind: EntryKind, was: str = "") -> JournalEntry:
+        return JournalEntry(number, kind, "dns", "", STAMP, {"was": was} if was else {})
 
-    told = [entry(1, Kind.BEGUN, "boston"), entry(2, Kind.BEGUN, "half"), entry(3, Kind.DONE)]
+    told = [entry(1, EntryKind.BEGUN, "boston"), entry(2, EntryKind.BEGUN, "half"), entry(3, EntryKind.DONE)]
     run = fold(1, "promote", told)
     assert run is not None
     assert (run.steps[0].saved, run.steps[0].touched) == ({"was": "boston"}, True)
-    run = fold(1, "promote", [*told, entry(4, Kind.UNDOING), entry(5, Kind.UNDONE), entry(6, Kind.BEGUN, "later")])
+    run = fold(
+        1,
+        "promote",
+        [*told, entry(4, EntryKind.UNDOING), entry(5, EntryKind.UNDONE), entry(6, EntryKind.BEGUN, "later")],
+    )
     assert run is not None
-    assert (run.steps[0].saved, run.steps[0].progress, run.undoing) == ({"was": "later"}, Progress.BEGUN, True)
+    assert (run.steps[0].saved, run.steps[0].progress, run.undoing) == ({"was": "later"}, StepState.BEGUN, True)
 
 
 def test_an_empty_file_is_a_run_that_never_was(tmp_path: Path) -> None:
@@ -175,5 +181,5 @@ def test_each_line_is_on_disk_before_append_returns(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "fsync", noted)
     written = opened(tmp_path)
     for _ in range(3):
-        written.append(Kind.BEGUN, "dns")
+        written.append(EntryKind.BEGUN, "dns")
         assert synced[-1] == written.file.path.stat().st_size

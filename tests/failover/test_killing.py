@@ -49,9 +49,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.wait(5)
 
 
-def found(asterisk: Asterisk, deadline_s: float = 20.0) -> tuple[killing.Process, ...]:
+def found(asterisk: Asterisk, deadline_s: float = 20.0) -> tuple[killing.AsteriskProcess, ...]:
     until = time.monotonic() + deadline_s
-    while not (processes := killing.find(asterisk)):
+    while not (processes := killing.find_asterisk(asterisk)):
         assert time.monotonic() < until
         time.sleep(0.02)
     return processes
@@ -63,7 +63,7 @@ def test_only_the_one_with_our_configuration_is_ours_and_is_killed(start: Start,
     assert [process.pid for process in found(ours)] == [mine.pid]
     found(other)
     mine.send_signal(signal.SIGSTOP)
-    assert [process.pid for process in killing.kill(ours)] == [mine.pid]
+    assert [process.pid for process in killing.kill_asterisk(ours)] == [mine.pid]
     assert mine.wait(5) == -signal.SIGKILL
     assert theirs.poll() is None
     assert "no Asterisk process runs" in killing.proven_gone(ours)
@@ -80,13 +80,13 @@ def test_a_pid_file_that_names_something_else_kills_nothing(start: Start, tmp_pa
     try:
         (tmp_path / "run/asterisk.pid").write_text(f"{bystander.pid}\n")
         assert killing.run_directory(ours) == tmp_path / "run"
-        assert killing.find(ours) == ()
-        assert killing.kill(ours) == ()
+        assert killing.find_asterisk(ours) == ()
+        assert killing.kill_asterisk(ours) == ()
         assert bystander.poll() is None
         other = start(tmp_path / "other")
         found(Asterisk(config_dir=str(tmp_path / "other")))
         (tmp_path / "run/asterisk.pid").write_text(f"{other.pid}\n")
-        assert [process.pid for process in killing.find(ours)] == [other.pid]
+        assert [process.pid for process in killing.find_asterisk(ours)] == [other.pid]
     finally:
         bystander.kill()
         bystander.wait(5)
@@ -97,14 +97,14 @@ def test_a_keeper_that_would_start_it_anew_is_ended_first(start: Start, tmp_path
     keeper = start(tmp_path / "ours", keeper=True)
     (process,) = found(ours)
     assert process.keeper == keeper.pid
-    killing.kill(ours)
+    killing.kill_asterisk(ours)
     assert keeper.wait(5) == -signal.SIGKILL
     time.sleep(0.2)
-    assert killing.find(ours) == ()
+    assert killing.find_asterisk(ours) == ()
 
 
 def test_where_nothing_runs_nothing_is_killed(tmp_path: Path) -> None:
     (tmp_path / "asterisk.conf").write_text(f"[directories]\nastrundir => {tmp_path}/run\n")
     begun = time.monotonic()
-    assert killing.kill(Asterisk(config_dir=str(tmp_path))) == ()
+    assert killing.kill_asterisk(Asterisk(config_dir=str(tmp_path))) == ()
     assert time.monotonic() - begun < 1.4  # a kill looks again for 1.5 s

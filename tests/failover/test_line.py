@@ -13,8 +13,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from failover.name_servers.agreement import Server
-from failover.name_servers.wire import Line, OddAnswer, ask, exchange
+from failover.name_servers.agreement import NameServer
+from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange, query_server
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from failover.name_servers.wire import Line, OddAnswer, ask, exchange
     ],
 )
 def test_the_source_address_reaches_the_server(source: str, to: str, expected: str | None) -> None:
-    assert Line(53, source).towards(to) == expected
+    assert DnsTransport(53, source).towards(to) == expected
 
 
 class Scripted:
@@ -96,7 +96,9 @@ def with_another_number(asked: dns.message.Message) -> bytes:
 )
 def test_a_datagram_that_is_no_answer_is_passed_over(bad: Callable[[dns.message.Message], bytes]) -> None:
     with Scripted(bad, bad, right) as server:
-        seen = ask(Server("ns3", "127.0.0.1"), "acme.example", [("pbx", "A")], Line(server.port), tries_s=(20.0,))
+        seen = query_server(
+            NameServer("ns3", "127.0.0.1"), "acme.example", [("pbx", "A")], DnsTransport(server.port), tries_s=(20.0,)
+        )
     assert seen.failure == ""
     assert seen.serial == 7
     assert seen.records == {("pbx", "A"): frozenset({"192.0.2.12"})}
@@ -105,16 +107,20 @@ def test_a_datagram_that_is_no_answer_is_passed_over(bad: Callable[[dns.message.
 
 def test_who_never_answers_what_was_asked_is_told_from_who_is_silent() -> None:
     with Scripted(of_another_question) as server:
-        seen = ask(Server("ns3", "127.0.0.1"), "acme.example", [], Line(server.port), tries_s=(0.3,))
+        seen = query_server(
+            NameServer("ns3", "127.0.0.1"), "acme.example", [], DnsTransport(server.port), tries_s=(0.3,)
+        )
     assert (seen.silent, seen.failure) == (False, "an answer that makes no sense (BadResponse)")
     with Scripted() as server:
-        seen = ask(Server("ns3", "127.0.0.1"), "acme.example", [], Line(server.port), tries_s=(0.1,))
+        seen = query_server(
+            NameServer("ns3", "127.0.0.1"), "acme.example", [], DnsTransport(server.port), tries_s=(0.1,)
+        )
     assert (seen.silent, seen.failure) == (True, "no answer")
 
 
 def test_a_flood_of_what_is_no_answer_ends_at_the_deadline() -> None:
-    with Scripted(*[of_another_question] * 3000) as server, pytest.raises(OddAnswer):
-        exchange(dns.message.make_query("acme.example", "SOA"), "127.0.0.1", Line(server.port), wait_s=0.2)
+    with Scripted(*[of_another_question] * 3000) as server, pytest.raises(InvalidAnswer):
+        exchange(dns.message.make_query("acme.example", "SOA"), "127.0.0.1", DnsTransport(server.port), wait_s=0.2)
 
 
 def test_one_who_answers_each_question_at_the_last_moment_has_a_deadline_for_all() -> None:
@@ -126,6 +132,8 @@ def test_one_who_answers_each_question_at_the_last_moment_has_a_deadline_for_all
         return right(asked)
 
     with Scripted(slow) as server:
-        seen = ask(Server("ns3", "127.0.0.1"), "acme.example", keys, Line(server.port), until=began + 0.5)
+        seen = query_server(
+            NameServer("ns3", "127.0.0.1"), "acme.example", keys, DnsTransport(server.port), until=began + 0.5
+        )
     assert seen.failure
     assert len(seen.records) == 0

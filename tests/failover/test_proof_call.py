@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from failover.steps.proof.call import Called, dial_string
-from failover.steps.proof.tone import Heard, heard
+from failover.steps.proof.call import CallResult, dial_string
+from failover.steps.proof.tone import ToneHeard, measure_tone
 from pair import Pair, PairInvalid, parse
 from tests.pair.example import EXAMPLE
 
@@ -46,7 +46,7 @@ def noise(seconds: float, dbfs: float) -> list[float]:
 
 
 def test_a_tone_is_heard_for_as_long_as_it_is_there_at_its_level() -> None:
-    found = heard(wav(silence(0.5) + tone(1004, 1.5, -20.0)), 1004)
+    found = measure_tone(wav(silence(0.5) + tone(1004, 1.5, -20.0)), 1004)
     assert found.there
     assert found.seconds == pytest.approx(1.5)
     assert found.of_s == pytest.approx(2.0)
@@ -66,47 +66,47 @@ def test_a_tone_is_heard_for_as_long_as_it_is_there_at_its_level() -> None:
     ids=["silence", "the other tone", "noise", "too quiet", "too short", "nothing"],
 )
 def test_anything_else_is_not_taken_for_the_tone(samples: list[float], words: str) -> None:
-    found = heard(wav(samples), 1004)
+    found = measure_tone(wav(samples), 1004)
     assert not found.there
     assert str(found) == words
 
 
 def test_a_tone_is_heard_through_the_noise_of_a_line() -> None:
     mixed = [one + other for one, other in zip(tone(440, 2.0), noise(2.0, -25.0), strict=True)]
-    assert heard(wav(mixed), 440).there
+    assert measure_tone(wav(mixed), 440).there
 
 
 def test_a_recording_that_was_cut_off_is_measured_as_far_as_it_goes() -> None:
     whole = wav(tone(440, 2.0))
     unfinished = whole[:40] + b"\0\0\0\0" + whole[44 : 44 + RATE]  # no samples, says the header; half a second is there
-    assert heard(unfinished, 440).seconds == pytest.approx(0.5)
+    assert measure_tone(unfinished, 440).seconds == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"not a recording at all", wav(tone(440, 1.0))[:30]])
 def test_what_is_no_recording_holds_nothing(data: bytes) -> None:
-    assert not heard(data, 440).there
+    assert not measure_tone(data, 440).there
 
 
-GOOD = Heard(1004, 2.0, 2.0, -13.0, -13.0)
-QUIET = Heard(1004, 0.0, 2.0, -100.0, -100.0)
+GOOD = ToneHeard(1004, 2.0, 2.0, -13.0, -13.0)
+QUIET = ToneHeard(1004, 0.0, 2.0, -100.0, -100.0)
 
 
 @pytest.mark.parametrize(
     ("called", "problem"),
     [
-        (Called("SIP/1@a", "ANSWER", 16, GOOD, GOOD, 3.0), ""),
-        (Called("SIP/1@a", "ANSWER", 16, QUIET, GOOD, 3.0), "outward: silence for 2.0 s where 1004 Hz were sent"),
-        (Called("SIP/1@a", "ANSWER", 16, GOOD, None, 3.0), "inward: nothing was recorded"),
-        (Called("SIP/1@a", "BUSY", 17, None, None, 1.0), "it is busy (cause 17)"),
-        (Called("SIP/1@a", "", 0, None, None, 17.0), "it did not end within 17 s, and was hung up"),
+        (CallResult("SIP/1@a", "ANSWER", 16, GOOD, GOOD, 3.0), ""),
+        (CallResult("SIP/1@a", "ANSWER", 16, QUIET, GOOD, 3.0), "outward: silence for 2.0 s where 1004 Hz were sent"),
+        (CallResult("SIP/1@a", "ANSWER", 16, GOOD, None, 3.0), "inward: nothing was recorded"),
+        (CallResult("SIP/1@a", "BUSY", 17, None, None, 1.0), "it is busy (cause 17)"),
+        (CallResult("SIP/1@a", "", 0, None, None, 17.0), "it did not end within 17 s, and was hung up"),
     ],
 )
-def test_a_call_is_good_when_each_end_heard_the_other(called: Called, problem: str) -> None:
+def test_a_call_is_good_when_each_end_heard_the_other(called: CallResult, problem: str) -> None:
     assert called.problem == problem
 
 
 def test_a_call_that_somebody_else_answered_proves_nothing_about_this_machine() -> None:
-    assert "it was not this machine" in Called("SIP/1@a", "ANSWER", 16, None, None, 3.0).problem
+    assert "it was not this machine" in CallResult("SIP/1@a", "ANSWER", 16, None, None, 3.0).problem
 
 
 def pair(proof: str) -> Pair:

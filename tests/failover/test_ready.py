@@ -32,7 +32,7 @@ from failover.checks.shared_facts import (
     queues,
 )
 from failover.commands.status import _ttl
-from failover.name_servers.agreement import Seen, Server
+from failover.name_servers.agreement import NameServer, ZoneAnswer
 from failover.peer.messages import Pbx, Readiness, Registration, Status
 from failover.peer.remote import Asked
 from failover.peer.secrets import Secrets
@@ -41,7 +41,7 @@ from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence, OwnAsterisk, clock
 from failover.probes.iax import frame, pong
 from failover.probes.name_server import ServerAnswer
-from failover.steps.proof.external_checks import Proven
+from failover.steps.proof.external_checks import ProofResult
 from host.exits import Exit
 from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.test_peer_words import status
@@ -135,7 +135,7 @@ def test_no_advice_of_ready_leads_back_to_status_nor_that_of_status_to_ready() -
     ("good", "expected"), [(True, {}), (False, {"domino": Good.LATER}), (None, {"domino": Good.UNSEEN})]
 )
 def test_a_dead_domino_is_seen_beforehand(good: bool | None, expected: dict[str, Good]) -> None:
-    site = Proven("domino", good, "domino-local does not answer", 0.1)
+    site = ProofResult("domino", good, "domino-local does not answer", 0.1)
     assert names(items(PAIR, "dallas", PREPARED, evidence(), CARRIERS, primary=False, domino=[site])) == expected
 
 
@@ -470,8 +470,8 @@ def test_the_ttl_that_is_served_is_told_and_not_what_pair_toml_wants(served: int
 
 
 def test_the_longest_ttl_of_any_server_counts() -> None:
-    one = Seen(Server("ns1", "192.0.2.1"), ttls={("pbx", "A"): 30, ("www", "A"): 60})
-    other = Seen(Server("ns2", "192.0.2.2"), ttls={("pbx", "A"): 3600})
+    one = ZoneAnswer(NameServer("ns1", "192.0.2.1"), ttls={("pbx", "A"): 30, ("www", "A"): 60})
+    other = ZoneAnswer(NameServer("ns2", "192.0.2.2"), ttls={("pbx", "A"): 3600})
     assert longest_ttls([one, other]) == {"pbx": 3600, "www": 60}
 
 

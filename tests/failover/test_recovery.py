@@ -11,22 +11,29 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from failover.journal import journal
-from failover.journal.entry import Entry, Kind, Stamp
-from failover.journal.recovery import FRESH_S, Action, Fence, Now, decide
+from failover.journal.entry import EntryKind, JournalEntry, Stamp
+from failover.journal.recovery import FRESH_S, FenceProof, RecoveryAction, RecoveryFacts, decide_recovery
 from failover.journal.run import Run, fold, load
-from failover.runner.runner import Ended, Runner
-from failover.runner.step import OnFailure, Planned
+from failover.runner.runner import Runner, RunResult
+from failover.runner.step import OnFailure, PlannedStep
 from host.exits import Exit
 from tests.failover.fakes import Clock, Killed, Move, Where, World, dying
 
 STAMP = Stamp("", 1000.0, "boot-1", "dallas", 7)
-NOW = Now("boot-1", 1010.0, "digest", Fence.PROVEN, "promote")
-LINES = [(Kind.OPENED, ""), (Kind.BEGUN, "localize"), (Kind.DONE, "localize"), (Kind.VERIFIED, "localize")]
+NOW = RecoveryFacts("boot-1", 1010.0, "digest", FenceProof.PROVEN, "promote")
+LINES = [
+    (EntryKind.OPENED, ""),
+    (EntryKind.BEGUN, "localize"),
+    (EntryKind.DONE, "localize"),
+    (EntryKind.VERIFIED, "localize"),
+]
 
 
-def run_of(*lines: tuple[Kind, str], command: str = "promote") -> Run:
+def run_of(*lines: tuple[EntryKind, str], command: str = "promote") -> Run:
     facts = {"pair_digest": "digest"}
-    entries = [Entry(n, kind, step, "", STAMP, facts if n == 1 else {}) for n, (kind, step) in enumerate(lines, 1)]
+    entries = [
+        JournalEntry(n, kind, step, "", STAMP, facts if n == 1 else {}) for n, (kind, step) in enumerate(lines, 1)
+    ]
     run = fold(3, command, entries)
     assert run is not None
     return run
@@ -35,20 +42,22 @@ def run_of(*lines: tuple[Kind, str], command: str = "promote") -> Run:
 @pytest.mark.parametrize(
     ("now", "action", "word"),
     [
-        (NOW, Action.CONTINUE, "goes on"),
-        (replace(NOW, boot_id="boot-2", boottime=5.0), Action.UNDO, "started anew"),
-        (replace(NOW, pair_digest="other"), Action.UNDO, "pair.toml"),
-        (replace(NOW, fence=Fence.UNKNOWN), Action.UNDO, "not be proven"),
-        (replace(NOW, fence=Fence.DISPROVEN), Action.UNDO, "the peer serves"),
-        (replace(NOW, boottime=1000.0 + FRESH_S + 1), Action.UNDO, "minutes old"),
-        (replace(NOW, boottime=999.0), Action.UNDO, "minutes old"),  # the same boot id, and time ran backwards
-        (replace(NOW, wants="demote"), Action.UNDO, "'demote' was asked for"),
-        (replace(NOW, wants="boot"), Action.UNDO, "'boot'"),
-        (replace(NOW, abort=True), Action.UNDO, "--abort"),
+        (NOW, RecoveryAction.CONTINUE, "goes on"),
+        (replace(NOW, boot_id="boot-2", boottime=5.0), RecoveryAction.UNDO, "started anew"),
+        (replace(NOW, pair_digest="other"), RecoveryAction.UNDO, "pair.toml"),
+        (replace(NOW, fence=FenceProof.UNKNOWN), RecoveryAction.UNDO, "not be proven"),
+        (replace(NOW, fence=FenceProof.DISPROVEN), RecoveryAction.UNDO, "the peer serves"),
+        (replace(NOW, boottime=1000.0 + FRESH_S + 1), RecoveryAction.UNDO, "minutes old"),
+        (replace(NOW, boottime=999.0), RecoveryAction.UNDO, "minutes old"),  # the same boot id, and time ran backwards
+        (replace(NOW, wants="demote"), RecoveryAction.UNDO, "'demote' was asked for"),
+        (replace(NOW, wants="boot"), RecoveryAction.UNDO, "'boot'"),
+        (replace(NOW, abort=True), RecoveryAction.UNDO, "--abort"),
     ],
 )
-def test_an_open_promotion_goes_on_only_while_all_that_made_it_safe_is_so(now: Now, action: Action, word: str) -> None:
-    decision = decide(run_of(*LINES), now)
+def test_an_open_promotion_goes_on_only_while_all_that_made_it_safe_is_so(
+    now: RecoveryFacts, action: RecoveryAction, word: str
+) -> None:
+    decision = decide_recovery(run_of(*LINES), now)
     assert decision.action is action
     assert word in decision.why
 
@@ -59,42 +68,44 @@ HOLDS = replace(NOW, holds=True)
 @pytest.mark.parametrize(
     ("now", "action"),
     [
-        (HOLDS, Action.CONTINUE),
-        (replace(HOLDS, boottime=1000.0 + FRESH_S + 1), Action.NOTHING),
-        (replace(HOLDS, pair_digest="mended"), Action.NOTHING),
-        (replace(HOLDS, fence=Fence.UNKNOWN), Action.NOTHING),
-        (replace(HOLDS, wants="switchover"), Action.NOTHING),
-        (replace(HOLDS, fence=Fence.DISPROVEN), Action.UNDO),
-        (replace(HOLDS, abort=True), Action.UNDO),
+        (HOLDS, RecoveryAction.CONTINUE),
+        (replace(HOLDS, boottime=1000.0 + FRESH_S + 1), RecoveryAction.NOTHING),
+        (replace(HOLDS, pair_digest="mended"), RecoveryAction.NOTHING),
+        (replace(HOLDS, fence=FenceProof.UNKNOWN), RecoveryAction.NOTHING),
+        (replace(HOLDS, wants="switchover"), RecoveryAction.NOTHING),
+        (replace(HOLDS, fence=FenceProof.DISPROVEN), RecoveryAction.UNDO),
+        (replace(HOLDS, abort=True), RecoveryAction.UNDO),
     ],
 )
-def test_what_answers_by_this_run_is_not_taken_down_to_complete_what_is_missing(now: Now, action: Action) -> None:
-    decision = decide(run_of(*LINES), now)
+def test_what_answers_by_this_run_is_not_taken_down_to_complete_what_is_missing(
+    now: RecoveryFacts, action: RecoveryAction
+) -> None:
+    decision = decide_recovery(run_of(*LINES), now)
     assert decision.action is action
     # Closed so, the next command sees that something is missing, and completes it.
-    assert decision.why.startswith("degraded: ") is (action is Action.NOTHING)
+    assert decision.why.startswith("degraded: ") is (action is RecoveryAction.NOTHING)
 
 
 @pytest.mark.parametrize(
     ("run", "action"),
     [
-        (None, Action.NOTHING),
-        (run_of((Kind.OPENED, "")), Action.NOTHING),
-        (run_of(*LINES, (Kind.CLOSED, "")), Action.NOTHING),
-        (run_of(*LINES, (Kind.UNDOING, "localize")), Action.UNDO),
-        (run_of(*LINES, (Kind.UNDOING, "localize"), (Kind.UNDONE, "localize")), Action.NOTHING),
-        (run_of((Kind.OPENED, ""), command="demote"), Action.CONTINUE),
-        (run_of(*LINES, command="demote"), Action.CONTINUE),
+        (None, RecoveryAction.NOTHING),
+        (run_of((EntryKind.OPENED, "")), RecoveryAction.NOTHING),
+        (run_of(*LINES, (EntryKind.CLOSED, "")), RecoveryAction.NOTHING),
+        (run_of(*LINES, (EntryKind.UNDOING, "localize")), RecoveryAction.UNDO),
+        (run_of(*LINES, (EntryKind.UNDOING, "localize"), (EntryKind.UNDONE, "localize")), RecoveryAction.NOTHING),
+        (run_of((EntryKind.OPENED, ""), command="demote"), RecoveryAction.CONTINUE),
+        (run_of(*LINES, command="demote"), RecoveryAction.CONTINUE),
     ],
     ids=["none", "nothing touched", "closed", "undoing", "undone", "demote opened", "demote begun"],
 )
-def test_the_run_decides_when_all_is_well(run: Run | None, action: Action) -> None:
-    assert decide(run, NOW).action is action
+def test_the_run_decides_when_all_is_well(run: Run | None, action: RecoveryAction) -> None:
+    assert decide_recovery(run, NOW).action is action
 
 
-@pytest.mark.parametrize("now", [replace(NOW, boot_id="boot-2"), replace(NOW, fence=Fence.DISPROVEN)])
-def test_a_demotion_always_goes_on(now: Now) -> None:
-    assert decide(run_of(*LINES, command="demote"), now).action is Action.CONTINUE
+@pytest.mark.parametrize("now", [replace(NOW, boot_id="boot-2"), replace(NOW, fence=FenceProof.DISPROVEN)])
+def test_a_demotion_always_goes_on(now: RecoveryFacts) -> None:
+    assert decide_recovery(run_of(*LINES, command="demote"), now).action is RecoveryAction.CONTINUE
 
 
 STEPS = ("fence", "localize", "dns", "carrier")
@@ -109,7 +120,7 @@ class Promotions(RuleBasedStateMachine):
         self.clock = Clock()
         self.world = World(dict.fromkeys(STEPS, "boston"))
         self.digest = "digest-1"
-        self.fence = Fence.PROVEN
+        self.fence = FenceProof.PROVEN
 
     def teardown(self) -> None:
         shutil.rmtree(self.where)
@@ -135,34 +146,34 @@ class Promotions(RuleBasedStateMachine):
     ) -> None:
         self.world.die_inside, self.world.broken, self.world.stuck = inside, broken, stuck
         self.world.said.clear()
-        planned = [Planned(Move(name, self.world), on_failure) for name in STEPS]
+        planned = [PlannedStep(Move(name, self.world), on_failure) for name in STEPS]
         newest = self.newest()
-        now = Now(self.clock.boot, self.clock.boottime(), self.digest, self.fence, "promote", abort=abort)
-        decision = decide(newest, now)
+        now = RecoveryFacts(self.clock.boot, self.clock.boottime(), self.digest, self.fence, "promote", abort=abort)
+        decision = decide_recovery(newest, now)
         try:
-            if decision.action is Action.NOTHING:
-                if self.fence is not Fence.PROVEN or abort:
+            if decision.action is RecoveryAction.NOTHING:
+                if self.fence is not FenceProof.PROVEN or abort:
                     return
                 before = dict(self.world.points)
                 written = journal.create(self.where, "promote", machine="dallas", epoch=1, clock=self.clock)
                 runner = Runner(dying(written, die_at, where), clock=self.clock)
-                written.append(Kind.OPENED, data={"pair_digest": self.digest, "before": before})
+                written.append(EntryKind.OPENED, data={"pair_digest": self.digest, "before": before})
                 ended = runner.carry_out(planned)
             else:
                 file = journal.files(self.where)[-1]
                 written = journal.reopen(file, machine="dallas", epoch=1, clock=self.clock)
                 runner = Runner(dying(written, die_at, where), clock=self.clock)
-                if decision.action is Action.UNDO:
+                if decision.action is RecoveryAction.UNDO:
                     ended = runner.take_back(planned, decision.why)
                     assert not [said for said in self.world.said if said.startswith("apply")]
                 else:
-                    assert self.fence is Fence.PROVEN
+                    assert self.fence is FenceProof.PROVEN
                     ended = runner.carry_out(planned)
         except Killed:
             return
         self.check(ended)
 
-    def check(self, ended: Ended) -> None:
+    def check(self, ended: RunResult) -> None:
         run = self.newest()
         assert run is not None
         if ended.exit in (Exit.DONE, Exit.DEGRADED):
@@ -189,8 +200,8 @@ class Promotions(RuleBasedStateMachine):
     def edit_pair(self) -> None:
         self.digest += "'"
 
-    @rule(fence=st.sampled_from(Fence))
-    def peer(self, fence: Fence) -> None:
+    @rule(fence=st.sampled_from(FenceProof))
+    def peer(self, fence: FenceProof) -> None:
         self.fence = fence
 
     @precondition(lambda self: (run := self.newest()) is not None and run.closed)

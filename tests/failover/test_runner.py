@@ -15,12 +15,12 @@ from rich.console import Console
 
 from failover.errors import LeftOpen, Refused, WaitsForPerson
 from failover.journal import journal
-from failover.journal.entry import Kind
+from failover.journal.entry import EntryKind
 from failover.journal.run import Run, load
-from failover.runner.progress import Event, Told
+from failover.runner.progress import ProgressEvent, ProgressKind
 from failover.runner.progress_view import LiveView, json_lines, plain
-from failover.runner.runner import Ended, Runner
-from failover.runner.step import InTurn, OnFailure, Planned
+from failover.runner.runner import Runner, RunResult
+from failover.runner.step import DeferredStep, OnFailure, PlannedStep
 from host.exits import Exit
 from host.terminal import console
 from pair import SecretUnusable
@@ -36,12 +36,12 @@ def world() -> World:
 
 def begun(where: Path, **more: object) -> Runner:
     written = journal.create(where, "promote", machine="dallas", epoch=7, clock=Clock(), mask=masking("hunter22"))
-    written.append(Kind.OPENED, data={"pair_digest": "d"})
+    written.append(EntryKind.OPENED, data={"pair_digest": "d"})
     return Runner(written, clock=Clock(), **more)  # type: ignore[arg-type]
 
 
-def planned(world: World, on_failure: OnFailure = OnFailure.UNDO) -> list[Planned]:
-    return [Planned(Move(name, world), on_failure) for name in STEPS]
+def planned(world: World, on_failure: OnFailure = OnFailure.UNDO) -> list[PlannedStep]:
+    return [PlannedStep(Move(name, world), on_failure) for name in STEPS]
 
 
 def told(where: Path) -> Run:
@@ -52,17 +52,17 @@ def told(where: Path) -> Run:
 
 def test_each_step_is_begun_on_disk_before_it_acts_and_proven_after(tmp_path: Path, world: World) -> None:
     runner = begun(tmp_path)
-    seen: list[list[Kind]] = []
+    seen: list[list[EntryKind]] = []
 
     class Looking(Move):
         def apply(self) -> None:
             seen.append([entry.kind for entry in told(tmp_path).entries])
             super().apply()
 
-    assert runner.carry_out([Planned(Looking("dns", world), OnFailure.UNDO)]).exit is Exit.DONE
-    assert seen == [[Kind.OPENED, Kind.BEGUN]]
+    assert runner.carry_out([PlannedStep(Looking("dns", world), OnFailure.UNDO)]).exit is Exit.DONE
+    assert seen == [[EntryKind.OPENED, EntryKind.BEGUN]]
     kinds = [entry.kind for entry in told(tmp_path).entries]
-    assert kinds == [Kind.OPENED, Kind.BEGUN, Kind.DONE, Kind.VERIFIED, Kind.CLOSED]
+    assert kinds == [EntryKind.OPENED, EntryKind.BEGUN, EntryKind.DONE, EntryKind.VERIFIED, EntryKind.CLOSED]
 
 
 def test_what_is_already_so_is_not_done_again_but_proven_again(tmp_path: Path, world: World) -> None:
@@ -114,11 +114,15 @@ def test_a_refused_step_ends_with_3_and_a_half_done_one_with_4(tmp_path: Path, w
         def verify(self) -> str:
             raise Required("acme does not register")
 
-    ended = begun(tmp_path / "a").carry_out([Planned(Fence("localize", world), OnFailure.UNDO), *planned(world)[1:]])
+    ended = begun(tmp_path / "a").carry_out(
+        [PlannedStep(Fence("localize", world), OnFailure.UNDO), *planned(world)[1:]]
+    )
     assert ended.exit is Exit.REFUSED
     assert "Type one of" in ended.words
     assert set(world.points.values()) == {"boston"}
-    ended = begun(tmp_path / "b").carry_out([Planned(Trunk("localize", world), OnFailure.UNDO), *planned(world)[1:]])
+    ended = begun(tmp_path / "b").carry_out(
+        [PlannedStep(Trunk("localize", world), OnFailure.UNDO), *planned(world)[1:]]
+    )
     assert ended.exit is Exit.HALFWAY
     assert world.points["carrier"] == "dallas"  # the others are done all the same
     assert not told(tmp_path / "b").closed
@@ -129,7 +133,7 @@ def test_a_step_for_a_person_stays_open_and_holds_up_nobody(tmp_path: Path, worl
         def verify(self) -> str:
             raise WaitsForPerson("call acme")
 
-    steps = [Planned(Manual("carrier", world), OnFailure.UNDO), *planned(world)[:2]]
+    steps = [PlannedStep(Manual("carrier", world), OnFailure.UNDO), *planned(world)[:2]]
     ended = begun(tmp_path).carry_out(steps)
     assert (ended.exit, ended.missing) == (Exit.DEGRADED, ("carrier",))
     assert [step.name for step in told(tmp_path).waiting] == ["carrier"]
@@ -141,13 +145,13 @@ def test_a_defect_in_a_step_is_its_failure_and_tells_no_secret(tmp_path: Path, w
         def apply(self) -> None:
             raise KeyError("hunter22")
 
-    events: list[Event] = []
+    events: list[ProgressEvent] = []
     runner = begun(tmp_path, tell=events.append, mask=masking("hunter22"))
-    steps = [Planned(Defect("dns", world), OnFailure.GO_ON), *planned(world)[2:]]
+    steps = [PlannedStep(Defect("dns", world), OnFailure.GO_ON), *planned(world)[2:]]
     assert runner.carry_out(steps).exit is Exit.DEGRADED
     assert world.points["carrier"] == "dallas"
     assert "hunter22" not in journal.files(tmp_path)[-1].path.read_text() + repr(events)
-    assert "please report it: KeyError" in next(event.words for event in events if event.told is Told.FAILED)
+    assert "please report it: KeyError" in next(event.words for event in events if event.told is ProgressKind.FAILED)
 
 
 def test_a_signal_waits_until_the_step_is_whole(tmp_path: Path, world: World) -> None:
@@ -158,7 +162,9 @@ def test_a_signal_waits_until_the_step_is_whole(tmp_path: Path, world: World) ->
             super().apply()
 
     before = signal.getsignal(signal.SIGTERM)
-    ended = begun(tmp_path).carry_out([Planned(Interrupted("localize", world), OnFailure.UNDO), *planned(world)[1:]])
+    ended = begun(tmp_path).carry_out(
+        [PlannedStep(Interrupted("localize", world), OnFailure.UNDO), *planned(world)[1:]]
+    )
     assert ended.exit is Exit.HALFWAY
     assert "SIGTERM came" in ended.words
     assert ended.missing == ("dns", "carrier")
@@ -184,7 +190,7 @@ def test_hooks_run_around_a_step_and_a_failing_one_is_told_only(tmp_path: Path, 
         script.chmod(0o755)
     assert begun(tmp_path / "journal", hooks=hooks).carry_out(planned(world)).exit is Exit.DONE
     assert (tmp_path / "ran").read_text() == "before dns \nafter dns verified\n"
-    assert [entry.step for entry in told(tmp_path / "journal").entries if entry.kind is Kind.HOOK] == ["dns"]
+    assert [entry.step for entry in told(tmp_path / "journal").entries if entry.kind is EntryKind.HOOK] == ["dns"]
 
 
 def test_programs_before_a_step_run_when_the_journal_tells_that_it_begins(tmp_path: Path, world: World) -> None:
@@ -215,20 +221,20 @@ def test_neighbours_that_may_be_side_by_side_wait_for_nobody_and_the_journal_kee
             super().apply()
 
     steps = [
-        Planned(Move("localize", world), OnFailure.UNDO),
-        *(Planned(Meeting(name, world), OnFailure.GO_ON, beside=True) for name in names),
-        Planned(Move("proof", world), OnFailure.GO_ON),
+        PlannedStep(Move("localize", world), OnFailure.UNDO),
+        *(PlannedStep(Meeting(name, world), OnFailure.GO_ON, beside=True) for name in names),
+        PlannedStep(Move("proof", world), OnFailure.GO_ON),
     ]
-    events: list[Event] = []
+    events: list[ProgressEvent] = []
     ended = begun(tmp_path, tell=events.append).carry_out(steps)
     assert (ended.exit, ended.missing) == (Exit.DEGRADED, ("carrier-a",))
     assert (world.said[0], world.said[-1]) == ("apply localize", "apply proof")
     run = told(tmp_path)
     for name in names:
         kinds = [entry.kind for entry in run.entries if entry.step == name]
-        last = Kind.FAILED if name == "carrier-a" else Kind.VERIFIED
-        assert kinds == [Kind.BEGUN, Kind.DONE, last]
-    assert [event.position for event in events if event.told is Told.BEGAN] == sorted(range(1, 6))
+        last = EntryKind.FAILED if name == "carrier-a" else EntryKind.VERIFIED
+        assert kinds == [EntryKind.BEGUN, EntryKind.DONE, last]
+    assert [event.position for event in events if event.told is ProgressKind.BEGAN] == sorted(range(1, 6))
 
 
 def test_a_step_that_cannot_be_made_is_its_own_failure_also_on_the_way_back(tmp_path: Path, world: World) -> None:
@@ -237,14 +243,14 @@ def test_a_step_that_cannot_be_made_is_its_own_failure_also_on_the_way_back(tmp_
 
     runner = begun(tmp_path)
     steps = planned(world, OnFailure.GO_ON)
-    ended = runner.carry_out([steps[0], Planned(InTurn("dns", make), OnFailure.GO_ON), steps[2]])
+    ended = runner.carry_out([steps[0], PlannedStep(DeferredStep("dns", make), OnFailure.GO_ON), steps[2]])
     assert (ended.exit, ended.missing) == (Exit.DEGRADED, ("dns",))
     step = told(tmp_path).step("dns")
     assert step is not None
     assert (step.words, step.touched) == ("The secret file voip is missing.", False)
     assert world.points["carrier"] == "dallas"
 
-    back = [steps[0], Planned(InTurn("carrier", make), OnFailure.GO_ON)]
+    back = [steps[0], PlannedStep(DeferredStep("carrier", make), OnFailure.GO_ON)]
     ended = runner.take_back(back, "--abort")
     assert (ended.exit, ended.missing) == (Exit.HALFWAY, ("carrier",))
     assert world.points["localize"] == "boston"
@@ -259,7 +265,9 @@ def test_who_answers_is_said_before_anything_else(tmp_path: Path, world: World) 
         def verify(self) -> str:
             raise Nobody("0 of 2 trunks")
 
-    ended = begun(tmp_path / "a").carry_out([Planned(Trunks("localize", world), OnFailure.UNDO), *planned(world)[1:]])
+    ended = begun(tmp_path / "a").carry_out(
+        [PlannedStep(Trunks("localize", world), OnFailure.UNDO), *planned(world)[1:]]
+    )
     assert ended.exit is Exit.HALFWAY
     assert ended.words.startswith("NOBODY ANSWERS. Stopped half-way: 0 of 2 trunks")
     world.broken = {"carrier"}
@@ -280,7 +288,7 @@ def test_a_journal_that_cannot_be_written_stops_the_step_before_it_acts(tmp_path
 
 def test_going_back_waits_for_no_journal(tmp_path: Path, world: World) -> None:
     runner = begun(tmp_path)
-    runner.carry_out([*planned(world)[:2], Planned(Move("carrier", world), OnFailure.STOP)])
+    runner.carry_out([*planned(world)[:2], PlannedStep(Move("carrier", world), OnFailure.STOP)])
     journal_file = runner._journal
     os.close(journal_file._descriptor)
     journal_file._descriptor = os.open("/dev/full", os.O_WRONLY)
@@ -336,7 +344,7 @@ def test_on_a_terminal_a_line_a_step_stays_and_nothing_from_outside_commands_it(
 
     screen = io.StringIO()
     shown = Console(file=screen, force_terminal=True, width=100, markup=False, emoji=False, highlight=False)
-    steps = [Planned(Hostile("dns", world), OnFailure.UNDO), *planned(world)[2:]]
+    steps = [PlannedStep(Hostile("dns", world), OnFailure.UNDO), *planned(world)[2:]]
     begun(tmp_path, tell=LiveView(shown)).carry_out(steps)
     out = screen.getvalue()
     assert "\x1b]0;" not in out
@@ -354,7 +362,7 @@ def test_events_are_json_lines_and_plain_lines(
     assert events[1]["step"] == "localize"
     world.points["dns"] = "\x1b[31mboston\n"
     world.broken = {"dns"}
-    ended: Ended = begun(tmp_path / "b", tell=plain(console())).carry_out(planned(world))
+    ended: RunResult = begun(tmp_path / "b", tell=plain(console())).carry_out(planned(world))
     out = capsys.readouterr().out
     assert ended.exit is Exit.FAILED
     assert "\x1b[31m" not in out

@@ -14,7 +14,7 @@ import pytest
 
 from failover.drill import store
 from failover.journal import journal
-from failover.journal.entry import Kind
+from failover.journal.entry import EntryKind
 from failover.state import claim, fenced, local_state, pause, right
 from host import clock
 from host.errors import UsageError
@@ -131,9 +131,9 @@ def test_a_damaged_pause_counts_as_one(places: Places) -> None:
 
 def ran(places: Places, command: str, epoch: int, closed: str) -> None:
     written = journal.create(journal.directory(places), command, machine="boston", epoch=epoch)
-    written.append(Kind.OPENED, words="a test")
+    written.append(EntryKind.OPENED, words="a test")
     if closed:
-        written.append(Kind.CLOSED, words=closed)
+        written.append(EntryKind.CLOSED, words=closed)
     written.close()
 
 

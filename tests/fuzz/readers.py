@@ -185,7 +185,7 @@ def _zone(data: bytes, _: Path) -> object:
 
 
 def _key(data: bytes, _: Path) -> object:
-    return tsig_key.parse(data.decode("utf-8", "replace"), "tsig.key").keyring
+    return tsig_key.parse_tsig_key(data.decode("utf-8", "replace"), "tsig.key").keyring
 
 
 def _conf(data: bytes, directory: Path) -> object:
@@ -249,11 +249,11 @@ def _journal(data: bytes, _: Path) -> object:
     return run.fold(7, "promote", lines.entries, lines.torn)
 
 
-def _chained(*entries: tuple[entry.Kind, str, dict[str, Any]]) -> bytes:
-    chain, made = entry.FIRST, b""
+def _chained(*entries: tuple[entry.EntryKind, str, dict[str, Any]]) -> bytes:
+    chain, made = entry.FIRST_CHECKSUM, b""
     for count, (kind, step, more) in enumerate(entries, 1):
         stamp = entry.Stamp("2026-11-26T00:00:00.000+00:00", float(count), "boot", "dallas", 7)
-        line, chain = entry.encode(entry.Entry(count, kind, step, "words", stamp, more), chain)
+        line, chain = entry.encode(entry.JournalEntry(count, kind, step, "words", stamp, more), chain)
         made += line
     return made
 
@@ -305,7 +305,7 @@ def _manifest(data: bytes, directory: Path) -> object:
 
 
 def _reminded(data: bytes, _: Path) -> object:
-    return renotify.read(data)
+    return renotify.decode_task(data)
 
 
 def _carrier(data: bytes, _: Path) -> object:
@@ -322,7 +322,7 @@ def _preset(data: bytes, directory: Path) -> object:
     path = directory / "templates" / "carriers" / "mine.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    return preset.load(places(directory), "mine")
+    return preset.load_preset(places(directory), "mine")
 
 
 def _ours(name: str) -> bytes:
@@ -495,9 +495,9 @@ READERS: Final[tuple[Reader, ...]] = (
         _journal,
         (
             _chained(
-                (entry.Kind.OPENED, "", {"pair_digest": "d"}),
-                (entry.Kind.BEGUN, "dns", {"was": ["192.0.2.11"]}),
-                (entry.Kind.CLOSED, "", {}),
+                (entry.EntryKind.OPENED, "", {"pair_digest": "d"}),
+                (entry.EntryKind.BEGUN, "dns", {"was": ["192.0.2.11"]}),
+                (entry.EntryKind.CLOSED, "", {}),
             ),
         ),
         (entry.JournalDamaged,),
@@ -506,7 +506,7 @@ READERS: Final[tuple[Reader, ...]] = (
         "a journal's file",
         journal,
         filed("journal/000001-promote.journal", lambda at: local_state.look(places(at), "dallas")),
-        (_chained((entry.Kind.OPENED, "", {})),),
+        (_chained((entry.EntryKind.OPENED, "", {})),),
     ),
     Reader(
         "the right",
@@ -574,7 +574,7 @@ READERS: Final[tuple[Reader, ...]] = (
         (NAMED_CONF,),
         (NotNamedConf,),
     ),
-    Reader("a TSIG key", tsig_key, _key, (KEY,), (tsig_key.KeyUnusable,)),
+    Reader("a TSIG key", tsig_key, _key, (KEY,), (tsig_key.TsigKeyUnusable,)),
     Reader(
         "the _failover record",
         public_role,
@@ -614,7 +614,7 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     Reader("an IAX frame", iax, whole(lambda data: iax.pong(data, 5)), (iax.frame(1, 5, 0, 0, 3),)),
     Reader("an echo", ping, whole(lambda data: [ping.is_reply(data, one, 1) for one in (4, 6)]), (ping.echo(4, 1, 1),)),
-    Reader("a recording", tone, whole(lambda data: tone.heard(data, 425)), (WAV,)),
+    Reader("a recording", tone, whole(lambda data: tone.measure_tone(data, 425)), (WAV,)),
     Reader("module show", shared_facts, text(shared_facts.modules), (b"app_dial.so   Dialing   0   Running   core\n",)),
     Reader("core show codecs", shared_facts, text(shared_facts.codecs), (b"      1 audio ulaw    g711 (ulaw)\n",)),
     Reader("a certificate's end", shared_facts, text(shared_facts.expiry_of), (b"expires Nov 26 00:00:00 2026 GMT",)),

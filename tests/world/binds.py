@@ -17,9 +17,9 @@ from pathlib import Path
 import dns.message
 import dns.query
 
-from failover.bind.named import Named
-from failover.name_servers.tsig_key import TsigKey, parse
-from failover.steps.dns.renotify import Errand
+from failover.bind.named import LocalNamed
+from failover.name_servers.tsig_key import TsigKey, parse_tsig_key
+from failover.steps.dns.renotify import RenotifyTask
 from failover.steps.dns.step import DnsStep
 from host.places import Places
 from localized.generations.store import GenerationStore
@@ -108,8 +108,8 @@ class Bind:
         return ("rndc", "-s", self.address, "-p", str(self.port + 1), "-c", str(self.directory / "rndc.conf"))
 
     @property
-    def named(self) -> Named:
-        return Named(self.directory / "named.conf", self.rndc)
+    def named(self) -> LocalNamed:
+        return LocalNamed(self.directory / "named.conf", self.rndc)
 
     def write(self, zones: str) -> None:
         """Writes named.conf with these zones; `{localized}` wires current-dns."""
@@ -185,7 +185,7 @@ class Binds:
 
     def __post_init__(self) -> None:
         self.all: dict[str, Bind] = {}
-        self.errands: list[Errand] = []
+        self.errands: list[RenotifyTask] = []
         for name in ADDRESSES:
             where = self.directory / name
             (where / "etc" / "localized" / "generations").mkdir(parents=True)
@@ -281,7 +281,7 @@ class Binds:
 
     def key(self, text: str = KEY) -> TsigKey:
         """A key from a key file's text."""
-        return parse(text, "tsig.key")
+        return parse_tsig_key(text, "tsig.key")
 
     @contextlib.contextmanager
     def boston_is_dead_and_silent(self) -> Iterator[None]:

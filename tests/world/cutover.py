@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from failover.journal import journal
-from failover.journal.entry import Kind
+from failover.journal.entry import EntryKind
 from failover.journal.run import Run, load
 from host.command import Finished
 from lab import World
@@ -169,9 +169,9 @@ def changes(world: World) -> list[tuple[float, str]]:
     for machine in (world.boston, world.dallas):
         for run in runs(machine):
             for entry in run.entries:
-                if entry.step == "fence" and entry.kind is Kind.VERIFIED:
+                if entry.step == "fence" and entry.kind is EntryKind.VERIFIED:
                     found.append((entry.stamp.boottime, ""))
-                elif entry.step == "localize" and entry.kind is Kind.BEGUN:
+                elif entry.step == "localize" and entry.kind is EntryKind.BEGUN:
                     found.append((entry.stamp.boottime, machine.name))
     return sorted(found)
 
@@ -206,7 +206,7 @@ def epochs(world: World) -> list[int]:
             (entry.stamp.boottime, run.epoch)
             for run in runs(machine)
             for entry in run.entries
-            if entry.step == "fence" and entry.kind is Kind.VERIFIED
+            if entry.step == "fence" and entry.kind is EntryKind.VERIFIED
         ]
     return [epoch for _, epoch in sorted(told)]
 

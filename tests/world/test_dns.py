@@ -14,12 +14,12 @@ import pytest
 from failover.bind.named import NamedRefuses
 from failover.demotion.boot_guard import copy_dates_from
 from failover.errors import NotProven
-from failover.name_servers.agreement import Server
-from failover.name_servers.delegation import DelegationUnknown, delegated
-from failover.name_servers.update import Change, PrerequisiteFailed, UpdateRefused, send_update, with_serial
-from failover.name_servers.wire import Line, ask
+from failover.name_servers.agreement import NameServer
+from failover.name_servers.delegation import DelegationUnknown, read_delegation
+from failover.name_servers.update import PrerequisiteFailed, UpdateRefused, ZoneUpdate, send_update, with_serial
+from failover.name_servers.wire import DnsTransport, query_server
 from failover.steps.dns.bind_role import take_role
-from failover.steps.dns.change import Overtaken
+from failover.steps.dns.change import LaterPromotionInZone
 from failover.steps.dns.step import DnsLags, DnsStep
 from localized.generations.store import GenerationStore
 from localized.role import Role
@@ -58,13 +58,13 @@ def test_a_secondary_takes_over_its_raw_zone_when_the_primary_is_dead(binds: Bin
 
 
 def test_what_only_the_secondarys_journal_knows_is_taken_over_too(binds: Binds) -> None:
-    line = Line(binds.port, ADDRESSES["boston"])
-    boston = Server("boston", ADDRESSES["boston"])
-    own = ask(boston, "acme.example", [("late", "A")], line)
+    line = DnsTransport(binds.port, ADDRESSES["boston"])
+    boston = NameServer("boston", ADDRESSES["boston"])
+    own = query_server(boston, "acme.example", [("late", "A")], line)
     late = {("late", "A"): frozenset({"192.0.2.77"})}
     soa = with_serial(own.soa, own.serial + 1)
     send_update(
-        Change("acme.example", own.records, late, 30, soa, own.soa_ttl), boston, binds.key(), line, deadline_s=3.0
+        ZoneUpdate("acme.example", own.records, late, 30, soa, own.soa_ttl), boston, binds.key(), line, deadline_s=3.0
     )
     binds["dallas"].wait_for("late.acme.example", "A", "192.0.2.77")
     binds["boston"].stop()
@@ -190,14 +190,14 @@ def test_a_server_that_lags_or_lies_or_is_silent_is_named_with_what_it_said(bind
 
 
 def test_each_refusal_says_why_and_what_to_do(binds: Binds, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(binds.port, ADDRESSES["boston"])
-    boston, dallas = Server("boston", ADDRESSES["boston"]), Server("dallas", ADDRESSES["dallas"])
-    parent = Server("parent", ADDRESSES["parent"])
+    line = DnsTransport(binds.port, ADDRESSES["boston"])
+    boston, dallas = NameServer("boston", ADDRESSES["boston"]), NameServer("dallas", ADDRESSES["dallas"])
+    parent = NameServer("parent", ADDRESSES["parent"])
     keys = [("pbx", "A")]
-    own = ask(boston, "acme.example", keys, line)
+    own = query_server(boston, "acme.example", keys, line)
     after = {("pbx", "A"): frozenset({"192.0.2.12"})}
-    change = Change("acme.example", own.records, after, 30, own.soa, own.soa_ttl)
-    stale = Change("acme.example", {("pbx", "A"): frozenset({"192.0.2.99"})}, after, 30, own.soa, own.soa_ttl)
+    change = ZoneUpdate("acme.example", own.records, after, 30, own.soa, own.soa_ttl)
+    stale = ZoneUpdate("acme.example", {("pbx", "A"): frozenset({"192.0.2.99"})}, after, 30, own.soa, own.soa_ttl)
     cases = [
         (boston, change, KEY.replace("bm90", "bm91"), UpdateRefused, "BADSIG"),
         (boston, change, KEY.replace('"failover"', '"other"'), UpdateRefused, "BADKEY"),
@@ -225,7 +225,7 @@ def test_of_two_promotions_at_once_the_zone_takes_the_first(binds: Binds) -> Non
     serial = binds.serial("boston")
     step = binds.step("dallas", 7, **shared)
     assert not step.check()
-    with pytest.raises(Overtaken, match=r"boston \(epoch 7\) is primary.*failover demote"):
+    with pytest.raises(LaterPromotionInZone, match=r"boston \(epoch 7\) is primary.*failover demote"):
         step.apply()
     assert binds.serial("boston") == serial
     assert "3 of 3 servers agree: pbx 192.0.2.12" in carried_out(binds.step("dallas", 8, **shared))
@@ -233,11 +233,11 @@ def test_of_two_promotions_at_once_the_zone_takes_the_first(binds: Binds) -> Non
 
 
 def test_the_delegation_is_asked_at_the_parent_alone(binds: Binds) -> None:
-    found = delegated(binds.dns())
+    found = read_delegation(binds.dns())
     assert found == {f"ns{n}.acme.example": (f"{NET}.1{n}",) for n in (1, 2, 3)}
     binds["parent"].stop()
     with pytest.raises(DelegationUnknown, match=r"dns\.parent"):
-        delegated(binds.dns())
+        read_delegation(binds.dns())
 
 
 def test_a_generation_that_named_would_not_load_changes_nothing(binds: Binds) -> None:

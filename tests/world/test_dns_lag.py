@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from failover.name_servers.agreement import Server
-from failover.name_servers.wire import Line
+from failover.name_servers.agreement import NameServer
+from failover.name_servers.wire import DnsTransport
 from failover.steps.dns import renotify
 from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.lag import STUCK_S
@@ -100,19 +100,19 @@ def test_a_notify_that_comes_while_the_dead_are_asked_may_be_forgotten_and_is_re
 
 
 def test_the_pipe_carries_the_whole_errand(binds: Binds) -> None:
-    own, whom = (Server(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
+    own, whom = (NameServer(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
     for key in (binds.key(), None):
-        errand = renotify.Errand(ZONE, own, Line(binds.port, own.address), (whom,), key)
-        assert renotify.read(renotify.written(errand)) == errand
+        errand = renotify.RenotifyTask(ZONE, own, DnsTransport(binds.port, own.address), (whom,), key)
+        assert renotify.decode_task(renotify.encode_task(errand)) == errand
 
 
 def test_a_reminder_ends_when_nobody_is_behind_or_nobody_has_the_zone(binds: Binds) -> None:
-    own, whom = (Server(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
-    errand = renotify.Errand(ZONE, own, Line(binds.port, own.address), (whom,))
-    assert renotify.carry_out(errand) == []
+    own, whom = (NameServer(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
+    errand = renotify.RenotifyTask(ZONE, own, DnsTransport(binds.port, own.address), (whom,))
+    assert renotify.renotify(errand) == []
     binds["dallas"].stop()
     began = time.monotonic()
-    assert renotify.carry_out(errand) == (whom,)
+    assert renotify.renotify(errand) == (whom,)
     assert time.monotonic() - began < 20
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from failover.bind.named import Named, Views
+from failover.bind.named import LocalNamed, ZoneInSeveralViews
 from failover.bind.named_conf import ZoneStatement
-from failover.bind.proofread import canonical, checked, require_same, require_unsigned
+from failover.bind.proofread import canonical, proofread_edits, require_same, require_unsigned
 from failover.bind.zone_edit import edits, require_served, serial_of
 from failover.bind.zone_text import ZoneFileUnclear, read_zone
 from failover.name_servers.agreement import RecordKey
@@ -181,7 +181,7 @@ def read_as_meant(seed: int, directory: Path) -> None:
     main, meant = configuration(seed, directory)
     said = subprocess.run(["named-checkconf", str(main)], capture_output=True, text=True, check=False)
     assert said.returncode == 0, (said.stdout, main.read_text())
-    bind = Named(main, ("rndc",))
+    bind = LocalNamed(main, ("rndc",))
     found = bind.configuration().of(ZONE)
     expected = [
         ZoneStatement(
@@ -204,9 +204,9 @@ def read_as_meant(seed: int, directory: Path) -> None:
     if len(meant) == 1:
         assert bind.block(ZONE) == found[0]
     else:
-        with pytest.raises(Views):
+        with pytest.raises(ZoneInSeveralViews):
             bind.block(ZONE)
-        assert Named(main, ("rndc",), view=meant[-1].view).block(ZONE) == found[-1]
+        assert LocalNamed(main, ("rndc",), view=meant[-1].view).block(ZONE) == found[-1]
 
 
 def test_named_conf_is_read_as_it_is_meant(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def edited(seed: int, directory: Path) -> str:
     before = printed(main)
     if not before:
         return "no zone"  # BIND refuses it; so it is not served either
-    bind = Named(conf, ("rndc",))
+    bind = LocalNamed(conf, ("rndc",))
     try:
         records = canonical(bind.canonical(ZONE, main))
         require_unsigned(records, main)
@@ -363,7 +363,7 @@ def edited(seed: int, directory: Path) -> str:
         require_same(zone, ZONE, records, WANT)
         assert serial_of(zone, ZONE) == 7
         made = edits(zone, ZONE, WANT, serial=8, ttl_s=30)
-        changed = checked(zone, ZONE, made, WANT, bind, records)
+        changed = proofread_edits(zone, ZONE, made, WANT, bind, records)
     except ZoneFileUnclear as error:
         assert printed(main) == before
         return f"refused: {str(error).split(':')[-1][:60]}"

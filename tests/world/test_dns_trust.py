@@ -14,9 +14,9 @@ import pytest
 
 from failover.errors import NotProven
 from failover.name_servers.agreement import MOST_SERVERS
-from failover.name_servers.wire import Line
+from failover.name_servers.wire import DnsTransport
 from failover.steps.dns.bind_role import take_role
-from failover.steps.dns.obstacle import obstacle
+from failover.steps.dns.obstacle import zone_obstacle
 from failover.steps.dns.step import DnsLags, DnsStep
 from localized.generations.store import GenerationStore
 from localized.role import Role
@@ -171,7 +171,7 @@ def test_a_signed_zone_is_taken_over_and_given_back_and_validates_throughout(sig
 def test_a_standby_with_a_signed_copy_and_no_keys_says_so_long_before_and_touches_nothing(signed: Binds) -> None:
     dallas = signed["dallas"]
     section = signed.dns(key_directory=str(dallas.directory / "keys"))
-    words = obstacle(section, dallas.named, dallas.address, Line(signed.port, dallas.address))
+    words = zone_obstacle(section, dallas.named, dallas.address, DnsTransport(signed.port, dallas.address))
     assert "is signed (DNSSEC), as the copy of it that this machine has is, and this machine has not the keys" in words
     assert str(dallas.directory / "keys") in words
     before = (dallas.directory / "acme.db").read_bytes()

@@ -13,15 +13,15 @@ import dns.message
 import dns.query
 import pytest
 
-from failover.bind.named import Named, Views
+from failover.bind.named import LocalNamed, ZoneInSeveralViews
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import NotProven
-from failover.name_servers.agreement import Server
-from failover.name_servers.tsig_key import parse
+from failover.name_servers.agreement import NameServer
+from failover.name_servers.tsig_key import parse_tsig_key
 from failover.name_servers.update import UpdateRefused
-from failover.name_servers.wire import Line
+from failover.name_servers.wire import DnsTransport
 from failover.steps.dns.dry_run import _update
-from failover.steps.dns.obstacle import obstacle, obstacle_here
+from failover.steps.dns.obstacle import zone_obstacle, zone_obstacle_here
 from failover.steps.dns.step import DnsStep
 from localized.generations.store import GenerationStore
 from pair.sections.dns import Dns
@@ -169,9 +169,9 @@ def step(
         dns_section.model_copy(update={"own": {machine: server.address}}),
         machine,
         epoch,
-        named=Named.of(dns_section),
+        named=LocalNamed.of(dns_section),
         store=GenerationStore(server.places),
-        key=parse(key, "tsig.key"),
+        key=parse_tsig_key(key, "tsig.key"),
         remind=lambda _: None,
     )
 
@@ -206,8 +206,8 @@ def test_an_alias_at_the_name_itself_is_no_wildcard(server: Bind) -> None:
 
 
 def test_a_key_that_may_change_the_names_alone_is_tried_and_works(server: Bind) -> None:
-    line = Line(server.port, server.address)
-    boston, key = Server("boston", server.address), parse(KEY, "tsig.key")
+    line = DnsTransport(server.port, server.address)
+    boston, key = NameServer("boston", server.address), parse_tsig_key(KEY, "tsig.key")
     serial = server.answers("policy.example", "SOA").split()[2]
     tried = _update(section(server, "policy"), "boston", boston, key, line)
     assert tried.good
@@ -256,13 +256,13 @@ def test_a_file_that_cannot_be_edited_is_left_as_it_is(server: Bind, name: str, 
         step(server, name, method="zonefile", **more).apply()
     if name in ("generated", "byhand"):
         section_of = section(server, name, method="zonefile", **more)
-        assert re.search(words, obstacle_here(section_of, "boston"))
+        assert re.search(words, zone_obstacle_here(section_of, "boston"))
     assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["generated", "unusual", "inherited", "inline", "differences", "views", "days"])
 def test_a_file_is_edited_and_nothing_else_changes(server: Bind, name: str) -> None:
-    bind, zone = Named.of(section(server, name)), f"{name}.example"
+    bind, zone = LocalNamed.of(section(server, name)), f"{name}.example"
     file = server.directory / f"{name}.db"
 
     def others() -> list[str]:
@@ -291,14 +291,16 @@ def test_a_file_is_edited_and_nothing_else_changes(server: Bind, name: str) -> N
 
 
 def test_a_zone_in_two_views_is_refused_in_words_or_changed_in_the_one_that_is_named(server: Bind) -> None:
-    with pytest.raises(Views, match=r'several views .*keyed, internal, external.*view = "external"'):
-        Named(server.directory / "named.conf", server.rndc).status("views.example")
-    with pytest.raises(Views, match="does not stand in the view 'lobby'"):
-        Named(server.directory / "named.conf", server.rndc, view="lobby").block("views.example")
-    inner = Named.of(section(server, "views", view="internal"))
+    with pytest.raises(ZoneInSeveralViews, match=r'several views .*keyed, internal, external.*view = "external"'):
+        LocalNamed(server.directory / "named.conf", server.rndc).status("views.example")
+    with pytest.raises(ZoneInSeveralViews, match="does not stand in the view 'lobby'"):
+        LocalNamed(server.directory / "named.conf", server.rndc, view="lobby").block("views.example")
+    inner = LocalNamed.of(section(server, "views", view="internal"))
     assert inner.status("views.example").files == ("inner.db",)
     assert inner.role("views.example") == "primary"
-    assert "views" in obstacle(section(server, "views"), Named.of(section(server, "views")), server.address, Line())
+    assert "views" in zone_obstacle(
+        section(server, "views"), LocalNamed.of(section(server, "views")), server.address, DnsTransport()
+    )
 
 
 def test_an_update_goes_to_the_view_that_its_key_chooses_and_to_no_other(server: Bind) -> None:
@@ -307,13 +309,13 @@ def test_an_update_goes_to_the_view_that_its_key_chooses_and_to_no_other(server:
     with pytest.raises(NotProven, match=r"serial 70 in the view 'internal', and our questions are answered with"):
         step(server, "views", view="internal", method="zonefile", zone_file=str(server.directory / "inner.db")).apply()
     assert "pbx 192.0.2.12" in carried_out(step(server, "views", view="keyed", key=CHOOSING))
-    assert Named.of(section(server, "views", view="keyed")).status(name).serial == 100_700
+    assert LocalNamed.of(section(server, "views", view="keyed")).status(name).serial == 100_700
     assert (server.answers(f"pbx.{name}", "A"), server.answers(name, "SOA")) == shown
-    assert Named.of(section(server, "views", view="internal")).status(name).serial == 70
+    assert LocalNamed.of(section(server, "views", view="internal")).status(name).serial == 70
 
 
 def test_a_zone_that_one_view_has_from_another_is_one_zone(server: Bind) -> None:
-    assert Named.of(section(server, "shared")).role("shared.example") == "primary"
+    assert LocalNamed.of(section(server, "shared")).role("shared.example") == "primary"
     assert "pbx 192.0.2.12" in carried_out(step(server, "shared"))
     assert server.answers("pbx.shared.example", "A") == "192.0.2.12"
 

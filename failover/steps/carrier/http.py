@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from failover.errors import FailoverError
 from failover.journal.mask import Mask
-from failover.steps.carrier.preset import Preset, Request, ValueMissing, filled, filled_json, filled_path, taken
+from failover.steps.carrier.preset import Preset, RequestTemplate, ValueMissing, filled, filled_json, filled_path, taken
 from host.printable import printable
 from host.quiet_libraries import hush
 
@@ -60,7 +60,7 @@ class CarrierUnclear(CarrierError):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class CarrierAccount:
     """Who we are at a carrier.
 
     Attributes:
@@ -79,10 +79,10 @@ class Account:
         return f"Account({self.base}, {self.user})"
 
 
-class CarrierApi:
+class CarrierClient:
     """A carrier's API, as its preset describes it."""
 
-    def __init__(self, preset: Preset, account: Account, mask: Mask) -> None:
+    def __init__(self, preset: Preset, account: CarrierAccount, mask: Mask) -> None:
         self._preset = preset
         self._account = account
         self._mask = mask
@@ -94,7 +94,7 @@ class CarrierApi:
         """The carrier's name for people."""
         return self._preset.title
 
-    def call(self, request: Request, values: Mapping[str, str], *, deadline_s: float) -> Any:
+    def call(self, request: RequestTemplate, values: Mapping[str, str], *, deadline_s: float) -> Any:
         """Sends one request and returns the JSON of its answer; None for an answer without a body.
 
         Redirects are not followed and no proxy or .netrc of the environment is used: the secret goes to the

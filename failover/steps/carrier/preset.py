@@ -33,7 +33,7 @@ class ValueMissing(Exception):
     """The answer does not hold what was looked for; the text says what."""
 
 
-class Request(Section):
+class RequestTemplate(Section):
     """One request, as a template."""
 
     method: Literal["GET", "POST", "PUT", "PATCH"]
@@ -45,7 +45,7 @@ class Request(Section):
     """Name -> where in the answer it stands."""
 
 
-class Login(Section):
+class LoginTemplate(Section):
     """How a request shows who we are."""
 
     kind: Literal["bearer", "basic", "header", "query"]
@@ -82,9 +82,9 @@ class Preset(Section):
     shape: Literal["pointer", "switches"] = "pointer"
     """pointer: a number points at a route; switches: each machine's route is switched on or off."""
     needs: tuple[Line, ...] = ()
-    login: Login
-    read: Request
-    set: Request
+    login: LoginTemplate
+    read: RequestTemplate
+    set: RequestTemplate
     answer: AnswerForm = AnswerForm()
 
     @model_validator(mode="after")
@@ -102,7 +102,7 @@ class Preset(Section):
         return self
 
 
-def load(places: Places, name: str) -> Preset:
+def load_preset(places: Places, name: str) -> Preset:
     """The preset of that name: the admin's own, else ours.
 
     Raises:

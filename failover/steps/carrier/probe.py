@@ -10,7 +10,7 @@ from failover.context import Context
 from failover.journal.mask import Mask
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.steps.carrier.http import CarrierNotReached, CarrierRefused, CarrierUnclear
-from failover.steps.carrier.routes import Deadline, Seen
+from failover.steps.carrier.routes import Deadline, RouteReading
 from failover.steps.carrier.step import CarrierStep, carrier_step
 from host.errors import HotstandbyError
 
@@ -18,16 +18,16 @@ LOOK_S: Final = 6.0
 """Seconds for one carrier."""
 
 
-def look_all(context: Context) -> list[ProbeResult]:
+def probe_carriers(context: Context) -> list[ProbeResult]:
     """One look for each carrier that has an API; never raises for what it finds."""
     names = [name for name, carrier in context.pair.carriers.items() if carrier.preset != "manual"]
     if not names:
         return []
     with ThreadPoolExecutor(len(names)) as pool:
-        return list(pool.map(lambda name: look(context, name), names))
+        return list(pool.map(lambda name: probe_carrier(context, name), names))
 
 
-def look(context: Context, name: str) -> ProbeResult:
+def probe_carrier(context: Context, name: str) -> ProbeResult:
     """Reads the route of every number of one carrier."""
     started = time.monotonic()
 
@@ -41,9 +41,11 @@ def look(context: Context, name: str) -> ProbeResult:
         answers = step.routes.read_all(step.wanted, Deadline(LOOK_S))
     except HotstandbyError as error:
         return found(ProbeAnswer.UNKNOWN, mask(f"carrier {name} could not be asked: {error}"))
-    wrong = [error for error in answers.values() if not isinstance(error, Seen)]
+    wrong = [error for error in answers.values() if not isinstance(error, RouteReading)]
     if not wrong:
-        here_now = sum(1 for item, seen in answers.items() if isinstance(seen, Seen) and seen.now == step.wanted[item])
+        here_now = sum(
+            1 for item, seen in answers.items() if isinstance(seen, RouteReading) and seen.now == step.wanted[item]
+        )
         return found(
             ProbeAnswer.YES, f"carrier {name} answers: {here_now} of {len(answers)} routed to {context.machine}"
         )

@@ -16,15 +16,15 @@ from enum import Enum
 from typing import Any, Final
 
 from failover.steps.carrier.http import (
-    CarrierApi,
     CarrierBusy,
+    CarrierClient,
     CarrierError,
     CarrierNotReached,
     CarrierRefused,
     CarrierUnclear,
 )
 from failover.steps.carrier.number import NumberUnclear, spelled
-from failover.steps.carrier.preset import Preset, PresetUnusable, Request, ValueMissing, taken
+from failover.steps.carrier.preset import Preset, PresetUnusable, RequestTemplate, ValueMissing, taken
 from pair.sections.carrier import Carrier
 
 _AT_ONCE: Final = 4
@@ -37,7 +37,7 @@ _MOST_ITEMS: Final = 200
 """Numbers that are under way at the same time, most of them waiting: one that fails holds up none of the others."""
 
 
-class Outcome(Enum):
+class RouteOutcome(Enum):
     """What became of one number."""
 
     SAME = "same"
@@ -46,7 +46,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RouteResult:
     """One number, or one switch, after it was moved.
 
     Attributes:
@@ -60,12 +60,12 @@ class Result:
     item: str
     before: str
     after: str
-    outcome: Outcome
+    outcome: RouteOutcome
     words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RouteReading:
     """What the carrier says of one item.
 
     Attributes:
@@ -95,10 +95,10 @@ def _waits() -> Iterator[float]:
     return itertools.chain(_BACK_OFF_S, itertools.repeat(min(_STEADY_S, _BACK_OFF_S[-1])))
 
 
-class Routes:
+class CarrierRoutes:
     """The routes at one carrier."""
 
-    def __init__(self, carrier: Carrier, preset: Preset, api: CarrierApi) -> None:
+    def __init__(self, carrier: Carrier, preset: Preset, api: CarrierClient) -> None:
         self._carrier = carrier
         self._preset = preset
         self._api = api
@@ -115,10 +115,10 @@ class Routes:
             return {self._carrier.routes[name]: "true" if name == machine else "false" for name in self._carrier.routes}
         return dict.fromkeys(self._carrier.dids, self._carrier.routes[machine])
 
-    def read_all(self, items: Iterable[str], deadline: Deadline) -> dict[str, Seen | CarrierError]:
+    def read_all(self, items: Iterable[str], deadline: Deadline) -> dict[str, RouteReading | CarrierError]:
         """What the carrier says of each, or why it does not."""
 
-        def read(item: str) -> Seen | CarrierError:
+        def read(item: str) -> RouteReading | CarrierError:
             try:
                 return self._read_patiently(item, deadline)
             except CarrierError as error:
@@ -128,7 +128,7 @@ class Routes:
         with ThreadPoolExecutor(_MOST_ITEMS) as pool:
             return dict(zip(asked, pool.map(read, asked), strict=True))
 
-    def move_all(self, want: Mapping[str, str], deadline: Deadline) -> list[Result]:
+    def move_all(self, want: Mapping[str, str], deadline: Deadline) -> list[RouteResult]:
         """Sets each item that is not yet as wanted, and reads it back.
 
         Switches are switched on first, and the others off only when an enabled one was seen: a carrier that knows
@@ -136,31 +136,33 @@ class Routes:
         """
         if self._preset.shape == "switches":
             on = [self._move(item, value, deadline) for item, value in want.items() if value == "true"]
-            if not any(result.outcome is not Outcome.FAILED for result in on):
+            if not any(result.outcome is not RouteOutcome.FAILED for result in on):
                 why = "left as it is: nothing that could take its place was seen enabled"
                 return on + [
-                    Result(item, "", "", Outcome.FAILED, why) for item, value in want.items() if value != "true"
+                    RouteResult(item, "", "", RouteOutcome.FAILED, why)
+                    for item, value in want.items()
+                    if value != "true"
                 ]
             return on + [self._move(item, value, deadline) for item, value in want.items() if value != "true"]
         with ThreadPoolExecutor(_MOST_ITEMS) as pool:
             return list(pool.map(lambda item: self._move(item, want[item], deadline), want))
 
-    def _move(self, item: str, value: str, deadline: Deadline) -> Result:
+    def _move(self, item: str, value: str, deadline: Deadline) -> RouteResult:
         before = ""
         try:
             seen = self._read_patiently(item, deadline)
             before = seen.now
             if before == value:
-                return Result(item, before, before, Outcome.SAME)
+                return RouteResult(item, before, before, RouteOutcome.SAME)
             seen = self._set(item, value, seen, deadline)
         except CarrierError as error:
-            return Result(item, before, "", Outcome.FAILED, str(error))
+            return RouteResult(item, before, "", RouteOutcome.FAILED, str(error))
         if seen.now != value:
             words = f"{self.title} took the change and still says {seen.now or 'nothing'} instead of {value}"
-            return Result(item, before, seen.now, Outcome.FAILED, words)
-        return Result(item, before, value, Outcome.MOVED)
+            return RouteResult(item, before, seen.now, RouteOutcome.FAILED, words)
+        return RouteResult(item, before, value, RouteOutcome.MOVED)
 
-    def _set(self, item: str, value: str, seen: Seen, deadline: Deadline) -> Seen:
+    def _set(self, item: str, value: str, seen: RouteReading, deadline: Deadline) -> RouteReading:
         """Writes, and reads until it shows; what is not known to be done is read before it is written again.
 
         Raises:
@@ -185,7 +187,7 @@ class Routes:
                 return self._read_until(item, value, deadline)
         raise AssertionError("the waits have no end")
 
-    def _read_until(self, item: str, value: str, deadline: Deadline) -> Seen:
+    def _read_until(self, item: str, value: str, deadline: Deadline) -> RouteReading:
         seen = self._read_patiently(item, deadline)
         for wait_s in _BACK_OFF_S:
             if seen.now == value or deadline.left_s <= wait_s:
@@ -194,7 +196,7 @@ class Routes:
             seen = self._read_patiently(item, deadline)
         return seen
 
-    def _read_patiently(self, item: str, deadline: Deadline) -> Seen:
+    def _read_patiently(self, item: str, deadline: Deadline) -> RouteReading:
         """Reading twice harms nobody, so it is tried again until the deadline."""
         for wait_s in _waits():
             try:
@@ -205,7 +207,7 @@ class Routes:
                 self._pause(wait_s, deadline, error)
         raise AssertionError("the waits have no end")
 
-    def _read(self, item: str, deadline: Deadline) -> Seen:
+    def _read(self, item: str, deadline: Deadline) -> RouteReading:
         answer = self._call(self._preset.read, item, {}, deadline)
         values = self._values(item)
         try:
@@ -218,9 +220,9 @@ class Routes:
                 raise ValueMissing(f"no {', '.join(missing)}")
         except ValueMissing as error:
             raise CarrierUnclear(f"{self.title} does not tell the route of {item}: {error}") from None
-        return Seen(now, found)
+        return RouteReading(now, found)
 
-    def _call(self, request: Request, item: str, more: Mapping[str, str], deadline: Deadline) -> Any:
+    def _call(self, request: RequestTemplate, item: str, more: Mapping[str, str], deadline: Deadline) -> Any:
         if deadline.left_s <= 0:
             raise CarrierUnclear(
                 f"{self.title}: no time was left of the {self._carrier.deadline_s:g} s for all numbers"

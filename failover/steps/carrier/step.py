@@ -9,9 +9,9 @@ from failover.errors import NotProven, WaitsForPerson
 from failover.journal.entry import Json
 from failover.journal.mask import Mask
 from failover.runner.step import Step
-from failover.steps.carrier.http import Account, CarrierApi
-from failover.steps.carrier.preset import PresetUnusable, check_fit, filled, load
-from failover.steps.carrier.routes import Deadline, Outcome, Result, Routes, Seen
+from failover.steps.carrier.http import CarrierAccount, CarrierClient
+from failover.steps.carrier.preset import PresetUnusable, check_fit, filled, load_preset
+from failover.steps.carrier.routes import CarrierRoutes, Deadline, RouteOutcome, RouteReading, RouteResult
 from host.places import Places
 from pair import Pair, read_secret
 from pair.sections.carrier import Carrier
@@ -46,20 +46,22 @@ def carrier_step(places: Places, pair: Pair, name: str, machine: str, mask: Mask
     carrier = pair.carriers[name]
     if carrier.preset == "manual":
         return ManualCarrier(name, carrier, machine, pair.machines[machine].public_address, confirmed=confirmed)
-    preset = load(places, carrier.preset)
+    preset = load_preset(places, carrier.preset)
     check_fit(name, carrier, preset)
     if machine not in carrier.routes:
         raise PresetUnusable(f"carriers.{name}.routes.{machine} is missing in pair.toml.")
     secret = read_secret(places, carrier.secret_file) if carrier.secret_file else ""
-    account = Account(carrier.base or preset.base, carrier.account or "", secret, carrier.tls_ca_file or "")
+    account = CarrierAccount(carrier.base or preset.base, carrier.account or "", secret, carrier.tls_ca_file or "")
     peer = carrier.routes.get(pair.peer_of(machine), "")
-    return CarrierStep(name, carrier, machine, Routes(carrier, preset, CarrierApi(preset, account, mask)), peer)
+    return CarrierStep(
+        name, carrier, machine, CarrierRoutes(carrier, preset, CarrierClient(preset, account, mask)), peer
+    )
 
 
 class CarrierStep:
     """Routes every number of one carrier to a machine, by its API."""
 
-    def __init__(self, name: str, carrier: Carrier, machine: str, routes: Routes, peer_route: str) -> None:
+    def __init__(self, name: str, carrier: Carrier, machine: str, routes: CarrierRoutes, peer_route: str) -> None:
         self.name = step_name(name)
         self.deadline_s = carrier.deadline_s
         self._total_s = carrier.deadline_s
@@ -67,12 +69,12 @@ class CarrierStep:
         self._routes = routes
         self._peer_route = peer_route
         self._want = routes.wanted(machine)
-        self._seen: dict[str, Seen] = {}
-        self._results: list[Result] = []
+        self._seen: dict[str, RouteReading] = {}
+        self._results: list[RouteResult] = []
         self._deadline: Deadline | None = None
 
     @property
-    def routes(self) -> Routes:
+    def routes(self) -> CarrierRoutes:
         """The routes at this carrier."""
         return self._routes
 
@@ -85,11 +87,11 @@ class CarrierStep:
         """Whether every number is routed here already. One that cannot be read is not."""
         self._deadline = Deadline(self._total_s)
         found = self._routes.read_all(self._want, self._deadline)
-        self._seen = {item: seen for item, seen in found.items() if isinstance(seen, Seen)}
+        self._seen = {item: seen for item, seen in found.items() if isinstance(seen, RouteReading)}
         same = {item: seen for item, seen in self._seen.items() if seen.now == self._want[item]}
         if len(same) < len(self._want):
             return False
-        self._results = [Result(item, seen.now, seen.now, Outcome.SAME) for item, seen in same.items()]
+        self._results = [RouteResult(item, seen.now, seen.now, RouteOutcome.SAME) for item, seen in same.items()]
         return True
 
     def saved(self) -> Mapping[str, Json]:
@@ -124,9 +126,9 @@ class CarrierStep:
         value = self._want[item]
         return {"true": "false", "false": "true"}.get(value, self._peer_route)
 
-    def _judged(self, results: list[Result], back: str) -> str:
-        failed = [result for result in results if result.outcome is Outcome.FAILED]
-        good = [f"{result.item} is {result.after}" for result in results if result.outcome is not Outcome.FAILED]
+    def _judged(self, results: list[RouteResult], back: str) -> str:
+        failed = [result for result in results if result.outcome is RouteOutcome.FAILED]
+        good = [f"{result.item} is {result.after}" for result in results if result.outcome is not RouteOutcome.FAILED]
         words = f"{len(good)} of {len(self._want)} at {self._routes.title}{back}"
         told = "; ".join([words + (": " + ", ".join(good) if good else ""), *(_failure(result) for result in failed)])
         if failed or len(good) < len(self._want):
@@ -188,5 +190,5 @@ class ManualCarrier:
         return f'{whom}{account}, and say: "{filled(carrier.say or _SAY, values)}"'
 
 
-def _failure(result: Result) -> str:
+def _failure(result: RouteResult) -> str:
     return f"{result.item} FAILED: {result.words}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from failover.bind.named import Named, NamedRefuses, NamedSilent
+from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent
 from failover.errors import FailoverError, NotProven
 from host.atomic import swap_symlink
 from host.places import Places
@@ -19,11 +19,11 @@ _POLL_S: Final = 0.05
 _WORD: Final = {Role.DNS_PRIMARY: "primary", Role.DNS_SECONDARY: "secondary"}
 
 
-class NothingRendered(FailoverError):
+class NoDnsRoleRendered(FailoverError):
     """There is no generation for this DNS role."""
 
 
-def take_role(named: Named, store: GenerationStore, role: Role, zone: str, *, distrust: bool = False) -> str:
+def take_role(named: LocalNamed, store: GenerationStore, role: Role, zone: str, *, distrust: bool = False) -> str:
     """Moves `current-dns`, checks with `named-checkconf -z`, and only then lets named read it.
 
     A secondary's file is raw by default, a primary's is text: where they differ the file is converted first, because
@@ -36,13 +36,13 @@ def take_role(named: Named, store: GenerationStore, role: Role, zone: str, *, di
     Returns: what was seen, for the journal.
 
     Raises:
-        NothingRendered, NamedRefuses: `current-dns` is back where it was, and named runs on as before.
+        NoDnsRoleRendered, NamedRefuses: `current-dns` is back where it was, and named runs on as before.
         NamedSilent, NotProven
         LockHeld: another process swaps; a zone is given up all the same.
     """
     generation = store.newest(role)
     if generation is None:
-        raise NothingRendered(
+        raise NoDnsRoleRendered(
             f"Nothing is rendered for BIND as {_WORD[role]} of {zone}. Render it with: render-localized"
         )
     with directory_lock_best_effort(store.places, f"BIND {_WORD[role]} of {zone}", must=role is Role.DNS_PRIMARY):
@@ -50,7 +50,7 @@ def take_role(named: Named, store: GenerationStore, role: Role, zone: str, *, di
 
 
 def _take_role(
-    named: Named, store: GenerationStore, role: Role, zone: str, generation: Generation, *, distrust: bool
+    named: LocalNamed, store: GenerationStore, role: Role, zone: str, generation: Generation, *, distrust: bool
 ) -> str:
     link = store.root / role.link
     before = str(link.readlink()) if link.is_symlink() else ""
@@ -83,7 +83,7 @@ def _take_role(
     return f"our BIND is {_WORD[role]} of {zone}{how}"
 
 
-def _kind(named: Named, zone: str, *, nothing_loaded: bool) -> str:
+def _kind(named: LocalNamed, zone: str, *, nothing_loaded: bool) -> str:
     """What named is for the zone. Of a secondary whose copy has expired it tells nothing but that none is loaded."""
     try:
         return named.role(zone)
@@ -93,7 +93,7 @@ def _kind(named: Named, zone: str, *, nothing_loaded: bool) -> str:
         raise
 
 
-def stand_down(places: Places, dns: Dns | None, *, distrust: bool = False) -> str:
+def give_zone_up(places: Places, dns: Dns | None, *, distrust: bool = False) -> str:
     """Makes our BIND secondary where it is primary of the zone; says what was seen, or nothing.
 
     After the PBX is standby: two primaries of one zone part ways without anybody seeing it, so the old one gives the
@@ -107,7 +107,7 @@ def stand_down(places: Places, dns: Dns | None, *, distrust: bool = False) -> st
     """
     if dns is None or dns.primary is not None:
         return ""
-    store, named = GenerationStore(places), Named.of(dns)
+    store, named = GenerationStore(places), LocalNamed.of(dns)
     try:
         if named.role(dns.zone) != "primary":
             return ""

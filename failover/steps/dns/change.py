@@ -9,25 +9,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from failover.bind.named import Named, rewrite
-from failover.bind.proofread import checked, read
+from failover.bind.named import LocalNamed, rewrite
+from failover.bind.proofread import proofread_edits, read_proofread
 from failover.bind.zone_edit import edits, serial_of, values_of
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import FailoverError, NotProven
-from failover.name_servers.agreement import RecordKey, Seen, Server, Verdict, Wanted, judge
+from failover.name_servers.agreement import Agreement, NameServer, RecordKey, WantedRecords, ZoneAnswer, agreement
 from failover.name_servers.serial import believed, later, latest, raised
 from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.update import (
-    Change,
-    NotAllowed,
-    NotAnswered,
     PrerequisiteFailed,
+    UpdateNotAllowed,
     UpdateRefused,
+    UpdateUnanswered,
+    ZoneUpdate,
     grants,
     send_update,
     with_serial,
 )
-from failover.name_servers.wire import Line, ask, from_wildcards
+from failover.name_servers.wire import DnsTransport, keys_from_wildcards, query_server
 from host.errors import UsageError
 from pair.public_role import FAR, NAME, PublicRole, parse
 from pair.sections.dns import Dns
@@ -35,12 +35,12 @@ from pair.sections.dns import Dns
 UPDATE_DEADLINE_S: Final = 5.0
 
 
-class Overtaken(NotProven):
+class LaterPromotionInZone(NotProven):
     """The zone tells of a promotion of the other machine that is not earlier than this one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Promoted:
+class PromotedMachine:
     """Whom the zone shall name.
 
     Attributes:
@@ -58,11 +58,11 @@ class ZoneChange:
     def __init__(
         self,
         dns: Dns,
-        promoted: Promoted,
-        server: Server,
-        line: Line,
+        promoted: PromotedMachine,
+        server: NameServer,
+        line: DnsTransport,
         keys: Sequence[RecordKey],
-        named: Named,
+        named: LocalNamed,
         key: TsigKey | None,
     ) -> None:
         self._dns = dns
@@ -74,13 +74,13 @@ class ZoneChange:
         self._key = key
         self._view_key = key if dns.view else None
 
-    def own(self) -> Seen:
+    def own(self) -> ZoneAnswer:
         """What that server says.
 
         Raises:
             NotProven: it cannot be used.
         """
-        own = ask(self._server, self._dns.zone, self._keys, self._line, key=self._view_key)
+        own = query_server(self._server, self._dns.zone, self._keys, self._line, key=self._view_key)
         if own.failure:
             raise NotProven(
                 f"The name server that takes our changes, {self._server}, cannot be used: {own.failure}. "
@@ -88,7 +88,7 @@ class ZoneChange:
             )
         return own
 
-    def make(self, want: Wanted, others: Sequence[Seen]) -> str:
+    def make(self, want: WantedRecords, others: Sequence[ZoneAnswer]) -> str:
         """Makes the zone say `want`, with a serial later than any that is believed; nothing if it does already.
 
         Args:
@@ -98,7 +98,7 @@ class ZoneChange:
         Returns: what has to be told about it, besides that it is done.
 
         Raises:
-            Overtaken, NotProven, UpdateRefused, NotAnswered, ZoneFileUnclear, NamedRefuses, NamedSilent
+            LaterPromotionInZone, NotProven, UpdateRefused, UpdateUnanswered, ZoneFileUnclear, NamedRefuses, NamedSilent
         """
         told: dict[str, list[int]] = {}
         for seen in others:
@@ -120,7 +120,7 @@ class ZoneChange:
                 "where dns.view names it: match-clients { key …; };"
             )
 
-    def _update(self, want: Wanted, told: Mapping[str, Sequence[int]]) -> str:
+    def _update(self, want: WantedRecords, told: Mapping[str, Sequence[int]]) -> str:
         if self._key is None:
             raise UsageError(
                 "dns.key_file is missing in pair.toml: an UPDATE has to be signed. Make a key: tsig-keygen"
@@ -129,52 +129,54 @@ class ZoneChange:
             own = self.own()
             serials, outliers = believed(own.serial, told)
             there = self.at_their_names(own)
-            if Verdict.AGREES in (judge(one, want, latest(serials)) for one in (own, replace(own, records=there))):
+            if Agreement.AGREES in (
+                agreement(one, want, latest(serials)) for one in (own, replace(own, records=there))
+            ):
                 return _words(outliers)
             self._not_overtaken(own)
             soa = with_serial(own.soa, self._later(own, serials))
-            change = Change(self._dns.zone, there, want.records, want.ttl_s, soa, own.soa_ttl)
+            change = ZoneUpdate(self._dns.zone, there, want.records, want.ttl_s, soa, own.soa_ttl)
             try:
                 return _words(outliers, self._send(change, self._key, serials))
-            except (NotAnswered, PrerequisiteFailed):
+            except (UpdateUnanswered, PrerequisiteFailed):
                 # Looked at again before anything is sent again; the prerequisites keep it from happening twice.
                 if attempt == 2:
                     raise
         raise AssertionError("unreachable")
 
-    def at_their_names(self, own: Seen) -> dict[RecordKey, frozenset[str]]:
+    def at_their_names(self, own: ZoneAnswer) -> dict[RecordKey, frozenset[str]]:
         """What stands at the names themselves: what was made from a "*" above them is left out.
 
         Where that cannot be told from an answer, our server is asked by a prerequisite that changes nothing.
         """
         found = dict(own.records)
-        for key in from_wildcards(own, self._dns.zone, self._line, self._view_key):
-            nothing = Change(self._dns.zone, {key: frozenset()}, {}, self._dns.ttl_s, "", 0)
+        for key in keys_from_wildcards(own, self._dns.zone, self._line, self._view_key):
+            nothing = ZoneUpdate(self._dns.zone, {key: frozenset()}, {}, self._dns.ttl_s, "", 0)
             try:
                 if self._key is not None:
                     send_update(nothing, self._server, self._key, self._line, deadline_s=UPDATE_DEADLINE_S)
             except PrerequisiteFailed:
                 continue
-            except (UpdateRefused, NotAnswered):
+            except (UpdateRefused, UpdateUnanswered):
                 pass  # a secondary: what is taken away again is then answered from the "*" as before
             found[key] = frozenset()
         return found
 
-    def _send(self, change: Change, key: TsigKey, serials: Sequence[int]) -> str:
+    def _send(self, change: ZoneUpdate, key: TsigKey, serials: Sequence[int]) -> str:
         """Sends it; without the SOA where the server allows us the names alone: then BIND raises the serial."""
         try:
             send_update(change, self._server, key, self._line, deadline_s=UPDATE_DEADLINE_S)
-        except NotAllowed as error:
+        except UpdateNotAllowed as error:
             if latest(serials) == serials[0]:
-                with contextlib.suppress(NotAllowed):
+                with contextlib.suppress(UpdateNotAllowed):
                     alone = replace(change, soa="")
                     send_update(alone, self._server, key, self._line, deadline_s=UPDATE_DEADLINE_S)
                     return f"the key '{key.name}' may not change the SOA, so the serial was raised by one alone"
             reason = self._reason(change, key)
-            raise NotAllowed(f"{self._server} refuses the UPDATE: {reason}" if reason else str(error)) from None
+            raise UpdateNotAllowed(f"{self._server} refuses the UPDATE: {reason}" if reason else str(error)) from None
         return ""
 
-    def _reason(self, change: Change, key: TsigKey) -> str:
+    def _reason(self, change: ZoneUpdate, key: TsigKey) -> str:
         """Why our own named refuses it, and what its zone needs, by what named.conf and named say."""
         zone = self._dns.zone
         if self._dns.primary:
@@ -193,22 +195,22 @@ class ZoneChange:
             return f"its allow-update has no word for the key '{key.name}'. Add to it: key \"{key.name}\";"
         return f"{zone} takes no updates there. Put into its statement: update-policy {{ {grants(change, key)} }};"
 
-    def _edit(self, want: Wanted, told: Mapping[str, Sequence[int]]) -> str:
+    def _edit(self, want: WantedRecords, told: Mapping[str, Sequence[int]]) -> str:
         path = Path(self._dns.zone_file or "")
         self._require_ours(path)
-        zone, before = read(self._dns.zone, path, self._named, want.keys)
+        zone, before = read_proofread(self._dns.zone, path, self._named, want.keys)
         own = self.own()
         present = serial_of(zone, self._dns.zone)
         serials, outliers = believed(own.serial, {**told, "the file": [present]})
         records = {key: values_of(zone, self._dns.zone, key) for key in want.keys}
         file = replace(own, records=records, serial=present)
         # Signed inline, what is served has a later serial than the file.
-        served = judge(own, want, latest(serials)) is Verdict.AGREES
-        if judge(file, want, present if served else latest(serials)) is not Verdict.AGREES:
+        served = agreement(own, want, latest(serials)) is Agreement.AGREES
+        if agreement(file, want, present if served else latest(serials)) is not Agreement.AGREES:
             self._not_overtaken(file)
             serial = self._later(file, serials)
             made = edits(zone, self._dns.zone, want.records, serial=serial, ttl_s=want.ttl_s)
-            changed = checked(zone, self._dns.zone, made, want.records, self._named, before)
+            changed = proofread_edits(zone, self._dns.zone, made, want.records, self._named, before)
             self._write(zone.files, changed)
         self._named.reload(self._dns.zone)
         return _words(outliers)
@@ -245,7 +247,7 @@ class ZoneChange:
                     rewrite(path, before[path])
             raise
 
-    def _later(self, own: Seen, serials: Sequence[int]) -> int:
+    def _later(self, own: ZoneAnswer, serials: Sequence[int]) -> int:
         """Later than any that is believed, and than our own server's; by a jump when the zone gets another primary."""
         ours = any(role.machine == self._promoted.machine for role in self._told(own))
         jumps = not (ours or self._dns.primary)
@@ -253,17 +255,17 @@ class ZoneChange:
         serial = raised(latest(serials), takes_over=jumps, now=now)
         return serial if later(serial, serials[0]) else raised(serials[0], takes_over=jumps, now=now)
 
-    def _not_overtaken(self, own: Seen) -> None:
+    def _not_overtaken(self, own: ZoneAnswer) -> None:
         for role in self._told(own):
             # One that is not near was never given to anybody: a number that was made up must not stop us for ever.
             near = self._promoted.epoch <= role.epoch <= self._promoted.epoch + FAR
             if role.machine != self._promoted.machine and near:
-                raise Overtaken(
+                raise LaterPromotionInZone(
                     f"{self._server} says that {role} is primary, which is not earlier than our promotion "
                     f"{self._promoted.epoch}: both machines were promoted at once. Demote one of them: failover demote"
                 )
 
-    def _told(self, own: Seen) -> list[PublicRole]:
+    def _told(self, own: ZoneAnswer) -> list[PublicRole]:
         texts = own.records.get((NAME, "TXT"), frozenset())
         return [role for text in texts if (role := parse(text, self._dns.servers)) is not None]
 

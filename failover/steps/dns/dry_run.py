@@ -10,27 +10,27 @@ import dns.message
 import dns.rcode
 
 from failover.context import Context
-from failover.name_servers.agreement import Server, wanted
+from failover.name_servers.agreement import NameServer, wanted_records
 from failover.name_servers.serial import plus
-from failover.name_servers.tsig_key import TsigKey, parse
+from failover.name_servers.tsig_key import TsigKey, parse_tsig_key
 from failover.name_servers.update import (
-    Change,
-    NotAllowed,
-    NotAnswered,
     PrerequisiteFailed,
+    UpdateNotAllowed,
     UpdateRefused,
+    UpdateUnanswered,
+    ZoneUpdate,
     send_update,
     with_serial,
 )
-from failover.name_servers.wire import Line, OddAnswer, ask, exchange
-from failover.steps.dns.obstacle import obstacle_here
+from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange, query_server
+from failover.steps.dns.obstacle import zone_obstacle_here
 from pair import Dns, read_secret
 
 DEADLINE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class DryRunResult:
     """What one server did with it.
 
     Attributes:
@@ -42,74 +42,78 @@ class Tried:
     words: str
 
 
-def try_all(context: Context) -> list[Tried]:
+def dry_run_updates(context: Context) -> list[DryRunResult]:
     """The server that is primary of the zone now gets what a promotion of this machine would send, made impossible;
     our own, which is its secondary and would refuse any UPDATE, gets a signed question, and is looked at.
 
     Raises:
-        SecretUnusable, KeyUnusable, NamedSilent
+        SecretUnusable, TsigKeyUnusable, NamedSilent
     """
     zone = context.pair.dns
     if zone is None:
         return []
-    line = Line(zone.port, zone.own.get(context.machine) or zone.servers.get(context.machine, ""))
-    stands = obstacle_here(zone, context.machine)
+    line = DnsTransport(zone.port, zone.own.get(context.machine) or zone.servers.get(context.machine, ""))
+    stands = zone_obstacle_here(zone, context.machine)
     if stands:
-        return [Tried(False, stands)]
+        return [DryRunResult(False, stands)]
     if zone.method != "update":
         return []
     if zone.key_file is None:
-        return [Tried(False, "dns.key_file is missing in pair.toml: an UPDATE has to be signed")]
-    key = parse(read_secret(context.places, zone.key_file), str(context.places.secrets / zone.key_file))
+        return [DryRunResult(False, "dns.key_file is missing in pair.toml: an UPDATE has to be signed")]
+    key = parse_tsig_key(read_secret(context.places, zone.key_file), str(context.places.secrets / zone.key_file))
     present = zone.primary or context.peer
     found = []
     if present in zone.servers:
-        found.append(_update(zone, context.peer, Server(present, zone.servers[present]), key, line))
+        found.append(_update(zone, context.peer, NameServer(present, zone.servers[present]), key, line))
     if zone.primary is None:
-        found.append(_signed(zone, Server(context.machine, zone.own_address(context.machine)), key, line))
+        found.append(_signed(zone, NameServer(context.machine, zone.own_address(context.machine)), key, line))
     return found
 
 
-def _update(zone: Dns, machine: str, server: Server, key: TsigKey, line: Line) -> Tried:
+def _update(zone: Dns, machine: str, server: NameServer, key: TsigKey, line: DnsTransport) -> DryRunResult:
     """What a promotion of this machine would send, with a prerequisite that cannot be met."""
-    want = wanted(zone, machine, 0)
-    seen = ask(server, zone.zone, want.keys, line)
+    want = wanted_records(zone, machine, 0)
+    seen = query_server(server, zone.zone, want.keys, line)
     if seen.failure:
-        return Tried(False, f"{server}: {seen.failure}")
+        return DryRunResult(False, f"{server}: {seen.failure}")
     soa = with_serial(seen.soa, plus(seen.serial, 1))
-    whole = Change(zone.zone, {}, want.records, zone.ttl_s, soa, seen.soa_ttl, impossible=True)
+    whole = ZoneUpdate(zone.zone, {}, want.records, zone.ttl_s, soa, seen.soa_ttl, impossible=True)
     took = f"{server} would take a signed UPDATE of these names from us, serial {seen.serial} untouched"
     try:
         if _would_take(whole, server, key, line):
-            return Tried(True, took)
+            return DryRunResult(True, took)
         alone = replace(whole, soa="")
         if _would_take(alone, server, key, line):
-            return Tried(True, f"{took}; the key '{key.name}' may not change the SOA, so BIND raises the serial itself")
+            return DryRunResult(
+                True, f"{took}; the key '{key.name}' may not change the SOA, so BIND raises the serial itself"
+            )
         send_update(whole, server, key, line, deadline_s=DEADLINE_S)
-    except (UpdateRefused, NotAnswered) as error:
-        return Tried(False, str(error))
-    return Tried(False, f"{server} carried out what it could not: {zone.zone} has no SOA there")
+    except (UpdateRefused, UpdateUnanswered) as error:
+        return DryRunResult(False, str(error))
+    return DryRunResult(False, f"{server} carried out what it could not: {zone.zone} has no SOA there")
 
 
-def _would_take(change: Change, server: Server, key: TsigKey, line: Line) -> bool:
+def _would_take(change: ZoneUpdate, server: NameServer, key: TsigKey, line: DnsTransport) -> bool:
     try:
         send_update(change, server, key, line, deadline_s=DEADLINE_S)
     except PrerequisiteFailed:
         return True
-    except NotAllowed:
+    except UpdateNotAllowed:
         return False
     return False
 
 
-def _signed(zone: Dns, server: Server, key: TsigKey, line: Line) -> Tried:
+def _signed(zone: Dns, server: NameServer, key: TsigKey, line: DnsTransport) -> DryRunResult:
     query = dns.message.make_query(zone.zone, "SOA")
     query.use_tsig(key.keyring)
     try:
         answer = exchange(query, server.address, line, wait_s=DEADLINE_S / 2)
     except dns.exception.Timeout:
-        return Tried(False, f"{server}, our own, did not answer a signed question")
-    except (OddAnswer, OSError) as error:
-        return Tried(False, f"{server}, our own, does not take the key '{key.name}' ({error})")
+        return DryRunResult(False, f"{server}, our own, did not answer a signed question")
+    except (InvalidAnswer, OSError) as error:
+        return DryRunResult(False, f"{server}, our own, does not take the key '{key.name}' ({error})")
     if answer.rcode() != dns.rcode.NOERROR or not answer.had_tsig:
-        return Tried(False, f"{server}, our own, answers {dns.rcode.to_text(answer.rcode())} to a signed question")
-    return Tried(True, f"{server}, our own, knows the key '{key.name}'")
+        return DryRunResult(
+            False, f"{server}, our own, answers {dns.rcode.to_text(answer.rcode())} to a signed question"
+        )
+    return DryRunResult(True, f"{server}, our own, knows the key '{key.name}'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from failover.name_servers.agreement import Seen, Server
+from failover.name_servers.agreement import NameServer, ZoneAnswer
 from failover.name_servers.serial import later
 
 STUCK_S: Final = 105
@@ -15,13 +15,18 @@ TELL_EVERY_S: Final = 2.0
 """Seconds between two NOTIFYs to a server that lags: one that comes while it asks a dead primary may be forgotten."""
 
 
-def behind(seen: Seen, serial: int) -> bool:
+def is_behind(seen: ZoneAnswer, serial: int) -> bool:
     """Whether a server answers, as an authority, with an older zone."""
     return not seen.failure and later(serial, seen.serial)
 
 
-def explained(
-    lagging: Sequence[Seen], serial: int, *, dead: Collection[str], refusals: Mapping[Server, str], told_for_s: float
+def explain_lag(
+    lagging: Sequence[ZoneAnswer],
+    serial: int,
+    *,
+    dead: Collection[str],
+    refusals: Mapping[NameServer, str],
+    told_for_s: float,
 ) -> str:
     """What probably keeps the servers that lag, and what to do about it.
 
@@ -35,7 +40,7 @@ def explained(
     said = [refusals[seen.server] for seen in lagging if refusals.get(seen.server)]
     if any("REFUSED" in words for words in said):
         said.append("who refuses a NOTIFY needs this machine in its primaries, before the other one")
-    waiting = [seen.server.name for seen in lagging if behind(seen, serial) and not refusals.get(seen.server)]
+    waiting = [seen.server.name for seen in lagging if is_behind(seen, serial) and not refusals.get(seen.server)]
     if waiting and dead:
         said.append(
             f"{_names(waiting)} probably asks {_names(dead)}, which is dead: BIND takes no NOTIFY meanwhile, for up to "

@@ -15,34 +15,34 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
-from failover.bind.named import Named, NamedRefuses, NamedSilent, Views, ZoneStatus
+from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSeveralViews, ZoneStatus
 from failover.bind.named_conf import ZoneStatement
-from failover.bind.proofread import read
+from failover.bind.proofread import read_proofread
 from failover.bind.zone_text import ZoneFileUnclear
-from failover.name_servers.agreement import wanted
-from failover.name_servers.wire import Line, OddAnswer, exchange
+from failover.name_servers.agreement import wanted_records
+from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange
 from pair.sections.dns import Dns
 
 _ASK_S: Final = 1.5
 _PAYLOAD: Final = 4096
 
 
-def obstacle_here(dns_section: Dns, machine: str) -> str:
+def zone_obstacle_here(dns_section: Dns, machine: str) -> str:
     """As `obstacle`, of the machine that one is on.
 
     Raises:
         NamedSilent
     """
-    line = Line(dns_section.port, dns_section.own.get(machine) or dns_section.servers.get(machine, ""))
-    named = Named.of(dns_section)
+    line = DnsTransport(dns_section.port, dns_section.own.get(machine) or dns_section.servers.get(machine, ""))
+    named = LocalNamed.of(dns_section)
     return (
-        obstacle(dns_section, named, dns_section.own_address(machine), line)
+        zone_obstacle(dns_section, named, dns_section.own_address(machine), line)
         or _expired(dns_section, named)
         or _file(dns_section, named, machine)
     )
 
 
-def _expired(dns_section: Dns, named: Named) -> str:
+def _expired(dns_section: Dns, named: LocalNamed) -> str:
     """A promotion takes over what the copy says, old as it is; that is worth knowing before."""
     zone = dns_section.zone
     if dns_section.primary is not None:
@@ -58,7 +58,7 @@ def _expired(dns_section: Dns, named: Named) -> str:
     )
 
 
-def _file(dns_section: Dns, named: Named, machine: str) -> str:
+def _file(dns_section: Dns, named: LocalNamed, machine: str) -> str:
     """Why the zone's file could not be edited, for method zonefile; a raw one is converted at a take-over."""
     path = Path(dns_section.zone_file or "")
     if dns_section.primary is not None or dns_section.method != "zonefile":
@@ -67,14 +67,14 @@ def _file(dns_section: Dns, named: Named, machine: str) -> str:
         block = named.block(dns_section.zone)
         if block is not None and block.kind == "secondary" and block.raw:
             return ""
-        keys = wanted(dns_section, machine, 0).keys
-        read(dns_section.zone, path, named, keys)
+        keys = wanted_records(dns_section, machine, 0).keys
+        read_proofread(dns_section.zone, path, named, keys)
     except (ZoneFileUnclear, NamedRefuses) as error:
         return str(error)
     return ""
 
 
-def obstacle(dns_section: Dns, named: Named, own: str, line: Line) -> str:
+def zone_obstacle(dns_section: Dns, named: LocalNamed, own: str, line: DnsTransport) -> str:
     """Why this machine could not make the zone say anything else; empty where nothing stands in the way.
 
     Args:
@@ -89,7 +89,7 @@ def obstacle(dns_section: Dns, named: Named, own: str, line: Line) -> str:
         return ""
     try:
         status, block = named.status(zone), named.block(zone)
-    except Views as error:
+    except ZoneInSeveralViews as error:
         return str(error)
     except NamedSilent:
         raise
@@ -108,7 +108,7 @@ def obstacle(dns_section: Dns, named: Named, own: str, line: Line) -> str:
     return _keys(dns_section, status, block, own, line)
 
 
-def _keys(dns_section: Dns, status: ZoneStatus, block: ZoneStatement | None, own: str, line: Line) -> str:
+def _keys(dns_section: Dns, status: ZoneStatus, block: ZoneStatement | None, own: str, line: DnsTransport) -> str:
     """A signed zone is changed by whoever has its keys: named signs what an UPDATE brings (RFC 3007), or answers
     SERVFAIL without them; with a dnssec-policy and no keys it makes new ones, which no DS at the parent knows."""
     directory = Path(dns_section.key_directory or (block.key_directory if block is not None else "."))
@@ -129,7 +129,7 @@ def _keys(dns_section: Dns, status: ZoneStatus, block: ZoneStatement | None, own
     )
 
 
-def signed_by(zone: str, address: str, line: Line, *, whole: bool) -> tuple[str, ...]:
+def signed_by(zone: str, address: str, line: DnsTransport, *, whole: bool) -> tuple[str, ...]:
     """The keys that the zone is signed with, by the names of their files (K<zone>.+<algorithm>+<tag>).
 
     Args:
@@ -142,7 +142,7 @@ def signed_by(zone: str, address: str, line: Line, *, whole: bool) -> tuple[str,
         query.flags &= ~dns.flags.RD
         try:
             answer = exchange(query, address, line, wait_s=_ASK_S)
-        except (dns.exception.DNSException, OddAnswer, OSError):
+        except (dns.exception.DNSException, InvalidAnswer, OSError):
             continue
         signers |= {
             (rdata.algorithm, rdata.key_tag)

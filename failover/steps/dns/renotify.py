@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from failover.name_servers.agreement import Server
+from failover.name_servers.agreement import NameServer
 from failover.name_servers.tsig_key import TsigKey
-from failover.name_servers.wire import Line, ask, ask_all, notify_all
-from failover.steps.dns.lag import STUCK_S, TELL_EVERY_S, behind
+from failover.name_servers.wire import DnsTransport, notify_all, query_server, query_servers
+from failover.steps.dns.lag import STUCK_S, TELL_EVERY_S, is_behind
 from host.file_reading import from_json
 
 LASTS_S: Final = 2.0 * STUCK_S
@@ -27,7 +27,7 @@ _SILENT_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class RenotifyTask:
     """What a reminder needs to know.
 
     Attributes:
@@ -39,13 +39,13 @@ class Errand:
     """
 
     zone: str
-    own: Server
-    line: Line
-    whom: tuple[Server, ...]
+    own: NameServer
+    line: DnsTransport
+    whom: tuple[NameServer, ...]
     key: TsigKey | None = None
 
 
-def start(errand: Errand) -> None:
+def start(errand: RenotifyTask) -> None:
     """Starts a process that tells them and outlives this one, with no terminal and no files of ours open.
 
     The errand goes through a pipe: a key must not stand in an argument list.
@@ -64,37 +64,37 @@ def start(errand: Errand) -> None:
     )
     assert process.stdin is not None
     with process.stdin as pipe:
-        pipe.write(written(errand))
+        pipe.write(encode_task(errand))
 
 
-def written(errand: Errand) -> bytes:
+def encode_task(errand: RenotifyTask) -> bytes:
     """The errand for the pipe."""
     return json.dumps(asdict(errand)).encode()
 
 
-def read(data: bytes) -> Errand:
+def decode_task(data: bytes) -> RenotifyTask:
     """The errand from the pipe."""
     said = from_json(data)
-    return Errand(
+    return RenotifyTask(
         said["zone"],
-        Server(**said["own"]),
-        Line(**said["line"]),
-        tuple(Server(**each) for each in said["whom"]),
+        NameServer(**said["own"]),
+        DnsTransport(**said["line"]),
+        tuple(NameServer(**each) for each in said["whom"]),
         TsigKey(**said["key"]) if said["key"] else None,
     )
 
 
-def carry_out(errand: Errand) -> Sequence[Server]:
+def renotify(errand: RenotifyTask) -> Sequence[NameServer]:
     """Tells them until none is behind, our own server is gone, or LASTS_S are over; returns who is still behind."""
     until = time.monotonic() + LASTS_S
-    left: Sequence[Server] = errand.whom
+    left: Sequence[NameServer] = errand.whom
     silent = 0
     while left and silent < _SILENT_ROUNDS and time.monotonic() < until:
-        own = ask(errand.own, errand.zone, (), errand.line)
+        own = query_server(errand.own, errand.zone, (), errand.line)
         silent = silent + 1 if own.failure else 0
         if not own.failure:
-            heard = ask_all(left, errand.zone, (), errand.line)
-            left = [seen.server for seen in heard if seen.silent or behind(seen, own.serial)]
+            heard = query_servers(left, errand.zone, (), errand.line)
+            left = [seen.server for seen in heard if seen.silent or is_behind(seen, own.serial)]
             notify_all(left, errand.zone, own.soa, errand.line, errand.key)
         if left:
             time.sleep(TELL_EVERY_S)
@@ -102,4 +102,4 @@ def carry_out(errand: Errand) -> Sequence[Server]:
 
 
 if __name__ == "__main__":
-    carry_out(read(sys.stdin.buffer.read()))
+    renotify(decode_task(sys.stdin.buffer.read()))

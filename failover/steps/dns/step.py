@@ -14,32 +14,32 @@ from typing import Final
 import dns.name
 import dns.rdata
 
-from failover.bind.named import Named, NamedRefuses, NamedSilent
+from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent
 from failover.bind.proofread import canonical
 from failover.errors import LeftOpen, NotProven
 from failover.journal.entry import Json
 from failover.name_servers.agreement import (
+    Agreement,
+    NameServer,
     RecordKey,
     Records,
-    Seen,
-    Server,
-    Verdict,
-    Wanted,
-    judge,
-    servers,
+    WantedRecords,
+    ZoneAnswer,
+    agreement,
+    servers_to_agree,
     summary,
-    wanted,
+    wanted_records,
 )
-from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, delegated
+from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, read_delegation
 from failover.name_servers.serial import runs_ahead
 from failover.name_servers.tsig_key import TsigKey
-from failover.name_servers.wire import TRIES_S, Line, ask, ask_all, notify_all, owner_of, text_of
+from failover.name_servers.wire import TRIES_S, DnsTransport, notify_all, owner_of, query_server, query_servers, text_of
 from failover.steps.dns import renotify
 from failover.steps.dns.bind_role import take_role
-from failover.steps.dns.change import UPDATE_DEADLINE_S, Promoted, ZoneChange
-from failover.steps.dns.lag import TELL_EVERY_S, behind, explained
-from failover.steps.dns.obstacle import obstacle
-from failover.steps.dns.renotify import Errand
+from failover.steps.dns.change import UPDATE_DEADLINE_S, PromotedMachine, ZoneChange
+from failover.steps.dns.lag import TELL_EVERY_S, explain_lag, is_behind
+from failover.steps.dns.obstacle import zone_obstacle
+from failover.steps.dns.renotify import RenotifyTask
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
@@ -66,13 +66,13 @@ class DnsStep:
         machine: str,
         epoch: int,
         *,
-        named: Named,
+        named: LocalNamed,
         store: GenerationStore,
         key: TsigKey | None,
         notify_key: TsigKey | None = None,
         dead: Sequence[str] = (),
         peer: str = "",
-        remind: Callable[[Errand], object] = renotify.start,
+        remind: Callable[[RenotifyTask], object] = renotify.start,
     ) -> None:
         """
         Args:
@@ -88,25 +88,27 @@ class DnsStep:
             remind: has somebody go on telling those that lag when this is over.
         """
         self._dns = dns
-        self._want = wanted(dns, machine, epoch)
+        self._want = wanted_records(dns, machine, epoch)
         self._named = named
         self._store = store
         self._notify_key = notify_key
         self._dead = frozenset(dead)
         self._fenced = self._dead | ({peer} if peer else set())
         own = (
-            Server(dns.primary, dns.servers[dns.primary]) if dns.primary else Server(machine, dns.own_address(machine))
+            NameServer(dns.primary, dns.servers[dns.primary])
+            if dns.primary
+            else NameServer(machine, dns.own_address(machine))
         )
         self._own = own
-        self._line = Line(dns.port, dns.own.get(machine) or dns.servers.get(machine, ""))
-        self._change = ZoneChange(dns, Promoted(machine, epoch), own, self._line, self._want.keys, named, key)
-        self._others: list[Server] | None = None
+        self._line = DnsTransport(dns.port, dns.own.get(machine) or dns.servers.get(machine, ""))
+        self._change = ZoneChange(dns, PromotedMachine(machine, epoch), own, self._line, self._want.keys, named, key)
+        self._others: list[NameServer] | None = None
         self._asking: Future[dict[str, tuple[str, ...]]] | None = None
-        self._heard: dict[Server, Future[Seen]] = {}
+        self._heard: dict[NameServer, Future[ZoneAnswer]] = {}
         self._unknown = ""
-        self._last: list[Seen] = []
+        self._last: list[ZoneAnswer] = []
         self._remind = remind
-        self._refusals: dict[Server, str] = {}
+        self._refusals: dict[NameServer, str] = {}
         self._tell_from = 0.0
         self._told = ""
         self._until = math.inf
@@ -118,25 +120,25 @@ class DnsStep:
 
         def work() -> None:
             try:
-                asking.set_result(delegated(self._dns))
+                asking.set_result(read_delegation(self._dns))
             except Exception as error:
                 asking.set_exception(error)
 
         self._asking = asking
         # A daemon: a resolver that died together with the peer must not keep the command from ending.
         threading.Thread(target=work, daemon=True, name="delegation").start()
-        for server in servers(self._dns, {}):
+        for server in servers_to_agree(self._dns, {}):
             if server.name in self._dead:
                 self._listen_to(server)
 
-    def _listen_to(self, server: Server) -> None:
+    def _listen_to(self, server: NameServer) -> None:
         """Asks a dead machine's server while the steps before this one run: its silence then costs nothing."""
-        heard: Future[Seen] = Future()
+        heard: Future[ZoneAnswer] = Future()
 
         def work() -> None:
             try:
                 keys = self._want.keys
-                heard.set_result(ask(server, self._dns.zone, keys, self._line, tries_s=TRIES_S[:1]))
+                heard.set_result(query_server(server, self._dns.zone, keys, self._line, tries_s=TRIES_S[:1]))
             except Exception as error:
                 heard.set_exception(error)
 
@@ -155,9 +157,9 @@ class DnsStep:
         alive = [server for server in self._servers() if server.name not in self._dead]
         own, *others = self._ask([self._own, *alive])
         self._last = [own, *others]
-        if judge(own, self._want, own.serial) is not Verdict.AGREES or not self._is_primary():
+        if agreement(own, self._want, own.serial) is not Agreement.AGREES or not self._is_primary():
             return False
-        return all(judge(seen, self._want, own.serial) in (Verdict.AGREES, Verdict.SILENT) for seen in others)
+        return all(agreement(seen, self._want, own.serial) in (Agreement.AGREES, Agreement.SILENT) for seen in others)
 
     def saved(self) -> Mapping[str, Json]:
         """The records as they are, and our DNS role."""
@@ -201,7 +203,7 @@ class DnsStep:
         Raises:
             NotProven: the zone cannot be changed here; nothing was touched.
         """
-        stands = obstacle(self._dns, self._named, self._own.address, self._line)
+        stands = zone_obstacle(self._dns, self._named, self._own.address, self._line)
         if stands:
             raise NotProven(stands)
         if not self._is_primary() or self._rendered_anew():
@@ -228,30 +230,30 @@ class DnsStep:
         lagging = [
             seen
             for seen in answers
-            if judge(seen, self._want, own.serial) is not Verdict.AGREES
+            if agreement(seen, self._want, own.serial) is not Agreement.AGREES
             and not (seen.silent and seen.server.name in self._fenced)
         ]
         if lagging:
             raise DnsLags(f"{words}. {self._left(lagging, own)}.")
         return words
 
-    def _left(self, lagging: Sequence[Seen], own: Seen) -> str:
+    def _left(self, lagging: Sequence[ZoneAnswer], own: ZoneAnswer) -> str:
         """Has those told on that are behind; says who lags, why, and until when that may last."""
         names = ", ".join(str(seen.server) for seen in lagging)
         said = f"Not in agreement after {self._dns.agree_within_s:g} s: {names}"
         whom = tuple(
             seen.server
             for seen in lagging
-            if behind(seen, own.serial) and not self._dns.primary and not self._refusals.get(seen.server)
+            if is_behind(seen, own.serial) and not self._dns.primary and not self._refusals.get(seen.server)
         )
         told_for_s = 0.0
         if whom:
             try:
-                self._remind(Errand(self._dns.zone, self._own, self._line, whom, self._notify_key))
+                self._remind(RenotifyTask(self._dns.zone, self._own, self._line, whom, self._notify_key))
                 told_for_s = renotify.LASTS_S
             except OSError as error:
                 said += f"; they could not be told on ({error.strerror})"
-        why = explained(lagging, own.serial, dead=self._dead, refusals=self._refusals, told_for_s=told_for_s)
+        why = explain_lag(lagging, own.serial, dead=self._dead, refusals=self._refusals, told_for_s=told_for_s)
         return f"{said}; {why}"
 
     def undo(self, saved: Mapping[str, Json]) -> str:
@@ -280,7 +282,7 @@ class DnsStep:
             return False
         return active.role is Role.DNS_PRIMARY and active.name != newest.name
 
-    def _servers(self) -> list[Server]:
+    def _servers(self) -> list[NameServer]:
         if self._others is None:
             named: Mapping[str, Sequence[str]] = {}
             try:
@@ -292,7 +294,7 @@ class DnsStep:
                 self._unknown = str(error)
             except TimeoutError:
                 self._unknown = f"the parent of {self._dns.zone} was not found in {DELEGATION_S:g} s; set dns.parent"
-            self._others = servers(self._dns, named)
+            self._others = servers_to_agree(self._dns, named)
             asked = {server.address for server in self._others}
             left_out = {each for addresses in named.values() for each in addresses} - asked
             if left_out:
@@ -302,18 +304,20 @@ class DnsStep:
                 )
         return self._others
 
-    def _ask(self, whom: Sequence[Server]) -> list[Seen]:
-        return ask_all(whom, self._dns.zone, self._want.keys, self._line, until=self._until, key_for=self._key_for)
+    def _ask(self, whom: Sequence[NameServer]) -> list[ZoneAnswer]:
+        return query_servers(
+            whom, self._dns.zone, self._want.keys, self._line, until=self._until, key_for=self._key_for
+        )
 
-    def _key_for(self, server: Server) -> TsigKey | None:
+    def _key_for(self, server: NameServer) -> TsigKey | None:
         """Our own server may have views, and tells them apart by the key."""
         return self._view_key if server.address == self._own.address else None
 
-    def _wait_own(self, want: Wanted) -> Seen:
+    def _wait_own(self, want: WantedRecords) -> ZoneAnswer:
         limit = time.monotonic() + OWN_SETTLE_S
         while True:
             own = self._change.own()
-            if judge(own, want, own.serial) is Verdict.AGREES:
+            if agreement(own, want, own.serial) is Agreement.AGREES:
                 return own
             if time.monotonic() > limit:
                 raise NotProven(
@@ -321,7 +325,7 @@ class DnsStep:
                 )
             time.sleep(_POLL_S)
 
-    def _wait(self, server: Server, own: Seen, limit: float) -> Seen:
+    def _wait(self, server: NameServer, own: ZoneAnswer, limit: float) -> ZoneAnswer:
         expected_silent = server.name in self._dead
         if server in self._heard and (seen := self._heard.pop(server).result()).silent:
             return seen
@@ -332,12 +336,16 @@ class DnsStep:
             tries = TRIES_S[:1] if expected_silent else TRIES_S
             until = max(limit, time.monotonic()) + sum(tries)
             key = self._key_for(server)
-            seen = ask(server, self._dns.zone, self._want.keys, self._line, tries_s=tries, until=until, key=key)
-            if judge(seen, self._want, own.serial) is Verdict.AGREES or (seen.silent and time.monotonic() >= hush):
+            seen = query_server(
+                server, self._dns.zone, self._want.keys, self._line, tries_s=tries, until=until, key=key
+            )
+            if agreement(seen, self._want, own.serial) is Agreement.AGREES or (
+                seen.silent and time.monotonic() >= hush
+            ):
                 return seen
             if time.monotonic() > limit:
                 return seen
-            if time.monotonic() >= tell and behind(seen, own.serial) and not self._dns.primary:
+            if time.monotonic() >= tell and is_behind(seen, own.serial) and not self._dns.primary:
                 said = notify_all([server], self._dns.zone, own.soa, self._line, self._notify_key)
                 self._refusals[server] = said[0] if said else ""
                 tell = time.monotonic() + TELL_EVERY_S
@@ -347,7 +355,7 @@ class DnsStep:
         own = self._change.own()
         whom = {server.address: server for server in self._servers() if server.address != self._own.address}
         for address in self._dns.also_notify:
-            whom.setdefault(address, Server("also_notify", address))
+            whom.setdefault(address, NameServer("also_notify", address))
         whom = {address: server for address, server in whom.items() if server.name not in self._dead}
         notify_all(list(whom.values()), self._dns.zone, own.soa, self._line, self._notify_key)
 

@@ -13,7 +13,7 @@ from typing import Final
 from failover.peer.messages import Status
 
 
-class Reply(Enum):
+class DemotionReply(Enum):
     """What came of asking the peer to demote."""
 
     NOT_ASKED = "not asked"
@@ -28,7 +28,7 @@ class Reply(Enum):
     """No answer came in time: it may have heard nothing, be at it, or be done."""
 
 
-class Seen(Enum):
+class PeerState(Enum):
     """What the peer says of itself, looked at afterwards."""
 
     STANDBY = "standby"
@@ -41,7 +41,7 @@ class Seen(Enum):
     """It cannot be asked, or what it says proves neither."""
 
 
-class Verdict(Enum):
+class FenceDecision(Enum):
     """What to do."""
 
     GO_ON = "go on"
@@ -52,37 +52,37 @@ class Verdict(Enum):
     """It may have demoted itself: the journal stays open, and the same command looks again."""
 
 
-_GO_ON: Final = (Verdict.GO_ON, Verdict.GO_ON)
-_REFUSE: Final = (Verdict.REFUSE, Verdict.REFUSE)
-_LOOK_THEN_REFUSE: Final = (Verdict.LOOK_AGAIN, Verdict.REFUSE)
-_LOOK_THEN_STOP: Final = (Verdict.LOOK_AGAIN, Verdict.STOP)
+_GO_ON: Final = (FenceDecision.GO_ON, FenceDecision.GO_ON)
+_REFUSE: Final = (FenceDecision.REFUSE, FenceDecision.REFUSE)
+_LOOK_THEN_REFUSE: Final = (FenceDecision.LOOK_AGAIN, FenceDecision.REFUSE)
+_LOOK_THEN_STOP: Final = (FenceDecision.LOOK_AGAIN, FenceDecision.STOP)
 
-TABLE: Final[Mapping[tuple[Reply, Seen], tuple[Verdict, Verdict]]] = {
-    **{(reply, Seen.STANDBY): _GO_ON for reply in Reply},
-    (Reply.NOT_ASKED, Seen.PRIMARY): _REFUSE,
-    (Reply.NOT_ASKED, Seen.HOLDS): _LOOK_THEN_REFUSE,
-    (Reply.NOT_ASKED, Seen.SILENT): _LOOK_THEN_REFUSE,
+TABLE: Final[Mapping[tuple[DemotionReply, PeerState], tuple[FenceDecision, FenceDecision]]] = {
+    **{(reply, PeerState.STANDBY): _GO_ON for reply in DemotionReply},
+    (DemotionReply.NOT_ASKED, PeerState.PRIMARY): _REFUSE,
+    (DemotionReply.NOT_ASKED, PeerState.HOLDS): _LOOK_THEN_REFUSE,
+    (DemotionReply.NOT_ASKED, PeerState.SILENT): _LOOK_THEN_REFUSE,
     # Primary again after it had demoted itself: somebody promoted it, and that is newer.
-    (Reply.PROVEN, Seen.PRIMARY): _REFUSE,
-    (Reply.PROVEN, Seen.HOLDS): _LOOK_THEN_STOP,
+    (DemotionReply.PROVEN, PeerState.PRIMARY): _REFUSE,
+    (DemotionReply.PROVEN, PeerState.HOLDS): _LOOK_THEN_STOP,
     # Its proof is seconds old, and it takes the right of no promotion up to this one any more (claim.promise).
-    (Reply.PROVEN, Seen.SILENT): _GO_ON,
-    (Reply.TRIED, Seen.PRIMARY): _REFUSE,
-    (Reply.TRIED, Seen.HOLDS): _LOOK_THEN_STOP,
-    (Reply.TRIED, Seen.SILENT): _LOOK_THEN_STOP,
-    (Reply.REFUSED, Seen.PRIMARY): _REFUSE,
-    (Reply.REFUSED, Seen.HOLDS): _REFUSE,
+    (DemotionReply.PROVEN, PeerState.SILENT): _GO_ON,
+    (DemotionReply.TRIED, PeerState.PRIMARY): _REFUSE,
+    (DemotionReply.TRIED, PeerState.HOLDS): _LOOK_THEN_STOP,
+    (DemotionReply.TRIED, PeerState.SILENT): _LOOK_THEN_STOP,
+    (DemotionReply.REFUSED, PeerState.PRIMARY): _REFUSE,
+    (DemotionReply.REFUSED, PeerState.HOLDS): _REFUSE,
     # Only a program of the admin's can still show that it is down.
-    (Reply.REFUSED, Seen.SILENT): _LOOK_THEN_REFUSE,
+    (DemotionReply.REFUSED, PeerState.SILENT): _LOOK_THEN_REFUSE,
     # What was asked may be on its way still: it counts as not done when its time has passed.
-    (Reply.LOST, Seen.PRIMARY): _LOOK_THEN_REFUSE,
-    (Reply.LOST, Seen.HOLDS): _LOOK_THEN_STOP,
-    (Reply.LOST, Seen.SILENT): _LOOK_THEN_STOP,
+    (DemotionReply.LOST, PeerState.PRIMARY): _LOOK_THEN_REFUSE,
+    (DemotionReply.LOST, PeerState.HOLDS): _LOOK_THEN_STOP,
+    (DemotionReply.LOST, PeerState.SILENT): _LOOK_THEN_STOP,
 }
 """What to do while there is time, and when it has passed."""
 
 
-def verdict(reply: Reply, seen: Seen, *, settled: bool) -> Verdict:
+def decide_fence(reply: DemotionReply, seen: PeerState, *, settled: bool) -> FenceDecision:
     """What to do.
 
     Args:
@@ -91,7 +91,7 @@ def verdict(reply: Reply, seen: Seen, *, settled: bool) -> Verdict:
     return TABLE[reply, seen][settled]
 
 
-def seen(status: Status | None, *, proven: bool) -> Seen:
+def peer_state(status: Status | None, *, proven: bool) -> PeerState:
     """What a look amounts to.
 
     Args:
@@ -99,9 +99,9 @@ def seen(status: Status | None, *, proven: bool) -> Seen:
         proven: it is proven down or demoted.
     """
     if proven:
-        return Seen.STANDBY
+        return PeerState.STANDBY
     if status is None:
-        return Seen.SILENT
+        return PeerState.SILENT
     if status.claim or (status.is_primary and status.asterisk.state == "answers"):
-        return Seen.PRIMARY
-    return Seen.HOLDS if status.registered or status.trying else Seen.SILENT
+        return PeerState.PRIMARY
+    return PeerState.HOLDS if status.registered or status.trying else PeerState.SILENT

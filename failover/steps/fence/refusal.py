@@ -10,7 +10,7 @@ from failover.probe_result import ProbeResult
 from pair import Pair
 
 
-def refusal(pair: Pair, peer: str, seen: Sequence[ProbeResult], now: datetime, *, why: str = "") -> str:
+def refusal_text(pair: Pair, peer: str, seen: Sequence[ProbeResult], now: datetime, *, why: str = "") -> str:
     """The message for a promotion whose peer is not proven down.
 
     Args:
@@ -33,7 +33,7 @@ def refusal(pair: Pair, peer: str, seen: Sequence[ProbeResult], now: datetime, *
     return "\n".join(lines)
 
 
-def in_short(pair: Pair, peer: str, seen: Sequence[ProbeResult], now: datetime, *, why: str) -> str:
+def refusal_in_short(pair: Pair, peer: str, seen: Sequence[ProbeResult], now: datetime, *, why: str) -> str:
     """The same for a journal, in one line; `why` first, because the evidence was shown before it began."""
     parts = [f"REFUSED: {peer} is not proven down.", why or f"{_said(peer, seen)}.", _held(pair, peer, now)]
     return " ".join([*(part for part in parts if part), "Look at both with: failover status"])

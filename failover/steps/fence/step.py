@@ -19,13 +19,13 @@ from typing import Final
 from failover.context import Context
 from failover.errors import FailoverError, Refused, StoppedHalfway
 from failover.journal.entry import Json
-from failover.journal.recovery import Fence as Proof
+from failover.journal.recovery import FenceProof as Proof
 from failover.peer.messages import PeerRefused
 from failover.peer.remote import DEMOTE_S, Asked, Peer, PeerSilent
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
-from failover.steps.fence.decision import Reply, Seen, Verdict, seen, verdict
-from failover.steps.fence.refusal import in_short
+from failover.steps.fence.decision import DemotionReply, FenceDecision, PeerState, decide_fence, peer_state
+from failover.steps.fence.refusal import refusal_in_short
 from host import clock
 from host.command import CommandLate, CommandMissing, run
 from host.ownership import open_to_others
@@ -45,7 +45,7 @@ ONCE_MORE_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class FenceEvidence:
     """What is proven of the peer.
 
     Attributes:
@@ -58,7 +58,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class CutOff:
+class VerifyResult:
     """What the admin's `verify` said.
 
     Attributes:
@@ -70,7 +70,7 @@ class CutOff:
     words: str
 
 
-def judge(asked: Asked, cut_off: CutOff | None, word: str) -> Judged:
+def judge_peer(asked: Asked, cut_off: VerifyResult | None, word: str) -> FenceEvidence:
     """What the evidence amounts to.
 
     Args:
@@ -80,40 +80,42 @@ def judge(asked: Asked, cut_off: CutOff | None, word: str) -> Judged:
     """
     status = asked.status
     if status is not None and status.claim:
-        return Judged(Proof.DISPROVEN, f"{status.machine} is being promoted itself, with epoch {status.claim}")
+        return FenceEvidence(Proof.DISPROVEN, f"{status.machine} is being promoted itself, with epoch {status.claim}")
     if status is not None and status.registered:
-        return Judged(Proof.DISPROVEN, f"{status.machine} holds {', '.join(status.registered)}")
+        return FenceEvidence(Proof.DISPROVEN, f"{status.machine} holds {', '.join(status.registered)}")
     if status is not None and status.serves:
-        return Judged(Proof.DISPROVEN, f"{status.machine} is primary and its Asterisk answers")
+        return FenceEvidence(Proof.DISPROVEN, f"{status.machine} is primary and its Asterisk answers")
     if status is not None and status.proven_standby:
-        return Judged(Proof.PROVEN, f"{status.why}; {status.asterisk.words}")
+        return FenceEvidence(Proof.PROVEN, f"{status.why}; {status.asterisk.words}")
     if cut_off is not None and cut_off.proven:
-        return Judged(Proof.PROVEN, cut_off.words)
+        return FenceEvidence(Proof.PROVEN, cut_off.words)
     if word:
-        return Judged(Proof.PROVEN, f"a person's word: {printable(word)} ({asked.found.words})")
-    return Judged(Proof.UNKNOWN, asked.found.words if cut_off is None else f"{asked.found.words}; {cut_off.words}")
+        return FenceEvidence(Proof.PROVEN, f"a person's word: {printable(word)} ({asked.found.words})")
+    return FenceEvidence(
+        Proof.UNKNOWN, asked.found.words if cut_off is None else f"{asked.found.words}; {cut_off.words}"
+    )
 
 
-def prove(context: Context, *, word: str = "") -> Judged:
+def prove_peer_down(context: Context, *, word: str = "") -> FenceEvidence:
     """What is proven of the peer at this moment; changes nothing. About 2 s when it is dead."""
-    return judge(Peer(context).look(), verified(context, 0), word)
+    return judge_peer(Peer(context).look(), run_verify(context, 0), word)
 
 
-def verified(context: Context, epoch: int) -> CutOff | None:
+def run_verify(context: Context, epoch: int) -> VerifyResult | None:
     """Runs the admin's `verify`; None where pair.toml has no [fence]."""
     section = context.pair.fence
     if section is None:
         return None
     against = untrusted(section.verify)
     if against:
-        return CutOff(False, f"fence verify '{section.verify[0]}' was not run: {against}")
+        return VerifyResult(False, f"fence verify '{section.verify[0]}' was not run: {against}")
     try:
         done = run(section.verify, deadline_s=section.verify_deadline_s, env=_environment(context, epoch))
     except (CommandLate, CommandMissing) as error:
-        return CutOff(False, f"fence verify: {error}")
+        return VerifyResult(False, f"fence verify: {error}")
     said = printable((done.stdout.strip() or done.stderr.strip()).rpartition("\n")[2], 120)
     words = f"fence verify '{section.verify[0]}' ended with {done.returncode}{f': {said}' if said else ''}"
-    return CutOff(done.returncode == 0, words)
+    return VerifyResult(done.returncode == 0, words)
 
 
 def untrusted(argv: Sequence[str]) -> str:
@@ -176,7 +178,7 @@ class FenceStep:
         self._handed_back = handed_back
         self._able = able
         self._gives_back = gives_back
-        self._reply = Reply.LOST if asked_before else Reply.NOT_ASKED
+        self._reply = DemotionReply.LOST if asked_before else DemotionReply.NOT_ASKED
         self._make_ready = make_ready
         self._proven_at: float | None = None
         self._shown = ""
@@ -201,12 +203,12 @@ class FenceStep:
         if last is not None and last.serves and not last.claim:
             return False
         looked = self._look()
-        found = judge(looked, verified(self._context, self._epoch), "")
+        found = judge_peer(looked, run_verify(self._context, self._epoch), "")
         if found.proof is not Proof.PROVEN and self._handed_back:
-            found = judge(looked, None, self._word)
+            found = judge_peer(looked, None, self._word)
         if found.proof is not Proof.PROVEN or self._keeps_zone(looked):
             return False
-        self._reply, self._shown = Reply.PROVEN, found.words
+        self._reply, self._shown = DemotionReply.PROVEN, found.words
         return True
 
     def _keeps_zone(self, looked: Asked) -> bool:
@@ -232,13 +234,13 @@ class FenceStep:
             self._until = time.monotonic() + SETTLED_S
             self._reply = self._ask()
             self._seen = None
-            if self._reply is Reply.PROVEN or (section is not None and self._stands_by()):
+            if self._reply is DemotionReply.PROVEN or (section is not None and self._stands_by()):
                 return
         if section is not None:
             self._cut_off(section.command, section.command_deadline_s)
             self._until = max(self._until, time.monotonic() + section.verify_deadline_s)
             return
-        if not self._word and self._reply in (Reply.NOT_ASKED, Reply.REFUSED):
+        if not self._word and self._reply in (DemotionReply.NOT_ASKED, DemotionReply.REFUSED):
             raise self._refused()
 
     def _prove_able(self) -> None:
@@ -262,7 +264,7 @@ class FenceStep:
                 f"that, then type again: failover {self._command}"
             )
 
-    def _ask(self) -> Reply:
+    def _ask(self) -> DemotionReply:
         """Has the peer demote itself; what came of it."""
         self._make_ready()
         last = self._seen.status if self._seen is not None else None
@@ -271,23 +273,23 @@ class FenceStep:
             done = self._peer.demote(self._epoch)
         except PeerRefused as error:
             self._failed = f"{self._peer.name} did not demote itself: {error}."
-            return Reply.REFUSED
+            return DemotionReply.REFUSED
         except PeerSilent as error:
             self._failed = f"{self._peer.name} was asked to demote itself, and whether it did is not known: {error}."
             # Where nobody listens nobody was asked.
-            return Reply.NOT_ASKED if error.answer is ProbeAnswer.REFUSED else Reply.LOST
+            return DemotionReply.NOT_ASKED if error.answer is ProbeAnswer.REFUSED else DemotionReply.LOST
         except FailoverError as error:
             self._failed = f"{self._peer.name} was asked to demote itself, and whether it did is not known: {error}."
-            return Reply.LOST
+            return DemotionReply.LOST
         if done.killed:
             name = self._peer.name
             self.parting = f"{name}'s Asterisk had to be killed; to have a standby again, type there: {START}"
         if done.proven:
             self._shown = f"{self._peer.name} demoted itself: {done.words}"
             self._proven_at = clock.boottime() if callers_wait else None
-            return Reply.PROVEN
+            return DemotionReply.PROVEN
         self._failed = f"{self._peer.name} tried to demote itself: {done.words}."
-        return Reply.TRIED
+        return DemotionReply.TRIED
 
     def _answers(self) -> bool:
         """Whether the peer can be asked: a fresh look tells, for nothing is proven by it."""
@@ -295,7 +297,7 @@ class FenceStep:
         return last.found.answer is ProbeAnswer.YES
 
     def _stands_by(self) -> bool:
-        return judge(self._look(), None, "").proof is Proof.PROVEN
+        return judge_peer(self._look(), None, "").proof is Proof.PROVEN
 
     def verify(self) -> str:
         """The proof that the peer serves nothing (the table in failover/steps/fence/decision.py).
@@ -310,23 +312,23 @@ class FenceStep:
             return self._shown
         while True:
             looked = self._look()
-            found = judge(looked, verified(self._context, self._epoch), self._word)
-            now = seen(looked.status, proven=found.proof is Proof.PROVEN)
-            match verdict(self._reply, now, settled=time.monotonic() > self._until):
-                case Verdict.GO_ON:
+            found = judge_peer(looked, run_verify(self._context, self._epoch), self._word)
+            now = peer_state(looked.status, proven=found.proof is Proof.PROVEN)
+            match decide_fence(self._reply, now, settled=time.monotonic() > self._until):
+                case FenceDecision.GO_ON:
                     kept = ""
                     if self._keeps_zone(looked):
                         name = self._context.peer
                         kept = f"; {name}'s BIND has not given the zone up: {self._shown or self._failed.strip()}"
-                    words = found.words if now is Seen.STANDBY else f"{self._shown} (since then: {found.words})"
+                    words = found.words if now is PeerState.STANDBY else f"{self._shown} (since then: {found.words})"
                     return words + kept
-                case Verdict.REFUSE:
+                case FenceDecision.REFUSE:
                     raise self._refused(found.words)
-                case Verdict.STOP:
+                case FenceDecision.STOP:
                     raise self._stopped(found.words)
-                case Verdict.LOOK_AGAIN:
+                case FenceDecision.LOOK_AGAIN:
                     time.sleep(AGAIN_S)
-                    if self._reply is not Reply.NOT_ASKED:
+                    if self._reply is not DemotionReply.NOT_ASKED:
                         # Silence counts for a while of a dead machine only; this one was alive.
                         self._seen = None
 
@@ -335,15 +337,15 @@ class FenceStep:
         Where it cannot be, or does not, whoever gives it the calls back is told what to type there."""
         looked = self._peer.look()
         name = self._context.peer
-        if self._gives_back() and judge(looked, None, "").proof is Proof.PROVEN:
+        if self._gives_back() and judge_peer(looked, None, "").proof is Proof.PROVEN:
             looked = self._served_again() or looked
-        match seen(looked.status, proven=judge(looked, None, "").proof is Proof.PROVEN):
-            case Seen.STANDBY:
+        match peer_state(looked.status, proven=judge_peer(looked, None, "").proof is Proof.PROVEN):
+            case PeerState.STANDBY:
                 why = f" {self._failed.strip()}" if self._failed else ""
                 self.parting = (
                     f"NOBODY SERVES: {name} is standby.{why} To give it the calls back, type there: failover promote"
                 )
-            case Seen.PRIMARY:
+            case PeerState.PRIMARY:
                 self.parting = f"{name} serves"
             case _:
                 self.parting = (
@@ -409,7 +411,7 @@ class FenceStep:
         seen = [one for one in (*self._more, looked) if one is not None]
         unique = list({one.probe: one for one in seen}.values())
         why = " ".join(part for part in (self._failed.strip(), f"{found}." if found else "") if part)
-        return Refused(in_short(self._context.pair, self._context.peer, unique, self._now(), why=why))
+        return Refused(refusal_in_short(self._context.pair, self._context.peer, unique, self._now(), why=why))
 
 
 def _environment(context: Context, epoch: int) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from failover.errors import FailoverError
-from failover.steps.proof.tone import Heard, heard
+from failover.steps.proof.tone import ToneHeard, measure_tone
 from host.atomic import make_directory
 from host.printable import printable
 from localized.asterisk.reload import rx
@@ -53,7 +53,7 @@ class CallImpossible(FailoverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """How the call went.
 
     Attributes:
@@ -68,8 +68,8 @@ class Called:
     dialled: str
     status: str
     cause: int
-    there: Heard | None
-    back: Heard | None
+    there: ToneHeard | None
+    back: ToneHeard | None
     seconds: float
 
     @property
@@ -113,7 +113,7 @@ def longest_s(proof: Proof) -> float:
     return proof.ring_s + proof.listen_s + SETTLE_S + 5.0
 
 
-def call(pair: Pair, machine: str, proof: Proof) -> Called:
+def place_call(pair: Pair, machine: str, proof: Proof) -> CallResult:
     """Places the call and waits for its end.
 
     Raises:
@@ -145,7 +145,7 @@ def call(pair: Pair, machine: str, proof: Proof) -> Called:
         # The end that was called hangs up a moment after the caller.
         time.sleep(_POLL_S)
         echo = proof.answer == "echo"
-        return Called(
+        return CallResult(
             dialled,
             status,
             cause,
@@ -212,8 +212,8 @@ def _hang_up(asterisk: Asterisk) -> None:
             rx(asterisk, f"channel request hangup {channel}")
 
 
-def _recorded(name: Path, end: str, tone_hz: int) -> Heard | None:
+def _recorded(name: Path, end: str, tone_hz: int) -> ToneHeard | None:
     try:
-        return heard(name.with_name(f"{name.name}-{end}.wav").read_bytes(), tone_hz)
+        return measure_tone(name.with_name(f"{name.name}-{end}.wav").read_bytes(), tone_hz)
     except FileNotFoundError:
         return None

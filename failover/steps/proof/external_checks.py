@@ -24,7 +24,7 @@ LISTS_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProofResult:
     """One thing that was looked at.
 
     Attributes:
@@ -40,12 +40,12 @@ class Proven:
     seconds: float
 
 
-def registrations(context: Context) -> Proven:
+def check_registrations(context: Context) -> ProofResult:
     """Every trunk that this machine registers as primary, in Asterisk's own lists."""
     started = time.monotonic()
     lists, unread = own_asterisk.read_lists(context, deadline_s=LISTS_S)
     if lists is None:
-        return Proven("registrations", False, f"registrations: not read: {unread}", time.monotonic() - started)
+        return ProofResult("registrations", False, f"registrations: not read: {unread}", time.monotonic() - started)
     trunks = expected_registrations(context.pair, context.machine, "primary")
     addresses = asyncio.run(resolve_hosts(hosts_to_resolve(trunks), deadline_s=1.0))
     found = compare(trunks, lists, addresses)
@@ -54,10 +54,10 @@ def registrations(context: Context) -> Proven:
     words = f"registrations: {good} of {len(here_now)} listed as registered"
     if found.missing:
         words += "; missing: " + ", ".join(f"{row.wanted.trunk} ({row.state})" for row in found.missing)
-    return Proven("registrations", not found.missing, words, time.monotonic() - started)
+    return ProofResult("registrations", not found.missing, words, time.monotonic() - started)
 
 
-def resolvers(zone: Zone, machine: str) -> list[Proven]:
+def check_resolvers(zone: Zone, machine: str) -> list[ProofResult]:
     """What each public resolver says of each followed name, and for how long it will."""
     if not zone.resolvers:
         return []
@@ -65,7 +65,7 @@ def resolvers(zone: Zone, machine: str) -> list[Proven]:
         return list(pool.map(lambda address: _resolver(zone, machine, address), zone.resolvers))
 
 
-def _resolver(zone: Zone, machine: str, address: str) -> Proven:
+def _resolver(zone: Zone, machine: str, address: str) -> ProofResult:
     started = time.monotonic()
     said: list[str] = []
     stale = False
@@ -74,7 +74,7 @@ def _resolver(zone: Zone, machine: str, address: str) -> Proven:
         kind = "A" if ipaddress.ip_address(want).version == 4 else "AAAA"
         values, ttl_s, failure = _asked(f"{name}.{zone.zone}" if name != "@" else zone.zone, kind, address)
         if failure:
-            return Proven("resolver", None, f"resolver {address}: {failure}", time.monotonic() - started)
+            return ProofResult("resolver", None, f"resolver {address}: {failure}", time.monotonic() - started)
         if values == [want]:
             said.append(f"{name} {want}")
             continue
@@ -84,7 +84,7 @@ def _resolver(zone: Zone, machine: str, address: str) -> Proven:
         said.append(f"{name} still {shown} for {ttl_s} s{more}")
     words = f"resolver {address}: {', '.join(said)}"
     # What a resolver still holds runs out by itself; it is told, and leaves nothing to be done.
-    return Proven("resolver", None if stale else True, words, time.monotonic() - started)
+    return ProofResult("resolver", None if stale else True, words, time.monotonic() - started)
 
 
 def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]:
@@ -96,15 +96,15 @@ def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]
     import dns.rdataclass
     import dns.rdatatype
 
-    from failover.name_servers.wire import Line, OddAnswer, exchange
+    from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange
 
     query = dns.message.make_query(name, kind)
     query.flags |= dns.flags.RD
     try:
-        answer = exchange(query, address, Line(), wait_s=RESOLVER_S)
+        answer = exchange(query, address, DnsTransport(), wait_s=RESOLVER_S)
     except dns.exception.Timeout:
         return [], 0, "no answer"
-    except (OSError, OddAnswer) as error:
+    except (OSError, InvalidAnswer) as error:
         return [], 0, f"no answer that makes sense ({error})"
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         return [], 0, f"it answers {dns.rcode.to_text(answer.rcode())}"
@@ -115,7 +115,7 @@ def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]
     return values, min((one.ttl for one in answer.answer), default=0), ""
 
 
-def domino(context: Context) -> list[Proven]:
+def check_domino(context: Context) -> list[ProofResult]:
     """Whether each alias reaches this machine's own site, as its marker says."""
     if not context.pair.domino.sites:
         return []
@@ -127,4 +127,4 @@ def domino(context: Context) -> list[Proven]:
     started = time.monotonic()
     found = Checker(context.pair, context.machine).check()
     took = time.monotonic() - started
-    return [Proven("domino", one.ok is True, f"domino {one.said}", took) for one in found.values()]
+    return [ProofResult("domino", one.ok is True, f"domino {one.said}", took) for one in found.values()]

@@ -13,7 +13,7 @@ from failover.probes import phones
 from failover.probes.parallel import Probe, run_probes
 from failover.steps.proof import call as proof_call
 from failover.steps.proof import external_checks as proof_look
-from failover.steps.proof.external_checks import Proven
+from failover.steps.proof.external_checks import ProofResult
 from host.errors import HotstandbyError
 
 LOOK_S: Final = 10.0
@@ -37,7 +37,7 @@ class ProofStep:
         """
         self._context = context
         self._place_call = place_call
-        self._found: tuple[Proven, ...] | None = None
+        self._found: tuple[ProofResult, ...] | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -76,32 +76,32 @@ class ProofStep:
         """Nothing to take back."""
         return "it only looked"
 
-    def look(self) -> tuple[Proven, ...]:
+    def look(self) -> tuple[ProofResult, ...]:
         """Everything that is configured, beside each other, as long as the slowest takes."""
         context = self._context
-        looks = [_look("registrations", lambda: [proof_look.registrations(context)])]
+        looks = [_look("registrations", lambda: [proof_look.check_registrations(context)])]
         if (dns := context.pair.dns) is not None and dns.resolvers:
-            looks.append(_look("resolver", lambda: proof_look.resolvers(dns, context.machine)))
+            looks.append(_look("resolver", lambda: proof_look.check_resolvers(dns, context.machine)))
         if context.pair.domino.sites:
-            looks.append(_look("domino", lambda: proof_look.domino(context)))
+            looks.append(_look("domino", lambda: proof_look.check_domino(context)))
         looks.append(_look("phones", lambda: [_phones(context)]))
         if context.pair.proof is not None and self._place_call:
             looks.append(_look("call", lambda: [self._call()]))
         return tuple(one for many in run_probes(looks, total_s=self.deadline_s) for one in many)
 
-    def _call(self) -> Proven:
+    def _call(self) -> ProofResult:
         proof = self._context.pair.proof
         assert proof is not None
         started = time.monotonic()
         try:
-            called = proof_call.call(self._context.pair, self._context.machine, proof)
+            called = proof_call.place_call(self._context.pair, self._context.machine, proof)
         except HotstandbyError as error:
             words = f"no call was placed: {error}"
-            return Proven("call", False, words, time.monotonic() - started)
-        return Proven("call", not called.problem, called.words, called.seconds)
+            return ProofResult("call", False, words, time.monotonic() - started)
+        return ProofResult("call", not called.problem, called.words, called.seconds)
 
 
-def _phones(context: Context) -> Proven:
+def _phones(context: Context) -> ProofResult:
     """Who is not back: told, and nothing that a promotion could do about it."""
     started = time.monotonic()
     try:
@@ -110,8 +110,8 @@ def _phones(context: Context) -> Proven:
         words = f"phones: {context.peer} has left no list here; see: {phones.SHOW}"
     except HotstandbyError as error:
         words = f"phones: not known: {error}"
-    return Proven("phones", None, words, time.monotonic() - started)
+    return ProofResult("phones", None, words, time.monotonic() - started)
 
 
-def _look(what: str, ask: Callable[[], list[Proven]]) -> Probe[list[Proven]]:
-    return Probe(ask, lambda seconds: [Proven(what, False, f"{what}: no answer in {seconds:.0f} s", seconds)])
+def _look(what: str, ask: Callable[[], list[ProofResult]]) -> Probe[list[ProofResult]]:
+    return Probe(ask, lambda seconds: [ProofResult(what, False, f"{what}: no answer in {seconds:.0f} s", seconds)])

@@ -22,7 +22,7 @@ ENOUGH: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ToneHeard:
     """What a recording holds of a tone.
 
     Attributes:
@@ -54,7 +54,7 @@ class Heard:
         return f"{self.tone_hz} Hz for {self.seconds:.1f} of {self.of_s:.1f} s only; something else was heard"
 
 
-def heard(data: bytes, tone_hz: int) -> Heard:
+def measure_tone(data: bytes, tone_hz: int) -> ToneHeard:
     """What a wav file holds of a tone.
 
     Args:
@@ -73,7 +73,7 @@ def heard(data: bytes, tone_hz: int) -> Heard:
         if _dbfs(tone) >= QUIETEST_DBFS and tone >= PURE * total:
             levels.append(_dbfs(tone))
     level = statistics.median(levels) if levels else -100.0
-    return Heard(tone_hz, len(levels) * BLOCK_S, len(blocks) * BLOCK_S, level, loudest)
+    return ToneHeard(tone_hz, len(levels) * BLOCK_S, len(blocks) * BLOCK_S, level, loudest)
 
 
 def _samples(data: bytes) -> tuple[array.array[int], int]:
