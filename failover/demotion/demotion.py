@@ -17,6 +17,7 @@ from failover.demotion import killing
 from failover.errors import FailoverError, NotProven
 from failover.peer.messages import Registration
 from failover.probes import own_asterisk
+from failover.probes.asterisk_process import find_asterisk
 from failover.state import fenced, local_state, right
 from host.atomic import swap_symlink
 from host.errors import HotstandbyError
@@ -142,7 +143,7 @@ class _Demotion:
         Raises:
             NotProven, AsteriskUnreachable
         """
-        if not killing.find_asterisk(self._context.asterisk):
+        if not find_asterisk(self._context.asterisk):
             return killing.proven_gone(self._context.asterisk)
         self._say("reloading")
         wait_until_booted(self._asterisk)

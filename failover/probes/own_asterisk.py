@@ -18,10 +18,10 @@ from ami_watcher.registrations.expected import (
 )
 from ami_watcher.registrations.lists import RegistrationLists, read_registrations
 from failover.context import Context
-from failover.demotion.killing import find_asterisk
 from failover.peer.messages import Pbx, Registration
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import dialplan_gate
+from failover.probes.asterisk_process import find_asterisk
 from host.command import CommandLate, CommandMissing, run
 from host.printable import printable
 from localized.activation.comparison import compare

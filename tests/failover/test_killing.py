@@ -14,6 +14,7 @@ import pytest
 
 from failover.demotion import killing
 from failover.errors import NotProven
+from failover.probes import asterisk_process
 from pair import Asterisk
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -49,9 +50,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.wait(5)
 
 
-def found(asterisk: Asterisk, deadline_s: float = 20.0) -> tuple[killing.AsteriskProcess, ...]:
+def found(asterisk: Asterisk, deadline_s: float = 20.0) -> tuple[asterisk_process.AsteriskProcess, ...]:
     until = time.monotonic() + deadline_s
-    while not (processes := killing.find_asterisk(asterisk)):
+    while not (processes := asterisk_process.find_asterisk(asterisk)):
         assert time.monotonic() < until
         time.sleep(0.02)
     return processes
@@ -79,14 +80,14 @@ def test_a_pid_file_that_names_something_else_kills_nothing(start: Start, tmp_pa
     bystander = subprocess.Popen(["sleep", "60"])
     try:
         (tmp_path / "run/asterisk.pid").write_text(f"{bystander.pid}\n")
-        assert killing.run_directory(ours) == tmp_path / "run"
-        assert killing.find_asterisk(ours) == ()
+        assert asterisk_process.run_directory(ours) == tmp_path / "run"
+        assert asterisk_process.find_asterisk(ours) == ()
         assert killing.kill_asterisk(ours) == ()
         assert bystander.poll() is None
         other = start(tmp_path / "other")
         found(Asterisk(config_dir=str(tmp_path / "other")))
         (tmp_path / "run/asterisk.pid").write_text(f"{other.pid}\n")
-        assert [process.pid for process in killing.find_asterisk(ours)] == [other.pid]
+        assert [process.pid for process in asterisk_process.find_asterisk(ours)] == [other.pid]
     finally:
         bystander.kill()
         bystander.wait(5)
@@ -96,11 +97,11 @@ def test_a_keeper_that_would_start_it_anew_is_ended_first(start: Start, tmp_path
     ours = Asterisk(config_dir=str(tmp_path / "ours"))
     keeper = start(tmp_path / "ours", keeper=True)
     (process,) = found(ours)
-    assert process.keeper == keeper.pid
+    assert process.supervisor == keeper.pid
     killing.kill_asterisk(ours)
     assert keeper.wait(5) == -signal.SIGKILL
     time.sleep(0.2)
-    assert killing.find_asterisk(ours) == ()
+    assert asterisk_process.find_asterisk(ours) == ()
 
 
 def test_where_nothing_runs_nothing_is_killed(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.demotion.killing import configuration
 from failover.probe_result import ProbeAnswer
+from failover.probes.asterisk_process import configuration
 from failover.probes.parallel import Probe, run_probes
 from failover.probes.ping import checksum, echo, is_reply, ping
 from failover.probes.sip import probe_sip

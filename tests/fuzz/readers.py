@@ -39,13 +39,12 @@ from ami_watcher.registrations import lists, role
 from failover.bind import named_conf, zone_edit, zone_text
 from failover.checks import dialplan, own_bind, shared_facts
 from failover.context import Context
-from failover.demotion import killing
 from failover.drill import store as drill_store
 from failover.journal import entry, journal, run
 from failover.name_servers import tsig_key
 from failover.peer import messages as words
 from failover.plan import sync_age
-from failover.probes import iax, own_status, ping, sip_message
+from failover.probes import asterisk_process, iax, own_status, ping, sip_message
 from failover.state import claim, fenced, local_state, pause, proven, right
 from failover.steps.carrier import http, number, preset
 from failover.steps.dns import renotify
@@ -360,7 +359,11 @@ def _process(data: bytes, directory: Path) -> object:
     for name in ("stat", "cmdline"):
         (directory / "7").mkdir(exist_ok=True)
         (directory / "7" / name).write_bytes(data)
-    return killing._started(directory, 7), killing._keeper(directory, 7), killing._is_asterisk(directory / "7")
+    return (
+        asterisk_process.started_at(directory, 7),
+        asterisk_process._supervisor(directory, 7),
+        asterisk_process._is_asterisk(directory / "7"),
+    )
 
 
 def _name_server(data: bytes, _: Path) -> object:
@@ -625,7 +628,9 @@ READERS: Final[tuple[Reader, ...]] = (
         text(lambda said: own_bind.allows(said, "/etc/hotstandby/localized/current-dns/named/zones.conf")),
         (b"  owner /etc/hotstandby/** r,\n",),
     ),
-    Reader("/proc/PID", killing, _process, (b"7 (asterisk) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0\n",)),
+    Reader(
+        "/proc/PID", asterisk_process, _process, (b"7 (asterisk) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0\n",)
+    ),
     # localized
     Reader("Asterisk's configuration", configuration, _conf, (CONF,)),
     Reader("comments of Asterisk's configuration", comments, whole(_comments), (CONF,)),
