@@ -26,7 +26,8 @@ from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListen
 from failover.runner.runner import Runner, RunResult
 from failover.runner.step import DeferredStep, OnFailure, PlannedStep, Step
 from failover.state import claim, fenced, local_state
-from failover.steps.fence.step import FenceStep, prove_peer_down
+from failover.steps.fence.evidence import prove_peer_down
+from failover.steps.fence.step import FenceStep
 from host import clock
 from host.exits import Exit
 from host.lock import Lock

@@ -21,7 +21,7 @@ from failover.peer.remote import Peer
 from failover.probes.dialplan_gate import read_gate
 from failover.probes.own_status import paused
 from failover.state import fenced, local_state
-from failover.steps.fence.step import untrusted
+from failover.steps.fence.program import untrusted
 from host.command import CommandLate, CommandMissing, run
 from host.ownership import open_to_others
 from localized.asterisk.configuration import ConfigSection, LocalDisk, read_conf, read_text

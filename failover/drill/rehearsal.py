@@ -23,7 +23,7 @@ from failover.probe_result import ProbeResult
 from failover.probes import own_asterisk
 from failover.steps.carrier.step import CarrierStep, ManualCarrier, step_name
 from failover.steps.dns import dry_run as dns_try
-from failover.steps.fence.step import run_verify
+from failover.steps.fence.program import run_verify
 from failover.steps.proof import external_checks as proof_look
 from failover.steps.proof.call import CallImpossible, dial_string, require_dialplan
 from host.errors import HotstandbyError

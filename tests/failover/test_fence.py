@@ -11,8 +11,9 @@ from failover.journal.recovery import FenceProof as Proof
 from failover.peer.messages import Pbx, Status
 from failover.peer.remote import Asked
 from failover.probe_result import ProbeAnswer, ProbeResult
+from failover.steps.fence.evidence import judge_peer
+from failover.steps.fence.program import VerifyResult
 from failover.steps.fence.refusal import refusal_in_short, refusal_text
-from failover.steps.fence.step import VerifyResult, judge_peer
 from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.test_peer_words import ACME, status
 from tests.pair.example import example

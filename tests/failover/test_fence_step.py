@@ -15,7 +15,8 @@ from failover.peer.messages import Status
 from failover.peer.remote import Asked
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim, fenced, local_state, right
-from failover.steps.fence.step import FenceStep, untrusted
+from failover.steps.fence.program import untrusted
+from failover.steps.fence.step import FenceStep
 from host.lock import Lock
 from host.places import Places
 from localized.generations.store import GenerationStore

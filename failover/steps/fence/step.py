@@ -7,29 +7,24 @@ that it answers ping contradicts nobody, and that it is seen registered does.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from failover.context import Context
 from failover.errors import FailoverError, Refused, StoppedHalfway
 from failover.journal.entry import Json
-from failover.journal.recovery import FenceProof as Proof
+from failover.journal.recovery import FenceProof
 from failover.peer.messages import PeerRefused
 from failover.peer.remote import DEMOTE_S, Asked, Peer, PeerSilent
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
 from failover.steps.fence.decision import DemotionReply, FenceDecision, PeerState, decide_fence, peer_state
+from failover.steps.fence.evidence import judge_peer
+from failover.steps.fence.program import run_command, run_verify
 from failover.steps.fence.refusal import refusal_in_short
 from host import clock
-from host.command import CommandLate, CommandMissing, run
-from host.ownership import open_to_others
-from host.printable import printable
 
 FRESH_S: Final = 10.0
 """Seconds for which silence counts: asking a dead machine takes 2 s, and callers wait meanwhile."""
@@ -42,89 +37,6 @@ SETTLED_S: Final = DEMOTE_S + 10.0
 START: Final = "systemctl start asterisk"
 ONCE_MORE_S: Final = 15.0
 """Seconds of looking when an earlier command of the same run had asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class FenceEvidence:
-    """What is proven of the peer.
-
-    Attributes:
-        proof: of its being down or demoted.
-        words: the evidence, one sentence.
-    """
-
-    proof: Proof
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyResult:
-    """What the admin's `verify` said.
-
-    Attributes:
-        proven: it ended with 0.
-        words: for people.
-    """
-
-    proven: bool
-    words: str
-
-
-def judge_peer(asked: Asked, cut_off: VerifyResult | None, word: str) -> FenceEvidence:
-    """What the evidence amounts to.
-
-    Args:
-        asked: the peer's status, or how asking for it went.
-        cut_off: the admin's program; None where there is none.
-        word: a person's, that the peer is down; empty without one.
-    """
-    status = asked.status
-    if status is not None and status.claim:
-        return FenceEvidence(Proof.DISPROVEN, f"{status.machine} is being promoted itself, with epoch {status.claim}")
-    if status is not None and status.registered:
-        return FenceEvidence(Proof.DISPROVEN, f"{status.machine} holds {', '.join(status.registered)}")
-    if status is not None and status.serves:
-        return FenceEvidence(Proof.DISPROVEN, f"{status.machine} is primary and its Asterisk answers")
-    if status is not None and status.proven_standby:
-        return FenceEvidence(Proof.PROVEN, f"{status.why}; {status.asterisk.words}")
-    if cut_off is not None and cut_off.proven:
-        return FenceEvidence(Proof.PROVEN, cut_off.words)
-    if word:
-        return FenceEvidence(Proof.PROVEN, f"a person's word: {printable(word)} ({asked.found.words})")
-    return FenceEvidence(
-        Proof.UNKNOWN, asked.found.words if cut_off is None else f"{asked.found.words}; {cut_off.words}"
-    )
-
-
-def prove_peer_down(context: Context, *, word: str = "") -> FenceEvidence:
-    """What is proven of the peer at this moment; changes nothing. About 2 s when it is dead."""
-    return judge_peer(Peer(context).look(), run_verify(context, 0), word)
-
-
-def run_verify(context: Context, epoch: int) -> VerifyResult | None:
-    """Runs the admin's `verify`; None where pair.toml has no [fence]."""
-    section = context.pair.fence
-    if section is None:
-        return None
-    against = untrusted(section.verify)
-    if against:
-        return VerifyResult(False, f"fence verify '{section.verify[0]}' was not run: {against}")
-    try:
-        done = run(section.verify, deadline_s=section.verify_deadline_s, env=_environment(context, epoch))
-    except (CommandLate, CommandMissing) as error:
-        return VerifyResult(False, f"fence verify: {error}")
-    said = printable((done.stdout.strip() or done.stderr.strip()).rpartition("\n")[2], 120)
-    words = f"fence verify '{section.verify[0]}' ended with {done.returncode}{f': {said}' if said else ''}"
-    return VerifyResult(done.returncode == 0, words)
-
-
-def untrusted(argv: Sequence[str]) -> str:
-    """Why the program of a command, or a file among its arguments, is not run as root: others may write it; empty where
-    none may. An interpreter's script is an argument."""
-    program = shutil.which(argv[0])
-    files = [Path(program)] if program else []
-    files += [Path(one) for one in argv[1:] if one.startswith("/") and Path(one).is_file()]
-    return next((against for path in files if (against := open_to_others(path))), "")
 
 
 class FenceStep:
@@ -204,9 +116,9 @@ class FenceStep:
             return False
         looked = self._look()
         found = judge_peer(looked, run_verify(self._context, self._epoch), "")
-        if found.proof is not Proof.PROVEN and self._handed_back:
+        if found.proof is not FenceProof.PROVEN and self._handed_back:
             found = judge_peer(looked, None, self._word)
-        if found.proof is not Proof.PROVEN or self._keeps_zone(looked):
+        if found.proof is not FenceProof.PROVEN or self._keeps_zone(looked):
             return False
         self._reply, self._shown = DemotionReply.PROVEN, found.words
         return True
@@ -237,7 +149,11 @@ class FenceStep:
             if self._reply is DemotionReply.PROVEN or (section is not None and self._stands_by()):
                 return
         if section is not None:
-            self._cut_off(section.command, section.command_deadline_s)
+            cut_off = run_command(self._context, self._epoch)
+            if cut_off.ran:
+                self._seen = None
+            if cut_off.failure:
+                self._failed += f" {cut_off.failure}"
             self._until = max(self._until, time.monotonic() + section.verify_deadline_s)
             return
         if not self._word and self._reply in (DemotionReply.NOT_ASKED, DemotionReply.REFUSED):
@@ -297,7 +213,7 @@ class FenceStep:
         return last.found.answer is ProbeAnswer.YES
 
     def _stands_by(self) -> bool:
-        return judge_peer(self._look(), None, "").proof is Proof.PROVEN
+        return judge_peer(self._look(), None, "").proof is FenceProof.PROVEN
 
     def verify(self) -> str:
         """The proof that the peer serves nothing (the table in failover/steps/fence/decision.py).
@@ -313,7 +229,7 @@ class FenceStep:
         while True:
             looked = self._look()
             found = judge_peer(looked, run_verify(self._context, self._epoch), self._word)
-            now = peer_state(looked.status, proven=found.proof is Proof.PROVEN)
+            now = peer_state(looked.status, proven=found.proof is FenceProof.PROVEN)
             match decide_fence(self._reply, now, settled=time.monotonic() > self._until):
                 case FenceDecision.GO_ON:
                     kept = ""
@@ -337,9 +253,9 @@ class FenceStep:
         Where it cannot be, or does not, whoever gives it the calls back is told what to type there."""
         looked = self._peer.look()
         name = self._context.peer
-        if self._gives_back() and judge_peer(looked, None, "").proof is Proof.PROVEN:
+        if self._gives_back() and judge_peer(looked, None, "").proof is FenceProof.PROVEN:
             looked = self._served_again() or looked
-        match peer_state(looked.status, proven=judge_peer(looked, None, "").proof is Proof.PROVEN):
+        match peer_state(looked.status, proven=judge_peer(looked, None, "").proof is FenceProof.PROVEN):
             case PeerState.STANDBY:
                 why = f" {self._failed.strip()}" if self._failed else ""
                 self.parting = (
@@ -380,21 +296,6 @@ class FenceStep:
     def _seen_within(self, seconds: float) -> bool:
         return clock.boottime() - self._seen_at < seconds
 
-    def _cut_off(self, argv: tuple[str, ...], deadline_s: float) -> None:
-        against = untrusted(argv)
-        if against:
-            self._failed += f" The fence command '{argv[0]}' was not run: {against}."
-            return
-        try:
-            done = run(argv, deadline_s=deadline_s, env=_environment(self._context, self._epoch))
-        except (CommandLate, CommandMissing) as error:
-            self._failed += f" The fence command: {error}"
-            return
-        self._seen = None
-        if done.returncode != 0:
-            said = printable((done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2], 160)
-            self._failed += f" The fence command '{argv[0]}' ended with {done.returncode}{f': {said}' if said else ''}."
-
     def _stopped(self, found: str) -> StoppedHalfway:
         name = self._context.peer
         return StoppedHalfway(
@@ -412,14 +313,3 @@ class FenceStep:
         unique = list({one.probe: one for one in seen}.values())
         why = " ".join(part for part in (self._failed.strip(), f"{found}." if found else "") if part)
         return Refused(refusal_in_short(self._context.pair, self._context.peer, unique, self._now(), why=why))
-
-
-def _environment(context: Context, epoch: int) -> dict[str, str]:
-
-    return {
-        **os.environ,
-        "HOTSTANDBY_MACHINE": context.machine,
-        "HOTSTANDBY_PEER": context.peer,
-        "HOTSTANDBY_PEER_ADDRESS": context.other.public_address,
-        "HOTSTANDBY_EPOCH": str(epoch),
-    }
