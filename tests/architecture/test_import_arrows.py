@@ -50,7 +50,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
         "command",
     ),
     "localized": (
-        "errors role problem asterisk",
+        "errors role asterisk",
         "render",
         "generations",
         "checks",
@@ -66,7 +66,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
         "probes",
         "demotion",
         "steps",
-        "checks overview",
+        "checks",
         "plan",
         "promotion",
         "drill",
@@ -78,14 +78,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
 """The inner rooms of a package, the lowest floor first. A room imports lower floors and, without a circle, its own."""
 
 TO_MEND: Final[Mapping[tuple[str, str], str]] = {
-    ("localized.generations", "localized.activation"): "each room names the files that it leaves to be cleaned up",
     ("failover.state", "failover.peer"): "whose role a machine was overtaken in is handed in",
-    ("failover.state", "failover.steps"): "the published role is read by name_servers, not by a step",
-    ("failover.name_servers", "failover.steps"): "the published role is read by name_servers, not by a step",
-    ("failover.probes", "failover.steps"): "the published role is read by name_servers, not by a step",
-    ("failover.demotion", "failover.steps"): "the published role is read by name_servers, not by a step",
-    ("failover.probes", "failover.demotion"): "Asterisk's process is found by a probe",
-    ("failover.drill", "failover.commands"): "what status and ready gather is gathered below the commands",
 }
 """Arrows that point up today, and what takes each away. May only shrink: remove an entry with its arrow."""
 
