@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from failover.context import HOSTS, Context
 from failover.errors import Refused
 from failover.journal import journal
-from failover.journal.entry import EntryKind, Json
+from failover.journal.entry import EntryKind, Json, RunOutcome
 from failover.journal.journal import RunFile
 from failover.journal.mask import Mask
 from failover.journal.recovery import FenceProof, RecoveryAction, RecoveryDecision, RecoveryFacts, decide_recovery
@@ -80,7 +80,9 @@ def promote(context: Context, asked: Asked, *, tell: ProgressListener = ignore_p
             decision = _decide(context, asked, run)
             if run.command == "demote" and not run.closed:
                 # A demotion is written down when it has been carried out; what a kill cut short is its telling alone.
-                decision = RecoveryDecision(RecoveryAction.NOTHING, "carried out; the line that says so was cut short")
+                decision = RecoveryDecision(
+                    RecoveryAction.NOTHING, "the line that says so was cut short", RunOutcome.DONE
+                )
             if decision.action is RecoveryAction.CONTINUE:
                 return _go_on(context, asked, file, run, decision, tell)
             if decision.action is RecoveryAction.UNDO:
@@ -92,7 +94,7 @@ def promote(context: Context, asked: Asked, *, tell: ProgressListener = ignore_p
                 if not anew or ended.exit is not Exit.FAILED:
                     return ended
             elif not run.closed:
-                _close(context, file, run, decision.why)
+                _close(context, file, run, decision.ends_as, decision.why)
         if asked.abort:
             return _nothing("Nothing is open, so nothing was taken back. Nothing to do.", tell)
         made = planning.make(context, asked.command, asked.word, meanwhile=lambda: _load_steps(context))
@@ -114,7 +116,7 @@ def take_back_open(context: Context, why: str, *, tell: ProgressListener = ignor
         return None
     file, run = found
     if not run.touched:
-        _close(context, file, run, f"nothing of it is left to take back: {why}")
+        _close(context, file, run, RunOutcome.UNTOUCHED, why)
         return None
     return _take_back(context, Asked(run.command), file, run, RecoveryDecision(RecoveryAction.UNDO, why), tell)
 
@@ -372,9 +374,9 @@ def _runs(context: Context) -> Iterator[tuple[RunFile, Run]]:
             yield file, run
 
 
-def _close(context: Context, file: RunFile, run: Run, why: str) -> None:
+def _close(context: Context, file: RunFile, run: Run, outcome: RunOutcome, why: str) -> None:
     written = journal.reopen(file, machine=context.machine, epoch=run.epoch)
-    written.append(EntryKind.CLOSED, words=why)
+    written.end_run(outcome, why)
     written.close()
 
 

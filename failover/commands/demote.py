@@ -10,7 +10,7 @@ from failover.context import Context, with_context
 from failover.demotion import demotion, drain
 from failover.errors import FailoverError
 from failover.journal import journal
-from failover.journal.entry import EntryKind
+from failover.journal.entry import EntryKind, RunOutcome
 from failover.promotion import LOCK, take_back_open
 from failover.runner.progress_view import plain
 from failover.state import local_state
@@ -84,7 +84,7 @@ def _note(context: Context, reason: str, done: demotion.DemotionResult) -> None:
         written = journal.create(journal.directory(context.places), "demote", machine=context.machine, epoch=epoch)
         written.append(EntryKind.OPENED, words=reason, data={"pair_digest": context.pair.digest})
         written.append(EntryKind.VERIFIED if done.proven else EntryKind.FAILED, "demote", done.words)
-        written.append(EntryKind.CLOSED, words="done" if done.proven else "not proven")
+        written.end_run(RunOutcome.DONE if done.proven else RunOutcome.NOT_PROVEN)
         written.close()
     except (FailoverError, OSError) as error:
         click.echo(harmless(f"  not written down: {error}"), err=True)

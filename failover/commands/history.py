@@ -96,7 +96,7 @@ def _timeline(run: Run) -> None:
 
 def _result(run: Run) -> str:
     if run.closed:
-        return run.closed
+        return run.closing
     steps = ", ".join(f"{step.name} {step.progress.value}" for step in run.steps)
     return f"OPEN: {steps or 'nothing begun'}"
 
@@ -133,7 +133,7 @@ def _timeline_document(run: Run) -> dict[str, Any]:
         "command": run.command,
         "machine": run.machine,
         "epoch": run.epoch,
-        "closed": run.closed,
+        "closed": run.closing,
         "facts": dict(run.facts),
         "torn": run.torn,
         "lines": [

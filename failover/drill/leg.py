@@ -92,7 +92,7 @@ def last_leg(context: Context) -> Leg:
         if run is not None:
             took = max(0.0, run.last.boottime - run.opened.boottime)
             return Leg(
-                context.machine, Exit.DONE, run.closed, run.number, run.epoch, took, moved_of(run), steps_of(run)
+                context.machine, Exit.DONE, run.closing, run.number, run.epoch, took, moved_of(run), steps_of(run)
             )
     return Leg(context.machine, Exit.FAILED, "nothing was begun", 0, 0, 0.0, 0.0, ())
 

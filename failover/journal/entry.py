@@ -64,6 +64,32 @@ class EntryKind(Enum):
     """The run is over; nothing of it is to be continued."""
 
 
+class RunOutcome(Enum):
+    """How a run ended. A closing line's words begin with the value, and with a colon where a reason follows."""
+
+    DONE = "done"
+    """Every step was proven."""
+    DEGRADED = "degraded"
+    """This machine serves, and something is missing; the same command completes it."""
+    UNDONE = "undone"
+    """Everything was taken back."""
+    UNTOUCHED = "nothing was touched"
+    NOT_PROVEN = "not proven"
+    """A demotion that was carried out, and not seen to hold."""
+    OTHER = "closed"
+    """An earlier version said it in other words."""
+
+    def sentence(self, why: str = "") -> str:
+        """The words of a closing line."""
+        return f"{self.value}: {why}" if why else self.value
+
+    @classmethod
+    def of(cls, words: str) -> RunOutcome:
+        """What the words of a closing line say."""
+        word = words.partition(":")[0]
+        return next((outcome for outcome in cls if outcome.value == word), cls.OTHER)
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """When and where a line was written.

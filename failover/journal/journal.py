@@ -24,6 +24,7 @@ from failover.journal.entry import (
     JournalEntry,
     JournalLines,
     Json,
+    RunOutcome,
     Stamp,
     decode,
     encode,
@@ -164,6 +165,14 @@ class Journal:
         self._chain = chain
         self._size += len(line)
         return entry
+
+    def end_run(self, outcome: RunOutcome, why: str = "") -> JournalEntry:
+        """Writes the line that closes the run; arguments and errors as `append`'s.
+
+        Args:
+            why: what is missing, or the reason; empty where the outcome says it all.
+        """
+        return self.append(EntryKind.CLOSED, words=outcome.sentence(why))
 
     def close(self) -> None:
         """Gives the file back; the run stays as open or closed as its lines say."""

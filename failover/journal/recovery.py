@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from failover.journal.entry import RunOutcome
 from failover.journal.run import Run
 
 FRESH_S: Final = 900.0
@@ -61,10 +62,17 @@ class RecoveryFacts:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryDecision:
-    """What is done, and the sentence that says why."""
+    """What is done, and the sentence that says why.
+
+    Attributes:
+        action: what.
+        why: one sentence.
+        ends_as: what an open run that nothing is done with is closed as.
+    """
 
     action: RecoveryAction
     why: str
+    ends_as: RunOutcome = RunOutcome.UNTOUCHED
 
 
 def decide_recovery(run: Run | None, now: RecoveryFacts) -> RecoveryDecision:
@@ -72,7 +80,7 @@ def decide_recovery(run: Run | None, now: RecoveryFacts) -> RecoveryDecision:
     if run is None:
         return RecoveryDecision(RecoveryAction.NOTHING, "no run is open")
     if run.closed:
-        return RecoveryDecision(RecoveryAction.NOTHING, f"run {run.number} is closed: {run.closed}")
+        return RecoveryDecision(RecoveryAction.NOTHING, f"run {run.number} is closed: {run.closing}")
     if run.command == "demote":
         return RecoveryDecision(
             RecoveryAction.CONTINUE, f"run {run.number} makes this machine standby, which is always completed"
@@ -81,8 +89,8 @@ def decide_recovery(run: Run | None, now: RecoveryFacts) -> RecoveryDecision:
         return RecoveryDecision(RecoveryAction.NOTHING, f"run {run.number} stopped before it touched anything")
     against = _against(run, now)
     if against and now.holds and not (run.undoing or now.abort or now.fence is FenceProof.DISPROVEN):
-        why = f"degraded: run {run.number} is not gone on with, because {against}; a run of its own completes it"
-        return RecoveryDecision(RecoveryAction.NOTHING, why)
+        why = f"run {run.number} is not gone on with, because {against}; a run of its own completes it"
+        return RecoveryDecision(RecoveryAction.NOTHING, why, RunOutcome.DEGRADED)
     if against:
         return RecoveryDecision(RecoveryAction.UNDO, f"run {run.number} goes back to standby: {against}")
     return RecoveryDecision(

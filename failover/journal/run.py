@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from failover.journal.entry import EntryKind, JournalEntry, Json, Stamp
+from failover.journal.entry import EntryKind, JournalEntry, Json, RunOutcome, Stamp
 from failover.journal.journal import RunFile, read
 
 
@@ -67,7 +67,8 @@ class Run:
         opened, last: stamps of its first and its last line.
         steps: in the order in which they were first told.
         undoing: taking back has begun; a run never turns round again.
-        closed: how it ended, or empty while it is open.
+        outcome: how it ended; None while it is open.
+        closing: the same in words, as written; empty while it is open.
         torn: bytes of a last line that a crash cut short.
         entries: every line.
     """
@@ -79,9 +80,15 @@ class Run:
     last: Stamp
     steps: tuple[StepRecord, ...] = ()
     undoing: bool = False
-    closed: str = ""
+    outcome: RunOutcome | None = None
+    closing: str = ""
     torn: int = 0
     entries: tuple[JournalEntry, ...] = field(default=(), repr=False)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over, and nothing of it is to be continued."""
+        return self.outcome is not None
 
     @property
     def epoch(self) -> int:
@@ -120,8 +127,9 @@ def fold(number: int, command: str, entries: Sequence[JournalEntry], torn: int =
             run,
             last=entry.stamp,
             undoing=run.undoing or entry.kind is EntryKind.UNDOING,
-            closed=(entry.words or "closed") if entry.kind is EntryKind.CLOSED else run.closed,
         )
+        if entry.kind is EntryKind.CLOSED:
+            run = replace(run, outcome=RunOutcome.of(entry.words), closing=entry.words or RunOutcome.OTHER.value)
         if entry.step and entry.kind in _AFTER:
             steps[entry.step] = _told(steps.get(entry.step), entry)
     return replace(run, steps=tuple(steps.values()))

@@ -12,7 +12,7 @@ from typing import Final
 from failover.context import Context
 from failover.durations import lasting
 from failover.journal import journal
-from failover.journal.entry import EntryKind
+from failover.journal.entry import EntryKind, RunOutcome
 from failover.journal.run import Run, load
 from failover.plan import sync_age
 from failover.plan.plan import Plan, PlannedStep
@@ -190,7 +190,7 @@ def waiting(context: Context) -> dict[str, str]:
 
 def _degraded(context: Context) -> bool:
     run = newest_run(context)
-    return run is not None and run.closed.startswith("degraded")
+    return run is not None and run.outcome is RunOutcome.DEGRADED
 
 
 def _open_run(context: Context) -> Run | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from failover.errors import LeftOpen, Refused, StoppedHalfway
-from failover.journal.entry import EntryKind
+from failover.journal.entry import EntryKind, RunOutcome
 from failover.journal.journal import Clock, Journal, JournalUnwritable, SystemClock
 from failover.journal.mask import Mask
 from failover.journal.run import Run, StepRecord, load
@@ -213,7 +213,7 @@ class Runner:
         if parting := self._parting():
             # Whether anybody answers now is what whoever reads this has to know first.
             words = f"{parting}. {words}"
-        self._note(EntryKind.CLOSED, "", f"undone: {why}")
+        self._end_run(RunOutcome.UNDONE, why)
         return self._ended(code, words, ())
 
     def _undo(self, step: Step | None, told: StepRecord, position: int, total: int) -> bool:
@@ -260,16 +260,16 @@ class Runner:
     def _close(self, missing: list[str]) -> RunResult:
         parting = self._parting()
         if missing:
-            self._note(EntryKind.CLOSED, "", f"degraded: {', '.join(missing)} not complete")
+            self._end_run(RunOutcome.DEGRADED, f"{', '.join(missing)} not complete")
             words = f"Done, but degraded: {', '.join(missing)} not complete. See what is missing with: failover history"
             return self._ended(Exit.DEGRADED, f"{words}. {parting}" if parting else words, tuple(missing))
-        self._note(EntryKind.CLOSED, "", "done")
+        self._end_run(RunOutcome.DONE)
         return self._ended(Exit.DONE, f"Done, every step was proven. {parting or 'Nothing to do.'}", ())
 
     def _halfway(self, why: str, left: list[str], headline: str = "") -> RunResult:
         run = self._load()
         if run is None or not run.touched:
-            self._note(EntryKind.CLOSED, "", f"nothing was touched: {why}")
+            self._end_run(RunOutcome.UNTOUCHED, why)
             return self._ended(Exit.FAILED, f"Stopped before anything was touched: {why}", tuple(left))
         words = (
             f"Stopped half-way: {why}. Not complete: {', '.join(left)}. Go on with the same command, "
@@ -288,6 +288,9 @@ class Runner:
             self._journal.append(kind, step, words)
         except JournalUnwritable as error:
             self._tell(ProgressEvent(ProgressKind.HOOK, step, self._mask(str(error)), 0.0))
+
+    def _end_run(self, outcome: RunOutcome, why: str = "") -> None:
+        self._note(EntryKind.CLOSED, "", outcome.sentence(why))
 
     def _tell(self, event: ProgressEvent) -> None:
         """One at a time: what shows events need not be made for several."""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from failover.errors import FailoverError
 from failover.journal import journal
+from failover.journal.entry import RunOutcome
 from failover.journal.run import load
 from failover.state import claim, fenced, right
 from host.places import Places
@@ -150,7 +151,7 @@ def _runs(places: Places) -> _Told:
             continue
         epoch = max(told.epoch, sane(run.epoch))
         told = replace(told, epoch=epoch, open_run="" if run.closed else f"{run.command} {run.number}")
-        if run.command in {"promote", "switchover"} and run.closed.startswith(("done", "degraded")):
+        if run.command in {"promote", "switchover"} and run.outcome in {RunOutcome.DONE, RunOutcome.DEGRADED}:
             told = replace(told, served=sane(run.epoch), stood_down=0)
         elif run.command == "demote":
             told = replace(told, stood_down=epoch)

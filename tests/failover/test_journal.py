@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.journal import journal
-from failover.journal.entry import FIRST_CHECKSUM, EntryKind, JournalDamaged, JournalEntry, Stamp, decode, encode
+from failover.journal.entry import (
+    FIRST_CHECKSUM,
+    EntryKind,
+    JournalDamaged,
+    JournalEntry,
+    RunOutcome,
+    Stamp,
+    decode,
+    encode,
+)
 from failover.journal.journal import JournalUnwritable
 from failover.journal.run import StepState, fold, load
 from tests.failover.fakes import Clock, masking
@@ -183,3 +192,31 @@ def test_each_line_is_on_disk_before_append_returns(tmp_path: Path, monkeypatch:
     for _ in range(3):
         written.append(EntryKind.BEGUN, "dns")
         assert synced[-1] == written.file.path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        ("done", RunOutcome.DONE),
+        ("degraded: carrier-acme not complete", RunOutcome.DEGRADED),
+        ("degraded: run 7 is not gone on with, because pair.toml is another one", RunOutcome.DEGRADED),
+        ("undone: the peer serves: REFUSED", RunOutcome.UNDONE),
+        ("nothing was touched: SIGTERM came", RunOutcome.UNTOUCHED),
+        ("not proven", RunOutcome.NOT_PROVEN),
+        ("run 7 stopped before it touched anything", RunOutcome.OTHER),
+        ("", RunOutcome.OTHER),
+    ],
+)
+def test_how_a_run_ended_is_read_from_what_this_and_earlier_versions_wrote(words: str, outcome: RunOutcome) -> None:
+    run = fold(
+        1,
+        "promote",
+        [JournalEntry(1, EntryKind.OPENED, "", "", STAMP), JournalEntry(2, EntryKind.CLOSED, "", words, STAMP)],
+    )
+    assert run is not None
+    assert (run.closed, run.outcome) == (True, outcome)
+
+
+@pytest.mark.parametrize("outcome", RunOutcome)
+def test_how_a_run_ended_is_read_as_it_was_written(outcome: RunOutcome) -> None:
+    assert RunOutcome.of(outcome.sentence()) is RunOutcome.of(outcome.sentence("dns: not complete")) is outcome

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from failover.journal import journal
-from failover.journal.entry import EntryKind, JournalEntry, Stamp
+from failover.journal.entry import EntryKind, JournalEntry, RunOutcome, Stamp
 from failover.journal.recovery import FRESH_S, FenceProof, RecoveryAction, RecoveryFacts, decide_recovery
 from failover.journal.run import Run, fold, load
 from failover.runner.runner import Runner, RunResult
@@ -83,7 +83,7 @@ def test_what_answers_by_this_run_is_not_taken_down_to_complete_what_is_missing(
     decision = decide_recovery(run_of(*LINES), now)
     assert decision.action is action
     # Closed so, the next command sees that something is missing, and completes it.
-    assert decision.why.startswith("degraded: ") is (action is RecoveryAction.NOTHING)
+    assert (decision.ends_as is RunOutcome.DEGRADED) is (action is RecoveryAction.NOTHING)
 
 
 @pytest.mark.parametrize(
