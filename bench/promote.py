@@ -18,7 +18,7 @@ from bench.result import NotHere, Result
 from lab import RELEASES, Release, World, available
 from lab.carrier.accounts import ADDRESSES, WWW, account
 from lab.world.machine import Machine
-from tests.world.pairing import become, introduce
+from tests.world.failover.pairing import become, introduce
 
 TRUNKS: Final = ("acme", "metro", "nova")
 WITHOUT_PJSIP: Final = ("acme", "metro")

@@ -178,7 +178,7 @@ def guards() -> Guards:
 
 def asks_for_the_fence(unit: str) -> bool:
     """Whether a unit, as `systemctl cat` shows it, starts under no fence, neither by hand nor by Restart=: from version
-    254 on, systemd looks at no Assert...= and no Condition...= for the second (tests/world/test_units.py)."""
+    254 on, systemd looks at no Assert...= and no Condition...= for the second (tests/world/deploy/test_units.py)."""
     asked = False
     for line in unit.splitlines():
         key, _, value = line.strip().partition("=")

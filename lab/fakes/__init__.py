@@ -1,4 +1,4 @@
 """Asterisk without an Asterisk: the manager interface from recordings of real ones, and `asterisk -rx`.
 
-tests/world/test_ami_standin.py holds the recordings to the real servers.
+tests/world/ami_watcher/test_recordings.py holds the recordings to the real servers.
 """

@@ -1,7 +1,7 @@
 """What a real Asterisk answers through AMI, written down, so that a fake can say the same.
 
 A recording is made from the world's machines (`python -m lab.fakes.recording 16`), is kept with the tests that use it,
-and is held to the real thing by tests/world/test_ami_standin.py: same messages, same headers, same order.
+and is held to the real thing by tests/world/ami_watcher/test_recordings.py: same messages, same headers, same order.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The rules are those of main/config.c (config_text_file_load, process_text_line; the same from 16 to 22):
 includes relative to the configuration directory, glob patterns, at most 10 deep; block comments; escaped
 semicolons; templates, inheritance and `(+)`. An error inside an included file ends that file alone, and the load
-"succeeds" without the rest of it; here it is a finding. tests/world/test_activate.py compares this reader with
-the real one.
+"succeeds" without the rest of it; here it is a finding. tests/world/localized/test_activate.py compares this reader
+with the real one.
 """
 
 from __future__ import annotations

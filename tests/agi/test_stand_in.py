@@ -1,4 +1,4 @@
-"""The stand-in for Asterisk is held to what real ones were recorded to say (tests/world/test_agi.py compares those)."""
+"""The fake Asterisk is held to what real ones were recorded to say (tests/world/agi/test_agi.py compares those)."""
 
 from __future__ import annotations
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from lab import RELEASES, Release, World, available
-from tests.world.binds import Binds, loopback_addresses, missing
 
 
 class Worlds(Protocol):
@@ -74,24 +72,3 @@ def release(request: pytest.FixtureRequest) -> Release:
 def world(worlds: Worlds, release: Release) -> World:
     """A world in which boston and dallas both have `release`."""
     return worlds(boston=release, dallas=release)
-
-
-@pytest.fixture(scope="module")
-def name_server_addresses() -> Iterator[None]:
-    """The loopback interface with the addresses of four name servers, where there is a BIND."""
-    reason = missing()
-    if reason is not None:
-        cannot(reason)
-    with loopback_addresses():
-        yield
-
-
-@pytest.fixture
-def binds(name_server_addresses: None, tmp_path: Path) -> Iterator[Binds]:
-    """Four name servers that serve the zone."""
-    made = Binds(tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()

@@ -13,7 +13,7 @@ from lab import RELEASES, available
 from lab.computer import roots
 
 CHECKOUT = Path(__file__).parents[3]
-ONE_TEST = "tests/world/test_carrier.py::test_nobody_registered_is_said_so"
+ONE_TEST = "tests/world/lab/test_carrier.py::test_nobody_registered_is_said_so"
 
 
 def run(roots_directory: Path, required: bool) -> subprocess.CompletedProcess[str]:
