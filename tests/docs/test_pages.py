@@ -1,4 +1,4 @@
-"""What the pages say can be typed and followed: commands that exist, links that lead somewhere, files that are there."""
+"""What the pages say can be typed and followed: commands, links, and files that are there."""
 
 from __future__ import annotations
 
