@@ -55,10 +55,11 @@ def status() -> None:
 @click.option("--dallas", type=_RELEASE, default="22", show_default=True, help="Asterisk of dallas.")
 @click.option("--named/--no-named", default=True, show_default=True, help="BIND on boston, dallas and ns3.")
 def shell(boston: roots.Release, dallas: roots.Release, named: bool) -> None:
-    """Opens the world and a prompt in it; everything is gone when it closes."""
-    from lab.world.prompt import Prompt
+    """Opens the world, both machines silent standbys, and a prompt in it; everything is gone when it closes."""
+    from lab.world.prompt import Prompt, begin
 
-    with World(boston=boston, dallas=dallas, named=named) as world:
+    with World(boston=boston, dallas=dallas, named=named, sshd=True) as world:
+        begin(world)
         Prompt(world).cmdloop()
 
 

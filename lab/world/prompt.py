@@ -12,6 +12,7 @@ from host.errors import HotstandbyError
 from lab.carrier.accounts import ACCOUNTS
 from lab.errors import LabError
 from lab.world.machine import Machine
+from lab.world.ssh import let_failover_ask
 from lab.world.world import World
 
 _WELCOME = """\
@@ -19,7 +20,7 @@ The world is open: boston 192.0.2.11 (Asterisk {boston}), dallas 192.0.2.12 (Ast
 carrier 192.0.2.5, ns3 192.0.2.13.
 
   boston                                 a shell on boston; 'exit' comes back
-  boston render-localized --role primary --activate --peer-is-down "trying it out"
+  boston failover promote                both are silent standbys; now boston serves
   boston asterisk -rx "iax2 show registry"
   call acme                              the carrier calls whoever holds the account (or: call better, by address)
   holder                                 who holds which account, as the carrier sees it
@@ -28,6 +29,19 @@ carrier 192.0.2.5, ns3 192.0.2.13.
 
 'exit' or Ctrl-D ends it, and everything in it is gone.
 """
+
+
+def begin(world: World) -> None:
+    """Makes both machines complete and silent: each may ask the other, and has made its first generation.
+
+    Raises:
+        LabError: a machine could not be made standby.
+    """
+    for machine in (world.boston, world.dallas):
+        let_failover_ask(machine, world.peer_of(machine))
+        done = machine.run(["render-localized", "--role", "standby", "--activate"], deadline_s=60)
+        if done.returncode not in (0, 5):
+            raise LabError(f"{machine.name} does not become standby: {done.stdout}{done.stderr}")
 
 
 class Prompt(cmd.Cmd):
@@ -42,6 +56,8 @@ class Prompt(cmd.Cmd):
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
+        self.exit_code = 0
+        """Of the last command on a machine."""
         self.intro = _WELCOME.format(**world.releases)
 
     def onecmd(self, line: str) -> bool:
@@ -89,7 +105,10 @@ class Prompt(cmd.Cmd):
         }
 
     def _on(self, machine: Machine, argv: list[str]) -> None:
-        subprocess.run(machine.argv(argv or ["bash", "--norc"]), env=machine.environment(terminal=True), check=False)
+        done = subprocess.run(
+            machine.argv(argv or ["bash", "--norc"]), env=machine.environment(terminal=True), check=False
+        )
+        self.exit_code = done.returncode
 
     def _call(self, number: str) -> None:
         done = self._world.carrier.call(number)

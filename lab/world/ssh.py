@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from lab.computer import disk
 from lab.errors import LabError
@@ -26,6 +27,27 @@ def introduce(machines: Sequence[Machine]) -> None:
         machine.write(f"{disk.HOME}/.ssh/known_hosts", "".join(known), mode=0o600)
         machine.write(f"{disk.HOME}/.ssh/authorized_keys", "".join(allowed), mode=0o600)
         machine.write("/etc/ssh/lab_sshd_config", _server(machine))
+
+
+KEYS: Final = "/etc/hotstandby/localized/ssh"
+"""Where failover has its own key and the peer's host key: docs/start/peer-ssh.md."""
+
+
+def let_failover_ask(machine: Machine, peer: Machine) -> None:
+    """Sets up on `machine`, as docs/start/peer-ssh.md says, that its failover may ask `peer`, and nothing else.
+
+    Args:
+        machine, peer: introduced already.
+
+    Raises:
+        LabError: ssh-keygen is missing or failed.
+    """
+    machine.path(KEYS).mkdir(mode=0o700)
+    public = _key(machine, f"{KEYS}/peer_key")
+    host_key = peer.path("/etc/ssh/lab_host_key.pub").read_text()
+    machine.write(f"{KEYS}/known_hosts", f"{peer.name} {host_key}", mode=0o600)
+    allowed = peer.path(f"{disk.HOME}/.ssh/authorized_keys")
+    allowed.write_text(allowed.read_text() + f'restrict,command="failover peer" {public}')
 
 
 def _key(machine: Machine, path: str) -> str:

@@ -8,25 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from lab import World
-from lab.computer.disk import HOME
 from lab.world.machine import Machine
+from lab.world.ssh import KEYS as SSH
+from lab.world.ssh import let_failover_ask
 
-SSH = "/etc/hotstandby/localized/ssh"
+__all__ = ["FENCE", "SSH", "become", "introduce", "mended", "python"]
 
 
 def introduce(world: World) -> None:
     """Sets ssh up as docs/start/peer-ssh.md says: a key of its own on each, pinned host keys, one forced command."""
     for machine in (world.boston, world.dallas):
-        machine.path(SSH).mkdir(mode=0o700)
-        made = machine.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{SSH}/peer_key"])
-        assert made.returncode == 0, made.stderr
-    for machine in (world.boston, world.dallas):
-        peer = world.peer_of(machine)
-        host_key = peer.path("/etc/ssh/lab_host_key.pub").read_text()
-        machine.write(f"{SSH}/known_hosts", f"{peer.name} {host_key}", mode=0o600)
-        allowed = peer.path(f"{HOME}/.ssh/authorized_keys")
-        public = machine.path(f"{SSH}/peer_key.pub").read_text()
-        allowed.write_text(allowed.read_text() + f'restrict,command="failover peer" {public}')
+        let_failover_ask(machine, world.peer_of(machine))
 
 
 def become(machine: Machine, role: str) -> None:
