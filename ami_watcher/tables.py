@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ami_watcher.web.documents import ContactsDocument, HistoryDocument, RegistrationDocument, RegistrationsDocument
-from ami_watcher.web.view import lasted
+from host.durations import lasting
 from host.printable import printable
 
 STYLE: Final = {"good": "green", "warning": "yellow", "bad": "bold red", "unknown": "dim"}
@@ -41,7 +41,7 @@ def registrations(document: RegistrationsDocument) -> RenderableType:
                 printable(row.trunk),
                 row.channel,
                 Text(f"{SIGN[row.level]} {row.word}", style=STYLE[row.level] if row.state != "standby" else "dim"),
-                lasted(document.at - row.since) if row.since is not None else "-",
+                lasting(document.at - row.since) if row.since is not None else "-",
                 strip(row, document.at),
                 Text(printable(row.cause or ""), overflow="fold"),
             )
@@ -64,7 +64,7 @@ def contacts(document: ContactsDocument) -> RenderableType:
                 item.channel,
                 printable(item.address),
                 reach,
-                lasted(document.at - item.since) if item.since is not None else "-",
+                lasting(document.at - item.since) if item.since is not None else "-",
                 _due(item.expires_at, document.at),
                 printable(item.user_agent or "-"),
             )
@@ -162,7 +162,7 @@ def _table(*titles: str) -> Table:
 def _due(at: float | None, now: float) -> str:
     if at is None:
         return "-"
-    return f"in {lasted(at - now)}" if at > now else f"{lasted(now - at)} ago"
+    return f"in {lasting(at - now)}" if at > now else f"{lasting(now - at)} ago"
 
 
 def _next(document: RegistrationsDocument) -> str:

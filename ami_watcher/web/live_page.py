@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ami_watcher.event import DAY_S, QUIET
 from ami_watcher.web import documents
 from ami_watcher.web.state_view import StateView
-from ami_watcher.web.view import lasted
+from host.durations import lasting
 
 MOST_ROWS: Final = 50
 """Contacts on the page; the filter finds the others."""
@@ -61,7 +61,7 @@ def bars(strip: tuple[documents.StretchDocument, ...], now: float) -> list[Bar]:
         if stretch.state not in QUIET:
             width = max(width, NARROWEST)
             x = min(x, WIDE - width)
-        words = f"{WORDS.get(stretch.state, stretch.state)} for {lasted(stretch.end - stretch.start)}"
+        words = f"{WORDS.get(stretch.state, stretch.state)} for {lasting(stretch.end - stretch.start)}"
         found.append(Bar(round(x, 2), round(width, 2), stretch.state, words, stretch.start, stretch.end))
     return sorted(found, key=lambda bar: bar.kind not in QUIET)
 
@@ -71,13 +71,13 @@ def told(row: documents.RegistrationDocument) -> str:
     if not row.strip:
         return "nothing to show"
     if row.outages:
-        return f"{row.outages} outage{'s' if row.outages > 1 else ''}, {lasted(row.outage_s)} in all"
+        return f"{row.outages} outage{'s' if row.outages > 1 else ''}, {lasting(row.outage_s)} in all"
     unseen = sum(part.end - part.start for part in row.strip if part.state != "registered")
     whole = sum(part.end - part.start for part in row.strip)
     if unseen < 60:
         return "held throughout"
     held = whole - unseen
-    return f"held for all of the {lasted(held)} watched" if held >= 1 else "nothing known yet"
+    return f"held for all of the {lasting(held)} watched" if held >= 1 else "nothing known yet"
 
 
 def clock(at: float) -> str:
@@ -96,7 +96,7 @@ class LivePage:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.globals.update(bars=bars, told=told, lasted=lasted, clock=clock, words=WORDS)
+        self._jinja.globals.update(bars=bars, told=told, lasting=lasting, clock=clock, words=WORDS)
 
     def index(self, glance: StateView, query: str, *, login: bool) -> str:
         """The whole page.

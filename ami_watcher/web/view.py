@@ -17,6 +17,7 @@ from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.registration import Registration, RegistrationState
 from ami_watcher.web import documents
 from ami_watcher.web.documents import Level, StateWord
+from host.durations import lasting
 from pair.model import Pair
 
 LINK_LEVEL: Final[Mapping[LinkState, Level]] = {
@@ -224,19 +225,6 @@ def contacts_document(
     )
 
 
-def lasted(seconds: float) -> str:
-    """A duration as people say it: "41 s", "12 min", "3 h 5 min", "9 days"."""
-    whole = max(0, int(seconds))
-    if whole < 120:
-        return f"{whole} s"
-    if whole < 7200:
-        return f"{whole // 60} min"
-    if whole < 172_800:
-        hours, minutes = divmod(whole // 60, 60)
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{whole // 86_400} days"
-
-
 def _row(
     registration: Registration, trunk: ExpectedRegistration | None, stretches: tuple[Stretch, ...]
 ) -> documents.RegistrationDocument:
@@ -269,7 +257,7 @@ def _held(peer: str, trunk: str, neighbour: OtherMachine, now: float) -> str:
     if not neighbour.seen(now) or neighbour.seen_at is None:
         return f"whether {peer} holds it was not looked at"
     verb = "held it" if trunk in neighbour.held else "did not hold it"
-    return f"{peer} {verb} {lasted(now - neighbour.seen_at)} ago"
+    return f"{peer} {verb} {lasting(now - neighbour.seen_at)} ago"
 
 
 def _standing_by(
@@ -283,7 +271,7 @@ def _standing_by(
         known = f"the name servers call {peer} primary, and" if neighbour.named_primary(peer) else ""
         sentence = f"Nothing registers here; {known} nobody looked whether {peer} holds the trunks."
         return "unknown", sentence.replace("  ", " "), look
-    ago = lasted(now - neighbour.seen_at)
+    ago = lasting(now - neighbour.seen_at)
     if not neighbour.is_primary:
         return (
             "bad",
@@ -356,9 +344,9 @@ def _named(rows: Sequence[documents.RegistrationDocument]) -> str:
 
 
 def _about_the_other(other: ContactExport, gone: int, there: int, now: float) -> str:
-    age = lasted(now - other.at)
+    age = lasting(now - other.at)
     if other.at - now > FRESH_S:
-        ahead = lasted(other.at - now)
+        ahead = lasting(other.at - now)
         return f"The clock of {other.machine} is {ahead} ahead of ours, so its list of phones proves nothing: set them."
     if gone:
         waited = (

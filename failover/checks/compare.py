@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from failover.checks.shared_facts import UNKNOWN, expiry_of
-from failover.durations import lasting
 from failover.peer.secrets import Secrets
 from failover.probes.evidence import CLOCK_S
+from host.durations import lasting
 
 EXPIRES_S: Final = 21 * 86400.0
 """A certificate that ends within three weeks is told."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failover.durations import lasting
 from failover.peer.messages import Pbx, Readiness, Registration, Status
 from failover.probe_result import ProbeResult
 from failover.state.overtaken import COMMAND, Overtaken, overtaken
+from host.durations import lasting
 from pair import Pair
 from pair.public_role import RoleAnswer
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from failover.durations import lasting
 from failover.peer.secrets import Secrets
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence
 from failover.state.overtaken import COMMAND, overtaken
 from failover.steps.proof.external_checks import ProofResult
+from host.durations import lasting
 from host.exits import Exit
 from pair import Pair, Trunk, public_role
 from pair.public_role import believed

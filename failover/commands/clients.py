@@ -11,9 +11,9 @@ import click
 from rich.table import Table
 
 from failover.context import Context, as_json, with_context
-from failover.durations import lasting
 from failover.probes import phones
 from failover.probes.phones import PhoneComparison
+from host.durations import at_most, lasting
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
@@ -67,4 +67,4 @@ def _when(expires_at: float | None, now: float) -> str:
         return "not known: its driver does not say"
     if expires_at <= now:
         return "is overdue: restart it, or look at its network"
-    return f"within {lasting(expires_at - now)}, at {datetime.fromtimestamp(expires_at).astimezone():%H:%M:%S}"
+    return f"within {at_most(expires_at - now)}, at {datetime.fromtimestamp(expires_at).astimezone():%H:%M:%S}"

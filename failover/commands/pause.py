@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from failover.context import Context, with_context
-from failover.durations import lasting
 from failover.state import pause as pauses
+from host.durations import lasting
 from host.printable import harmless
 
 

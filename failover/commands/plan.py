@@ -10,10 +10,10 @@ import click
 from rich.table import Table
 
 from failover.context import Context, as_json, with_context
-from failover.durations import lasting
 from failover.plan import planning
 from failover.plan.plan import Plan
 from failover.steps.carrier import probe as carrier_look
+from host.durations import lasting
 from host.printable import printable
 from host.terminal import console
 

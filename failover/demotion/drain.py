@@ -17,12 +17,12 @@ from enum import Enum
 from typing import Final
 
 from failover.context import Context
-from failover.durations import lasting
 from failover.errors import FailoverError
 from failover.peer.messages import AnswerUnreadable, PeerRefused, Status
 from failover.peer.remote import Peer
 from failover.probes import own_asterisk
 from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener
+from host.durations import at_most, lasting
 from host.errors import HotstandbyError
 from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable
@@ -137,7 +137,7 @@ def wait_for_calls(
             return DrainResult(left, words, took)
         if left != told:
             told = left
-            words = f"{_count(left)} on {machine}; waiting for another {lasting(limit_s - took)} at most"
+            words = f"{_count(left)} on {machine}; waiting for another {at_most(limit_s - took)} at most"
             tell(ProgressEvent(ProgressKind.HELD, "drain", words, took))
         sleep(min(POLL_S, limit_s - took))
 

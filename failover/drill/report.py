@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from failover.checks.overview import Overview, missing_trunks, next_step
 from failover.drill.leg import Leg, Took
-from failover.durations import lasting
+from host.durations import lasting
 from host.exits import Exit
 from host.printable import printable
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from failover.context import Context
-from failover.durations import lasting
 from failover.journal import journal
 from failover.journal.entry import EntryKind, RunOutcome
 from failover.journal.run import Run, load
@@ -21,6 +20,7 @@ from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import evidence as looking
 from failover.probes.evidence import Evidence
 from failover.state import local_state, proven
+from host.durations import lasting
 from host.errors import HotstandbyError
 from localized.checks.problem import Severity
 from localized.errors import LocalizedError

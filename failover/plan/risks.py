@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from failover.durations import lasting
 from failover.journal.run import Run
 from failover.name_servers.serial import believed, later
 from failover.plan.plan import Risk
@@ -15,6 +14,7 @@ from failover.plan.sync_age import OLD_S
 from failover.probe_result import ProbeAnswer
 from failover.probes.evidence import Evidence
 from failover.steps.fence.refusal import refusal_text
+from host.durations import lasting
 from pair import Pair
 
 TSIG_S: Final = 300.0

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from failover.context import Context
-from failover.durations import lasting
 from failover.probe_result import ProbeAnswer, ProbeResult
+from host.durations import lasting
 from host.file_reading import read_json
 
 FILE: Final = "sync.json"

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 from failover.context import Context
-from failover.durations import lasting
 from failover.peer.messages import Readiness, Status
 from failover.probes import own_asterisk
 from failover.state import local_state, pause
 from host import clock
 from host.atomic import replace_file
+from host.durations import at_most
 from host.file_reading import read_file
 from host.places import Places
 
@@ -73,4 +73,4 @@ def paused(context: Context) -> str:
         found = pause.now(context.places)
     except pause.PauseUnreadable as error:
         return str(error)
-    return f"{found[0].reason} (for another {lasting(found[1])})" if found else ""
+    return f"{found[0].reason} (for another {at_most(found[1])})" if found else ""

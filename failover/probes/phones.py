@@ -15,9 +15,9 @@ from ami_watcher.phones.contact import CONTACT_LISTS, Contact, contacts_from
 from ami_watcher.phones.exchange import ContactExchange
 from ami_watcher.phones.inventory import FRESH_S, MissingContact, missing_contacts
 from failover.context import Context
-from failover.durations import lasting
 from failover.errors import FailoverError
 from failover.state import local_state
+from host.durations import at_most, lasting
 from pair import read_secret
 
 LISTS_S: Final = 10.0
@@ -66,7 +66,7 @@ class PhoneComparison:
         if not self.missing:
             there = f", {self.still_there} still at {self.other}" if self.still_there else ""
             return f"phones: {self.back} of the {self.known} that {self.other} listed {age} ago are here{there}"
-        wait = f", the last must register by itself within {lasting(self.longest_s)}" if self.longest_s else ""
+        wait = f", the last must register by itself within {at_most(self.longest_s)}" if self.longest_s else ""
         return (
             f"phones: {len(self.missing)} of the {self.known} that {self.other} listed {age} ago are not back{wait}. "
             f"See who with: {SHOW}"

@@ -18,7 +18,7 @@ from ami_watcher.phones.inventory import ContactExport, KnownContact
 from ami_watcher.registrations.expected import Role, expected_registrations
 from ami_watcher.registrations.registration import RegistrationState
 from ami_watcher.web.documents import ContactsDocument, RegistrationsDocument
-from ami_watcher.web.view import contacts_document, lasted, registrations_document
+from ami_watcher.web.view import contacts_document, registrations_document
 from pair.public_role import PublicRole
 from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapshot
 
@@ -246,21 +246,3 @@ def test_what_a_phone_calls_itself_cannot_command_a_terminal() -> None:
     hostile = "\x1b[2J\x07\u202eevil"
     snapshot = a_snapshot(contacts=(a_phone(hostile, user_agent=hostile),))
     assert "\x1b" not in printed(tables.contacts(contacts(snapshot)))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (-5, "0 s"),
-        (0, "0 s"),
-        (119.9, "119 s"),
-        (120, "2 min"),
-        (7199, "119 min"),
-        (7200, "2 h"),
-        (11_220, "3 h 7 min"),
-        (172_800, "2 days"),
-        (9 * 86_400, "9 days"),
-    ],
-)
-def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
-    assert lasted(seconds) == words

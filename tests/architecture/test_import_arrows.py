@@ -60,7 +60,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
         "command __main__",
     ),
     "failover": (
-        "errors durations probe_result context journal state",
+        "errors probe_result context journal state",
         "peer name_servers bind",
         "runner",
         "probes",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from failover.durations import at_clock
 from failover.probe_result import ProbeResult
+from host.durations import at_clock
 from pair import Pair
 
 
