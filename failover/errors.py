@@ -14,7 +14,7 @@ class NotProven(FailoverError):
     """A step was carried out, and looking from outside did not show its effect before the deadline."""
 
 
-class LeftOpen(FailoverError):
+class Incomplete(FailoverError):
     """A step is not complete and need not hold up the others: it waits for a person, or is retried."""
 
     exit_code = Exit.DEGRADED
@@ -22,7 +22,7 @@ class LeftOpen(FailoverError):
     """What whoever reads the end of the run has to know before anything else; empty for nothing."""
 
 
-class WaitsForPerson(LeftOpen):
+class WaitsForPerson(Incomplete):
     """Only a person can do it; the message says whom to call, and what to say."""
 
 

@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Final
 from failover.context import Context
 from failover.peer.messages import (
     LONGEST,
-    Answer,
-    Demoted,
-    Digest,
-    Facts,
+    DemotionReport,
     NotUnderstood,
-    Refusal,
-    Request,
-    StepTook,
-    Switched,
-    request,
+    PeerAnswer,
+    PeerFacts,
+    PeerRefusal,
+    PeerRequest,
+    SetupDigest,
+    StepReport,
+    SwitchoverReport,
+    parse_request,
 )
 from failover.probes.own_status import status
 from failover.runner.signals import hold_signals
@@ -54,15 +54,15 @@ LOG_LIMIT: Final = 1024 * 1024
 """Bytes of peer.log before it is moved to peer.log.1."""
 
 
-def answer(context: Context, environ: Mapping[str, str]) -> tuple[Answer, bool]:
+def answer(context: Context, environ: Mapping[str, str]) -> tuple[PeerAnswer, bool]:
     """The answer to what is asked, and whether it was done."""
     asked = environ.get("SSH_ORIGINAL_COMMAND", "")
     who = environ.get("SSH_CONNECTION", "somebody").split(" ")[0]
     try:
-        wanted = request(asked)
+        wanted = parse_request(asked)
     except NotUnderstood as error:
         log(context.places, f"refused {who}: {error}")
-        return Refusal(reason=str(error)), False
+        return PeerRefusal(reason=str(error)), False
     if wanted.verb == "demote":
         return _demote(context, wanted, who)
     if wanted.verb == "switchover":
@@ -79,19 +79,19 @@ def answer(context: Context, environ: Mapping[str, str]) -> tuple[Answer, bool]:
     if wanted.verb == "facts":
         from failover.checks.shared_facts import facts
 
-        return Facts(machine=context.machine, facts=facts(context), wall=time.time()), True
+        return PeerFacts(machine=context.machine, facts=facts(context), wall=time.time()), True
     return status(context), True
 
 
-def _secrets(context: Context, who: str) -> tuple[Answer, bool]:
+def _secrets(context: Context, who: str) -> tuple[PeerAnswer, bool]:
     """Says which of the asker's secrets differ from ours. Each question is logged: it is one guess at each of them."""
-    from failover.peer.secrets import Keyed, answered
+    from failover.peer.secrets import SecretsQuestion, answered
 
     log(context.places, f"{who} compares secrets")
     try:
-        return answered(context, Keyed.model_validate_json(_given())), True
+        return answered(context, SecretsQuestion.model_validate_json(_given())), True
     except ValueError:
-        return Refusal(reason="What was to be compared is not a question of hotstandby."), False
+        return PeerRefusal(reason="What was to be compared is not a question of hotstandby."), False
 
 
 def _given() -> bytes:
@@ -107,30 +107,30 @@ def _given() -> bytes:
     return b""
 
 
-def digest(context: Context) -> Digest:
+def digest(context: Context) -> SetupDigest:
     """What tells this machine's set-up from another."""
     store = GenerationStore(context.places)
     newest = {role.value: found.digest for role in Role if (found := store.newest(role)) is not None}
-    return Digest(machine=context.machine, pair_digest=context.pair.digest, generations=newest)
+    return SetupDigest(machine=context.machine, pair_digest=context.pair.digest, generations=newest)
 
 
-def switched(context: Context) -> tuple[Answer, bool]:
+def switched(context: Context) -> tuple[PeerAnswer, bool]:
     """Makes this machine primary, as `failover switchover` typed here would; the peer is asked to demote itself."""
-    from failover.promotion import Asked
+    from failover.promotion import PromotionRequest
 
-    return _promoted(context, Asked("switchover"))
+    return _promoted(context, PromotionRequest("switchover"))
 
 
-def _serve(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
+def _serve(context: Context, wanted: PeerRequest, who: str) -> tuple[PeerAnswer, bool]:
     """Makes this machine primary again, which gave way to a promotion that its peer has taken back.
 
     The peer says of itself that it serves nothing, over its own key, and has no reason to say so otherwise; a look that
     shows the contrary is believed first. Only the promotion that this machine gave way to last can be taken back so.
     """
-    from failover.promotion import Asked
+    from failover.promotion import PromotionRequest
 
-    known = local_state.look(context.places, context.machine)
-    promised = claim.promised(context.places)
+    known = local_state.read_state(context.places, context.machine)
+    promised = claim.promised_epoch(context.places)
     words = ""
     if known.is_primary:
         words = f"{context.machine} is primary already: {known.why}"
@@ -138,13 +138,13 @@ def _serve(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
         words = f"{context.machine} did not give way to promotion {wanted.epoch} last, and serves for nobody's asking"
     if words:
         log(context.places, f"refused {who}: {words}")
-        return Refusal(reason=words), False
+        return PeerRefusal(reason=words), False
     log(context.places, f"{who} asks for: serve {wanted.epoch}")
     word = f"{context.peer} says that it took its promotion {wanted.epoch} back and serves nothing"
-    return _promoted(context, Asked("promote", word=word, handed_back=True))
+    return _promoted(context, PromotionRequest("promote", word=word, handed_back=True))
 
 
-def _promoted(context: Context, asked: promotion.Asked) -> tuple[Answer, bool]:
+def _promoted(context: Context, asked: promotion.PromotionRequest) -> tuple[PeerAnswer, bool]:
     from failover import promotion
     from failover.drill.leg import last_leg
 
@@ -152,11 +152,11 @@ def _promoted(context: Context, asked: promotion.Asked) -> tuple[Answer, bool]:
         ended = promotion.promote(context, asked)
     except HotstandbyError as error:
         log(context.places, f"no {asked.command}: {error}")
-        return Refusal(reason=str(error)), False
+        return PeerRefusal(reason=str(error)), False
     leg = last_leg(context)
     log(context.places, f"{asked.command}: {ended.words}")
     return (
-        Switched(
+        SwitchoverReport(
             machine=context.machine,
             run=leg.run,
             epoch=leg.epoch,
@@ -165,7 +165,7 @@ def _promoted(context: Context, asked: promotion.Asked) -> tuple[Answer, bool]:
             seconds=round(ended.seconds, 3),
             moved_s=leg.moved_s,
             steps=tuple(
-                StepTook(step=one.step, progress=one.progress, seconds=one.seconds, words=printable(one.words, 600))
+                StepReport(step=one.step, progress=one.progress, seconds=one.seconds, words=printable(one.words, 600))
                 for one in leg.steps
             ),
         ),
@@ -173,21 +173,21 @@ def _promoted(context: Context, asked: promotion.Asked) -> tuple[Answer, bool]:
     )
 
 
-def _drain(context: Context, wanted: Request) -> tuple[Answer, bool]:
+def _drain(context: Context, wanted: PeerRequest) -> tuple[PeerAnswer, bool]:
     """Its gate refuses calls by address for a moment; the status tells what is left."""
     from failover.demotion import drain
 
     try:
         drain.override_gate(context, drain.GateOverride.REFUSE, wanted.seconds)
     except HotstandbyError as error:
-        return Refusal(reason=str(error)), False
+        return PeerRefusal(reason=str(error)), False
     return status(context), True
 
 
-def _demote(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
+def _demote(context: Context, wanted: PeerRequest, who: str) -> tuple[PeerAnswer, bool]:
     from failover.demotion import demotion
 
-    known = local_state.look(context.places, context.machine)
+    known = local_state.read_state(context.places, context.machine)
     if known.right.held and wanted.epoch <= known.right.epoch:
         # A request that was delayed on its way must not take down who was promoted after it.
         words = (
@@ -195,19 +195,19 @@ def _demote(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
             f"epoch {wanted.epoch}"
         )
         log(context.places, f"refused {who}: {words}")
-        return Refusal(reason=words), False
+        return PeerRefusal(reason=words), False
     peer_preferred = context.pair.preferred == context.peer
     if known.claim and not claim.gives_way(known.claim, wanted.epoch, peer_preferred=peer_preferred):
         words = f"{context.machine} is being promoted itself, with epoch {known.claim}"
         log(context.places, f"refused {who}: {words}, against {wanted.epoch}")
-        return Refusal(reason=words), False
+        return PeerRefusal(reason=words), False
     if far := _far(context, wanted.epoch, known.epoch):
         log(context.places, f"refused {who}: {far}")
-        return Refusal(reason=far), False
+        return PeerRefusal(reason=far), False
     if _nobody_listens():
         words = f"{who} asked for: demote {wanted.epoch}, and has gone; nothing was done"
         log(context.places, words)
-        return Refusal(reason=words), False
+        return PeerRefusal(reason=words), False
     log(context.places, f"{who} asks for: demote {wanted.epoch}")
     with hold_signals(), ThreadPoolExecutor(1) as beside:
         _give_way(context, wanted.epoch)
@@ -217,7 +217,7 @@ def _demote(context: Context, wanted: Request, who: str) -> tuple[Answer, bool]:
         said = dns.result()
     log(context.places, "; ".join(part for part in (done.words, said) if part))
     return (
-        Demoted(
+        DemotionReport(
             machine=context.machine,
             epoch=wanted.epoch,
             proven=done.proven,
@@ -272,11 +272,11 @@ def _stood_down_in_dns(context: Context) -> str:
 def _give_way(context: Context, epoch: int) -> None:
     """From here on no right of this epoch is granted here; a promotion that runs gets a moment to see it."""
     try:
-        claim.promise(context.places, epoch)
+        claim.promise_epoch(context.places, epoch)
     except OSError as error:
         log(context.places, f"the promise to give way to {epoch} could not be noted: {error.strerror}")
     until = time.monotonic() + GIVE_WAY_S
-    while claim.running(context.places) and time.monotonic() < until:
+    while claim.is_running(context.places) and time.monotonic() < until:
         time.sleep(0.1)
 
 

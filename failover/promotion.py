@@ -42,7 +42,7 @@ LOCK: Final = claim.LOCK
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PromotionRequest:
     """What a person typed.
 
     Attributes:
@@ -66,7 +66,7 @@ class Asked:
     handed_back: bool = False
 
 
-def promote(context: Context, asked: Asked, *, tell: ProgressListener = ignore_progress) -> RunResult:
+def promote(context: Context, asked: PromotionRequest, *, tell: ProgressListener = ignore_progress) -> RunResult:
     """Makes this machine primary, or completes or takes back what an earlier command left open.
 
     Raises:
@@ -118,12 +118,14 @@ def take_back_open(context: Context, why: str, *, tell: ProgressListener = ignor
     if not run.touched:
         _close(context, file, run, RunOutcome.UNTOUCHED, why)
         return None
-    return _take_back(context, Asked(run.command), file, run, RecoveryDecision(RecoveryAction.UNDO, why), tell)
+    return _take_back(
+        context, PromotionRequest(run.command), file, run, RecoveryDecision(RecoveryAction.UNDO, why), tell
+    )
 
 
 def steps(
     context: Context,
-    asked: Asked,
+    asked: PromotionRequest,
     epoch: int,
     mask: Mask,
     *,
@@ -255,15 +257,17 @@ def dns_step(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> D
     )
 
 
-def _raise_if_unsafe(made: Made, asked: Asked) -> None:
+def _raise_if_unsafe(made: Made, asked: PromotionRequest) -> None:
     made.plan.raise_if_unsafe(force=asked.force)
     if asked.reviewed:
         made.plan.raise_unless_reviewed(asked.reviewed)
 
 
-def _begin(context: Context, asked: Asked, made: Made, tell: ProgressListener, *, drained: str = "") -> RunResult:
+def _begin(
+    context: Context, asked: PromotionRequest, made: Made, tell: ProgressListener, *, drained: str = ""
+) -> RunResult:
     plan = made.plan
-    known = local_state.look(context.places, context.machine)
+    known = local_state.read_state(context.places, context.machine)
     if made.serves_already and not made.degraded:
         return _nothing(f"{known.why}. Nothing to do.", tell)
     _raise_if_unsafe(made, asked)
@@ -299,10 +303,15 @@ def _nothing(words: str, tell: ProgressListener) -> RunResult:
 
 
 def _go_on(
-    context: Context, asked: Asked, file: RunFile, run: Run, decision: RecoveryDecision, tell: ProgressListener
+    context: Context,
+    asked: PromotionRequest,
+    file: RunFile,
+    run: Run,
+    decision: RecoveryDecision,
+    tell: ProgressListener,
 ) -> RunResult:
     mask = Mask()
-    again = Asked(run.command, word=asked.word or str(run.facts.get("word", "")), hosts=asked.hosts)
+    again = PromotionRequest(run.command, word=asked.word or str(run.facts.get("word", "")), hosts=asked.hosts)
     planned = steps(context, again, run.epoch, mask, run=run)
     written = journal.reopen(file, machine=context.machine, epoch=run.epoch, mask=mask)
     written.append(EntryKind.RESUMED, words=decision.why)
@@ -310,18 +319,23 @@ def _go_on(
 
 
 def _take_back(
-    context: Context, asked: Asked, file: RunFile, run: Run, decision: RecoveryDecision, tell: ProgressListener
+    context: Context,
+    asked: PromotionRequest,
+    file: RunFile,
+    run: Run,
+    decision: RecoveryDecision,
+    tell: ProgressListener,
 ) -> RunResult:
     mask = Mask()
-    planned = steps(context, Asked(run.command, hosts=asked.hosts), run.epoch, mask, run=run)
+    planned = steps(context, PromotionRequest(run.command, hosts=asked.hosts), run.epoch, mask, run=run)
     written = journal.reopen(file, machine=context.machine, epoch=run.epoch, mask=mask)
     return _runner(context, written, mask, tell, planned).take_back(planned, decision.why)
 
 
-def _decide(context: Context, asked: Asked, run: Run) -> RecoveryDecision:
+def _decide(context: Context, asked: PromotionRequest, run: Run) -> RecoveryDecision:
     """The fence is asked for anew only where the answer counts: it takes seconds when the peer is dead."""
 
-    known = local_state.look(context.places, context.machine)
+    known = local_state.read_state(context.places, context.machine)
     localized = run.step("localize")
     served = localized is not None and localized.progress in (StepState.OPEN, StepState.VERIFIED)
     holds = served and known.is_primary and known.right.epoch == run.epoch
@@ -346,14 +360,14 @@ def _only_fenced(run: Run) -> bool:
 def _runner(
     context: Context, written: journal.Journal, mask: Mask, tell: ProgressListener, planned: Sequence[PlannedStep]
 ) -> Runner:
-    before = fenced.look(context.places)
+    before = fenced.read_fence(context.places)
     fences = [entry.step for entry in planned if isinstance(entry.step, FenceStep)]
 
     def guard() -> str:
         """A demotion that came meanwhile waits for nobody and wins."""
-        if (gave := claim.promised(context.places)) >= written.epoch:
+        if (gave := claim.promised_epoch(context.places)) >= written.epoch:
             return f"{context.machine} gave way to its peer's promotion {gave}"
-        now = fenced.look(context.places)
+        now = fenced.read_fence(context.places)
         return f"{context.machine} was fenced meanwhile: {now.reason}" if now is not None and now != before else ""
 
     def parting() -> str:

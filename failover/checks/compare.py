@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from failover.checks.shared_facts import UNKNOWN, expiry_of
-from failover.peer.secrets import Secrets
+from failover.peer.secrets import SecretsComparison
 from failover.probes.evidence import CLOCK_S
 from host.durations import lasting
 
@@ -48,7 +48,7 @@ def differences(
     return (*_single(here, there), *_groups(here, there), *_clock(clock_s), *_certificates(here, there, now))
 
 
-def of_secrets(found: Secrets) -> tuple[Difference, ...]:
+def of_secrets(found: SecretsComparison) -> tuple[Difference, ...]:
     """Secrets that differ, and what could not be compared; never what they are."""
     differ = [
         Difference(f"secret: {path}", "another one", "another one", matters=path in found.grave)

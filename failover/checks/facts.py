@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from failover.bind.named_conf import ZoneStatement
-from failover.peer.messages import Status
-from failover.peer.secrets import Secrets
+from failover.peer.messages import PeerStatus
+from failover.peer.secrets import SecretsComparison
 from failover.probes.dialplan_gate import DialplanGate
 from pair import Pair
 
@@ -149,9 +149,9 @@ class Facts:
     ttls: Mapping[str, int] = field(default_factory=dict)
     tsig_algorithm: str = ""
     tsig_problem: str = ""
-    peer: Status | None = None
+    peer: PeerStatus | None = None
     peer_words: str = ""
-    compared: Secrets = field(default_factory=Secrets)
+    compared: SecretsComparison = field(default_factory=SecretsComparison)
     published: tuple[str, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     clock_s: float = 0.0

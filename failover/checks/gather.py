@@ -39,7 +39,7 @@ def gather(context: Context) -> Facts:
     """The facts of this machine, in about 6 s."""
     with ThreadPoolExecutor(9) as pool:
         gate = pool.submit(read_gate, context)
-        asked = pool.submit(Peer(context).look)
+        asked = pool.submit(Peer(context).probe_status)
         compared = pool.submit(Peer(context).secrets)
         published = pool.submit(name_servers.published, context)
         keys = pool.submit(name_servers.keys, context)
@@ -48,7 +48,7 @@ def gather(context: Context) -> Facts:
         files = pool.submit(asterisk_files, context)
         proof = pool.submit(look_at_proof, context)
     algorithm, problem = tsig(context)
-    fence = fenced.look(context.places)
+    fence = fenced.read_fence(context.places)
     answer = asked.result()
     return Facts(
         pair=context.pair,
@@ -74,7 +74,7 @@ def gather(context: Context) -> Facts:
         guards=guards(),
         paused=paused(context),
         fenced=fence.reason if fence else "",
-        open_run=local_state.look(context.places, context.machine).open_run,
+        open_run=local_state.read_state(context.places, context.machine).open_run,
     )
 
 

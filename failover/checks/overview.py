@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failover.peer.messages import Pbx, Readiness, Registration, Status
+from failover.checks.overtaken import COMMAND, OvertakenMachine, overtaken
+from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus, Readiness
 from failover.probe_result import ProbeResult
-from failover.state.overtaken import COMMAND, Overtaken, overtaken
 from host.durations import lasting
 from pair import Pair
 from pair.public_role import RoleAnswer
@@ -30,7 +30,7 @@ class Side:
     """
 
     name: str
-    status: Status | None
+    status: PeerStatus | None
     asked: ProbeResult
 
 
@@ -77,7 +77,7 @@ class Overview:
         return tuple(side.name for side in self.sides if side.status is not None and side.status.serves)
 
 
-def all_overtaken(overview: Overview) -> tuple[Overtaken, ...]:
+def all_overtaken(overview: Overview) -> tuple[OvertakenMachine, ...]:
     """Machines that serve although the other one was promoted later, as name servers or that machine tell."""
     by_name = {side.name: side.status for side in overview.sides}
     found = []
@@ -115,7 +115,7 @@ def role(side: Side) -> str:
     return f"standby, {readiness(status)}"
 
 
-def readiness(status: Status) -> str:
+def readiness(status: PeerStatus) -> str:
     """Whether a standby could take over, as its own `failover ready` saw it last, in a few words."""
     found = _looked(status)
     if found is None:
@@ -126,7 +126,7 @@ def readiness(status: Status) -> str:
     return f"{word}{names} ({ago} ago)"
 
 
-def _looked(status: Status) -> Readiness | None:
+def _looked(status: PeerStatus) -> Readiness | None:
     found = status.readiness
     return found if found is not None and abs(status.wall - found.at) <= LOOKED_S else None
 
@@ -150,7 +150,7 @@ def trunk_state(overview: Overview, trunk: str, side: Side) -> str:
     return "MISSING" if wanted else "-"
 
 
-def _gated(asterisk: Pbx, trunk: str) -> str:
+def _gated(asterisk: AsteriskStatus, trunk: str) -> str:
     """What a standby does with a call by address, by its running dialplan."""
     if asterisk.gated is None:
         return "?"
@@ -159,7 +159,7 @@ def _gated(asterisk: Pbx, trunk: str) -> str:
     return "refuses (503)" if asterisk.gate == "standby" else "ANSWERS: gate open"
 
 
-def _registration(one: Registration) -> str:
+def _registration(one: PeerRegistration) -> str:
     return f"registered, {one.expiry_s} s" if one.registered else one.state.upper()
 
 

@@ -9,7 +9,7 @@ from failover.checks.overview import Overview, Side, followed
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, ZoneAnswer, rdtype
 from failover.name_servers.wire import DnsTransport, query_server
-from failover.peer.remote import Asked, Peer
+from failover.peer.remote import Peer, PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.own_status import status
 from failover.probes.parallel import Probe, run_probes
@@ -32,12 +32,12 @@ def read_overview(context: Context) -> Overview:
             context.machine, None, ProbeResult("own", context.machine, "itself", ProbeAnswer.SILENT, words, seconds)
         )
 
-    def side(asked: Asked) -> Side:
+    def side(asked: PeerEvidence) -> Side:
         return Side(context.peer, asked.status, asked.found)
 
     looks: list[Probe[Side | ZoneAnswer]] = [
         Probe(own, own_late),
-        Probe(lambda: side(peer.look()), lambda seconds: side(peer.late(seconds))),
+        Probe(lambda: side(peer.probe_status()), lambda seconds: side(peer.late_status(seconds))),
         *(
             _server(context, name, address)
             for name, address in (context.pair.dns.servers if context.pair.dns else {}).items()

@@ -17,7 +17,7 @@ from failover.probes.iax import probe_iax
 from failover.probes.own_status import paused
 from failover.probes.parallel import Probe, run_probes
 from failover.probes.sip import probe_sip
-from failover.state import fenced, local_state, proven
+from failover.state import fenced, local_state, proven_secrets
 from failover.steps.dns.obstacle import zone_obstacle_here
 from failover.steps.proof.external_checks import check_domino
 from host.errors import HotstandbyError
@@ -39,7 +39,7 @@ def read_items(context: Context) -> tuple[Item, ...]:
         prepared = pool.submit(on_disk, context)
         sites = pool.submit(check_domino, context)
         secrets = pool.submit(Peer(context).secrets)
-    primary = local_state.look(context.places, context.machine).is_primary
+    primary = local_state.read_state(context.places, context.machine).is_primary
     return items(
         context.pair,
         context.machine,
@@ -88,8 +88,8 @@ def on_disk(context: Context) -> Prepared:
         except (HotstandbyError, OSError):
             digest = ""
     problems = check(context.places, context.pair, context.machine, None)
-    state = local_state.look(context.places, context.machine)
-    fence = fenced.look(context.places)
+    state = local_state.read_state(context.places, context.machine)
+    fence = fenced.read_fence(context.places)
     return Prepared(
         generation=newest.name if newest is not None else "",
         age_s=age_s,
@@ -104,7 +104,7 @@ def on_disk(context: Context) -> Prepared:
         zone=_zone(context),
         epoch=state.epoch,
         right_epoch=state.right.epoch if state.right.held else 0,
-        proven=proven.last(context.places, context.pair, context.machine),
+        proven=proven_secrets.last(context.places, context.pair, context.machine),
     )
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from failover.peer.secrets import Secrets
+from failover.checks.overtaken import COMMAND, overtaken
+from failover.peer.secrets import SecretsComparison
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence
-from failover.state.overtaken import COMMAND, overtaken
 from failover.steps.proof.external_checks import ProofResult
 from host.durations import lasting
 from host.exits import Exit
@@ -95,7 +95,7 @@ def items(
     *,
     primary: bool,
     domino: Sequence[ProofResult] = (),
-    secrets: Secrets | None = None,
+    secrets: SecretsComparison | None = None,
 ) -> tuple[Item, ...]:
     """Every item, in the order in which a promotion would need it.
 
@@ -197,7 +197,13 @@ def _generation(prepared: Prepared) -> Iterator[Item]:
 
 
 def _secrets(
-    pair: Pair, machine: str, evidence: Evidence, secrets: Secrets | None, proven: Mapping[str, float], *, primary: bool
+    pair: Pair,
+    machine: str,
+    evidence: Evidence,
+    secrets: SecretsComparison | None,
+    proven: Mapping[str, float],
+    *,
+    primary: bool,
 ) -> Iterator[Item]:
     """The same on both machines, and taken by the carriers: else a drill finds it out, with a number off the air."""
     if secrets is None:

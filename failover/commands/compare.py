@@ -31,7 +31,7 @@ def command(context: Context, as_json: bool) -> None:
     peer = Peer(context)
     with ThreadPoolExecutor(3) as pool:
         ours = pool.submit(facts, context)
-        asked = pool.submit(peer.look)
+        asked = pool.submit(peer.probe_status)
         compared = pool.submit(peer.secrets)
         theirs = peer.facts(deadline_s=FACTS_S)
     apart = asked.result()

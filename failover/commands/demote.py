@@ -38,7 +38,7 @@ def command(context: Context, reason: str, drains: str, abort: bool) -> None:
     del abort  # the runner names it for every command; going back from standby is a promotion
     if drains:
         drain.drain_here(context, duration_s(drains), plain(console(stderr=True)))
-    before = local_state.look(context.places, context.machine)
+    before = local_state.read_state(context.places, context.machine)
     done = demotion.demote(context, reason, progress=lambda words: click.echo(harmless(f"  {words}"), err=True))
     click.echo(harmless(done.words))
     for note in done.notes:
@@ -69,7 +69,7 @@ def command(context: Context, reason: str, drains: str, abort: bool) -> None:
     sys.exit(int(code))
 
 
-def _overtaken(context: Context, before: local_state.Standing) -> bool:
+def _overtaken(context: Context, before: local_state.LocalState) -> bool:
     """Whether name servers tell a later promotion of the other machine: then what our zone says is old."""
     from ami_watcher.other_machine import query_public_roles
 
@@ -80,7 +80,7 @@ def _overtaken(context: Context, before: local_state.Standing) -> bool:
 def _note(context: Context, reason: str, done: demotion.DemotionResult) -> None:
     """Writes it down after the fact; a demotion that nobody could write down is a demotion."""
     try:
-        epoch = local_state.look(context.places, context.machine).epoch
+        epoch = local_state.read_state(context.places, context.machine).epoch
         written = journal.create(journal.directory(context.places), "demote", machine=context.machine, epoch=epoch)
         written.append(EntryKind.OPENED, words=reason, data={"pair_digest": context.pair.digest})
         written.append(EntryKind.VERIFIED if done.proven else EntryKind.FAILED, "demote", done.words)

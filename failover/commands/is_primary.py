@@ -30,7 +30,7 @@ def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     except HotstandbyError as error:
         print(harmless(f"It is not known whether this machine is primary, so it is not: {error}"), file=sys.stderr)
         sys.exit(int(Exit.FAILED))
-    found = local_state.look(context.places, context.machine)
+    found = local_state.read_state(context.places, context.machine)
     if as_json:
         click.echo(json.dumps({"primary": found.is_primary, "why": found.why, **asdict(found)}, indent=2))
     elif not quiet:

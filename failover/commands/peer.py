@@ -8,7 +8,7 @@ import sys
 import click
 
 from failover.context import Context, with_context
-from failover.peer.messages import line
+from failover.peer.messages import encode_answer
 from failover.peer_service import answer
 from host.exits import Exit
 
@@ -26,7 +26,7 @@ def command(context: Context) -> None:
     """
     said, done = answer(context, os.environ)
     try:
-        print(line(said), flush=True)
+        print(encode_answer(said), flush=True)
     except OSError:
         # Whoever asked is gone; what was asked for is done all the same.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the end of the process does not fail on it

@@ -9,7 +9,7 @@ import click
 
 from failover import promotion
 from failover.context import Context, with_context
-from failover.promotion import Asked
+from failover.promotion import PromotionRequest
 from failover.runner.progress import ProgressListener, made_at_first_event
 from host.exits import Exit
 from host.printable import harmless
@@ -30,7 +30,7 @@ def command(
 
     Killed anywhere, the same command goes on, or goes back to standby when that is no longer safe.
     """
-    asked = Asked("promote", word=word, force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
+    asked = PromotionRequest("promote", word=word, force=force, reviewed=reviewed, abort=abort, hosts=hosts_file)
     ended = promotion.promote(context, asked, tell=made_at_first_event(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(harmless(ended.words), err=True)

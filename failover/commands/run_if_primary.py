@@ -25,7 +25,7 @@ def command(context: Context, argv: tuple[str, ...]) -> None:
 
     As standby it says nothing and ends with 0, so that cron sends no mail. As primary its exit code is the program's.
     """
-    if not local_state.look(context.places, context.machine).is_primary:
+    if not local_state.read_state(context.places, context.machine).is_primary:
         sys.exit(int(Exit.DONE))
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - the admin's own program, which takes this process over

@@ -9,7 +9,7 @@ import click
 
 from failover import promotion
 from failover.context import Context, with_context
-from failover.promotion import Asked
+from failover.promotion import PromotionRequest
 from failover.runner.progress import ProgressListener, made_at_first_event
 from failover.state.pause import duration_s
 from host.exits import Exit
@@ -33,7 +33,9 @@ def command(
     meanwhile. Calls that are left then go on where they are.
     """
     drain_s = duration_s(drains) if drains else 0.0
-    asked = Asked("switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s)
+    asked = PromotionRequest(
+        "switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s
+    )
     ended = promotion.promote(context, asked, tell=made_at_first_event(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(harmless(ended.words), err=True)

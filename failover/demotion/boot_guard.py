@@ -14,9 +14,8 @@ from typing import Final
 from failover.bind.named import LocalNamed
 from failover.context import Context
 from failover.errors import FailoverError
-from failover.peer.messages import Status
-from failover.peer.remote import Asked as PeerAsked
-from failover.peer.remote import Peer
+from failover.peer.messages import PeerStatus
+from failover.peer.remote import Peer, PeerEvidence
 from failover.probes import name_server
 from failover.probes.parallel import Probe, run_probes
 from failover.state import claim, fenced, local_state, right
@@ -32,7 +31,7 @@ GATHER_S: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BootDecision:
     """What this machine is.
 
     Attributes:
@@ -51,14 +50,14 @@ class Verdict:
 def decide(
     machine: str,
     said: Sequence[RoleAnswer],
-    peer: Status | None,
+    peer: PeerStatus | None,
     *,
     promised: int = 0,
     stood_down: int = 0,
     known: int = 0,
     served: int = 0,
     preferred: bool = False,
-) -> Verdict:
+) -> BootDecision:
     """What a machine that starts is.
 
     Primary alone when every other name server that answers names it, at least one does, and the peer answers, is
@@ -85,8 +84,8 @@ def decide(
         )
     )
 
-    def standby(why: str) -> Verdict:
-        return Verdict(False, 0, dns_primary, f"{machine} starts as standby: {why}")
+    def standby(why: str) -> BootDecision:
+        return BootDecision(False, 0, dns_primary, f"{machine} starts as standby: {why}")
 
     public = agreed(said, leaving_out=machine)
     if peer is None:
@@ -122,14 +121,14 @@ def decide(
     if peer.role != "standby":
         return standby(f"{peer.machine} answers, and does not say that it is standby")
     why = f"{machine} starts as primary: the other name servers and {peer.machine} agree on promotion {public.epoch}"
-    return Verdict(True, public.epoch, dns_primary, why)
+    return BootDecision(True, public.epoch, dns_primary, why)
 
 
 class NotGuarded(FailoverError):
     """It could not be made certain that this machine starts as it must; its Asterisk stays fenced."""
 
 
-def guard(context: Context) -> Verdict:
+def guard(context: Context) -> BootDecision:
     """Makes this machine what it is, before Asterisk and named start.
 
     Raises:
@@ -138,8 +137,8 @@ def guard(context: Context) -> Verdict:
     try:
         fenced.fence(context.places, "the boot guard has not yet said what this machine is: failover boot-guard")
         said, peer = gather(context)
-        own = local_state.look(context.places, context.machine)
-        promised = claim.promised(context.places)
+        own = local_state.read_state(context.places, context.machine)
+        promised = claim.promised_epoch(context.places)
         verdict = decide(
             context.machine,
             said,
@@ -152,7 +151,7 @@ def guard(context: Context) -> Verdict:
         )
         if verdict.primary and not _swapped(context, Role.PRIMARY):
             why = f"{context.machine} starts as standby: no primary generation can be made active"
-            verdict = Verdict(False, 0, verdict.dns_primary, why)
+            verdict = BootDecision(False, 0, verdict.dns_primary, why)
         if verdict.primary:
             right.grant(context.places, context.machine, verdict.epoch, verdict.why)
         else:
@@ -194,7 +193,7 @@ def zone_is_old(machine: str, said: Sequence[RoleAnswer], served: int) -> bool:
     return later(machine, served, told) is not None
 
 
-def _zone_here_is_old(context: Context, said: Sequence[RoleAnswer], peer: Status | None, *, served: int) -> bool:
+def _zone_here_is_old(context: Context, said: Sequence[RoleAnswer], peer: PeerStatus | None, *, served: int) -> bool:
     """Whether what BIND is to start with as secondary names the primary of an earlier promotion: its own zone of
     before, or the copy of a machine that was demoted by hand and without power when the other one was promoted.
 
@@ -216,7 +215,7 @@ def _zone_here_is_old(context: Context, said: Sequence[RoleAnswer], peer: Status
     return copy_is_old(context.machine, epoch, said, peer)
 
 
-def copy_is_old(machine: str, epoch: int, said: Sequence[RoleAnswer], peer: Status | None) -> bool:
+def copy_is_old(machine: str, epoch: int, said: Sequence[RoleAnswer], peer: PeerStatus | None) -> bool:
     """Whether there is a newer one to have than the copy of a secondary that tells this promotion."""
     peers_is_later = peer is not None and peer.dns_role == "primary" and peer.served > epoch
     return peers_is_later or zone_is_old(machine, said, epoch)
@@ -254,24 +253,24 @@ def ask_servers(context: Context) -> tuple[RoleAnswer, ...]:
     return tuple(one.said for one in found if isinstance(one, name_server.ServerAnswer))
 
 
-def gather(context: Context) -> tuple[tuple[RoleAnswer, ...], Status | None]:
+def gather(context: Context) -> tuple[tuple[RoleAnswer, ...], PeerStatus | None]:
     """What the other name servers and the peer say, all asked at once."""
     peer = Peer(context)
     looks = _servers(context)
-    looks.append(Probe(peer.look, lambda seconds: peer.late(seconds)))
+    looks.append(Probe(peer.probe_status, lambda seconds: peer.late_status(seconds)))
     found = run_probes(looks, total_s=GATHER_S)
     said = tuple(one.said for one in found if isinstance(one, name_server.ServerAnswer))
-    status = next((one.status for one in found if isinstance(one, PeerAsked)), None)
+    status = next((one.status for one in found if isinstance(one, PeerEvidence)), None)
     return said, status
 
 
-def _servers(context: Context) -> list[Probe[name_server.ServerAnswer | PeerAsked]]:
+def _servers(context: Context) -> list[Probe[name_server.ServerAnswer | PeerEvidence]]:
     dns = context.pair.dns
     others = {} if dns is None else {name: address for name, address in dns.servers.items() if name != context.machine}
     machines = tuple(context.pair.machines)
     zone, port = (dns.zone, dns.port) if dns is not None else ("", 53)
 
-    def server(name: str, address: str) -> Probe[name_server.ServerAnswer | PeerAsked]:
+    def server(name: str, address: str) -> Probe[name_server.ServerAnswer | PeerEvidence]:
         return Probe(
             lambda: name_server.ask_role(name, address, zone, machines, port=port),
             lambda seconds: name_server.late(name, seconds),

@@ -15,7 +15,7 @@ from typing import Final
 from failover.context import Context
 from failover.demotion import killing
 from failover.errors import FailoverError, NotProven
-from failover.peer.messages import Registration
+from failover.peer.messages import PeerRegistration
 from failover.probes import own_asterisk
 from failover.probes.asterisk_process import find_asterisk
 from failover.state import fenced, local_state, right
@@ -82,7 +82,7 @@ class _Demotion:
         self._asterisk = context.asterisk.model_copy(
             update={"reload_deadline_s": min(CONSOLE_S, context.asterisk.reload_deadline_s)}
         )
-        self._before: tuple[Registration, ...] = ()
+        self._before: tuple[PeerRegistration, ...] = ()
 
     def run(self, why: str) -> DemotionResult:
         started = time.monotonic()

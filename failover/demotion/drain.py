@@ -18,7 +18,7 @@ from typing import Final
 
 from failover.context import Context
 from failover.errors import FailoverError
-from failover.peer.messages import AnswerUnreadable, PeerRefused, Status
+from failover.peer.messages import AnswerUnreadable, PeerRefused, PeerStatus
 from failover.peer.remote import Peer
 from failover.probes import own_asterisk
 from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener
@@ -148,7 +148,7 @@ def _count(left: int | None) -> str:
     return "1 call is left" if left == 1 else f"{left} calls are left"
 
 
-def _told_by(peer: Peer, seconds: int) -> Status:
+def _told_by(peer: Peer, seconds: int) -> PeerStatus:
     try:
         return peer.drain(seconds)
     except (PeerRefused, AnswerUnreadable):

@@ -14,11 +14,11 @@ from failover.drill import store as drill_store
 from failover.drill.leg import Leg, last_leg, told_by_peer
 from failover.drill.report import Report, aftermath, document, markdown, usual
 from failover.errors import FailoverError, Refused
-from failover.peer.messages import Status
+from failover.peer.messages import PeerStatus
 from failover.peer.remote import Peer
 from failover.probes import phones
 from failover.probes.own_status import status
-from failover.promotion import Asked
+from failover.promotion import PromotionRequest
 from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener
 from host import clock
 from host.errors import HotstandbyError
@@ -26,7 +26,7 @@ from host.exits import Exit
 
 
 def objections(
-    pair_digest: str, one: Status, other: Status | None, why_not: str, secrets: Sequence[str] = ()
+    pair_digest: str, one: PeerStatus, other: PeerStatus | None, why_not: str, secrets: Sequence[str] = ()
 ) -> list[str]:
     """What speaks against a drill between two machines; empty when both are healthy and exactly one is primary.
 
@@ -73,7 +73,7 @@ def drill(
         Refused: one of the machines is not fit for it; nothing was changed.
     """
     peer = Peer(context)
-    mine, asked = status(context), peer.look()
+    mine, asked = status(context), peer.probe_status()
     differ = peer.secrets().grave if asked.status is not None else ()
     against = objections(context.pair.digest, mine, asked.status, asked.found.words, differ)
     if against or asked.status is None:
@@ -142,7 +142,7 @@ def _leg(context: Context, to: str, hosts: Path, tell: ProgressListener) -> Leg:
                 )
                 tell(ProgressEvent(told, one.step, one.words, one.seconds))
         else:
-            ended = promotion.promote(context, Asked("switchover", hosts=hosts), tell=_without_end(tell))
+            ended = promotion.promote(context, PromotionRequest("switchover", hosts=hosts), tell=_without_end(tell))
             last = last_leg(context)
             leg = Leg(to, ended.exit, ended.words, last.run, last.epoch, 0.0, last.moved_s, last.steps)
     except HotstandbyError as error:
@@ -178,7 +178,7 @@ def _stay(stay_s: float, tell: ProgressListener, away: str) -> float:
 
 def _seen_between(context: Context, home: str, away: str) -> list[str]:
     """What both machines say of themselves while the other one serves."""
-    mine, asked = status(context), Peer(context).look()
+    mine, asked = status(context), Peer(context).probe_status()
     both = {each.machine: each for each in (mine, asked.status) if each is not None}
     found = []
     if away in both:

@@ -9,7 +9,7 @@ from failover.context import Context
 from failover.journal import journal
 from failover.journal.entry import EntryKind
 from failover.journal.run import Run, load
-from failover.peer.messages import Switched
+from failover.peer.messages import SwitchoverReport
 from host.exits import Exit
 
 ENDS = frozenset({EntryKind.VERIFIED, EntryKind.OPEN, EntryKind.FAILED})
@@ -97,7 +97,7 @@ def last_leg(context: Context) -> Leg:
     return Leg(context.machine, Exit.FAILED, "nothing was begun", 0, 0, 0.0, 0.0, ())
 
 
-def told_by_peer(said: Switched) -> Leg:
+def told_by_peer(said: SwitchoverReport) -> Leg:
     """The peer's account of its own switchover."""
     steps = tuple(Took(one.step, one.progress, one.seconds, one.words) for one in said.steps)
     return Leg(said.machine, Exit(said.exit), said.words, said.run, said.epoch, said.seconds, said.moved_s, steps)

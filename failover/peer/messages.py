@@ -42,7 +42,7 @@ class PeerRefused(FailoverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PeerRequest:
     """One thing that a machine may ask of the other.
 
     Attributes:
@@ -62,15 +62,15 @@ class Request:
         return f"{self.verb} {self.epoch}" if self.verb in ("demote", "serve") else self.verb
 
 
-STATUS: Final = Request("status")
-DIGEST: Final = Request("digest")
-FACTS: Final = Request("facts")
-SECRETS: Final = Request("secrets")
+STATUS: Final = PeerRequest("status")
+DIGEST: Final = PeerRequest("digest")
+FACTS: Final = PeerRequest("facts")
+SECRETS: Final = PeerRequest("secrets")
 """Its question stands on standard input: see failover.peer.secrets."""
-SWITCHOVER: Final = Request("switchover")
+SWITCHOVER: Final = PeerRequest("switchover")
 
 
-def request(text: str) -> Request:
+def parse_request(text: str) -> PeerRequest:
     """The request in the words of SSH_ORIGINAL_COMMAND.
 
     Raises:
@@ -83,9 +83,9 @@ def request(text: str) -> Request:
             "demote, serve or drain with a number."
         )
     if found[2] is not None:
-        return Request("demote" if found[2] == "demote" else "serve", int(found[3]))
+        return PeerRequest("demote" if found[2] == "demote" else "serve", int(found[3]))
     if found[4] is not None:
-        return Request("drain", seconds=int(found[4]))
+        return PeerRequest("drain", seconds=int(found[4]))
     return next(one for one in (STATUS, DIGEST, FACTS, SECRETS, SWITCHOVER) if one.verb == found[1])
 
 
@@ -98,13 +98,13 @@ Short = Annotated[str, StringConstraints(max_length=200), AfterValidator(_shown)
 Number = Annotated[int, Field(ge=0, le=10**12)]
 
 
-class Answer(BaseModel):
+class PeerAnswer(BaseModel):
     """A newer version may say more than this one knows; what it does say must be of the right kind."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class Registration(Answer):
+class PeerRegistration(PeerAnswer):
     """One outbound registration, as the peer's Asterisk lists it."""
 
     trunk: Short
@@ -115,14 +115,14 @@ class Registration(Answer):
     """How long the carrier keeps the binding after the last refresh, at most."""
 
 
-class Pbx(Answer):
+class AsteriskStatus(PeerAnswer):
     """The peer's Asterisk."""
 
     state: Literal["answers", "silent", "down"]
     words: Text
     version: Short = ""
     calls: Annotated[int, Field(ge=0, le=10**7)] | None = None
-    registrations: tuple[Registration, ...] = Field(default=(), max_length=20_000)
+    registrations: tuple[PeerRegistration, ...] = Field(default=(), max_length=20_000)
     listed: bool = False
     """Whether its registrations could be read; no registrations prove nothing otherwise."""
     gate: Literal["", "primary", "standby"] = ""
@@ -131,7 +131,7 @@ class Pbx(Answer):
     """Trunks by address for which its running dialplan asks the gate; None where nobody looked."""
 
 
-class Readiness(Answer):
+class Readiness(PeerAnswer):
     """What the last `failover ready` on a machine came to."""
 
     at: Annotated[float, Field(ge=0, le=1e11)]
@@ -142,7 +142,7 @@ class Readiness(Answer):
     """What stands in the way, the gravest first."""
 
 
-class Status(Answer):
+class PeerStatus(PeerAnswer):
     """What a machine is."""
 
     machine: Short
@@ -173,7 +173,7 @@ class Status(Answer):
     """Why the pair.toml that serves there is not the current file; empty where it is."""
     readiness: Readiness | None = None
     """None where nobody looked since it started."""
-    asterisk: Pbx
+    asterisk: AsteriskStatus
 
     @property
     def registered(self) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ class Status(Answer):
         return tuple(one.trunk for one in self.asterisk.registrations if one.shared)
 
 
-class Demoted(Answer):
+class DemotionReport(PeerAnswer):
     """How a demotion ended."""
 
     machine: Short
@@ -209,7 +209,7 @@ class Demoted(Answer):
     killed: bool
 
 
-class StepTook(Answer):
+class StepReport(PeerAnswer):
     """One step of a switchover there, as its journal tells it."""
 
     step: Short
@@ -218,7 +218,7 @@ class StepTook(Answer):
     words: Text
 
 
-class Switched(Answer):
+class SwitchoverReport(PeerAnswer):
     """How a switchover to the peer ended."""
 
     machine: Short
@@ -229,10 +229,10 @@ class Switched(Answer):
     words: Text
     seconds: Annotated[float, Field(ge=0, le=1e6)]
     moved_s: Annotated[float, Field(ge=0, le=1e6)]
-    steps: tuple[StepTook, ...] = Field(default=(), max_length=200)
+    steps: tuple[StepReport, ...] = Field(default=(), max_length=200)
 
 
-class Digest(Answer):
+class SetupDigest(PeerAnswer):
     """What tells two set-ups apart."""
 
     machine: Short
@@ -240,7 +240,7 @@ class Digest(Answer):
     generations: dict[Short, Short] = Field(default_factory=dict, max_length=50)
 
 
-class Facts(Answer):
+class PeerFacts(PeerAnswer):
     """What should be the same on both machines, by name."""
 
     machine: Short
@@ -248,7 +248,7 @@ class Facts(Answer):
     wall: Annotated[float, Field(ge=0, le=1e11)]
 
 
-class Compared(Answer):
+class SecretsReport(PeerAnswer):
     """How the answerer's secrets compare with the asker's: key paths in pair.toml, and nothing of what they name."""
 
     machine: Short
@@ -257,32 +257,32 @@ class Compared(Answer):
     """Those that cannot be read here, or that this pair.toml does not name."""
 
 
-class Refusal(Answer):
+class PeerRefusal(PeerAnswer):
     """Why the peer does not do it."""
 
     reason: Text
 
 
-KINDS: Final[dict[type[Answer], str]] = {
-    Status: "status",
-    Demoted: "demoted",
-    Switched: "switched",
-    Digest: "digest",
-    Facts: "facts",
-    Compared: "compared",
-    Refusal: "refused",
+KINDS: Final[dict[type[PeerAnswer], str]] = {
+    PeerStatus: "status",
+    DemotionReport: "demoted",
+    SwitchoverReport: "switched",
+    SetupDigest: "digest",
+    PeerFacts: "facts",
+    SecretsReport: "compared",
+    PeerRefusal: "refused",
 }
 
-Said = TypeVar("Said", bound=Answer)
+AnyAnswer = TypeVar("AnyAnswer", bound=PeerAnswer)
 
 
-def line(answer: Answer) -> str:
+def encode_answer(answer: PeerAnswer) -> str:
     """An answer as the line that goes back."""
     body = answer.model_dump(mode="json")
     return json.dumps({"hotstandby": 1, "kind": KINDS[type(answer)], "body": body}, separators=(",", ":"))
 
 
-def read(data: bytes, wanted: type[Said]) -> Said:
+def decode_answer(data: bytes, wanted: type[AnyAnswer]) -> AnyAnswer:
     """The answer among the bytes that came back.
 
     Raises:
@@ -306,7 +306,7 @@ def read(data: bytes, wanted: type[Said]) -> Said:
             raise AnswerUnreadable(f"it speaks version {printable(str(found['hotstandby']), 20)}, and this one 1")
         kind, body = found["kind"], found["body"]
         if kind == "refused":
-            raise PeerRefused(Refusal.model_validate(body).reason)
+            raise PeerRefused(PeerRefusal.model_validate(body).reason)
         if kind != KINDS[wanted]:
             raise AnswerUnreadable(f"it answered '{printable(str(kind), 40)}' where {KINDS[wanted]} was asked")
         return wanted.model_validate(body, strict=False)

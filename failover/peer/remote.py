@@ -23,18 +23,18 @@ from failover.peer.messages import (
     STATUS,
     SWITCHOVER,
     AnswerUnreadable,
-    Compared,
-    Demoted,
-    Digest,
-    Facts,
+    AnyAnswer,
+    DemotionReport,
+    PeerFacts,
     PeerRefused,
-    Request,
-    Said,
-    Status,
-    Switched,
-    read,
+    PeerRequest,
+    PeerStatus,
+    SecretsReport,
+    SetupDigest,
+    SwitchoverReport,
+    decode_answer,
 )
-from failover.peer.secrets import Secrets, question, told
+from failover.peer.secrets import SecretsComparison, compare_secrets, question
 from failover.probe_result import ProbeAnswer, ProbeResult
 from host.atomic import replace_file
 from host.command import CommandLate, CommandMissing, CommandTalkative, run
@@ -63,7 +63,7 @@ class PeerSilent(FailoverError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PeerEvidence:
     """The peer's status, as evidence.
 
     Attributes:
@@ -74,13 +74,13 @@ class Asked:
     """
 
     found: ProbeResult
-    status: Status | None
+    status: PeerStatus | None
     clock_s: float = 0.0
     unsure_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class PeerKeys:
     """Where this machine keeps what it needs to reach the other: localized, so never synced.
 
     Attributes:
@@ -111,77 +111,77 @@ class Peer:
     def __init__(self, context: Context) -> None:
         self.name = context.peer
         self._context = context
-        self.keys = Keys(context.places.localized / "ssh")
+        self.keys = PeerKeys(context.places.localized / "ssh")
 
-    def status(self, *, deadline_s: float = ASK_S) -> Status:
+    def status(self, *, deadline_s: float = ASK_S) -> PeerStatus:
         """What it is.
 
         Raises:
             PeerSilent, PeerRefused, AnswerUnreadable
         """
-        return self._named(self._ask(STATUS, Status, deadline_s))
+        return self._named(self._ask(STATUS, PeerStatus, deadline_s))
 
-    def demote(self, epoch: int, *, deadline_s: float = DEMOTE_S) -> Demoted:
+    def demote(self, epoch: int, *, deadline_s: float = DEMOTE_S) -> DemotionReport:
         """Asks it to become standby for the promotion `epoch` here, and returns when it has, or has failed to.
 
         Raises:
             PeerSilent: whether it did is not known.
             PeerRefused, AnswerUnreadable
         """
-        return self._ask(Request("demote", epoch), Demoted, deadline_s)
+        return self._ask(PeerRequest("demote", epoch), DemotionReport, deadline_s)
 
-    def serve(self, epoch: int, *, deadline_s: float = SERVE_S) -> Switched:
+    def serve(self, epoch: int, *, deadline_s: float = SERVE_S) -> SwitchoverReport:
         """Asks it to serve again, which gave way to the promotion `epoch` here, and that was taken back.
 
         Raises:
             PeerSilent: whether it did is not known.
             PeerRefused, AnswerUnreadable
         """
-        return self._ask(Request("serve", epoch), Switched, deadline_s)
+        return self._ask(PeerRequest("serve", epoch), SwitchoverReport, deadline_s)
 
-    def drain(self, seconds: int, *, deadline_s: float = ASK_S) -> Status:
+    def drain(self, seconds: int, *, deadline_s: float = ASK_S) -> PeerStatus:
         """Has its gate refuse calls by address for so many seconds (0: no longer); what it is, with its live calls.
 
         Raises:
             PeerSilent, PeerRefused, AnswerUnreadable
         """
-        return self._named(self._ask(Request("drain", seconds=seconds), Status, deadline_s))
+        return self._named(self._ask(PeerRequest("drain", seconds=seconds), PeerStatus, deadline_s))
 
-    def switchover(self, *, deadline_s: float = SWITCH_S) -> Switched:
+    def switchover(self, *, deadline_s: float = SWITCH_S) -> SwitchoverReport:
         """Has it make itself primary, for a drill; it asks this machine to demote in its turn.
 
         Raises:
             PeerSilent: whether it did is not known.
             PeerRefused, AnswerUnreadable
         """
-        return self._ask(SWITCHOVER, Switched, deadline_s)
+        return self._ask(SWITCHOVER, SwitchoverReport, deadline_s)
 
-    def digest(self, *, deadline_s: float = ASK_S) -> Digest:
+    def digest(self, *, deadline_s: float = ASK_S) -> SetupDigest:
         """What tells its set-up from ours.
 
         Raises:
             PeerSilent, PeerRefused, AnswerUnreadable
         """
-        return self._ask(DIGEST, Digest, deadline_s)
+        return self._ask(DIGEST, SetupDigest, deadline_s)
 
-    def facts(self, *, deadline_s: float = FACTS_S) -> Facts:
+    def facts(self, *, deadline_s: float = FACTS_S) -> PeerFacts:
         """What should be the same on both.
 
         Raises:
             PeerSilent, PeerRefused, AnswerUnreadable
         """
-        return self._ask(FACTS, Facts, deadline_s)
+        return self._ask(FACTS, PeerFacts, deadline_s)
 
-    def secrets(self, *, deadline_s: float = ASK_S) -> Secrets:
+    def secrets(self, *, deadline_s: float = ASK_S) -> SecretsComparison:
         """How its secrets compare with ours; never raises for what comes back, or does not."""
         asked, unread = question(self._context)
         try:
-            said = self._ask(SECRETS, Compared, deadline_s, asked.model_dump_json().encode())
+            said = self._ask(SECRETS, SecretsReport, deadline_s, asked.model_dump_json().encode())
         except (PeerSilent, PeerRefused, AnswerUnreadable) as error:
-            return Secrets(unread=unread, unknown=str(error))
-        return told(asked, unread, said)
+            return SecretsComparison(unread=unread, unknown=str(error))
+        return compare_secrets(asked, unread, said)
 
-    def look(self, *, deadline_s: float = ASK_S) -> Asked:
+    def probe_status(self, *, deadline_s: float = ASK_S) -> PeerEvidence:
         """Its status as evidence; never raises for what comes back."""
         asked = f"ssh {self._context.other.ssh_host}, status"
         started = time.monotonic()
@@ -189,20 +189,22 @@ class Peer:
         try:
             status = self.status(deadline_s=deadline_s)
         except PeerSilent as error:
-            return Asked(
+            return PeerEvidence(
                 ProbeResult("ssh", self.name, asked, error.answer, str(error), time.monotonic() - started), None
             )
         except (PeerRefused, AnswerUnreadable) as error:
             words = f"{self.name}'s ssh answers, and not as it should: {error}"
-            return Asked(ProbeResult("ssh", self.name, asked, ProbeAnswer.ODD, words, time.monotonic() - started), None)
+            return PeerEvidence(
+                ProbeResult("ssh", self.name, asked, ProbeAnswer.ODD, words, time.monotonic() - started), None
+            )
         self._note(status)
         # It looked at its clock somewhere between our question and its answer.
         unsure = (time.time() - before) / 2
         words = f"{self.name} answers ssh: {status.why}"
         found = ProbeResult("ssh", self.name, asked, ProbeAnswer.YES, words, time.monotonic() - started)
-        return Asked(found, status, status.wall - (before + unsure), unsure)
+        return PeerEvidence(found, status, status.wall - (before + unsure), unsure)
 
-    def _note(self, status: Status) -> None:
+    def _note(self, status: PeerStatus) -> None:
         """Leaves what was seen for the watcher, which has no key to ask; where that cannot be, it sees nothing."""
         epoch = status.right_epoch or status.served
         seen = encode_peer_seen(
@@ -211,12 +213,12 @@ class Peer:
         with contextlib.suppress(OSError):
             replace_file(self._context.places.run / FILE, seen, mode=0o644)
 
-    def late(self, seconds: float) -> Asked:
+    def late_status(self, seconds: float) -> PeerEvidence:
         """What counts when it was not back in time."""
         words = f"{self.name}'s ssh hung for {seconds:.0f} s"
-        return Asked(ProbeResult("ssh", self.name, "status", ProbeAnswer.SILENT, words, seconds), None)
+        return PeerEvidence(ProbeResult("ssh", self.name, "status", ProbeAnswer.SILENT, words, seconds), None)
 
-    def argv(self, request: Request) -> list[str]:
+    def argv(self, request: PeerRequest) -> list[str]:
         """The command line of ssh for a request."""
         keys = self.keys
         options = {
@@ -249,7 +251,9 @@ class Peer:
         login = f"{self._context.pair.sync.ssh_user}@{self._context.other.ssh_host}"
         return ["ssh", "-F", config, "-T", *given, "--", login, str(request)]
 
-    def _ask(self, request: Request, wanted: type[Said], deadline_s: float, given: bytes | None = None) -> Said:
+    def _ask(
+        self, request: PeerRequest, wanted: type[AnyAnswer], deadline_s: float, given: bytes | None = None
+    ) -> AnyAnswer:
         if not self.keys.private.exists():
             raise PeerSilent(
                 f"{self.name} cannot be asked over ssh: there is no key {self.keys.private}. "
@@ -269,9 +273,9 @@ class Peer:
             raise PeerSilent(*_failed(self.name, self.keys, said))
         if not done.stdout.strip() and done.stderr.strip():
             raise AnswerUnreadable(f"it ended with {done.returncode}: {printable(done.stderr.strip(), 300)}")
-        return read(done.stdout.encode(), wanted)
+        return decode_answer(done.stdout.encode(), wanted)
 
-    def _named(self, status: Status) -> Status:
+    def _named(self, status: PeerStatus) -> PeerStatus:
         if status.machine != self.name:
             raise AnswerUnreadable(
                 f"it says that it is '{status.machine}'; see machines.{self.name}.ssh in pair.toml and "
@@ -280,7 +284,7 @@ class Peer:
         return status
 
 
-def _failed(peer: str, keys: Keys, said: str) -> tuple[str, ProbeAnswer]:
+def _failed(peer: str, keys: PeerKeys, said: str) -> tuple[str, ProbeAnswer]:
     """What ssh's last words mean (exit code 255: it did not get as far as running anything)."""
     meanings = (
         ("Host key verification failed", f"its host key is not the one in {keys.known_hosts}", ProbeAnswer.ODD),

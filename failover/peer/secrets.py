@@ -16,7 +16,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from failover.context import Context
-from failover.peer.messages import Answer, Compared, Text
+from failover.peer.messages import PeerAnswer, SecretsReport, Text
 from pair import SecretUnusable, read_secret
 from pair.secret import secret_files
 
@@ -26,7 +26,7 @@ OWN: Final = ("asterisk.ami.", "watcher.")
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Keyed(Answer):
+class SecretsQuestion(PeerAnswer):
     """The question."""
 
     key: Hex
@@ -36,7 +36,7 @@ class Keyed(Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class SecretsComparison:
     """How both machines' secrets compare.
 
     Attributes:
@@ -57,29 +57,29 @@ class Secrets:
         return tuple(path for path in self.differ if not path.startswith(OWN))
 
 
-def question(context: Context) -> tuple[Keyed, tuple[str, ...]]:
+def question(context: Context) -> tuple[SecretsQuestion, tuple[str, ...]]:
     """The question, with this machine's secrets; and the key paths of those that cannot be read here."""
     key = secrets.token_bytes(32)
     digests, unread = _digests(context, key)
-    return Keyed(key=key.hex(), digests=digests), unread
+    return SecretsQuestion(key=key.hex(), digests=digests), unread
 
 
-def answered(context: Context, asked: Keyed) -> Compared:
+def answered(context: Context, asked: SecretsQuestion) -> SecretsReport:
     """What this machine says to the other's question."""
     ours, unread = _digests(context, bytes.fromhex(asked.key))
     differ = tuple(
         path for path, digest in asked.digests.items() if path in ours and not hmac.compare_digest(digest, ours[path])
     )
     missing = tuple(path for path in asked.digests if path not in ours)
-    return Compared(machine=context.machine, differ=differ, unread=(*unread, *missing))
+    return SecretsReport(machine=context.machine, differ=differ, unread=(*unread, *missing))
 
 
-def told(asked: Keyed, unread: tuple[str, ...], answer: Compared) -> Secrets:
+def compare_secrets(asked: SecretsQuestion, unread: tuple[str, ...], answer: SecretsReport) -> SecretsComparison:
     """What the answer amounts to."""
     differ = tuple(path for path in answer.differ if path in asked.digests)
     away = tuple(dict.fromkeys((*unread, *answer.unread)))
     same = tuple(path for path in asked.digests if path not in differ and path not in away)
-    return Secrets(same, differ, away)
+    return SecretsComparison(same, differ, away)
 
 
 def _digests(context: Context, key: bytes) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -19,7 +19,7 @@ from failover.plan.risks import Looked, risks
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import evidence as looking
 from failover.probes.evidence import Evidence
-from failover.state import local_state, proven
+from failover.state import local_state, proven_secrets
 from host.durations import lasting
 from host.errors import HotstandbyError
 from localized.checks.problem import Severity
@@ -74,7 +74,7 @@ def make(context: Context, command: str, word: str = "", *, meanwhile: Callable[
         passwords = taken_passwords(context)
         meanwhile()
         seen = asking.result()
-    known = local_state.look(context.places, context.machine)
+    known = local_state.read_state(context.places, context.machine)
     counted = count(context.peer, known.epoch, seen)
     public = public_role.newest([one.said for one in seen.servers], leaving_out=counted.left_out)
     serves = known.is_primary and (
@@ -134,7 +134,7 @@ def count(peer: str, known: int, seen: Evidence) -> Believed:
 
 def taken_passwords(context: Context) -> ProbeResult:
     """Which shared accounts' present passwords a carrier was seen to take from here, as evidence."""
-    kept = proven.last(context.places, context.pair, context.machine)
+    kept = proven_secrets.last(context.places, context.pair, context.machine)
     trunks = {name: context.pair.trunk_on(name, context.machine) for name in context.pair.trunks}
     new = sorted(name for name, one in trunks.items() if one.register_ and one.account == "shared" and name not in kept)
     more = f" and {len(new) - 5} more" if len(new) > 5 else ""
@@ -142,7 +142,7 @@ def taken_passwords(context: Context) -> ProbeResult:
     if not new:
         words = f"carriers took every present password from here, the oldest {_ago(kept)}"
     return ProbeResult(
-        "secrets", context.machine, proven.FILE, ProbeAnswer.UNKNOWN if new else ProbeAnswer.YES, words, 0.0
+        "secrets", context.machine, proven_secrets.FILE, ProbeAnswer.UNKNOWN if new else ProbeAnswer.YES, words, 0.0
     )
 
 

@@ -13,8 +13,7 @@ from typing import Final, TypeAlias
 
 from failover.context import Context
 from failover.peer import messages as peer_words
-from failover.peer.remote import Asked as PeerAsked
-from failover.peer.remote import Peer
+from failover.peer.remote import Peer, PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import name_server
 from failover.probes.name_server import ServerAnswer
@@ -44,11 +43,11 @@ class OwnAsterisk:
     """
 
     found: ProbeResult
-    pbx: peer_words.Pbx
+    pbx: peer_words.AsteriskStatus
     lacks: tuple[str, ...] = ()
 
 
-AnyFound: TypeAlias = ProbeResult | PeerAsked | ServerAnswer | OwnAsterisk
+AnyFound: TypeAlias = ProbeResult | PeerEvidence | ServerAnswer | OwnAsterisk
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Evidence:
         clock: how far the clocks are apart.
     """
 
-    peer: PeerAsked
+    peer: PeerEvidence
     reach: tuple[ProbeResult, ...]
     servers: tuple[ServerAnswer, ...]
     own: OwnAsterisk
@@ -98,7 +97,7 @@ def gather(context: Context, *, hurry: bool = False) -> Evidence:
     dns = context.pair.dns
     machines = tuple(context.pair.machines)
     looks: list[Probe[AnyFound]] = [
-        Probe(lambda: peer.look(deadline_s=SSH_S), peer.late),
+        Probe(lambda: peer.probe_status(deadline_s=SSH_S), peer.late_status),
         _look("ping", name, lambda: ping(name, address)),
         _look("sip", name, lambda: probe_sip(name, address)),
         Probe(lambda: _own(context), lambda seconds: _own_late(context, seconds)),
@@ -115,11 +114,11 @@ def gather(context: Context, *, hurry: bool = False) -> Evidence:
             looks.append(_server(server, own, dns, machines))
     if hurry and not peer.keys.config.exists():
         looks.append(_look("port", name, lambda: _port(name, context.other.ssh_host)))
-        looks[0] = Probe(lambda: peer.look(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))
+        looks[0] = Probe(lambda: peer.probe_status(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))
         values = run_probes(looks, total_s=TOTAL_S, enough=Enough(HURRY_S, lambda seen: _no_life(seen, name, others)))
     else:
         values = run_probes(looks, total_s=TOTAL_S)
-    asked = next(one for one in values if isinstance(one, PeerAsked))
+    asked = next(one for one in values if isinstance(one, PeerEvidence))
     return Evidence(
         peer=asked,
         reach=tuple(one for one in values if isinstance(one, ProbeResult)),
@@ -147,9 +146,9 @@ def _port(name: str, host: str) -> ProbeResult:
     return found(ProbeAnswer.YES, "takes connections")
 
 
-def _no_sign(peer: Peer, seconds: float) -> PeerAsked:
+def _no_sign(peer: Peer, seconds: float) -> PeerEvidence:
     words = f"{peer.name} does not answer ssh: nothing of it answered in {seconds:.1f} s"
-    return PeerAsked(ProbeResult("ssh", peer.name, "status", ProbeAnswer.SILENT, words, seconds), None)
+    return PeerEvidence(ProbeResult("ssh", peer.name, "status", ProbeAnswer.SILENT, words, seconds), None)
 
 
 def _no_life(seen: Mapping[int, AnyFound], name: str, others: set[int]) -> bool:
@@ -158,7 +157,7 @@ def _no_life(seen: Mapping[int, AnyFound], name: str, others: set[int]) -> bool:
     return others <= seen.keys() and not any(one.answer.alive and one.subject == name for one in looks)
 
 
-def clock(peer: str, asked: PeerAsked) -> ProbeResult:
+def clock(peer: str, asked: PeerEvidence) -> ProbeResult:
     """How far the peer's clock is from ours."""
 
     def found(answer: ProbeAnswer, words: str) -> ProbeResult:
@@ -203,7 +202,9 @@ def _own(context: Context) -> OwnAsterisk:
 def _own_late(context: Context, seconds: float) -> OwnAsterisk:
     from failover.probes import own_asterisk
 
-    pbx = peer_words.Pbx(state="silent", words=f"{context.machine}'s Asterisk did not answer in {seconds:.0f} s")
+    pbx = peer_words.AsteriskStatus(
+        state="silent", words=f"{context.machine}'s Asterisk did not answer in {seconds:.0f} s"
+    )
     return OwnAsterisk(
         own_asterisk.as_result(context, pbx, seconds), pbx, (f"{pbx.words}. There, type: systemctl status asterisk",)
     )

@@ -12,7 +12,7 @@ from ami_watcher.registrations.expected import expected_registrations
 from ami_watcher.registrations.lists import RegistrationLists
 from failover.context import Context
 from failover.journal import journal
-from failover.peer.messages import Pbx
+from failover.peer.messages import AsteriskStatus
 from failover.probes import own_asterisk
 from host.atomic import replace_file, swap_symlink
 
@@ -26,12 +26,12 @@ def obstacles(context: Context) -> tuple[str, ...]:
     return obstacles_of(context, pbx, lists)
 
 
-def obstacles_of(context: Context, pbx: Pbx, lists: RegistrationLists | None) -> tuple[str, ...]:
+def obstacles_of(context: Context, pbx: AsteriskStatus, lists: RegistrationLists | None) -> tuple[str, ...]:
     """The same, of an Asterisk that has just been looked at."""
     return (*_of_asterisk(context, pbx, lists), *_of_disk(context))
 
 
-def _of_asterisk(context: Context, pbx: Pbx, lists: RegistrationLists | None) -> Iterator[str]:
+def _of_asterisk(context: Context, pbx: AsteriskStatus, lists: RegistrationLists | None) -> Iterator[str]:
     if pbx.state != "answers":
         yield f"{pbx.words}. There, type: systemctl {'start' if pbx.state == 'down' else 'status'} asterisk"
         return

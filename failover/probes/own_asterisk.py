@@ -18,7 +18,7 @@ from ami_watcher.registrations.expected import (
 )
 from ami_watcher.registrations.lists import RegistrationLists, read_registrations
 from failover.context import Context
-from failover.peer.messages import Pbx, Registration
+from failover.peer.messages import AsteriskStatus, PeerRegistration
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import dialplan_gate
 from failover.probes.asterisk_process import find_asterisk
@@ -33,12 +33,12 @@ LISTS_S: Final = 2.0
 """Seconds for the AMI login and for each list."""
 
 
-def read_pbx(context: Context) -> Pbx:
+def read_pbx(context: Context) -> AsteriskStatus:
     """The state of this machine's Asterisk, in about 2 s, at most 6. Never raises for what it finds."""
     return read_pbx_and_lists(context)[0]
 
 
-def read_pbx_and_lists(context: Context) -> tuple[Pbx, RegistrationLists | None]:
+def read_pbx_and_lists(context: Context) -> tuple[AsteriskStatus, RegistrationLists | None]:
     """The same, and the lists as they were read; None where they could not be."""
     # Beside each other: each waits for a hanging Asterisk until its own deadline.
     with ThreadPoolExecutor(3) as pool:
@@ -53,16 +53,18 @@ def read_pbx_and_lists(context: Context) -> tuple[Pbx, RegistrationLists | None]
     if lists is None and calls is None:
         running = find_asterisk(context.asterisk)
         if not running:
-            return Pbx(state="down", words=f"{context.machine}'s Asterisk is not running"), None
+            return AsteriskStatus(state="down", words=f"{context.machine}'s Asterisk is not running"), None
         words = silent or f"it runs and does not answer: {unread}"
-        return Pbx(state="silent", words=f"{context.machine}'s Asterisk (process {running[0].pid}) {words}"), None
+        return AsteriskStatus(
+            state="silent", words=f"{context.machine}'s Asterisk (process {running[0].pid}) {words}"
+        ), None
     if lists is None:
         words = f"{context.machine}'s Asterisk answers, and its lists cannot be read: {unread}"
-        return Pbx(state="answers", words=words, calls=calls), None
+        return AsteriskStatus(state="answers", words=words, calls=calls), None
     told = registrations_of_trunks(context, lists)
     held = [one.trunk for one in told if one.registered]
     words = f"{context.machine}'s Asterisk answers and holds {', '.join(held) or 'no registration'}"
-    pbx = Pbx(
+    pbx = AsteriskStatus(
         state="answers",
         words=words,
         version=lists.version,
@@ -80,7 +82,7 @@ def count_calls(context: Context) -> int | None:
     return _calls(context)[0]
 
 
-def as_result(context: Context, pbx: Pbx, seconds: float) -> ProbeResult:
+def as_result(context: Context, pbx: AsteriskStatus, seconds: float) -> ProbeResult:
     """The same as evidence."""
     answer = {
         "answers": ProbeAnswer.YES if pbx.listed else ProbeAnswer.ODD,
@@ -101,7 +103,7 @@ def read_lists(context: Context, *, deadline_s: float = LISTS_S) -> tuple[Regist
         return None, str(error)
 
 
-def registrations_of_trunks(context: Context, lists: RegistrationLists) -> tuple[Registration, ...]:
+def registrations_of_trunks(context: Context, lists: RegistrationLists) -> tuple[PeerRegistration, ...]:
     """Every registration in the lists that belongs to a trunk of pair.toml."""
     trunks = expected_registrations(context.pair, context.machine, "primary")
     told = []
@@ -109,7 +111,7 @@ def registrations_of_trunks(context: Context, lists: RegistrationLists) -> tuple
         for one in row.found:
             asked_s = context.pair.trunk_on(row.wanted.trunk, context.machine).expiry_s
             told.append(
-                Registration(
+                PeerRegistration(
                     trunk=row.wanted.trunk,
                     shared=row.wanted.shared,
                     state=printable(one.state, 60),

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from failover.context import Context
-from failover.peer.messages import Readiness, Status
+from failover.peer.messages import PeerStatus, Readiness
 from failover.probes import own_asterisk
 from failover.state import local_state, pause
 from host import clock
@@ -17,11 +17,11 @@ from host.file_reading import read_file
 from host.places import Places
 
 
-def status(context: Context) -> Status:
+def status(context: Context) -> PeerStatus:
     """Looks at this machine; about 4 s at most, when its Asterisk hangs."""
     pbx = own_asterisk.read_pbx(context)
-    found = local_state.look(context.places, context.machine)
-    return Status(
+    found = local_state.read_state(context.places, context.machine)
+    return PeerStatus(
         machine=context.machine,
         pair=context.pair.name,
         pair_digest=context.pair.digest,
@@ -70,7 +70,7 @@ def _readiness_file(places: Places) -> Path:
 def paused(context: Context) -> str:
     """The pause that holds, in words; empty where there is none."""
     try:
-        found = pause.now(context.places)
+        found = pause.read_pause(context.places)
     except pause.PauseUnreadable as error:
         return str(error)
     return f"{found[0].reason} (for another {at_most(found[1])})" if found else ""

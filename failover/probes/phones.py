@@ -88,7 +88,7 @@ def compare_phones(context: Context) -> PhoneComparison:
     present = asyncio.run(_present(context, secret))
     now = time.time()
     # While this machine is primary nobody is served there, however fresh that list is.
-    serves = local_state.look(context.places, context.machine).is_primary
+    serves = local_state.read_state(context.places, context.machine).is_primary
     gone, still_there = missing_contacts(export, present, export.at + FRESH_S + 1.0 if serves else now)
     names = {one.contact.name for one in export.known}
     back = len(names & {one.name for one in present})

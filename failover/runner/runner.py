@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from failover.errors import LeftOpen, Refused, StoppedHalfway
+from failover.errors import Incomplete, Refused, StoppedHalfway
 from failover.journal.entry import EntryKind, RunOutcome
 from failover.journal.journal import Clock, Journal, JournalUnwritable, SystemClock
 from failover.journal.mask import Mask
@@ -95,7 +95,7 @@ class Runner:
         """
         told = self._load()
         missing: list[str] = []
-        unfinished: LeftOpen | None = None
+        unfinished: Incomplete | None = None
         with hold_signals() as signals:
             for position, group in turns(planned):
                 stop = f"{signals.came} came" if signals.came else self._guard()
@@ -109,8 +109,8 @@ class Runner:
                         continue
                     if isinstance(failed, JournalUnwritable):
                         return self._halfway(str(failed), left)
-                    if isinstance(failed, LeftOpen) or entry.on_failure is OnFailure.GO_ON:
-                        if isinstance(failed, LeftOpen) and failed.exit_code is Exit.HALFWAY:
+                    if isinstance(failed, Incomplete) or entry.on_failure is OnFailure.GO_ON:
+                        if isinstance(failed, Incomplete) and failed.exit_code is Exit.HALFWAY:
                             unfinished = unfinished or failed
                         continue
                     if entry.on_failure is OnFailure.STOP or isinstance(failed, StoppedHalfway):
@@ -181,7 +181,7 @@ class Runner:
             say(ProgressKind.VERIFIED, proof)
         except JournalUnwritable:
             raise
-        except LeftOpen as error:
+        except Incomplete as error:
             failed = error
             self._journal.append(EntryKind.OPEN, step.name, str(error))
             say(ProgressKind.OPEN, str(error))

@@ -48,7 +48,7 @@ class Step(Protocol):
 
         Raises:
             NotProven: by the deadline.
-            LeftOpen: it waits for a person or is retried, and the others go on.
+            Incomplete: it waits for a person or is retried, and the others go on.
         """
         ...
 

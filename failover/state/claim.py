@@ -25,7 +25,7 @@ LOCK: Final = "failover.lock"
 """In the run directory: one promotion or demotion at a time on a machine."""
 
 
-def claim(places: Places, epoch: int) -> None:
+def claim_epoch(places: Places, epoch: int) -> None:
     """Notes that a promotion of this machine goes for `epoch`; it counts while the lock is held.
 
     Raises:
@@ -34,7 +34,7 @@ def claim(places: Places, epoch: int) -> None:
     _write(_claim_file(places), epoch)
 
 
-def withdraw(places: Places) -> None:
+def withdraw_claim(places: Places) -> None:
     """This machine is after no promotion any more.
 
     Raises:
@@ -43,27 +43,27 @@ def withdraw(places: Places) -> None:
     _claim_file(places).unlink(missing_ok=True)
 
 
-def promise(places: Places, epoch: int) -> None:
+def promise_epoch(places: Places, epoch: int) -> None:
     """Notes that this machine gave way to the peer's promotion `epoch`.
 
     Raises:
         OSError
     """
-    _write(_promise_file(places), max(epoch, promised(places)))
+    _write(_promise_file(places), max(epoch, promised_epoch(places)))
 
 
-def promised(places: Places) -> int:
+def promised_epoch(places: Places) -> int:
     """The highest epoch that this machine gave way to since it started; 0 for none."""
     return _read(_promise_file(places))
 
 
-def claimed(places: Places) -> int:
+def claimed_epoch(places: Places) -> int:
     """The epoch of a promotion that runs here and has not given way; 0 for none."""
     epoch = _read(_claim_file(places))
     process = _read(_claim_file(places), "pid")
     # A file that was damaged names no process, and a name of a thousand digits would be an error of its own.
     alive = 0 < process <= _MOST_PROCESSES and Path(f"/proc/{process}").exists()
-    return epoch if epoch > promised(places) and alive and running(places) else 0
+    return epoch if epoch > promised_epoch(places) and alive and is_running(places) else 0
 
 
 def gives_way(own: int, asked: int, *, peer_preferred: bool) -> bool:
@@ -71,7 +71,7 @@ def gives_way(own: int, asked: int, *, peer_preferred: bool) -> bool:
     return asked > own or (asked == own and peer_preferred)
 
 
-def running(places: Places) -> bool:
+def is_running(places: Places) -> bool:
     """Whether a promotion or demotion runs here now: somebody holds the lock, as the kernel lists it (proc(5), locks).
 
     Trying the lock would tell as well, and would turn away who begins at that very moment.

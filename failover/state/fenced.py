@@ -19,7 +19,7 @@ from host.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
-class Fenced:
+class StartFence:
     """Why Asterisk must not start.
 
     Attributes:
@@ -46,7 +46,7 @@ def fence(places: Places, reason: str) -> None:
     # Made empty before anything is written into it: a full disk takes an empty file when it takes no byte.
     path(places).touch(mode=0o644)
     path(places).chmod(0o644)
-    said = json.dumps(asdict(Fenced(reason, datetime.now(UTC).isoformat(timespec="seconds"))))
+    said = json.dumps(asdict(StartFence(reason, datetime.now(UTC).isoformat(timespec="seconds"))))
     try:
         path(places).write_text(said, encoding="utf-8")
     except OSError:
@@ -62,12 +62,12 @@ def lift(places: Places) -> None:
     path(places).unlink(missing_ok=True)
 
 
-def look(places: Places) -> Fenced | None:
+def read_fence(places: Places) -> StartFence | None:
     """Why Asterisk must not start; None when it may."""
     if not path(places).exists():
         return None
     try:
         found = read_json(path(places))
-        return Fenced(printable(str(found["reason"])), printable(str(found["since"]), 40))
+        return StartFence(printable(str(found["reason"])), printable(str(found["since"]), 40))
     except (OSError, *MISREAD):
-        return Fenced("it is not written why", "")
+        return StartFence("it is not written why", "")

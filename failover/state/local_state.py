@@ -26,7 +26,7 @@ DnsRoleName = Literal["primary", "secondary", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LocalState:
     """This machine, by its own files.
 
     Attributes:
@@ -45,7 +45,7 @@ class Standing:
     machine: str
     generation: str
     role: RoleName
-    right: right.Held
+    right: right.HeldRight
     fenced: str
     epoch: int
     open_run: str
@@ -105,20 +105,20 @@ def dns_role_of(places: Places) -> DnsRoleName:
     return "primary" if found.role is Role.DNS_PRIMARY else "secondary"
 
 
-def look(places: Places, machine: str) -> Standing:
+def read_state(places: Places, machine: str) -> LocalState:
     """Reads this machine's files; never raises for what it finds in them."""
     role, generation = role_of(places)
-    holds = right.held(places, machine)
-    fence = fenced.look(places)
+    holds = right.held_right(places, machine)
+    fence = fenced.read_fence(places)
     told = _runs(places)
-    return Standing(
+    return LocalState(
         machine=machine,
         generation=generation,
         role=role,
         right=holds,
         fenced=fence.reason if fence else "",
-        epoch=max(told.epoch, holds.epoch, claim.promised(places), claim.claimed(places)),
-        claim=claim.claimed(places),
+        epoch=max(told.epoch, holds.epoch, claim.promised_epoch(places), claim.claimed_epoch(places)),
+        claim=claim.claimed_epoch(places),
         served=told.served,
         stood_down=told.stood_down,
         open_run=told.open_run,
@@ -126,7 +126,7 @@ def look(places: Places, machine: str) -> Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Runs:
     """What the journals of the last few runs come to; see Standing."""
 
     epoch: int = 0
@@ -135,8 +135,8 @@ class _Told:
     open_run: str = ""
 
 
-def _runs(places: Places) -> _Told:
-    told = _Told()
+def _runs(places: Places) -> _Runs:
+    told = _Runs()
     try:
         files = journal.files(journal.directory(places))
     except OSError:

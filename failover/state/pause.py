@@ -92,7 +92,7 @@ def end(places: Places) -> bool:
     return there
 
 
-def now(places: Places) -> tuple[Pause, float] | None:
+def read_pause(places: Places) -> tuple[Pause, float] | None:
     """The pause that holds now and the seconds that it still lasts; None when there is none.
 
     Raises:

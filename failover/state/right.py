@@ -23,7 +23,7 @@ class GaveWay(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldRight:
     """What this machine holds now.
 
     Attributes:
@@ -71,7 +71,7 @@ def grant(places: Places, machine: str, epoch: int, reason: str, *, deadline_boo
 
 
 def _still_ours(places: Places, machine: str, epoch: int) -> None:
-    promised = claim.promised(places)
+    promised = claim.promised_epoch(places)
     if promised >= epoch:
         raise GaveWay(
             f"{machine} gave way to its peer's promotion {promised} meanwhile, and does not become primary with "
@@ -89,7 +89,7 @@ def revoke(places: Places) -> None:
     withdraw_word(places)
 
 
-def held(places: Places, machine: str) -> Held:
+def held_right(places: Places, machine: str) -> HeldRight:
     """What `machine`, being this one, holds now."""
     found: list[str] = []
     for path in (right_file(places), word_file(places)):
@@ -102,6 +102,6 @@ def held(places: Places, machine: str) -> Held:
             continue
         against = why_not(right, machine=machine, boot=clock.boot_id(), now=clock.boottime())
         if against is None:
-            return Held(True, sane(right.epoch), right.reason)
+            return HeldRight(True, sane(right.epoch), right.reason)
         found.append(f"the right in {path} does not hold: {against}")
-    return Held(False, 0, "; ".join(found) or "no right was given to this machine since it started")
+    return HeldRight(False, 0, "; ".join(found) or "no right was given to this machine since it started")

@@ -10,9 +10,9 @@ from typing import Final
 
 from failover.context import HOSTS, Context
 from failover.demotion import demotion, drain
-from failover.errors import LeftOpen, NotProven
+from failover.errors import Incomplete, NotProven
 from failover.journal.entry import Json
-from failover.state import fenced, local_state, proven, right
+from failover.state import fenced, local_state, proven_secrets, right
 from host.errors import HotstandbyError
 from host.exits import Exit
 from localized.activation.activate import AsteriskProbe, activate, activate_unseen, probe_asterisk
@@ -27,7 +27,7 @@ TAKE_S: Final = 30
 """Seconds for which the gate here is held open: a demotion over there takes one or two."""
 
 
-class TrunkMissing(LeftOpen):
+class TrunkMissing(Incomplete):
     """This machine serves, and some trunk does not register yet; Asterisk and ami-watcher go on trying."""
 
 
@@ -44,7 +44,7 @@ class NoTrunk(TrunkMissing):
     headline = "NOBODY ANSWERS: no trunk is registered"
 
 
-class RegistrationsUnseen(LeftOpen):
+class RegistrationsUnseen(Incomplete):
     """This machine was made primary, and nothing can be seen of what its Asterisk registers."""
 
     exit_code = Exit.HALFWAY
@@ -117,7 +117,7 @@ class LocalizeStep:
         """What is active now: an undo that finds it untouched has nothing to undo; else going back means standby."""
         places = self._context.places
         active = GenerationStore(places).pointed_to("current")
-        before = fenced.look(places)
+        before = fenced.read_fence(places)
         return {
             "generation": active.name if active is not None else "",
             "link": local_state.mark_of_swap(places),
@@ -161,7 +161,7 @@ class LocalizeStep:
             TrunkMissing, RequiredTrunkMissing, NoTrunk, RegistrationsUnseen
         """
         outcome = self._outcome
-        holds = right.held(self._context.places, self._context.machine)
+        holds = right.held_right(self._context.places, self._context.machine)
         if not holds.held:
             # The peer had this machine demote itself between the grant and the swap.
             raise NotProven(f"{self._context.machine} no longer holds the right: {holds.words}")
@@ -175,7 +175,7 @@ class LocalizeStep:
             raise NotProven("; ".join(outcome.notes))
         good = [row for row in found.rows if row.as_expected]
         registered = [row.wanted.trunk for row in good if row.wanted.here]
-        proven.note(self._context.places, self._context.pair, self._context.machine, registered, time.time())
+        proven_secrets.note(self._context.places, self._context.pair, self._context.machine, registered, time.time())
         words = f"{len(good)} of {len(found.rows)} trunks as expected, generation {outcome.generation}"
         if found.missing:
             told = "; ".join([words, *outcome.notes])

@@ -26,47 +26,47 @@ def places(tmp_path: Path) -> Places:
 
 
 def test_a_claim_counts_while_its_promotion_runs(places: Places) -> None:
-    claim.claim(places, 8)
-    assert claim.claimed(places) == 0
+    claim.claim_epoch(places, 8)
+    assert claim.claimed_epoch(places) == 0
     with Lock(places.run / claim.LOCK, "a test"):
-        assert claim.claimed(places) == 8
-        assert local_state.look(places, "boston").claim == 8
-        claim.promise(places, 8)
-        assert claim.claimed(places) == 0  # it gave way
-    assert not claim.running(places)
+        assert claim.claimed_epoch(places) == 8
+        assert local_state.read_state(places, "boston").claim == 8
+        claim.promise_epoch(places, 8)
+        assert claim.claimed_epoch(places) == 0  # it gave way
+    assert not claim.is_running(places)
 
 
 def test_a_claim_of_a_promotion_that_was_killed_counts_for_nothing(places: Places) -> None:
-    claim.claim(places, 8)
+    claim.claim_epoch(places, 8)
     file = places.run / "claim.json"
     ended = subprocess.Popen(["true"])
     ended.wait()
     file.write_text(file.read_text().replace(str(os.getpid()), str(ended.pid)))
     with Lock(places.run / claim.LOCK, "another command"):
-        assert claim.claimed(places) == 0
+        assert claim.claimed_epoch(places) == 0
 
 
 def test_who_gave_way_takes_no_right_of_that_promotion(places: Places) -> None:
-    claim.promise(places, 8)
+    claim.promise_epoch(places, 8)
     for epoch in (7, 8):
         with pytest.raises(GaveWay, match="gave way to its peer's promotion 8"):
             right.grant(places, "boston", epoch, "a test")
-        assert not right.held(places, "boston").held
+        assert not right.held_right(places, "boston").held
     right.grant(places, "boston", 9, "a test")
-    assert right.held(places, "boston").held
-    assert local_state.look(places, "dallas").epoch == 8  # so that the next promotion is numbered after it
+    assert right.held_right(places, "boston").held
+    assert local_state.read_state(places, "dallas").epoch == 8  # so that the next promotion is numbered after it
 
 
 def test_a_promise_is_never_taken_back_by_an_earlier_one(places: Places) -> None:
-    claim.promise(places, 8)
-    claim.promise(places, 3)
-    assert claim.promised(places) == 8
+    claim.promise_epoch(places, 8)
+    claim.promise_epoch(places, 3)
+    assert claim.promised_epoch(places) == 8
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", '{"epoch": null}', '{"epoch": -4}', "\0"])
 def test_a_damaged_note_is_none(places: Places, written: str) -> None:
     (places.run / "claim.json").write_text(written)
-    assert claim.claimed(places) == 0
+    assert claim.claimed_epoch(places) == 0
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from failover.peer.messages import request
+from failover.peer.messages import parse_request
 from failover.state import fenced
 from host.places import Places
 
@@ -42,7 +42,7 @@ def test_the_key_is_restricted_and_its_command_takes_no_word_of_the_peer() -> No
     assert options.startswith("restrict,")
     command = shlex.split(options.partition("command=")[2])[0]
     assert command.split(" ")[1:] == ["peer"]
-    assert str(request("demote 7")) == "demote 7"
+    assert str(parse_request("demote 7")) == "demote 7"
 
 
 DAEMONS = {"agi-server.service": "hotstandby-agi", "ami-watcher.service": "hotstandby-watch"}

@@ -15,16 +15,16 @@ from failover.drill.report import Report, Usual, aftermath, document, is_slower,
 from failover.drill.store import ReportUnwritable
 from failover.journal.entry import EntryKind, JournalEntry, Stamp
 from failover.journal.run import fold
-from failover.peer.messages import Pbx, Status
+from failover.peer.messages import AsteriskStatus, PeerStatus
 from host.exits import Exit
 from host.places import Places
 from tests.failover.test_ready import BOTH, LOST, PRIMARY, STANDBY, overview
 
 DIGEST = "0" * 64
-QUIET = Pbx(state="answers", words="it answers", listed=True)
+QUIET = AsteriskStatus(state="answers", words="it answers", listed=True)
 
 
-def status(machine: str, **changed: object) -> Status:
+def status(machine: str, **changed: object) -> PeerStatus:
     facts: dict[str, object] = {
         "machine": machine,
         "pair": "secondsignal",
@@ -42,7 +42,7 @@ def status(machine: str, **changed: object) -> Status:
         "open_run": "",
         "asterisk": QUIET,
     }
-    return Status.model_validate({**facts, **changed})
+    return PeerStatus.model_validate({**facts, **changed})
 
 
 def test_two_healthy_machines_of_which_one_is_primary_may_drill() -> None:
@@ -88,8 +88,8 @@ def test_a_report_says_first_what_is_off_the_air() -> None:
         ({"open_run": "promote 12"}, "promote 12 is open on dallas"),
         ({"claim": 8}, "a promotion runs on dallas"),
         ({"paused": "works on the rack"}, "dallas is paused: works on the rack"),
-        ({"asterisk": Pbx(state="silent", words="dallas's Asterisk hangs")}, "dallas's Asterisk hangs"),
-        ({"asterisk": Pbx(state="answers", words="its lists cannot be read")}, "its lists cannot be read"),
+        ({"asterisk": AsteriskStatus(state="silent", words="dallas's Asterisk hangs")}, "dallas's Asterisk hangs"),
+        ({"asterisk": AsteriskStatus(state="answers", words="its lists cannot be read")}, "its lists cannot be read"),
     ],
 )
 def test_whatever_is_not_healthy_stands_against_it(changed: dict[str, object], words: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from failover.demotion.boot_guard import copy_dates_from, copy_is_old, decide, zone_is_old
 from failover.journal.recovery import FenceProof as Proof
-from failover.peer.messages import Pbx, Status
-from failover.peer.remote import Asked
+from failover.peer.messages import AsteriskStatus, PeerStatus
+from failover.peer.remote import PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.steps.fence.evidence import judge_peer
 from failover.steps.fence.program import VerifyResult
@@ -22,14 +22,14 @@ SERVING = status(
     role="primary",
     right_held=True,
     is_primary=True,
-    asterisk=Pbx(state="answers", words="", listed=True, registrations=(ACME,)),
+    asterisk=AsteriskStatus(state="answers", words="", listed=True, registrations=(ACME,)),
 )
-FROZEN = status(role="primary", right_held=True, is_primary=True, asterisk=Pbx(state="silent", words=""))
+FROZEN = status(role="primary", right_held=True, is_primary=True, asterisk=AsteriskStatus(state="silent", words=""))
 STANDBY = status()
 
 
-def asked(found: Status | None, answer: ProbeAnswer = ProbeAnswer.YES) -> Asked:
-    return Asked(ProbeResult("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
+def asked(found: PeerStatus | None, answer: ProbeAnswer = ProbeAnswer.YES) -> PeerEvidence:
+    return PeerEvidence(ProbeResult("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
 
 
 DEAD = asked(None, ProbeAnswer.SILENT)
@@ -54,7 +54,9 @@ REFUSES = asked(None, ProbeAnswer.REFUSED)
         (DEAD, VerifyResult(False, "no answer from the switch"), "somebody is there", Proof.PROVEN),
     ],
 )
-def test_what_is_proven_of_the_peer(seen: Asked, cut_off: VerifyResult | None, word: str, expected: Proof) -> None:
+def test_what_is_proven_of_the_peer(
+    seen: PeerEvidence, cut_off: VerifyResult | None, word: str, expected: Proof
+) -> None:
     assert judge_peer(seen, cut_off, word).proof is expected
 
 
@@ -84,7 +86,7 @@ AGREED = (says("dallas", "dallas"), says("ns3", "dallas"), says("boston", "dalla
     ],
 )
 def test_a_machine_that_starts_is_standby_unless_others_prove_otherwise(
-    said: tuple[RoleAnswer, ...], peer: Status | None, primary: bool, words: str
+    said: tuple[RoleAnswer, ...], peer: PeerStatus | None, primary: bool, words: str
 ) -> None:
     found = decide("dallas", said, peer)
     assert found.primary is primary
@@ -148,7 +150,7 @@ def test_a_machine_that_starts_distrusts_its_zone_where_another_server_has_a_new
     ],
 )
 def test_a_copy_of_an_earlier_promotion_is_distrusted_by_a_secondary_that_starts(
-    epoch: int, said: tuple[RoleAnswer, ...], peer: Status | None, old: bool
+    epoch: int, said: tuple[RoleAnswer, ...], peer: PeerStatus | None, old: bool
 ) -> None:
     assert copy_is_old("dallas", epoch, said, peer) is old
 
@@ -176,7 +178,7 @@ def test_a_copy_dates_from_the_promotion_that_it_tells(lines: tuple[str, ...], e
     ("peer", "kept"),
     [(status(dns_role="secondary"), True), (status(dns_role="primary"), False), (None, False)],
 )
-def test_it_stays_primary_in_dns_only_where_the_peer_says_that_it_is_not(peer: Status | None, kept: bool) -> None:
+def test_it_stays_primary_in_dns_only_where_the_peer_says_that_it_is_not(peer: PeerStatus | None, kept: bool) -> None:
     assert decide("dallas", AGREED, peer).dns_primary is kept
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from failover.context import Context
 from failover.errors import Refused
-from failover.peer.messages import Demoted, Pbx, Status, Switched, line
-from failover.peer.remote import Asked
+from failover.peer.messages import AsteriskStatus, DemotionReport, PeerStatus, SwitchoverReport, encode_answer
+from failover.peer.remote import PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
 from failover.steps.fence.step import FenceStep
@@ -23,7 +23,7 @@ SERVES = status(
     is_primary=True,
     role="primary",
     right_held=True,
-    asterisk=Pbx(state="answers", words="it answers"),
+    asterisk=AsteriskStatus(state="answers", words="it answers"),
 )
 STANDS_BY = status(
     machine="boston",
@@ -31,11 +31,11 @@ STANDS_BY = status(
     role="standby",
     right_held=False,
     why="boston is standby",
-    asterisk=Pbx(state="answers", words="it holds nothing", listed=True),
+    asterisk=AsteriskStatus(state="answers", words="it holds nothing", listed=True),
 )
-DEMOTED = Demoted(machine="boston", epoch=7, proven=True, words="boston is standby", seconds=0.4, killed=False)
+DEMOTED = DemotionReport(machine="boston", epoch=7, proven=True, words="boston is standby", seconds=0.4, killed=False)
 
-SERVES_AGAIN = Switched(machine="boston", run=3, epoch=8, exit=0, words="Done", seconds=1.0, moved_s=0.5)
+SERVES_AGAIN = SwitchoverReport(machine="boston", run=3, epoch=8, exit=0, words="Done", seconds=1.0, moved_s=0.5)
 UNABLE = ("dallas's lists cannot be read",)
 
 
@@ -48,7 +48,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     places.machine_file.write_text("dallas\n")
     (places.localized / "ssh" / "peer_key").touch()
     for word, said in (("status", STANDS_BY), ("demote", DEMOTED), ("serve", SERVES_AGAIN)):
-        (tmp_path / word).write_text(line(said) + "\n")
+        (tmp_path / word).write_text(encode_answer(said) + "\n")
     ssh = tmp_path / "bin" / "ssh"
     ssh.write_text(
         f'#!/bin/sh\nfor last; do :; done\necho "$last" >>{tmp_path}/asked\nexec cat "{tmp_path}/${{last%% *}}"\n'
@@ -62,8 +62,8 @@ def asked(tmp_path: Path) -> list[str]:
     return (tmp_path / "asked").read_text().splitlines()
 
 
-def looked_at(found: Status) -> Asked:
-    return Asked(ProbeResult("ssh", "boston", "status", ProbeAnswer.YES, "boston answers ssh", 0.4), found)
+def looked_at(found: PeerStatus) -> PeerEvidence:
+    return PeerEvidence(ProbeResult("ssh", "boston", "status", ProbeAnswer.YES, "boston answers ssh", 0.4), found)
 
 
 def carried_out(step: FenceStep) -> str:
@@ -112,17 +112,17 @@ def test_a_peer_that_is_after_the_same_is_looked_at_again_before_it_is_asked(con
 def test_a_standby_that_is_primary_of_the_zone_is_asked_to_give_it_up(context: Context, tmp_path: Path) -> None:
     """As after a power cut of both: nobody serves, and the other one's BIND is what changes would have to go to."""
     keeps = STANDS_BY.model_copy(update={"dns_role": "primary"})
-    (tmp_path / "status").write_text(line(keeps) + "\n")
+    (tmp_path / "status").write_text(encode_answer(keeps) + "\n")
     words = carried_out(FenceStep(context, 7, seen=looked_at(keeps)))
     assert "demote 7" in asked(tmp_path)
     assert "boston's BIND has not given the zone up" in words
-    (tmp_path / "status").write_text(line(STANDS_BY) + "\n")
+    (tmp_path / "status").write_text(encode_answer(STANDS_BY) + "\n")
     assert "BIND" not in carried_out(FenceStep(context, 8))
 
 
 def test_a_machine_that_could_not_serve_any_more_asks_nobody_to_give_way(context: Context, tmp_path: Path) -> None:
     """What the plan saw is old by now, as after waiting for calls to end."""
-    (tmp_path / "status").write_text(line(SERVES) + "\n")
+    (tmp_path / "status").write_text(encode_answer(SERVES) + "\n")
     step = FenceStep(context, 7, able=lambda: UNABLE)
     with pytest.raises(Refused, match=r"dallas could not serve: dallas's lists cannot be read\. boston was left as it"):
         carried_out(step)
@@ -135,22 +135,22 @@ def test_a_peer_that_gave_way_for_nothing_is_asked_to_serve_again_where_this_mac
 ) -> None:
     step = FenceStep(context, 7, seen=looked_at(SERVES), gives_back=lambda: clean)
     carried_out(step)
-    claim.claim(context.places, 7)
+    claim.claim_epoch(context.places, 7)
     step.undo({})
     assert ("serve 7" in asked(tmp_path)) is clean
     assert step.parting.startswith("NOBODY SERVES: boston is standby.")  # it goes on saying that it is
-    (tmp_path / "status").write_text(line(SERVES) + "\n")
+    (tmp_path / "status").write_text(encode_answer(SERVES) + "\n")
     step.undo({})
     assert step.parting == "boston serves"
 
 
 def test_what_the_peer_hands_back_is_taken_without_asking_it_to_demote(context: Context, tmp_path: Path) -> None:
     """Its lists cannot be read, which is why it cannot serve: asked to prove itself standby, it would end its calls."""
-    blind = STANDS_BY.model_copy(update={"asterisk": Pbx(state="answers", words="its lists cannot be read")})
-    (tmp_path / "status").write_text(line(blind) + "\n")
+    blind = STANDS_BY.model_copy(update={"asterisk": AsteriskStatus(state="answers", words="its lists cannot be read")})
+    (tmp_path / "status").write_text(encode_answer(blind) + "\n")
     words = carried_out(FenceStep(context, 8, word="boston took its promotion 7 back", handed_back=True))
     assert "boston took its promotion 7 back" in words
     assert set(asked(tmp_path)) == {"status"}
-    (tmp_path / "status").write_text(line(SERVES) + "\n")
+    (tmp_path / "status").write_text(encode_answer(SERVES) + "\n")
     with pytest.raises(Refused):
         carried_out(FenceStep(context, 8, word="boston took its promotion 7 back", handed_back=True))

@@ -11,8 +11,8 @@ from failover.context import Context
 from failover.demotion import boot_guard
 from failover.demotion.boot_guard import NotGuarded
 from failover.errors import Refused
-from failover.peer.messages import Status
-from failover.peer.remote import Asked
+from failover.peer.messages import PeerStatus
+from failover.peer.remote import PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim, fenced, local_state, right
 from failover.steps.fence.program import untrusted
@@ -116,8 +116,8 @@ def test_a_persons_word_counts_where_nothing_else_does(context: Context) -> None
     assert "a person's word: no power\\x1b[2J in its rack" in words
 
 
-def seen(found: Status | None, answer: ProbeAnswer = ProbeAnswer.SILENT) -> Asked:
-    return Asked(ProbeResult("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
+def seen(found: PeerStatus | None, answer: ProbeAnswer = ProbeAnswer.SILENT) -> PeerEvidence:
+    return PeerEvidence(ProbeResult("ssh", "boston", "status", answer, "boston's ssh hung for 5 s", 5.0), found)
 
 
 def test_what_was_seen_a_moment_ago_is_not_asked_again_where_it_was_silence(context: Context) -> None:
@@ -128,7 +128,7 @@ def test_what_was_seen_a_moment_ago_is_not_asked_again_where_it_was_silence(cont
 def test_a_claim_is_noted_before_the_first_look(context: Context) -> None:
     with Lock(context.places.run / claim.LOCK, "a test"):
         FenceStep(context, 7).check()
-        assert claim.claimed(context.places) == 7
+        assert claim.claimed_epoch(context.places) == 7
 
 
 GENERATION = "generations/{number}-{role}-0123456789ab"
@@ -150,7 +150,7 @@ def test_a_machine_that_was_primary_starts_as_standby_and_may_start_asterisk(con
     verdict = boot_guard.guard(context)
     assert not verdict.primary
     assert "its peer does not answer" in verdict.why
-    found = local_state.look(context.places, "dallas")
+    found = local_state.read_state(context.places, "dallas")
     assert (found.role, found.right.held, found.fenced) == ("standby", False, "")
 
 
@@ -166,16 +166,16 @@ def test_without_standby_files_it_stays_fenced(context: Context) -> None:
     lay(context, 1, "primary", active=True)
     with pytest.raises(NotGuarded, match="stays fenced"):
         boot_guard.guard(context)
-    assert fenced.look(context.places) is not None
-    assert not local_state.look(context.places, "dallas").is_primary
+    assert fenced.read_fence(context.places) is not None
+    assert not local_state.read_state(context.places, "dallas").is_primary
 
 
 def test_a_machine_on_which_nothing_was_activated_yet_is_not_fenced(context: Context) -> None:
     boot_guard.guard(context)
-    assert fenced.look(context.places) is None
+    assert fenced.read_fence(context.places) is None
 
 
 @pytest.mark.parametrize("peer", [None, status(machine="boston", role="primary", right_held=True, is_primary=True)])
-def test_the_guard_never_swaps_to_primary_on_its_own(context: Context, peer: Status | None) -> None:
+def test_the_guard_never_swaps_to_primary_on_its_own(context: Context, peer: PeerStatus | None) -> None:
     assert boot_guard.decide("dallas", (), peer).primary is False
     assert GenerationStore(context.places).pointed_to(Role.PRIMARY.link) is None

@@ -17,7 +17,7 @@ from failover.checks.name_servers import NO_KEY, OTHER_KEY
 from failover.checks.own_bind import allows
 from failover.checks.registry import RULES, check
 from failover.commands.check import exit_code
-from failover.peer.secrets import Secrets
+from failover.peer.secrets import SecretsComparison
 from failover.probes.dialplan_gate import DialplanGate, read_dialplan
 from host.exits import Exit
 from pair import Pair, parse
@@ -182,7 +182,7 @@ def test_a_line_of_the_dialplan_that_leads_to_the_proof(line: str, leads: bool) 
     assert calls_proof([line]) is leads
 
 
-DIFFERENT = Secrets(differ=("trunks.acme.secret_file", "asterisk.ami.secret_file"))
+DIFFERENT = SecretsComparison(differ=("trunks.acme.secret_file", "asterisk.ami.secret_file"))
 WARN, ERR = Level.WARNING, Level.ERROR
 
 
@@ -267,7 +267,9 @@ def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level:
 
 
 def test_what_cannot_be_seen_is_said_to_be_so() -> None:
-    facts = replace(GOOD, keys={"ns3": NO_KEY, "boston": ""}, compared=Secrets(unknown="it knows no such request"))
+    facts = replace(
+        GOOD, keys={"ns3": NO_KEY, "boston": ""}, compared=SecretsComparison(unknown="it knows no such request")
+    )
     unseen = [one.text for one in check(facts) if one.level is Level.UNSEEN]
     for words in ("ns3 does not know our key", "has the same secrets cannot be seen", "Queue members", "firewall"):
         assert [text for text in unseen if words in text], words

@@ -12,24 +12,24 @@ from failover.errors import FailoverError
 from failover.peer.messages import (
     LONGEST,
     AnswerUnreadable,
-    Demoted,
+    AsteriskStatus,
+    DemotionReport,
     NotUnderstood,
-    Pbx,
+    PeerRefusal,
     PeerRefused,
-    Refusal,
-    Registration,
-    Request,
-    Status,
-    line,
-    read,
-    request,
+    PeerRegistration,
+    PeerRequest,
+    PeerStatus,
+    decode_answer,
+    encode_answer,
+    parse_request,
 )
 
-ACME = Registration(trunk="acme", shared=True, state="Registered", registered=True, expiry_s=60)
-OWN = Registration(trunk="own", shared=False, state="Registered", registered=True, expiry_s=60)
+ACME = PeerRegistration(trunk="acme", shared=True, state="Registered", registered=True, expiry_s=60)
+OWN = PeerRegistration(trunk="own", shared=False, state="Registered", registered=True, expiry_s=60)
 
 
-def status(**changed: object) -> Status:
+def status(**changed: object) -> PeerStatus:
     facts: dict[str, object] = {
         "machine": "boston",
         "pair": "secondsignal",
@@ -46,26 +46,26 @@ def status(**changed: object) -> Status:
         "fenced": "",
         "paused": "",
         "open_run": "",
-        "asterisk": Pbx(state="answers", words="it answers", listed=True, registrations=(OWN,)),
+        "asterisk": AsteriskStatus(state="answers", words="it answers", listed=True, registrations=(OWN,)),
     }
-    return Status.model_validate({**facts, **changed})
+    return PeerStatus.model_validate({**facts, **changed})
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("status", Request("status")),
-        ("digest", Request("digest")),
-        ("facts", Request("facts")),
-        ("switchover", Request("switchover")),
-        ("demote 7", Request("demote", 7)),
-        ("serve 7", Request("serve", 7)),
-        ("drain 15", Request("drain", seconds=15)),
-        ("demote 000000000007", Request("demote", 7)),
+        ("status", PeerRequest("status")),
+        ("digest", PeerRequest("digest")),
+        ("facts", PeerRequest("facts")),
+        ("switchover", PeerRequest("switchover")),
+        ("demote 7", PeerRequest("demote", 7)),
+        ("serve 7", PeerRequest("serve", 7)),
+        ("drain 15", PeerRequest("drain", seconds=15)),
+        ("demote 000000000007", PeerRequest("demote", 7)),
     ],
 )
-def test_the_requests_are_understood(text: str, expected: Request) -> None:
-    assert request(text) == expected
+def test_the_requests_are_understood(text: str, expected: PeerRequest) -> None:
+    assert parse_request(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_requests_are_understood(text: str, expected: Request) -> None:
 )
 def test_anything_else_is_refused_and_cannot_forge_a_line(text: str) -> None:
     with pytest.raises(NotUnderstood) as refused:
-        request(text)
+        parse_request(text)
     assert "\n" not in str(refused.value)
     assert "\x1b" not in str(refused.value)
 
@@ -101,15 +101,15 @@ def test_anything_else_is_refused_and_cannot_forge_a_line(text: str) -> None:
 @given(st.text())
 def test_no_other_text_is_understood(text: str) -> None:
     try:
-        understood = request(text)
+        understood = parse_request(text)
     except NotUnderstood:
         return
     assert str(understood) == text or text.startswith(("demote 0", "drain 0"))
 
 
 def test_an_answer_reads_back_between_lines_that_are_none() -> None:
-    said = f"Welcome to boston!\n{line(status())}\n"
-    assert read(said.encode(), Status) == status()
+    said = f"Welcome to boston!\n{encode_answer(status())}\n"
+    assert decode_answer(said.encode(), PeerStatus) == status()
 
 
 @pytest.mark.parametrize(
@@ -123,25 +123,25 @@ def test_an_answer_reads_back_between_lines_that_are_none() -> None:
         (b'{"hotstandby":1,"kind":"digest","body":{}}', "where status was asked"),
         (b'{"hotstandby":' + b"[" * 20_000, "not JSON of ours"),
         (b'{"hotstandby":1', "not JSON of ours"),
-        (line(status()).encode() * 2, "not JSON of ours"),
-        ((line(status()) + "\n").encode() * 2, "more than one answer"),
+        (encode_answer(status()).encode() * 2, "not JSON of ours"),
+        ((encode_answer(status()) + "\n").encode() * 2, "more than one answer"),
         (b'{"hotstandby":1}' + b" " * LONGEST, "4096 KiB"),
-        (line(status()).replace("standby", "emperor").encode(), "no answer of hotstandby"),
-        (line(status()).replace('"role":"standby"', '"role":"emperor"').encode(), "role"),
-        (line(status()).replace('"wall":1800000000.0', '"wall":NaN').encode(), "wall"),
-        (line(status()).replace('"epoch":7', '"epoch":-7').encode(), "epoch"),
+        (encode_answer(status()).replace("standby", "emperor").encode(), "no answer of hotstandby"),
+        (encode_answer(status()).replace('"role":"standby"', '"role":"emperor"').encode(), "role"),
+        (encode_answer(status()).replace('"wall":1800000000.0', '"wall":NaN').encode(), "wall"),
+        (encode_answer(status()).replace('"epoch":7', '"epoch":-7').encode(), "epoch"),
     ],
 )
 def test_what_is_no_answer_is_told_as_such(data: bytes, words: str) -> None:
     with pytest.raises(AnswerUnreadable, match=words):
-        read(data, Status)
+        decode_answer(data, PeerStatus)
 
 
 @given(st.binary(max_size=300))
 def test_bytes_from_outside_raise_nothing_but_ours(data: bytes) -> None:
     for given_bytes in (data, b'{"hotstandby":' + data):
         with pytest.raises(FailoverError):
-            read(given_bytes, Status)
+            decode_answer(given_bytes, PeerStatus)
 
 
 @given(
@@ -150,13 +150,13 @@ def test_bytes_from_outside_raise_nothing_but_ours(data: bytes) -> None:
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
         max_leaves=10,
     ),
-    st.sampled_from(sorted(Status.model_fields)),
+    st.sampled_from(sorted(PeerStatus.model_fields)),
 )
 def test_a_field_of_any_kind_is_either_right_or_told(value: object, field: str) -> None:
     body = status().model_dump(mode="json") | {field: value}
     data = json.dumps({"hotstandby": 1, "kind": "status", "body": body}, separators=(",", ":")).encode()
     try:
-        found = read(data, Status)
+        found = decode_answer(data, PeerStatus)
     except AnswerUnreadable:
         return
     assert found.why.isprintable()
@@ -164,13 +164,13 @@ def test_a_field_of_any_kind_is_either_right_or_told(value: object, field: str) 
 
 def test_the_status_of_twenty_thousand_registrations_is_read() -> None:
     many = tuple(ACME.model_copy(update={"trunk": f"trunk-with-a-long-name-{number}"}) for number in range(20_000))
-    said = line(status(asterisk=Pbx(state="answers", words="", listed=True, registrations=many)))
-    assert len(read(said.encode(), Status).registered) == 20_000
+    said = encode_answer(status(asterisk=AsteriskStatus(state="answers", words="", listed=True, registrations=many)))
+    assert len(decode_answer(said.encode(), PeerStatus).registered) == 20_000
 
 
 def test_a_refusal_is_raised_in_its_own_words_made_printable() -> None:
     with pytest.raises(PeerRefused) as refused:
-        read(line(Refusal(reason="no\x1b[31m\nnext")).encode(), Demoted)
+        decode_answer(encode_answer(PeerRefusal(reason="no\x1b[31m\nnext")).encode(), DemotionReport)
     assert str(refused.value) == "no\\x1b[31m\\nnext"
 
 
@@ -181,13 +181,13 @@ def test_a_refusal_is_raised_in_its_own_words_made_printable() -> None:
         ({"role": "primary"}, False, False),
         ({"right_held": True}, False, False),
         ({"role": "primary", "right_held": True, "is_primary": True}, False, True),
-        ({"asterisk": Pbx(state="down", words="")}, True, False),
-        ({"asterisk": Pbx(state="silent", words="")}, False, False),  # frozen: it may go on
-        ({"asterisk": Pbx(state="answers", words="")}, False, False),  # its lists were not read
-        ({"asterisk": Pbx(state="answers", words="", listed=True, registrations=(ACME,))}, False, True),
+        ({"asterisk": AsteriskStatus(state="down", words="")}, True, False),
+        ({"asterisk": AsteriskStatus(state="silent", words="")}, False, False),  # frozen: it may go on
+        ({"asterisk": AsteriskStatus(state="answers", words="")}, False, False),  # its lists were not read
+        ({"asterisk": AsteriskStatus(state="answers", words="", listed=True, registrations=(ACME,))}, False, True),
         (
             {
-                "asterisk": Pbx(
+                "asterisk": AsteriskStatus(
                     state="answers",
                     words="",
                     listed=True,

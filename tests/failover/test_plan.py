@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from failover.errors import Refused
-from failover.peer.messages import Pbx, Status
-from failover.peer.remote import Asked
+from failover.peer.messages import AsteriskStatus, PeerStatus
+from failover.peer.remote import PeerEvidence
 from failover.plan.plan import Plan, PlannedStep, Risk
 from failover.plan.risks import Looked, risks
 from failover.probe_result import ProbeAnswer, ProbeResult
@@ -67,14 +67,15 @@ PAIR = example()
 SILENT = ProbeResult("ssh", "boston", "", ProbeAnswer.SILENT, "boston does not answer ssh", 3.0)
 PING = ProbeResult("ping", "boston", "", ProbeAnswer.YES, "boston answers ping", 0.1)
 OWN = OwnAsterisk(
-    ProbeResult("asterisk", "dallas", "", ProbeAnswer.YES, "answers", 0.1), Pbx(state="answers", words="answers")
+    ProbeResult("asterisk", "dallas", "", ProbeAnswer.YES, "answers", 0.1),
+    AsteriskStatus(state="answers", words="answers"),
 )
 UNABLE = replace(OWN, lacks=("dallas's Asterisk answers, and its lists cannot be read",))
 CLOCK = ProbeResult("clock", "boston", "", ProbeAnswer.UNKNOWN, "boston's clock is not known", 0.0)
 
 
-def status(digest: str) -> Status:
-    return Status(
+def status(digest: str) -> PeerStatus:
+    return PeerStatus(
         machine="boston",
         pair="secondsignal",
         pair_digest=digest,
@@ -89,7 +90,7 @@ def status(digest: str) -> Status:
         fenced="",
         paused="",
         open_run="",
-        asterisk=Pbx(state="answers", words="answers", listed=True),
+        asterisk=AsteriskStatus(state="answers", words="answers", listed=True),
     )
 
 
@@ -98,8 +99,8 @@ def server(name: str, serial: int) -> ServerAnswer:
     return ServerAnswer(found, RoleAnswer(name, True, None, ""), serial)
 
 
-DEAD = Evidence(Asked(SILENT, None), (PING,), (), OWN, CLOCK)
-ALIVE = replace(DEAD, peer=Asked(replace(SILENT, answer=ProbeAnswer.YES), status(PAIR.digest)))
+DEAD = Evidence(PeerEvidence(SILENT, None), (PING,), (), OWN, CLOCK)
+ALIVE = replace(DEAD, peer=PeerEvidence(replace(SILENT, answer=ProbeAnswer.YES), status(PAIR.digest)))
 LOOKED = Looked(PAIR, "dallas", "promote", DEAD, "the plug is out", (), None, 2026)
 
 
@@ -125,7 +126,7 @@ FENCED = Pair.model_validate(
         (LOOKED, []),
         (replace(LOOKED, word=""), ["peer-may-live"]),
         (replace(LOOKED, word="", evidence=ALIVE), []),  # it can be asked to demote itself
-        (replace(LOOKED, evidence=replace(ALIVE, peer=Asked(SILENT, status("another")))), ["pair-differs"]),
+        (replace(LOOKED, evidence=replace(ALIVE, peer=PeerEvidence(SILENT, status("another")))), ["pair-differs"]),
         (replace(LOOKED, command="switchover"), ["peer-not-reached"]),
         # What serves is not taken down for a machine that cannot; where nothing serves there is nothing to lose.
         (replace(LOOKED, word="", evidence=replace(ALIVE, own=UNABLE)), ["cannot-serve"]),
@@ -142,7 +143,7 @@ FENCED = Pair.model_validate(
                 LOOKED,
                 evidence=replace(
                     ALIVE,
-                    peer=Asked(SILENT, status(PAIR.digest), clock_s=-3600.0),
+                    peer=PeerEvidence(SILENT, status(PAIR.digest), clock_s=-3600.0),
                     clock=replace(CLOCK, answer=ProbeAnswer.ODD, words="the clocks differ by 3600 s"),
                 ),
             ),

@@ -33,9 +33,9 @@ from failover.checks.shared_facts import (
 )
 from failover.commands.status import _ttl
 from failover.name_servers.agreement import NameServer, ZoneAnswer
-from failover.peer.messages import Pbx, Readiness, Registration, Status
-from failover.peer.remote import Asked
-from failover.peer.secrets import Secrets
+from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus, Readiness
+from failover.peer.remote import PeerEvidence
+from failover.peer.secrets import SecretsComparison
 from failover.plan.risks import Looked, risks
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.evidence import Evidence, OwnAsterisk, clock
@@ -55,15 +55,15 @@ def found(probe: str, answer: ProbeAnswer, words: str = "") -> ProbeResult:
 
 
 BOSTON = status(machine="boston", role="primary", right_held=True, is_primary=True, pair_digest=PAIR.digest)
-ASKED = Asked(found("ssh", ProbeAnswer.YES), BOSTON, 0.1, 0.2)
-DEAD = Asked(found("ssh", ProbeAnswer.SILENT, "boston's ssh hung for 5 s"), None)
+ASKED = PeerEvidence(found("ssh", ProbeAnswer.YES), BOSTON, 0.1, 0.2)
+DEAD = PeerEvidence(found("ssh", ProbeAnswer.SILENT, "boston's ssh hung for 5 s"), None)
 PREPARED = Prepared("3-primary-0123456789ab", 60.0, True, (), (), "", 10**9, "", "", "", epoch=7)
 TOLD = PublicRole(7, "boston")
-OWN = OwnAsterisk(found("asterisk", ProbeAnswer.YES), Pbx(state="answers", words="it answers", listed=True))
+OWN = OwnAsterisk(found("asterisk", ProbeAnswer.YES), AsteriskStatus(state="answers", words="it answers", listed=True))
 CARRIERS = {"acme": found("sip", ProbeAnswer.YES), "own": found("iax", ProbeAnswer.YES)}
 
 
-def evidence(peer: Asked = ASKED, own: OwnAsterisk = OWN, dns: ProbeAnswer = ProbeAnswer.YES) -> Evidence:
+def evidence(peer: PeerEvidence = ASKED, own: OwnAsterisk = OWN, dns: ProbeAnswer = ProbeAnswer.YES) -> Evidence:
     servers = tuple(
         ServerAnswer(
             ProbeResult("dns", name, "", dns if name == "dallas" else ProbeAnswer.YES, name, 0.0),
@@ -75,7 +75,7 @@ def evidence(peer: Asked = ASKED, own: OwnAsterisk = OWN, dns: ProbeAnswer = Pro
     return Evidence(peer, (), servers, own, clock("boston", peer))
 
 
-SILENT_OWN = OwnAsterisk(found("asterisk", ProbeAnswer.SILENT), Pbx(state="silent", words="it hangs"))
+SILENT_OWN = OwnAsterisk(found("asterisk", ProbeAnswer.SILENT), AsteriskStatus(state="silent", words="it hangs"))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,9 @@ def test_what_nobody_looked_at_is_not_fine() -> None:
     told = items(PAIR, "dallas", PREPARED, evidence(DEAD), CARRIERS, primary=False)
     assert names(told) == {"fence": Good.LATER, "clock": Good.UNSEEN}
     assert exit_code(told) is Exit.DEGRADED
-    told = items(PAIR, "dallas", PREPARED, evidence(), CARRIERS, primary=False, secrets=Secrets(unknown="ssh hung"))
+    told = items(
+        PAIR, "dallas", PREPARED, evidence(), CARRIERS, primary=False, secrets=SecretsComparison(unknown="ssh hung")
+    )
     assert names(told)["secrets"] is Good.UNSEEN
     assert exit_code(told) is Exit.DEGRADED
 
@@ -140,15 +142,15 @@ def test_a_dead_domino_is_seen_beforehand(good: bool | None, expected: dict[str,
 
 
 SHARED = "trunks.acme.secret_file"
-SERVING = Asked(
+SERVING = PeerEvidence(
     found("ssh", ProbeAnswer.YES),
     BOSTON.model_copy(
         update={
-            "asterisk": Pbx(
+            "asterisk": AsteriskStatus(
                 state="answers",
                 words="",
                 listed=True,
-                registrations=(Registration(trunk="acme", shared=True, state="Registered", registered=True),),
+                registrations=(PeerRegistration(trunk="acme", shared=True, state="Registered", registered=True),),
             )
         }
     ),
@@ -160,16 +162,26 @@ SERVING = Asked(
 @pytest.mark.parametrize(
     ("secrets", "seen", "proven", "expected"),
     [
-        (Secrets(same=(SHARED,)), evidence(SERVING), {}, {}),  # the peer holds it, with the same password
-        (Secrets(same=(SHARED,)), evidence(), {}, {"secrets": Good.UNSEEN}),  # the peer does not: who knows
-        (Secrets(same=(SHARED,)), evidence(), {"acme": 1.0}, {}),  # it registered from here itself
-        (Secrets(differ=(SHARED,)), evidence(SERVING), {"acme": 1.0}, {"secrets": Good.NO}),  # acme is required
-        (Secrets(differ=("dns.key_file",)), evidence(SERVING), {"acme": 1.0}, {"secrets": Good.LATER}),
-        (Secrets(differ=("asterisk.ami.secret_file",)), evidence(SERVING), {"acme": 1.0}, {}),  # each may have its own
+        (SecretsComparison(same=(SHARED,)), evidence(SERVING), {}, {}),  # the peer holds it, with the same password
+        (SecretsComparison(same=(SHARED,)), evidence(), {}, {"secrets": Good.UNSEEN}),  # the peer does not: who knows
+        (SecretsComparison(same=(SHARED,)), evidence(), {"acme": 1.0}, {}),  # it registered from here itself
+        (
+            SecretsComparison(differ=(SHARED,)),
+            evidence(SERVING),
+            {"acme": 1.0},
+            {"secrets": Good.NO},
+        ),  # acme is required
+        (SecretsComparison(differ=("dns.key_file",)), evidence(SERVING), {"acme": 1.0}, {"secrets": Good.LATER}),
+        (
+            SecretsComparison(differ=("asterisk.ami.secret_file",)),
+            evidence(SERVING),
+            {"acme": 1.0},
+            {},
+        ),  # each may have its own
     ],
 )
 def test_a_secret_that_is_another_one_than_the_peers_is_found_before_a_number_is_off_the_air(
-    secrets: Secrets, seen: Evidence, proven: dict[str, float], expected: dict[str, Good]
+    secrets: SecretsComparison, seen: Evidence, proven: dict[str, float], expected: dict[str, Good]
 ) -> None:
     told = items(PAIR, "dallas", replace(PREPARED, proven=proven), seen, CARRIERS, primary=False, secrets=secrets)
     assert names(told) == expected
@@ -220,9 +232,9 @@ def test_an_emergency_trunk_without_a_way_out_is_never_ready() -> None:
 
 
 def test_clocks_that_surely_differ_are_told() -> None:
-    assert clock("boston", Asked(ASKED.found, BOSTON, 3600.0, 0.1)).answer is ProbeAnswer.ODD
+    assert clock("boston", PeerEvidence(ASKED.found, BOSTON, 3600.0, 0.1)).answer is ProbeAnswer.ODD
     assert (
-        clock("boston", Asked(ASKED.found, BOSTON, 2.5, 1.0)).answer is ProbeAnswer.YES
+        clock("boston", PeerEvidence(ASKED.found, BOSTON, 2.5, 1.0)).answer is ProbeAnswer.YES
     )  # the network may account for it
     assert clock("boston", DEAD).answer is ProbeAnswer.UNKNOWN
 
@@ -316,13 +328,13 @@ def test_only_the_pong_to_our_poke_counts() -> None:
     assert pong(b"\0" * 12, 0) is None
 
 
-HOLDS = Pbx(
+HOLDS = AsteriskStatus(
     state="answers",
     words="",
     listed=True,
     registrations=(
-        Registration(trunk="acme", shared=True, state="Registered", registered=True, expiry_s=60),
-        Registration(trunk="own", shared=False, state="Registered", registered=True, expiry_s=60),
+        PeerRegistration(trunk="acme", shared=True, state="Registered", registered=True, expiry_s=60),
+        PeerRegistration(trunk="own", shared=False, state="Registered", registered=True, expiry_s=60),
     ),
 )
 PRIMARY = BOSTON.model_copy(update={"asterisk": HOLDS})
@@ -332,8 +344,8 @@ RIGHT = FollowedName("pbx", (("192.0.2.11", ("boston", "dallas", "ns3")),), ())
 
 
 def overview(
-    boston: Status | None = PRIMARY,
-    dallas: Status | None = STANDBY,
+    boston: PeerStatus | None = PRIMARY,
+    dallas: PeerStatus | None = STANDBY,
     dns: FollowedName = RIGHT,
     said: tuple[RoleAnswer, ...] = (),
 ) -> Overview:
@@ -361,7 +373,7 @@ REJECTED = HOLDS.model_copy(
         )
     }
 )
-KILLED = STANDBY.model_copy(update={"machine": "boston", "asterisk": Pbx(state="down", words="")})
+KILLED = STANDBY.model_copy(update={"machine": "boston", "asterisk": AsteriskStatus(state="down", words="")})
 BOTH = STANDBY.model_copy(update={"is_primary": True, "role": "primary", "right_held": True, "asterisk": HOLDS})
 NEWER = BOTH.model_copy(update={"right_epoch": 8})
 
@@ -401,18 +413,20 @@ NEWER = BOTH.model_copy(update={"right_epoch": 8})
         (overview(dns=FollowedName("pbx", (("192.0.2.12", ("ns3",)),), ())), "", "pbx not right in DNS"),
         (overview(dns=FollowedName("pbx", (), ("ns3",))), "", "pbx not right in DNS"),
         (
-            overview(dallas=STANDBY.model_copy(update={"asterisk": Pbx(state="down", words="")})),
+            overview(dallas=STANDBY.model_copy(update={"asterisk": AsteriskStatus(state="down", words="")})),
             "",
             "Asterisk on dallas is not running, as after a demotion that had to kill it; there, type: systemctl start",
         ),
         (
-            overview(dallas=STANDBY.model_copy(update={"asterisk": Pbx(state="silent", words="")})),
+            overview(dallas=STANDBY.model_copy(update={"asterisk": AsteriskStatus(state="silent", words="")})),
             "",
             "on dallas does not answer; there, type: systemctl status asterisk",
         ),
         (overview(boston=KILLED, dallas=STANDBY), "", "nobody serves; on dallas, type: failover promote"),
         (
-            overview(boston=KILLED, dallas=STANDBY.model_copy(update={"asterisk": Pbx(state="down", words="")})),
+            overview(
+                boston=KILLED, dallas=STANDBY.model_copy(update={"asterisk": AsteriskStatus(state="down", words="")})
+            ),
             "",
             "nobody serves; on boston, type: systemctl start asterisk; then: failover promote",
         ),

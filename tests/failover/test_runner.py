@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from failover.errors import LeftOpen, Refused, WaitsForPerson
+from failover.errors import Incomplete, Refused, WaitsForPerson
 from failover.journal import journal
 from failover.journal.entry import EntryKind
 from failover.journal.run import Run, load
@@ -107,7 +107,7 @@ def test_a_refused_step_ends_with_3_and_a_half_done_one_with_4(tmp_path: Path, w
         def verify(self) -> str:
             raise Refused("boston answers\nType one of: ...")
 
-    class Required(LeftOpen):
+    class Required(Incomplete):
         exit_code = Exit.HALFWAY
 
     class Trunk(Move):
@@ -257,7 +257,7 @@ def test_a_step_that_cannot_be_made_is_its_own_failure_also_on_the_way_back(tmp_
 
 
 def test_who_answers_is_said_before_anything_else(tmp_path: Path, world: World) -> None:
-    class Nobody(LeftOpen):
+    class Nobody(Incomplete):
         exit_code = Exit.HALFWAY
         headline = "NOBODY ANSWERS"
 

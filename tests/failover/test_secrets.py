@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from failover.context import Context
-from failover.peer.secrets import Secrets, answered, question, told
+from failover.peer.secrets import SecretsComparison, answered, compare_secrets, question
 from failover.plan.planning import taken_passwords
 from failover.probe_result import ProbeAnswer
-from failover.state import proven
+from failover.state import proven_secrets
 from host.command import run
 from host.places import Places
 from pair.secret import secret_files
@@ -37,9 +37,9 @@ def machine(directory: Path, name: str, **changed: str | None) -> Context:
     return Context(places, PAIR, name)
 
 
-def compared(context: Context, there: Context) -> Secrets:
+def compared(context: Context, there: Context) -> SecretsComparison:
     asked, unread = question(context)
-    return told(asked, unread, answered(there, asked))
+    return compare_secrets(asked, unread, answered(there, asked))
 
 
 def test_equal_secrets_are_equal_and_one_that_was_changed_on_one_machine_is_named(tmp_path: Path) -> None:
@@ -75,14 +75,14 @@ def test_neither_question_nor_answer_holds_a_secret_and_no_two_questions_are_ali
 
 def test_a_password_has_proved_nothing_once_it_is_another_one(tmp_path: Path) -> None:
     dallas = machine(tmp_path, "dallas")
-    assert proven.last(dallas.places, PAIR, "dallas") == {}
-    proven.note(dallas.places, PAIR, "dallas", ["acme"], 1000.0)
-    assert proven.last(dallas.places, PAIR, "dallas") == {"acme": 1000.0}
-    kept = dallas.places.state / proven.FILE
+    assert proven_secrets.last(dallas.places, PAIR, "dallas") == {}
+    proven_secrets.note(dallas.places, PAIR, "dallas", ["acme"], 1000.0)
+    assert proven_secrets.last(dallas.places, PAIR, "dallas") == {"acme": 1000.0}
+    kept = dallas.places.state / proven_secrets.FILE
     assert kept.stat().st_mode & 0o077 == 0
     assert "the secret of" not in kept.read_text()
     (dallas.places.secrets / "acme").write_text("another password")
-    assert proven.last(dallas.places, PAIR, "dallas") == {}
+    assert proven_secrets.last(dallas.places, PAIR, "dallas") == {}
 
 
 def test_a_plan_says_which_passwords_no_carrier_was_seen_to_take_from_here(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_plan_says_which_passwords_no_carrier_was_seen_to_take_from_here(tmp_p
         ProbeAnswer.UNKNOWN,
         "no carrier was seen to take, from here, the present password of acme",
     )
-    proven.note(dallas.places, PAIR, "dallas", ["acme"], time.time() - 9 * 86400)
+    proven_secrets.note(dallas.places, PAIR, "dallas", ["acme"], time.time() - 9 * 86400)
     found = taken_passwords(dallas)
     assert found.answer is ProbeAnswer.YES
     assert found.words.endswith("the oldest 9 days ago")
@@ -101,10 +101,10 @@ def test_a_plan_says_which_passwords_no_carrier_was_seen_to_take_from_here(tmp_p
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 1, "trunks": {}}', '{"key": "", "trunks": {"acme": 3}}'])
 def test_a_broken_note_of_what_was_proven_is_none(tmp_path: Path, text: str) -> None:
     dallas = machine(tmp_path, "dallas")
-    (dallas.places.state / proven.FILE).write_text(text)
-    assert proven.last(dallas.places, PAIR, "dallas") == {}
-    proven.note(dallas.places, PAIR, "dallas", ["acme"], 7.0)
-    assert proven.last(dallas.places, PAIR, "dallas") == {"acme": 7.0}
+    (dallas.places.state / proven_secrets.FILE).write_text(text)
+    assert proven_secrets.last(dallas.places, PAIR, "dallas") == {}
+    proven_secrets.note(dallas.places, PAIR, "dallas", ["acme"], 7.0)
+    assert proven_secrets.last(dallas.places, PAIR, "dallas") == {"acme": 7.0}
 
 
 @pytest.mark.parametrize("reads", [True, False])

@@ -43,7 +43,7 @@ def serve(places: Places, role: str) -> None:
 
 def test_a_primary_generation_alone_does_not_make_a_primary(places: Places) -> None:
     serve(places, "primary")
-    found = local_state.look(places, "boston")
+    found = local_state.read_state(places, "boston")
     assert not found.is_primary
     assert "no right was given" in found.why
 
@@ -51,47 +51,47 @@ def test_a_primary_generation_alone_does_not_make_a_primary(places: Places) -> N
 def test_it_is_primary_with_the_right_and_the_generation_and_no_fence(places: Places) -> None:
     serve(places, "primary")
     right.grant(places, "boston", 7, "a test")
-    assert local_state.look(places, "boston").is_primary
-    assert local_state.look(places, "boston").epoch == 7
+    assert local_state.read_state(places, "boston").is_primary
+    assert local_state.read_state(places, "boston").epoch == 7
     fenced.fence(places, "a test fences")
-    assert not local_state.look(places, "boston").is_primary
+    assert not local_state.read_state(places, "boston").is_primary
     fenced.lift(places)
     serve(places, "standby")
-    assert not local_state.look(places, "boston").is_primary
+    assert not local_state.read_state(places, "boston").is_primary
 
 
 @pytest.mark.parametrize("machine", ["dallas"])
 def test_the_right_of_another_machine_does_not_count(places: Places, machine: str) -> None:
     serve(places, "primary")
     right.grant(places, machine, 7, "a test")
-    assert not local_state.look(places, "boston").is_primary
+    assert not local_state.read_state(places, "boston").is_primary
 
 
 def test_a_right_ends_at_its_deadline(places: Places) -> None:
     right.grant(places, "boston", 7, "a lease", deadline_boottime=clock.boottime() + 60)
-    assert right.held(places, "boston").held
+    assert right.held_right(places, "boston").held
     right.grant(places, "boston", 7, "a lease", deadline_boottime=clock.boottime() - 0.1)
-    assert not right.held(places, "boston").held
+    assert not right.held_right(places, "boston").held
 
 
 def test_a_right_of_an_earlier_boot_does_not_count(places: Places) -> None:
     right.grant(places, "boston", 7, "a test")
     file = right_file(places)
     file.write_text(file.read_text().replace(clock.boot_id(), "00000000-0000-0000-0000-000000000000"))
-    assert not right.held(places, "boston").held
+    assert not right.held_right(places, "boston").held
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", '{"machine": "boston"}', "\0" * 100])
 def test_a_damaged_right_is_none(places: Places, written: str) -> None:
     serve(places, "primary")
     right_file(places).write_text(written)
-    assert not local_state.look(places, "boston").is_primary
+    assert not local_state.read_state(places, "boston").is_primary
 
 
 @pytest.mark.parametrize("written", ["", "{", "[1]", "\0"])
 def test_a_fence_counts_by_being_there(places: Places, written: str) -> None:
     fenced.path(places).write_text(written)
-    assert fenced.look(places) is not None
+    assert fenced.read_fence(places) is not None
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def test_a_pause_ends_by_itself(places: Places) -> None:
     pause.begin(places, "new switch", 3600)
-    found = pause.now(places)
+    found = pause.read_pause(places)
     assert found is not None
     assert 3590 < found[1] <= 3600
     over = found[0].left_s(boot=clock.boot_id(), boottime=clock.boottime() + 3601, wall=datetime.now(UTC))
@@ -126,7 +126,7 @@ def test_a_damaged_pause_counts_as_one(places: Places) -> None:
     pause.begin(places, "new switch", 3600)
     pause.path(places).write_text("{}")
     with pytest.raises(pause.PauseUnreadable, match="failover unpause"):
-        pause.now(places)
+        pause.read_pause(places)
 
 
 def ran(places: Places, command: str, epoch: int, closed: str) -> None:
@@ -141,21 +141,21 @@ def test_a_promotion_that_was_taken_back_numbers_the_next_and_proves_nothing(pla
     ran(places, "promote", 3, "degraded: carrier-acme not complete")
     ran(places, "promote", 4, "undone: the peer serves")
     ran(places, "demote", 4, "done")
-    found = local_state.look(places, "boston")
+    found = local_state.read_state(places, "boston")
     assert (found.epoch, found.served, found.open_run) == (4, 3, "")
     ran(places, "switchover", 5, "")
-    found = local_state.look(places, "boston")
+    found = local_state.read_state(places, "boston")
     assert (found.epoch, found.served, found.open_run) == (5, 3, "switchover 4")
 
 
 def test_a_demotion_by_hand_is_remembered_until_a_promotion_is_completed_here(places: Places) -> None:
     ran(places, "promote", 3, "done")
-    assert local_state.look(places, "boston").stood_down == 0
+    assert local_state.read_state(places, "boston").stood_down == 0
     ran(places, "demote", 3, "done")
     ran(places, "promote", 4, "undone: the peer serves")
-    assert local_state.look(places, "boston").stood_down == 3
+    assert local_state.read_state(places, "boston").stood_down == 3
     ran(places, "switchover", 5, "degraded: carrier-acme not complete")
-    assert local_state.look(places, "boston").stood_down == 0
+    assert local_state.read_state(places, "boston").stood_down == 0
 
 
 def typed(places: Places, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -203,8 +203,8 @@ def test_what_we_write_is_closed_to_others_and_open_to_those_who_read_it_whateve
     before = os.umask(umask)
     try:
         right.grant(places, "dallas", 7, "test")
-        claim.claim(places, 7)
-        claim.promise(places, 6)
+        claim.claim_epoch(places, 7)
+        claim.promise_epoch(places, 6)
         fenced.fence(places, "test")
         pause.begin(places, "test", 60.0)
         give_word(places, "dallas", "test")

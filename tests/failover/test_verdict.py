@@ -6,12 +6,14 @@ import itertools
 
 import pytest
 
-from failover.peer.messages import Pbx, Status
+from failover.peer.messages import AsteriskStatus, PeerStatus
 from failover.steps.fence.decision import TABLE, DemotionReply, FenceDecision, PeerState, decide_fence, peer_state
 from tests.failover.test_fence import FROZEN, SERVING, STANDBY
 from tests.failover.test_peer_words import ACME, status
 
-TRYING = Pbx(state="answers", words="", listed=True, registrations=(ACME.model_copy(update={"registered": False}),))
+TRYING = AsteriskStatus(
+    state="answers", words="", listed=True, registrations=(ACME.model_copy(update={"registered": False}),)
+)
 GO, NO, LOOK, STOP = FenceDecision.GO_ON, FenceDecision.REFUSE, FenceDecision.LOOK_AGAIN, FenceDecision.STOP
 
 
@@ -68,9 +70,9 @@ def test_what_holds_in_every_row(reply: DemotionReply, found: PeerState) -> None
         (FROZEN, False, PeerState.SILENT),  # primary by its files, and nobody answers there
         (status(asterisk=SERVING.asterisk), False, PeerState.HOLDS),
         (status(asterisk=TRYING), False, PeerState.HOLDS),
-        (status(asterisk=Pbx(state="silent", words="")), False, PeerState.SILENT),
+        (status(asterisk=AsteriskStatus(state="silent", words="")), False, PeerState.SILENT),
         (status(role="unknown"), False, PeerState.SILENT),
     ],
 )
-def test_what_a_look_amounts_to(told: Status | None, proven: bool, expected: PeerState) -> None:
+def test_what_a_look_amounts_to(told: PeerStatus | None, proven: bool, expected: PeerState) -> None:
     assert peer_state(told, proven=proven) is expected

@@ -45,7 +45,7 @@ from failover.name_servers import tsig_key
 from failover.peer import messages as words
 from failover.plan import sync_age
 from failover.probes import asterisk_process, iax, own_status, ping, sip_message
-from failover.state import claim, fenced, local_state, pause, proven, right
+from failover.state import claim, fenced, local_state, pause, proven_secrets, right
 from failover.steps.carrier import http, number, preset
 from failover.steps.dns import renotify
 from failover.steps.proof import tone
@@ -339,9 +339,9 @@ def _secret(data: bytes, directory: Path) -> object:
 
 
 def _peer(data: bytes, _: Path) -> object:
-    for wanted in (words.Status, words.Demoted, words.Digest, words.Facts, words.Switched):
+    for wanted in (words.PeerStatus, words.DemotionReport, words.SetupDigest, words.PeerFacts, words.SwitchoverReport):
         try:
-            words.read(data, wanted)
+            words.decode_answer(data, wanted)
         except (words.AnswerUnreadable, words.PeerRefused):
             continue
     return None
@@ -397,7 +397,7 @@ def _element(tree: Element) -> object:
     return agents.fields_of(tree)
 
 
-STATUS_LINE: Final = words.line(words.Refusal(reason="paused")).encode()
+STATUS_LINE: Final = words.encode_answer(words.PeerRefusal(reason="paused")).encode()
 WAV: Final = (
     b"RIFF\x24\x08\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00"
     b"data\x00\x08\x00\x00" + bytes(range(256)) * 8
@@ -508,7 +508,7 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "a journal's file",
         journal,
-        filed("journal/000001-promote.journal", lambda at: local_state.look(places(at), "dallas")),
+        filed("journal/000001-promote.journal", lambda at: local_state.read_state(places(at), "dallas")),
         (_chained((entry.EntryKind.OPENED, "", {})),),
     ),
     Reader(
@@ -518,7 +518,12 @@ READERS: Final[tuple[Reader, ...]] = (
         (RIGHT,),
         (ValueError,),
     ),
-    Reader("the right, by standing", right, filed("right.json", lambda at: right.held(places(at), "dallas")), (RIGHT,)),
+    Reader(
+        "the right, by standing",
+        right,
+        filed("right.json", lambda at: right.held_right(places(at), "dallas")),
+        (RIGHT,),
+    ),
     Reader(
         "the right, by the watcher",
         role,
@@ -526,26 +531,29 @@ READERS: Final[tuple[Reader, ...]] = (
         (RIGHT,),
     ),
     Reader(
-        "the fence", fenced, filed("fenced", lambda at: fenced.look(places(at))), (b'{"reason": "a", "since": "b"}',)
+        "the fence",
+        fenced,
+        filed("fenced", lambda at: fenced.read_fence(places(at))),
+        (b'{"reason": "a", "since": "b"}',),
     ),
     Reader(
         "a claim",
         claim,
-        filed("claim.json", lambda at: (claim.claimed(places(at)), claim._read(at / "claim.json", "pid"))),
+        filed("claim.json", lambda at: (claim.claimed_epoch(places(at)), claim._read(at / "claim.json", "pid"))),
         (b'{"epoch": 7, "pid": 1}',),
     ),
     Reader(
         "a pause",
         pause,
-        filed("pause.json", lambda at: pause.now(places(at))),
+        filed("pause.json", lambda at: pause.read_pause(places(at))),
         (b'{"reason": "a", "until": "2026-11-26T00:00:00+00:00", "until_boottime": 1.0, "boot_id": "x"}',),
         (pause.PauseUnreadable,),
     ),
     Reader("a pause's length", pause, text(pause.duration_s), (b"1h30m",), (UsageError,)),
     Reader(
         "passwords that were proven",
-        proven,
-        filed(proven.FILE, lambda at: proven.last(places(at), PAIR, "dallas")),
+        proven_secrets,
+        filed(proven_secrets.FILE, lambda at: proven_secrets.last(places(at), PAIR, "dallas")),
         (b'{"key": "00ff", "trunks": {"acme": ["0123", 1790000000.0]}}',),
     ),
     Reader(
@@ -568,7 +576,7 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     # failover: others' words
     Reader("the peer's answer", words, _peer, (STATUS_LINE, b"motd\n" + STATUS_LINE + b"\n")),
-    Reader("the peer's request", words, text(words.request), (b"demote 7", b"status"), (words.NotUnderstood,)),
+    Reader("the peer's request", words, text(words.parse_request), (b"demote 7", b"status"), (words.NotUnderstood,)),
     Reader("a zone file", zone_text, _zone, (ZONE,), (zone_text.ZoneFileUnclear,)),
     Reader(
         "named.conf, as named-checkconf prints it",

@@ -16,7 +16,7 @@ import dns.rdata
 
 from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent
 from failover.bind.proofread import canonical
-from failover.errors import LeftOpen, NotProven
+from failover.errors import Incomplete, NotProven
 from failover.journal.entry import Json
 from failover.name_servers.agreement import (
     Agreement,
@@ -51,7 +51,7 @@ PEER_HUSH_S: Final = 3.0
 _POLL_S: Final = 0.1
 
 
-class DnsLags(LeftOpen):
+class DnsLags(Incomplete):
     """The zone is changed, and some server still says otherwise or nothing; it is named with what it said."""
 
 

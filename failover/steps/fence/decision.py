@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from failover.peer.messages import Status
+from failover.peer.messages import PeerStatus
 
 
 class DemotionReply(Enum):
@@ -91,7 +91,7 @@ def decide_fence(reply: DemotionReply, seen: PeerState, *, settled: bool) -> Fen
     return TABLE[reply, seen][settled]
 
 
-def peer_state(status: Status | None, *, proven: bool) -> PeerState:
+def peer_state(status: PeerStatus | None, *, proven: bool) -> PeerState:
     """What a look amounts to.
 
     Args:

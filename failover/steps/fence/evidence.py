@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from failover.context import Context
 from failover.journal.recovery import FenceProof
-from failover.peer.remote import Asked, Peer
+from failover.peer.remote import Peer, PeerEvidence
 from failover.steps.fence.program import VerifyResult, run_verify
 from host.printable import printable
 
@@ -24,7 +24,7 @@ class FenceEvidence:
     words: str
 
 
-def judge_peer(asked: Asked, cut_off: VerifyResult | None, word: str) -> FenceEvidence:
+def judge_peer(asked: PeerEvidence, cut_off: VerifyResult | None, word: str) -> FenceEvidence:
     """What the evidence amounts to.
 
     Args:
@@ -54,4 +54,4 @@ def judge_peer(asked: Asked, cut_off: VerifyResult | None, word: str) -> FenceEv
 
 def prove_peer_down(context: Context, *, word: str = "") -> FenceEvidence:
     """What is proven of the peer at this moment; changes nothing. About 2 s when it is dead."""
-    return judge_peer(Peer(context).look(), run_verify(context, 0), word)
+    return judge_peer(Peer(context).probe_status(), run_verify(context, 0), word)

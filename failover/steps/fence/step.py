@@ -17,7 +17,7 @@ from failover.errors import FailoverError, Refused, StoppedHalfway
 from failover.journal.entry import Json
 from failover.journal.recovery import FenceProof
 from failover.peer.messages import PeerRefused
-from failover.peer.remote import DEMOTE_S, Asked, Peer, PeerSilent
+from failover.peer.remote import DEMOTE_S, Peer, PeerEvidence, PeerSilent
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.state import claim
 from failover.steps.fence.decision import DemotionReply, FenceDecision, PeerState, decide_fence, peer_state
@@ -51,7 +51,7 @@ class FenceStep:
         epoch: int,
         *,
         word: str = "",
-        seen: Asked | None = None,
+        seen: PeerEvidence | None = None,
         more: tuple[ProbeResult, ...] = (),
         asked_before: bool = False,
         handed_back: bool = False,
@@ -107,7 +107,7 @@ class FenceStep:
             Refused: it cannot be noted.
         """
         try:
-            claim.claim(self._context.places, self._epoch)
+            claim.claim_epoch(self._context.places, self._epoch)
         except OSError as error:
             where = error.filename or self._context.places.run
             raise Refused(f"REFUSED: {where} cannot be written ({error.strerror}). Run this as root.") from None
@@ -123,7 +123,7 @@ class FenceStep:
         self._reply, self._shown = DemotionReply.PROVEN, found.words
         return True
 
-    def _keeps_zone(self, looked: Asked) -> bool:
+    def _keeps_zone(self, looked: PeerEvidence) -> bool:
         """Whether the peer, standby or not, is primary of the zone that this machine is about to change."""
         dns = self._context.pair.dns
         if dns is None or dns.primary is not None or self._handed_back:
@@ -251,7 +251,7 @@ class FenceStep:
     def undo(self, saved: Mapping[str, Json]) -> str:  # noqa: ARG002 - the step contract
         """A peer that gave way for this promotion is asked to serve again, where this machine provably serves nothing.
         Where it cannot be, or does not, whoever gives it the calls back is told what to type there."""
-        looked = self._peer.look()
+        looked = self._peer.probe_status()
         name = self._context.peer
         if self._gives_back() and judge_peer(looked, None, "").proof is FenceProof.PROVEN:
             looked = self._served_again() or looked
@@ -270,11 +270,11 @@ class FenceStep:
                 )
         return f"{name} stays as it is: {looked.found.words}"
 
-    def _served_again(self) -> Asked | None:
+    def _served_again(self) -> PeerEvidence | None:
         """Asks it to; what it is afterwards, None where it was not reached."""
         self._failed = ""
         try:
-            claim.withdraw(self._context.places)
+            claim.withdraw_claim(self._context.places)
             self._peer.serve(self._epoch)
         except PeerRefused as error:
             self._failed = f"It was asked to serve again: {error}."
@@ -283,13 +283,13 @@ class FenceStep:
         except OSError as error:
             self._failed = f"It was not asked to serve again: {error.strerror}."
             return None
-        return self._peer.look()
+        return self._peer.probe_status()
 
-    def _look(self) -> Asked:
+    def _look(self) -> PeerEvidence:
         seen = self._seen
         if seen is not None and self._seen_within(FRESH_S) and not seen.found.answer.alive:
             return seen
-        self._seen = self._peer.look()
+        self._seen = self._peer.probe_status()
         self._seen_at = clock.boottime()
         return self._seen
 

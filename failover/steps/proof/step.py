@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from failover.context import Context
-from failover.errors import LeftOpen
+from failover.errors import Incomplete
 from failover.journal.entry import Json
 from failover.probes import phones
 from failover.probes.parallel import Probe, run_probes
@@ -21,7 +21,7 @@ LOOK_S: Final = 10.0
 NO_CALL: Final = "no call was placed: pair.toml has no [proof]"
 
 
-class ProofIncomplete(LeftOpen):
+class ProofIncomplete(Incomplete):
     """The machine serves, and something seen from outside is not as it should be; it is named."""
 
 

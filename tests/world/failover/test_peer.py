@@ -33,7 +33,7 @@ def _mended(world: World) -> Iterator[None]:
 
 LOOK = """
 from failover.peer.remote import Peer
-asked = Peer(here).look()
+asked = Peer(here).probe_status()
 print(json.dumps({
     "answer": asked.found.answer.value, "words": asked.found.words, "seconds": asked.found.seconds,
     "status": asked.status.model_dump(mode="json") if asked.status else None, "clock": asked.clock_s,

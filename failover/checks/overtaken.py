@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from failover.peer.messages import Status
+from failover.peer.messages import PeerStatus
 from pair.public_role import PublicRole, RoleAnswer, later
 
 COMMAND: Final = "failover demote"
@@ -14,7 +14,7 @@ COMMAND: Final = "failover demote"
 
 
 @dataclass(frozen=True, slots=True)
-class Overtaken:
+class OvertakenMachine:
     """A machine that serves although the other one was promoted later.
 
     Attributes:
@@ -43,8 +43,8 @@ class Overtaken:
 
 
 def overtaken(
-    machine: str, *, serves: bool, epoch: int, known: int, said: Sequence[RoleAnswer], other: Status | None
-) -> Overtaken | None:
+    machine: str, *, serves: bool, epoch: int, known: int, said: Sequence[RoleAnswer], other: PeerStatus | None
+) -> OvertakenMachine | None:
     """What others tell of a later promotion.
 
     One name server is enough to say so, where its number is one to believe: it costs a look, and takes nothing away.
@@ -67,4 +67,4 @@ def overtaken(
     if found is None:
         return None
     role, witnesses = found
-    return Overtaken(machine, own, role.machine, role.epoch, witnesses)
+    return OvertakenMachine(machine, own, role.machine, role.epoch, witnesses)
