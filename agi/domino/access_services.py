@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agi.domino import mended_json
-from agi.domino.charset import whole
+from agi.domino.charset import text_of, whole
 from agi.domino.errors import DominoError, Failing, NotData, Refused
 from agi.domino.rows import Row, Rows
-from agi.domino.wire import Ask, Reply, expect_success, expect_type, path, value
+from agi.domino.wire import expect_success, expect_type, path, value
+from host.http import HttpRequest, HttpResponse
 from host.printable import printable
 
 COUNT: Final = 10
@@ -32,18 +33,18 @@ class Collection:
     view: str
     key_column: str | None = None
 
-    def ask(self, key: str) -> Ask:
+    def ask(self, key: str) -> HttpRequest:
         """The GET for `key`."""
         where = path(self.database, "api/data/collections/name", self.view)
-        return Ask(f"{where}?keys={value(key)}&keysexactmatch=true&count={COUNT}")
+        return HttpRequest(f"{where}?keys={value(key)}&keysexactmatch=true&count={COUNT}")
 
-    def read(self, reply: Reply, key: str) -> Rows:
+    def read(self, reply: HttpResponse, key: str) -> Rows:
         """The documents under `key`."""
         if reply.status != 200 and reply.content_type == "application/json":
             raise _said(reply)
         expect_success(reply)
         expect_type(reply, "application/json")
-        found = mended_json.loads(reply.text)
+        found = mended_json.loads(text_of(reply))
         if not isinstance(found, list):
             raise _said(reply) if isinstance(found, dict) and "code" in found else NotData("Domino sent no JSON array")
         rows = tuple(_row(entry) for entry in found)
@@ -80,9 +81,9 @@ def scalar(held: Any) -> str:
     raise NotData("Domino sent a value that is neither text nor number")
 
 
-def _said(reply: Reply) -> DominoError:
+def _said(reply: HttpResponse) -> DominoError:
     """The error that the service describes; a Java stack trace beside it is left out."""
-    found = mended_json.loads(reply.text)
+    found = mended_json.loads(text_of(reply))
     described = found if isinstance(found, dict) else {}
     message = printable(str(described.get("message") or described.get("text") or "no reason given"))
     code = reply.status if reply.status != 200 else described.get("code", 200)

@@ -14,10 +14,11 @@ from xml.etree.ElementTree import Element
 
 from agi.domino import guarded_xml, mended_json
 from agi.domino.access_services import scalar
-from agi.domino.charset import whole
+from agi.domino.charset import text_of, whole
 from agi.domino.errors import NotData
 from agi.domino.rows import Row, Rows
-from agi.domino.wire import Ask, Reply, expect_success, expect_type, first_words, path, value
+from agi.domino.wire import expect_success, expect_type, first_words, path, value
+from host.http import HttpRequest, HttpResponse
 
 NOTHING: Final = "NOTFOUND"
 """The line that an agent which prints text says when it has nothing: silence could be a crash."""
@@ -44,11 +45,11 @@ class Agent:
     argument: str
     output: Literal["json", "xml", "text"]
 
-    def ask(self, key: str) -> Ask:
+    def ask(self, key: str) -> HttpRequest:
         """The GET for `key`."""
-        return Ask(f"{path(self.database, self.agent)}?OpenAgent&{value(self.argument)}={value(key)}")
+        return HttpRequest(f"{path(self.database, self.agent)}?OpenAgent&{value(self.argument)}={value(key)}")
 
-    def read(self, reply: Reply, key: str) -> Rows:  # noqa: ARG002 (a Form is given the key; the agent chose by it)
+    def read(self, reply: HttpResponse, key: str) -> Rows:  # noqa: ARG002 (a Form is given the key; the agent chose by it)
         """What the agent printed."""
         expect_success(reply)
         printed, ended = _printed(reply, _TYPES[self.output])
@@ -61,12 +62,12 @@ class Agent:
         return _from_text(printed, reply)
 
 
-def _printed(reply: Reply, types: tuple[str, ...]) -> tuple[str, bool]:
+def _printed(reply: HttpResponse, types: tuple[str, ...]) -> tuple[str, bool]:
     """What came out of the agent, without the page around it; and whether its end was seen."""
-    if reply.content_type == "text/html" and (inside := _unwrapped(reply.text)) is not None:
+    if reply.content_type == "text/html" and (inside := _unwrapped(text_of(reply))) is not None:
         return _BREAK.sub("\n", inside), True
     expect_type(reply, *types)
-    return reply.text, reply.framed
+    return text_of(reply), reply.framed
 
 
 def _unwrapped(page: str) -> str | None:
@@ -110,7 +111,7 @@ def fields_of(root: Element) -> Rows:
     return _row(columns)
 
 
-def _from_text(printed: str, reply: Reply) -> Rows:
+def _from_text(printed: str, reply: HttpResponse) -> Rows:
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     if lines == [NOTHING]:
         return ()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from host.http import HttpResponse
+
 _PLAUSIBLE = re.compile(r"iso8859|latin|cp\d|utf|koi8|mac|gb|big5|shift|euc|ascii|tis|hz")
 
 
@@ -25,6 +27,11 @@ def decoded(body: bytes, declared: str | None) -> str:
         except UnicodeError:
             continue
     return body.decode("cp1252", "replace")
+
+
+def text_of(response: HttpResponse) -> str:
+    """The body as text; its declared charset is not trusted."""
+    return decoded(response.body, response.charset)
 
 
 def whole(text: str) -> str:

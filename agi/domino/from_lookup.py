@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agi.domino.access_services import Collection
 from agi.domino.agents import Agent
-from agi.domino.http import Http
+from agi.domino.http import DominoClient
 from agi.domino.login import Anonymous, Basic, Login, Session, User
 from agi.domino.source import DominoSource
 from agi.domino.views import View
@@ -43,7 +43,7 @@ class Sites:
     def __init__(self, places: Places, *, keep: int) -> None:
         self._places = places
         self._keep = keep
-        self._https: dict[tuple[str | None, ...], Http] = {}
+        self._https: dict[tuple[str | None, ...], DominoClient] = {}
         self._logins: dict[tuple[str | None, ...], Login] = {}
 
     def source(self, lookup: Lookup) -> DominoSource:
@@ -58,7 +58,7 @@ class Sites:
         if http is None:
             http = self._https.setdefault(
                 where,
-                Http(
+                DominoClient(
                     lookup.base_url,
                     host_header=lookup.host_header,
                     keep=self._keep,
@@ -77,7 +77,7 @@ class Sites:
         for http in self._https.values():
             http.close()
 
-    def _login(self, lookup: Lookup, http: Http) -> Login:
+    def _login(self, lookup: Lookup, http: DominoClient) -> Login:
         if lookup.login == "none" or lookup.secret_file is None:
             return Anonymous()
         user = User(lookup.user or "", read_secret(self._places, lookup.secret_file))

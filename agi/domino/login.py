@@ -16,7 +16,8 @@ from typing import Final, Protocol
 from urllib.parse import urlencode
 
 from agi.domino.errors import Late, Refused
-from agi.domino.wire import Ask, Reply, path
+from agi.domino.wire import path
+from host.http import HttpRequest, HttpResponse
 
 Headers = Sequence[tuple[str, str]]
 
@@ -26,10 +27,10 @@ _COOKIE: Final = re.compile(r"\s*(DomAuthSessId|LtpaToken2?)\s*=\s*\"?([!#-+\--:
 
 
 class Exchanges(Protocol):
-    """What a login needs of agi.domino.http.Http."""
+    """What a login needs of agi.domino.http.DominoClient."""
 
-    def exchange(self, ask: Ask, deadline: float, headers: Headers = ()) -> Reply:
-        """Sends `ask` and reads the reply."""
+    def exchange(self, request: HttpRequest, deadline: float) -> HttpResponse:
+        """Sends `request` and reads the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,10 @@ class Session:
         fields = {"Username": self._user.name, "Password": self._user.password, "RedirectTo": "/"}
         form = ("Content-Type", "application/x-www-form-urlencoded")
         target = f"{path('names.nsf')}?Login"
-        reply = self._http.exchange(Ask(target, urlencode(fields, encoding="utf-8").encode(), (form,)), deadline)
-        cookies = [match for cookie in reply.cookies if (match := _COOKIE.match(cookie))]
+        reply = self._http.exchange(
+            HttpRequest(target, urlencode(fields, encoding="utf-8").encode(), (form,)), deadline
+        )
+        cookies = [match for cookie in reply.all_headers("Set-Cookie") if (match := _COOKIE.match(cookie))]
         if reply.status >= 400 or not cookies:
             self._refused_until = time.monotonic() + RETRY_S
             self._refusal = (

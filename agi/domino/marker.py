@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Final
 from agi.domino import views
 from agi.domino.errors import DominoError
 from agi.domino.rows import Rows
-from agi.domino.wire import Ask, Reply, expect_success
+from agi.domino.wire import expect_success
+from host.http import HttpRequest, HttpResponse
 from host.printable import printable
 
 if TYPE_CHECKING:
-    from agi.domino.http import Http
+    from agi.domino.http import DominoClient
     from pair.model import Pair
 
 log = logging.getLogger(__name__)
@@ -161,23 +162,23 @@ class Checker:
         return Finding(ok, said, time.monotonic())
 
     def _asked(self, expected: Expected) -> tuple[bool, str]:
-        from agi.domino.deadline import resolve
+        from host.http.deadline import resolve
 
         deadline = time.monotonic() + self._deadline_s
         reached = tuple(dict.fromkeys(address[0] for _, address in resolve(expected.alias, 80, self._deadline_s)))
         if expected.marker is None:
             return judged(expected, reached, None)
-        reply = self._http(expected.alias).exchange(Ask(expected.marker), deadline)
+        reply = self._http(expected.alias).exchange(HttpRequest(expected.marker), deadline)
         return judged(expected, reached, _rows(reply))
 
-    def _http(self, alias: str) -> Http:
+    def _http(self, alias: str) -> DominoClient:
         """The site as the lookups ask it: same port, same Host header."""
-        from agi.domino.http import Http
+        from agi.domino.http import DominoClient
 
         lookup = self._lookups.get(alias)
         if lookup is None:
-            return Http(f"http://{alias}:80")
-        return Http(
+            return DominoClient(f"http://{alias}:80")
+        return DominoClient(
             lookup.base_url,
             host_header=lookup.host_header,
             tls_host_name=lookup.tls_host_name,
@@ -185,7 +186,7 @@ class Checker:
         )
 
 
-def _rows(reply: Reply) -> Rows:
+def _rows(reply: HttpResponse) -> Rows:
     """The marker view's rows, whichever way it was asked.
 
     Raises:

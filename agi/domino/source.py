@@ -32,12 +32,13 @@ class DominoSource:
         ask = self._form.ask(key)
         headers = self._login.headers(deadline)
         try:
-            return self._form.read(self._http.exchange(ask, deadline, headers), key)
+            return self._form.read(self._http.exchange(ask.with_headers(headers), deadline), key)
         except (NotData, Refused):
             if time.monotonic() < self._login_helps_after or not self._login.renew(headers, deadline):
                 raise
         try:
-            return self._form.read(self._http.exchange(ask, deadline, self._login.headers(deadline)), key)
+            headers = self._login.headers(deadline)
+            return self._form.read(self._http.exchange(ask.with_headers(headers), deadline), key)
         except (NotData, Refused):
             self._login_helps_after = time.monotonic() + PAUSE_S
             raise

@@ -16,10 +16,11 @@ from typing import Any, Final, Literal
 from xml.etree.ElementTree import Element
 
 from agi.domino import guarded_xml, mended_json
-from agi.domino.charset import whole
+from agi.domino.charset import text_of, whole
 from agi.domino.errors import NotData
 from agi.domino.rows import Row, Rows
-from agi.domino.wire import Ask, Reply, expect_success, expect_type, path, value
+from agi.domino.wire import expect_success, expect_type, path, value
+from host.http import HttpRequest, HttpResponse
 
 COUNT: Final = 10
 """Rows to ask for. More than one: a heading or a conflict may come before the document."""
@@ -47,13 +48,13 @@ class View:
     key_column: str | None
     output: Literal["json", "xml"] = "json"
 
-    def ask(self, key: str) -> Ask:
+    def ask(self, key: str) -> HttpRequest:
         """The GET for `key`."""
         place = "RestrictToCategory" if self.key_column is None else "StartKey"
         form = "&OutputFormat=JSON" if self.output == "json" else ""
-        return Ask(f"{path(self.database, self.view)}?ReadViewEntries{form}&Count={COUNT}&{place}={value(key)}")
+        return HttpRequest(f"{path(self.database, self.view)}?ReadViewEntries{form}&Count={COUNT}&{place}={value(key)}")
 
-    def read(self, reply: Reply, key: str) -> Rows:
+    def read(self, reply: HttpResponse, key: str) -> Rows:
         """The documents whose key column is `key`."""
         rows = read(reply, self.output)
         documents = tuple(row for row in rows if row.document)
@@ -70,7 +71,7 @@ def _genuine_first(rows: Rows) -> Rows:
     return tuple(sorted(rows, key=lambda row: row.conflict))
 
 
-def read(reply: Reply, output: Literal["json", "xml"]) -> Rows:
+def read(reply: HttpResponse, output: Literal["json", "xml"]) -> Rows:
     """All rows of a reply to `?ReadViewEntries`.
 
     Raises:
@@ -79,9 +80,9 @@ def read(reply: Reply, output: Literal["json", "xml"]) -> Rows:
     expect_success(reply)
     if output == "json":
         expect_type(reply, "application/json", "text/json")
-        return from_json(mended_json.loads(reply.text))
+        return from_json(mended_json.loads(text_of(reply)))
     expect_type(reply, "text/xml", "application/xml")
-    return from_xml(reply.text)
+    return from_xml(text_of(reply))
 
 
 def from_json(found: Any) -> Rows:

@@ -9,9 +9,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from agi.domino import guarded_xml
 from agi.domino.agents import fields_of
+from agi.domino.charset import text_of
 from agi.domino.errors import Failing, NotData
 from agi.domino.rows import Rows
-from agi.domino.wire import Ask, Reply, expect_success, expect_type, path
+from agi.domino.wire import expect_success, expect_type, path
+from host.http import HttpRequest, HttpResponse
 from host.printable import printable
 
 _SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -35,7 +37,7 @@ class Operation:
     operation: str
     argument: str
 
-    def ask(self, key: str) -> Ask:
+    def ask(self, key: str) -> HttpRequest:
         """The POST for `key`."""
         body = (
             f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_SOAP}"><soapenv:Body>'
@@ -43,13 +45,13 @@ class Operation:
             f"<{self.argument}>{escape(key)}</{self.argument}>"
             f"</ns:{self.operation}></soapenv:Body></soapenv:Envelope>"
         )
-        return Ask(
+        return HttpRequest(
             f"{path(self.database, self.service)}?OpenWebService",
             body.encode(),
             (("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", '""')),
         )
 
-    def read(self, reply: Reply, key: str) -> Rows:  # noqa: ARG002 (a Form is given the key; the service chose by it)
+    def read(self, reply: HttpResponse, key: str) -> Rows:  # noqa: ARG002 (a Form is given the key; the service chose by it)
         """The fields of the operation's answer; nothing but empty ones is nothing found."""
         if reply.status == 500 and reply.content_type == "text/xml":
             _body(reply)
@@ -62,13 +64,13 @@ class Operation:
         return fields_of(answers[0])
 
 
-def _body(reply: Reply) -> Element:
+def _body(reply: HttpResponse) -> Element:
     """The Body of the envelope.
 
     Raises:
         NotData: there is none, or it holds a fault.
     """
-    root = guarded_xml.tree(reply.text)
+    root = guarded_xml.tree(text_of(reply))
     body = root.find(_BODY)
     if root.tag != _ENVELOPE or body is None:
         raise NotData("Domino sent XML that is no SOAP envelope")

@@ -1,64 +1,24 @@
-"""A request to Domino and its reply, as values; and whether a reply can be data at all."""
+"""How a request to Domino is put, and whether its response can be data at all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote
 
-from agi.domino.charset import decoded
+from agi.domino.charset import text_of
 from agi.domino.errors import Failing, NotData, Refused
 from agi.domino.rows import Rows
+from host.http import HttpRequest, HttpResponse
 from host.printable import printable
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One HTTP request.
-
-    Attributes:
-        target: path and query, percent-encoded.
-        body: None is a GET, anything else a POST. Never shown: it may carry a password.
-    """
-
-    target: str
-    body: bytes | None = field(default=None, repr=False)
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One HTTP response, read to its end.
-
-    Attributes:
-        content_type: in lower case, without parameters; "" if there was none.
-        charset: what the Content-Type claims.
-        framed: the body's end was marked by a length or by chunks; otherwise it ended because the connection did,
-            and may be half a body.
-        cookies: the raw values of Set-Cookie.
-    """
-
-    status: int
-    content_type: str
-    charset: str | None
-    body: bytes
-    framed: bool = True
-    location: str = ""
-    cookies: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The body as text; its declared charset is not trusted."""
-        return decoded(self.body, self.charset)
 
 
 class Form(Protocol):
     """How a kind of request is put, and how its answer is read. No I/O."""
 
-    def ask(self, key: str) -> Ask:
+    def ask(self, key: str) -> HttpRequest:
         """The request for `key`."""
 
-    def read(self, reply: Reply, key: str) -> Rows:
+    def read(self, reply: HttpResponse, key: str) -> Rows:
         """The rows under `key`.
 
         Raises:
@@ -76,7 +36,7 @@ def value(text: str) -> str:
     return quote(text, safe="")
 
 
-def expect_success(reply: Reply) -> None:
+def expect_success(reply: HttpResponse) -> None:
     """Passes a reply with status 200.
 
     Raises:
@@ -91,8 +51,9 @@ def expect_success(reply: Reply) -> None:
             "on, Basic counts only where a Web Site rule says 'Override Session Authentication'"
         )
     if 300 <= status < 400:
+        where = printable(reply.header("Location").partition("?")[0], 80)
         raise NotData(
-            f"Domino redirects ({status}) to {printable(reply.location.partition('?')[0], 80)}, which is not followed: "
+            f"Domino redirects ({status}) to {where}, which is not followed: "
             "it may lead to another machine. Check the database's 'Require SSL connection' and the site's rules"
         )
     if status >= 500:
@@ -100,7 +61,7 @@ def expect_success(reply: Reply) -> None:
     raise NotData(f"Domino answers {status}: {first_words(reply)}. Check the names of database, view, agent or service")
 
 
-def expect_type(reply: Reply, *kinds: str) -> None:
+def expect_type(reply: HttpResponse, *kinds: str) -> None:
     """Passes a reply of one of these content types.
 
     Raises:
@@ -116,11 +77,11 @@ def expect_type(reply: Reply, *kinds: str) -> None:
     raise NotData(f"Domino sent {printable(reply.content_type, 60) or 'no content type'} instead of {kinds[0]}")
 
 
-def first_words(reply: Reply) -> str:
+def first_words(reply: HttpResponse) -> str:
     """What a page says, for one line of a log: its beginning without tags."""
     words: list[str] = []
     inside = False
-    for character in reply.text[:4000]:
+    for character in text_of(reply)[:4000]:
         if character in "<>":
             inside = character == "<"
             words.append(" ")

@@ -21,8 +21,8 @@ import requests
 
 from ami_watcher.event import WatcherEvent
 from host.hook import run_parts, run_program
+from host.http.quiet import silence_http_libraries
 from host.printable import printable
-from host.quiet_libraries import hush
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class Webhook:
         """
         self._address = address
         self._deadline_s = deadline_s
-        hush()  # the address may hold a token
+        silence_http_libraries()  # the address may hold a token
         self._session = requests.Session()
         # Neither a proxy nor a password of ~/.netrc is taken from whoever started the daemon.
         self._session.trust_env = False

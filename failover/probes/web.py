@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from failover.probe_result import ProbeAnswer, ProbeResult
+from host.http.quiet import silence_http_libraries
 from host.printable import printable
-from host.quiet_libraries import hush
 
 if TYPE_CHECKING:
     import requests
@@ -30,7 +30,7 @@ def probe_site(subject: str, alias: str, address: str, marker: str | None, *, po
     import requests
     import urllib3
 
-    hush()
+    silence_http_libraries()
     host = f"[{address}]" if ":" in address else address
     url = f"http://{host}{'' if port == 80 else f':{port}'}{marker or '/'}"
     asked = f"{url} as {alias}"

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from agi.domino.access_services import Collection
 from agi.domino.agents import Agent
 from agi.domino.errors import DominoError, Failing, NotData, Refused
-from agi.domino.http import Http
+from agi.domino.http import DominoClient
 from agi.domino.login import Anonymous
 from agi.domino.rows import Rows
 from agi.domino.source import DominoSource
 from agi.domino.web_services import Operation
-from agi.domino.wire import Form, Reply
+from agi.domino.wire import Form
+from host.http import HttpResponse
 from lab.domino import Domino, pages
 from tests.agi import phones
 
@@ -46,7 +47,7 @@ def domino() -> Iterator[Domino]:
     ],
 )
 def test_every_kind_of_request_finds_and_finds_nothing(domino: Domino, form: Form) -> None:
-    source = DominoSource(form, Http(f"http://127.0.0.1:{domino.port}"), Anonymous())
+    source = DominoSource(form, DominoClient(f"http://127.0.0.1:{domino.port}"), Anonymous())
     (row,) = source.fetch("+14155551212", time.monotonic() + 5)
     assert row.columns["Name"] == ("Jörg Müller",)
     assert row.columns["Company"] == ("Acme <!> 'Söhne'",)
@@ -54,7 +55,7 @@ def test_every_kind_of_request_finds_and_finds_nothing(domino: Domino, form: For
 
 
 def read(form: Form, body: str, kind: str, *, status: int = 200, framed: bool = True) -> Rows:
-    return form.read(Reply(status, kind, None, body.encode(), framed), "+1")
+    return form.read(HttpResponse(status, (("Content-Type", kind),), body.encode(), framed), "+1")
 
 
 def columns(rows: Rows) -> list[dict[str, tuple[str, ...]]]:

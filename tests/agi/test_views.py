@@ -14,16 +14,17 @@ from agi.domino import mended_json
 from agi.domino.errors import DominoError, NotData
 from agi.domino.rows import Row, same_key
 from agi.domino.views import View, from_json, from_xml, read
-from agi.domino.wire import Reply
+from host.http import HttpResponse
 from lab.domino import pages
 
 JSON_TYPE = "application/json"
 EMPTY = '{"@toplevelentries": "77"}'
 
 
-def reply(body: str | bytes, *, status: int = 200, kind: str = JSON_TYPE, charset: str | None = None) -> Reply:
+def reply(body: str | bytes, *, status: int = 200, kind: str = JSON_TYPE, charset: str | None = None) -> HttpResponse:
     raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
-    return Reply(status, kind, charset, raw)
+    claimed = kind if charset is None else f"{kind}; charset={charset}"
+    return HttpResponse(status, (("Content-Type", claimed),), raw)
 
 
 def entries(*cells: str) -> str:
@@ -96,7 +97,7 @@ def test_a_single_entry_may_stand_without_its_list() -> None:
         (reply(entries(cell('"text":{"0":{"x":1}}'))), "neither text nor number"),
     ],
 )
-def test_whatever_is_not_data_is_an_error_and_never_an_empty_view(given_reply: Reply, says: str) -> None:
+def test_whatever_is_not_data_is_an_error_and_never_an_empty_view(given_reply: HttpResponse, says: str) -> None:
     with pytest.raises(DominoError, match=says.replace("(", "\\(")):
         read(given_reply, "json")
 
@@ -311,7 +312,7 @@ def test_no_json_is_worse_than_an_error(found: Any) -> None:
 def test_no_bytes_are_worse_than_an_error(body: bytes, output: str, charset: str | None) -> None:
     kind = JSON_TYPE if output == "json" else "text/xml"
     with contextlib.suppress(DominoError):
-        read(Reply(200, kind, charset, body), "json" if output == "json" else "xml")
+        read(reply(body, kind=kind, charset=charset), "json" if output == "json" else "xml")
 
 
 @given(ANYTHING.filter(lambda value: value == value))

@@ -24,7 +24,6 @@ import dns.message
 from agi import fake_asterisk
 from agi.domino import access_services, agents, charset, guarded_xml, login, mended_json, views, web_services
 from agi.domino.errors import DominoError
-from agi.domino.wire import Reply
 from agi.lookups import answer, cache_file, telephone
 from agi.protocol import environment, quoting, replies
 from agi.server import descriptors as link
@@ -51,6 +50,7 @@ from failover.steps.dns import renotify
 from failover.steps.proof import tone
 from host import file_reading, lock, printable
 from host.errors import HotstandbyError, UsageError
+from host.http import HttpResponse
 from host.places import Places
 from localized.activation import hosts_file, reload_state
 from localized.activation import right as localized_right
@@ -124,8 +124,8 @@ def filed(name: str, function: Callable[[Path], object]) -> Callable[[bytes, Pat
     return read
 
 
-def _reply(kind: str, status: int = 200) -> Callable[[bytes], Reply]:
-    return lambda data: Reply(status, kind, "utf-8", data, framed=True)
+def _reply(kind: str, status: int = 200) -> Callable[[bytes], HttpResponse]:
+    return lambda data: HttpResponse(status, (("Content-Type", f"{kind}; charset=utf-8"),), data)
 
 
 def _items(data: bytes, _: Path) -> object:
@@ -375,7 +375,7 @@ def _name_server(data: bytes, _: Path) -> object:
     return [public_role.parse(str(one), ("boston", "dallas")) for answers in found.answer for one in answers]
 
 
-def _said_by_domino(read: Callable[[Reply, str], object], kind: str) -> Callable[[bytes, Path], object]:
+def _said_by_domino(read: Callable[[HttpResponse, str], object], kind: str) -> Callable[[bytes, Path], object]:
     return lambda data, _: read(_reply(kind)(data), "5551234567")
 
 

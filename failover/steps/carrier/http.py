@@ -16,8 +16,8 @@ from typing import Any, Final
 from failover.errors import FailoverError
 from failover.journal.mask import Mask
 from failover.steps.carrier.preset import Preset, RequestTemplate, ValueMissing, filled, filled_json, filled_path, taken
+from host.http.quiet import silence_http_libraries
 from host.printable import printable
-from host.quiet_libraries import hush
 
 _LIMIT: Final = 1024 * 1024
 """Bytes of an answer."""
@@ -87,7 +87,7 @@ class CarrierClient:
         self._account = account
         self._mask = mask
         mask.hide_login(account.user, account.secret)
-        hush()
+        silence_http_libraries()
 
     @property
     def title(self) -> str:

@@ -29,17 +29,19 @@ _SHORTEST_S: Final = 0.001
 
 
 @dataclass(slots=True)
-class Exchange:
-    """One request under way.
+class ExchangeUnderWay:
+    """One request, from its beginning to the last byte of its response.
 
     Attributes:
         deadline: time.monotonic() seconds.
         dialled: a connection was opened for it; otherwise it went out on an idle one, which the server may close at
             the same moment.
+        sent: something of it went out; behind TLS, after the handshake.
     """
 
     deadline: float
     dialled: bool = False
+    sent: bool = False
 
     def left(self) -> float:
         """Seconds until the deadline.
@@ -53,7 +55,7 @@ class Exchange:
         return max(left, _SHORTEST_S)
 
 
-under_way: ContextVar[Exchange] = ContextVar("under_way")
+under_way: ContextVar[ExchangeUnderWay] = ContextVar("under_way")
 """Set by whoever sends a request, in the thread that sends it."""
 
 
@@ -67,7 +69,9 @@ class DeadlineSocket(socket.socket):
 
     def sendall(self, data: ReadableBuffer, flags: int = 0, /) -> None:
         """As socket.sendall, whose timeout already covers all of `data`."""
-        self.settimeout(under_way.get().left())
+        exchange = under_way.get()
+        self.settimeout(exchange.left())
+        exchange.sent = True
         super().sendall(data, flags)
 
 
@@ -86,7 +90,9 @@ class DeadlineTls(ssl.SSLSocket):
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
         """As SSLSocket.sendall, for what is left."""
-        self.settimeout(under_way.get().left())
+        exchange = under_way.get()
+        self.settimeout(exchange.left())
+        exchange.sent = True
         super().sendall(data, flags)
 
 
@@ -189,7 +195,7 @@ class DeadlineAdapter(HTTPAdapter):
     Args:
         connections: idle ones that are kept.
         tls: the context for https; None: plain http alone, since reading the authorities takes its time.
-        tls_host_name: whom the certificate must name; Domino's never names an alias.
+        tls_host_name: whom the certificate must name, be it another name than the one that is dialled.
     """
 
     def __init__(self, connections: int, tls: ssl.SSLContext | None = None, tls_host_name: str | None = None) -> None:

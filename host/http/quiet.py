@@ -8,7 +8,7 @@ from typing import Final
 _QUOTING: Final = ("urllib3", "requests", "charset_normalizer")
 
 
-def hush() -> None:
+def silence_http_libraries() -> None:
     """Has them log nothing. What went wrong they raise as well, and then it is told in our own words.
 
     urllib3 warns of headers that it cannot parse with the whole address and the text of all of them, Set-Cookie
