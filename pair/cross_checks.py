@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import ValidationError
 
-from pair.model import Pair, overlaid
+from pair.model import Pair
 from pair.problem import Problem, nearest, problems_of
 from pair.sections.machine import Asterisk
 from pair.sections.trunk import Trunk
@@ -68,7 +68,7 @@ def _overrides(pair: Pair) -> Iterator[Problem]:
     for machine_name, machine in pair.machines.items():
         if machine.asterisk:
             try:
-                Asterisk.model_validate(overlaid(pair.asterisk, machine.asterisk))
+                pair.asterisk_on(machine_name)
             except ValidationError as error:
                 yield from problems_of(error, Asterisk, ("machines", machine_name, "asterisk"))
     for trunk_name, trunk in pair.trunks.items():
@@ -79,7 +79,7 @@ def _overrides(pair: Pair) -> Iterator[Problem]:
                 yield Problem(".".join((*where, "machines")), "cannot stand inside an override.")
                 continue
             try:
-                Trunk.model_validate({**overlaid(trunk, own), "machines": {}})
+                pair.trunk_on(trunk_name, machine_name)
             except ValidationError as error:
                 yield from problems_of(error, Trunk, where)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -20,6 +21,8 @@ from pair.sections.sync import Sync
 from pair.sections.trunk import Trunk
 from pair.sections.watcher import Watcher
 
+_Laid = TypeVar("_Laid", Asterisk, Trunk)
+
 
 class Identity(Section):
     """Which pair this is."""
@@ -29,7 +32,7 @@ class Identity(Section):
 
 
 class Pair(Section):
-    """The whole of pair.toml, without the rules that reach across its sections (pair.rules)."""
+    """The whole of pair.toml, without the rules that reach across its sections (pair.cross_checks)."""
 
     pair: Identity
     machines: dict[str, Machine]
@@ -63,18 +66,41 @@ class Pair(Section):
         return next(name for name in self.machines if name != machine)
 
     def asterisk_on(self, machine: str) -> Asterisk:
-        """[asterisk] as it holds on `machine`, its own keys laid over the common ones."""
+        """[asterisk] as it holds on `machine`, its own keys laid over the common ones.
+
+        Raises:
+            ValidationError: the two together are not valid; never for a pair that was read.
+        """
         own = self.machines[machine].asterisk
-        return Asterisk.model_validate(overlaid(self.asterisk, own)) if own else self.asterisk
+        return self._merged(("asterisk", machine), self.asterisk, own) if own else self.asterisk
 
     def trunk_on(self, trunk: str, machine: str) -> Trunk:
-        """[trunks.X] as it holds on `machine`, its own keys laid over the common ones."""
+        """[trunks.X] as it holds on `machine`, its own keys laid over the common ones, which stand in it no more.
+
+        Raises:
+            ValidationError: the two together are not valid; never for a pair that was read.
+        """
         common = self.trunks[trunk]
-        own = common.machines.get(machine)
-        return Trunk.model_validate(overlaid(common, own)) if own else common
+        if not common.machines:
+            return common
+        return self._merged(("trunks", trunk, machine), common, common.machines.get(machine, {}))
+
+    def _merged(self, where: tuple[str, ...], common: _Laid, own: dict[str, Any]) -> _Laid:
+        """A section with a machine's own keys, validated once: when pair.toml is read."""
+        made_of, merged = self._merged_sections.get(where, (None, None))
+        # A copy of this pair with other sections shares what was merged.
+        if made_of is not common or not isinstance(merged, type(common)):
+            merged = type(common).model_validate(_overlaid(common, own))
+            self._merged_sections[where] = (common, merged)
+        return merged
+
+    @cached_property
+    def _merged_sections(self) -> dict[tuple[str, ...], tuple[Section, Section]]:
+        """Where in the file -> the common section and what it was merged into."""
+        return {}
 
 
-def overlaid(common: Section, own: dict[str, Any]) -> dict[str, Any]:
+def _overlaid(common: Section, own: dict[str, Any]) -> dict[str, Any]:
     """The keys of `common` that were given, with those of `own` laid over them; tables are laid over key by key.
 
     The result is raw, to be validated as the section that it is.

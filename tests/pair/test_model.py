@@ -43,6 +43,18 @@ def test_a_machines_own_keys_are_laid_over_the_common_ones() -> None:
     assert pair.trunk_on("own", "boston").secret_file == "own"
     assert pair.trunk_on("own", "dallas").secret_file == "own-dallas"
     assert pair.trunk_on("own", "dallas").account == "per-machine"
+    assert pair.trunk_on("own", "dallas") is pair.trunk_on("own", "dallas")
+    assert pair.trunk_on("own", "dallas").machines == {}
+
+
+def test_a_copy_of_a_pair_with_other_trunks_merges_them_anew() -> None:
+    pair = example()
+    before = pair.trunk_on("own", "boston")
+    changed = pair.trunks["own"].model_copy(update={"expiry_s": before.expiry_s + 1})
+    copy = pair.model_copy(update={"trunks": {**pair.trunks, "own": changed}})
+    assert copy.trunk_on("own", "boston").expiry_s == before.expiry_s + 1
+    assert pair.trunk_on("own", "boston") == before
+    assert pair == example()
 
 
 @pytest.mark.parametrize(
