@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from failover import promotion
 from failover.context import Context, with_context
+from failover.promotion.confirm import confirm_step
 from host.printable import harmless
 
 
@@ -15,4 +15,4 @@ from host.printable import harmless
 @with_context
 def command(context: Context, step: str, words: str) -> None:
     """Say that a step which waits for a person is done, and by whom."""
-    click.echo(harmless(promotion.confirm(context, step, words)))
+    click.echo(harmless(confirm_step(context, step, words)))

@@ -11,9 +11,10 @@ from failover.demotion import demotion, drain
 from failover.errors import FailoverError
 from failover.journal import journal
 from failover.journal.entry import EntryKind, RunOutcome
-from failover.promotion import LOCK, take_back_open
+from failover.promotion.promote import take_back_open
 from failover.runner.progress_view import plain
 from failover.state import local_state
+from failover.state.claim import LOCK
 from failover.state.pause import duration_s
 from failover.steps.dns import bind_role as dns_role
 from host.errors import HotstandbyError

@@ -9,7 +9,8 @@ import click
 
 from failover.context import Context, with_context
 from failover.peer.messages import encode_answer
-from failover.peer_service import answer
+from failover.peer.service import answer, asker_from
+from failover.peer_handlers import HANDLERS
 from host.exits import Exit
 
 
@@ -24,10 +25,10 @@ def command(context: Context) -> None:
     Understands what stands in SSH_ORIGINAL_COMMAND: status, digest, facts, secrets, switchover, demote EPOCH,
     drain SECONDS. Anything else is refused and logged.
     """
-    said, done = answer(context, os.environ)
+    said = answer(context, os.environ.get("SSH_ORIGINAL_COMMAND", ""), asker_from(os.environ), HANDLERS)
     try:
         print(encode_answer(said), flush=True)
     except OSError:
         # Whoever asked is gone; what was asked for is done all the same.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the end of the process does not fail on it
-    sys.exit(int(Exit.DONE if done else Exit.REFUSED))
+    sys.exit(int(Exit.DONE if said.done else Exit.REFUSED))

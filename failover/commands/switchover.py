@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from failover import promotion
 from failover.context import Context, with_context
-from failover.promotion import PromotionRequest
+from failover.promotion.promote import promote
+from failover.promotion.request import PromotionRequest
 from failover.runner.progress import ProgressListener, made_at_first_event
 from failover.state.pause import duration_s
 from host.exits import Exit
@@ -36,7 +36,7 @@ def command(
     asked = PromotionRequest(
         "switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s
     )
-    ended = promotion.promote(context, asked, tell=made_at_first_event(lambda: _view(as_json=as_json)))
+    ended = promote(context, asked, tell=made_at_first_event(lambda: _view(as_json=as_json)))
     if ended.exit is Exit.REFUSED:
         click.echo(harmless(ended.words), err=True)
     sys.exit(int(ended.exit))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from failover import promotion
 from failover.checks.read_overview import read_overview
 from failover.context import HOSTS, Context
 from failover.drill import store as drill_store
@@ -18,7 +17,8 @@ from failover.peer.messages import PeerStatus
 from failover.peer.remote import Peer
 from failover.probes import phones
 from failover.probes.own_status import status
-from failover.promotion import PromotionRequest
+from failover.promotion.promote import promote
+from failover.promotion.request import PromotionRequest
 from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener
 from host import clock
 from host.errors import HotstandbyError
@@ -142,7 +142,7 @@ def _leg(context: Context, to: str, hosts: Path, tell: ProgressListener) -> Leg:
                 )
                 tell(ProgressEvent(told, one.step, one.words, one.seconds))
         else:
-            ended = promotion.promote(context, PromotionRequest("switchover", hosts=hosts), tell=_without_end(tell))
+            ended = promote(context, PromotionRequest("switchover", hosts=hosts), tell=_without_end(tell))
             last = last_leg(context)
             leg = Leg(to, ended.exit, ended.words, last.run, last.epoch, 0.0, last.moved_s, last.steps)
     except HotstandbyError as error:

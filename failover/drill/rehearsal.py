@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ami_watcher.registrations.expected import expected_registrations
-from failover import promotion
 from failover.checks.read_ready import ask_registrars
 from failover.context import Context
 from failover.errors import Refused
@@ -21,6 +20,7 @@ from failover.plan.plan import Plan
 from failover.plan.planning import Made
 from failover.probe_result import ProbeResult
 from failover.probes import own_asterisk
+from failover.promotion.steps import deferred_carrier_step, deferred_dns_step
 from failover.steps.carrier.step import CarrierStep, ManualCarrier, step_name
 from failover.steps.dns import dry_run as dns_try
 from failover.steps.fence.program import run_verify
@@ -150,7 +150,7 @@ def _dns(context: Context, made: Made) -> Iterator[Rehearsed]:
         return
     unproven = "that every secondary follows in time"
     try:
-        step = promotion.dns_in_turn(context, made.plan.epoch, Mask(), peer_alive=True).made()
+        step = deferred_dns_step(context, made.plan.epoch, Mask(), peer_alive=True).made()
         agrees = step.check()
         saved = step.saved()
         tried = dns_try.dry_run_updates(context)
@@ -167,7 +167,7 @@ def _dns(context: Context, made: Made) -> Iterator[Rehearsed]:
 def _carriers(context: Context) -> Iterator[Rehearsed]:
     for name in context.pair.carriers:
         try:
-            step = promotion.carrier_in_turn(context, name, Mask()).made()
+            step = deferred_carrier_step(context, name, Mask()).made()
             if isinstance(step, ManualCarrier):
                 yield Rehearsed(
                     step.name, Good.YES, f"a person would be told: {step.words()}", "that somebody is there"

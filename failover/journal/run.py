@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 
 from failover.journal.entry import EntryKind, JournalEntry, Json, RunOutcome, Stamp
-from failover.journal.journal import RunFile, read
+from failover.journal.journal import RunFile, files, read
 
 
 class StepState(Enum):
@@ -143,6 +144,18 @@ def load(file: RunFile) -> Run | None:
     """
     lines = read(file)
     return fold(file.number, file.command, lines.entries, lines.torn)
+
+
+def runs_newest_first(directory: Path) -> Iterator[tuple[RunFile, Run]]:
+    """The runs of a directory that were more than an empty file, each with its file.
+
+    Raises:
+        JournalDamaged
+    """
+    for file in reversed(files(directory)):
+        run = load(file)
+        if run is not None:
+            yield file, run
 
 
 def _told(before: StepRecord | None, entry: JournalEntry) -> StepRecord:

@@ -103,6 +103,11 @@ class PeerAnswer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
+    @property
+    def done(self) -> bool:
+        """Whether what was asked for is done; never for a refusal."""
+        return True
+
 
 class PeerRegistration(PeerAnswer):
     """One outbound registration, as the peer's Asterisk lists it."""
@@ -208,6 +213,11 @@ class DemotionReport(PeerAnswer):
     seconds: Annotated[float, Field(ge=0, le=1e6)]
     killed: bool
 
+    @property
+    def done(self) -> bool:
+        """Whether it is standby, and proved it."""
+        return self.proven
+
 
 class StepReport(PeerAnswer):
     """One step of a switchover there, as its journal tells it."""
@@ -261,6 +271,11 @@ class PeerRefusal(PeerAnswer):
     """Why the peer does not do it."""
 
     reason: Text
+
+    @property
+    def done(self) -> bool:
+        """Never."""
+        return False
 
 
 KINDS: Final[dict[type[PeerAnswer], str]] = {

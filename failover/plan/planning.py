@@ -12,7 +12,7 @@ from typing import Final
 from failover.context import Context
 from failover.journal import journal
 from failover.journal.entry import EntryKind, RunOutcome
-from failover.journal.run import Run, load
+from failover.journal.run import Run, load, runs_newest_first
 from failover.plan import sync_age
 from failover.plan.plan import Plan, PlannedStep
 from failover.plan.risks import Looked, risks
@@ -172,11 +172,7 @@ def newest_run(context: Context) -> Run | None:
     Raises:
         JournalDamaged
     """
-    for file in reversed(journal.files(journal.directory(context.places))):
-        run = load(file)
-        if run is not None:
-            return run
-    return None
+    return next((run for _, run in runs_newest_first(journal.directory(context.places))), None)
 
 
 def waiting(context: Context) -> dict[str, str]:
