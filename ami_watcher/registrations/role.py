@@ -5,11 +5,13 @@ This room reads both and writes neither. The role decides what is expected; the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from ami_watcher.registrations.expected import Role
 from host.clock import boot_id, boottime
-from host.file_reading import MISREAD, read_json
 from host.places import Places
-from pair.public_role import sane
+from pair.right import Invalid, current_right
 
 
 def role_now(places: Places) -> Role | None:
@@ -35,32 +37,25 @@ def may_not_register(places: Places, machine: str) -> str | None:
     """
     if role_now(places) != "primary":
         return "it is not primary"
-    refused = "it holds no right to be primary"
-    for name in ("right.json", "peer-is-down.json"):
-        try:
-            found = read_json(places.run / name)
-            deadline = found["deadline_boottime"]
-            if found["machine"] != machine:
-                refused = f"the right in {name} is another machine's"
-            elif found["boot_id"] != boot_id():
-                refused = f"the right in {name} is of an earlier boot"
-            elif deadline is not None and not boottime() < float(deadline):
-                refused = f"the right in {name} has ended"
-            else:
-                return None
-        except FileNotFoundError:
-            continue
-        except (OSError, *MISREAD):
-            refused = f"{name} does not hold a right"
-    return refused
+    found = current_right(places, machine, boot=boot_id(), now=boottime())
+    if found.right is not None:
+        return None
+    if not found.invalid:
+        return "it holds no right to be primary"
+    last = found.invalid[-1]
+    return _WORDS[last.reason].format(last.path.name)
+
+
+_WORDS: Final[Mapping[Invalid, str]] = {
+    Invalid.UNREADABLE: "{} does not hold a right",
+    Invalid.OTHER_MACHINE: "the right in {} is another machine's",
+    Invalid.EARLIER_BOOT: "the right in {} is of an earlier boot",
+    Invalid.ENDED: "the right in {} has ended",
+}
 
 
 def right_epoch(places: Places, machine: str) -> int:
     """Epoch of the promotion by which `machine` is primary; 0 where it is not, or is so by a person's word."""
-    if may_not_register(places, machine) is not None:
+    if role_now(places) != "primary":
         return 0
-    try:
-        found = read_json(places.run / "right.json")
-        return sane(int(found["epoch"])) if found["machine"] == machine and found["boot_id"] == boot_id() else 0
-    except (OSError, *MISREAD):
-        return 0
+    return current_right(places, machine, boot=boot_id(), now=boottime()).epoch

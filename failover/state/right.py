@@ -1,4 +1,4 @@
-"""Gives and takes this machine's right to be primary: the file that `localized` believes.
+"""Gives and takes this machine's right to be primary: the file that `localized` and the watcher believe.
 
 The right lies in the run directory, which a reboot empties, and names the boot it was given in. So a machine that
 starts holds none until the boot guard has proof.
@@ -6,16 +6,14 @@ starts holds none until the boot guard has proof.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from failover.errors import Refused
 from failover.state import claim
 from host import clock
-from host.atomic import own_directory, replace_file
 from host.places import Places
-from localized.activation.right import Right, read_right, right_file, why_not, withdraw_word, word_file
-from pair.public_role import LARGEST, sane
+from pair.public_role import LARGEST
+from pair.right import Invalid, Right, current_right, right_file, withdraw_word, write_right
 
 
 class GaveWay(Refused):
@@ -60,8 +58,7 @@ def grant(places: Places, machine: str, epoch: int, reason: str, *, deadline_boo
         )
     _still_ours(places, machine, epoch)
     right = Right(machine, epoch, clock.boot_id(), deadline_boottime, reason)
-    own_directory(places.run)
-    replace_file(right_file(places), json.dumps(asdict(right)).encode() + b"\n", mode=0o644)
+    write_right(right_file(places), right)
     try:
         _still_ours(places, machine, epoch)
     except GaveWay:
@@ -91,17 +88,11 @@ def revoke(places: Places) -> None:
 
 def held_right(places: Places, machine: str) -> HeldRight:
     """What `machine`, being this one, holds now."""
-    found: list[str] = []
-    for path in (right_file(places), word_file(places)):
-        try:
-            right = read_right(path)
-        except ValueError as error:
-            found.append(str(error))
-            continue
-        if right is None:
-            continue
-        against = why_not(right, machine=machine, boot=clock.boot_id(), now=clock.boottime())
-        if against is None:
-            return HeldRight(True, sane(right.epoch), right.reason)
-        found.append(f"the right in {path} does not hold: {against}")
-    return HeldRight(False, 0, "; ".join(found) or "no right was given to this machine since it started")
+    found = current_right(places, machine, boot=clock.boot_id(), now=clock.boottime())
+    if found.right is not None:
+        return HeldRight(True, found.epoch, found.right.reason)
+    words = "; ".join(
+        one.words if one.reason is Invalid.UNREADABLE else f"the right in {one.path} does not hold: {one.words}"
+        for one in found.invalid
+    )
+    return HeldRight(False, 0, words or "no right was given to this machine since it started")

@@ -42,6 +42,7 @@ from localized.generations.store import Generation, GenerationStore
 from localized.prepare import BUSY_S, PreparedGeneration
 from localized.role import Role
 from pair import Pair
+from pair.right import withdraw_word
 
 RESTART_FILE: Final = "asterisk/pjsip-address.conf"
 LOOKED_S: Final = 15.0
@@ -197,7 +198,7 @@ def _activate(
     loaded.forget()
     store.activate(prepared.generation)
     if role is Role.STANDBY:
-        right.withdraw_word(places)
+        withdraw_word(places)
     _write_hosts(prepared.generation, hosts_file, outcome)
     if watch is not None:
         if stale:

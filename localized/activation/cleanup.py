@@ -7,10 +7,10 @@ from pathlib import Path
 from host.atomic import sweep
 from host.places import Places
 from localized.activation.reload_state import reload_state_file
-from localized.activation.right import word_file
 from localized.generations.rollback import note_file
 from localized.generations.store import GenerationStore
 from pair.reading import last_valid
+from pair.right import word_file
 
 
 def clear(places: Places, hosts_file: Path) -> None:

@@ -20,7 +20,8 @@ from host import clock
 from host.errors import UsageError
 from host.lock import Lock
 from host.places import Places
-from localized.activation.right import give_word, log_word, right_file
+from localized.activation.right import give_word, log_word
+from pair.right import right_file
 from tests.pair.example import EXAMPLE
 
 

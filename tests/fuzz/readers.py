@@ -53,13 +53,13 @@ from host.errors import HotstandbyError, UsageError
 from host.http import HttpResponse
 from host.places import Places
 from localized.activation import hosts_file, reload_state
-from localized.activation import right as localized_right
 from localized.asterisk import comments, configuration, files, refusals
 from localized.generations import rollback, store
 from localized.render import register_line, syntax
 from localized.role import Role
 from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, this_machine
 from pair import reading as pair_reading
+from pair import right as pair_right
 from pair.named_grammar import NotNamedConf
 from tests.pair.example import EXAMPLE
 
@@ -513,8 +513,8 @@ READERS: Final[tuple[Reader, ...]] = (
     ),
     Reader(
         "the right",
-        localized_right,
-        filed("right.json", lambda at: localized_right.read_right(at / "right.json")),
+        pair_right,
+        filed("right.json", lambda at: pair_right.read_right(at / "right.json")),
         (RIGHT,),
         (ValueError,),
     ),

@@ -1,4 +1,4 @@
-"""Who may be primary: a right of this machine, this boot, not yet ended; or a person's word."""
+"""What a primary must hold: the right that failover gave, or a person's word that is written down."""
 
 from __future__ import annotations
 
@@ -10,25 +10,9 @@ import pytest
 
 from host.clock import boot_id, boottime
 from host.places import Places
-from localized.activation.right import Right, give_word, log_word, prove, right_file, why_not, withdraw_word
+from localized.activation.right import give_word, log_word, prove
 from localized.errors import NoRight
-
-BOOT = "11111111-2222-3333-4444-555555555555"
-
-
-@pytest.mark.parametrize(
-    ("right", "refused"),
-    [
-        (Right("boston", 7, BOOT, 110.0, "lease"), None),
-        (Right("boston", 7, BOOT, None, "lease"), None),
-        (Right("boston", 7, BOOT, 100.0, "lease"), "it ended 0 s ago"),  # at its deadline it is over
-        (Right("boston", 7, BOOT, 88.0, "lease"), "it ended 12 s ago"),
-        (Right("dallas", 7, BOOT, None, "lease"), "it is dallas's, not boston's"),
-        (Right("boston", 7, "another boot", None, "lease"), "it is of an earlier boot of this machine"),
-    ],
-)
-def test_a_right_holds_for_its_machine_its_boot_and_its_time(right: Right, refused: str | None) -> None:
-    assert why_not(right, machine="boston", boot=BOOT, now=100.0) == refused
+from pair.right import Right, right_file, withdraw_word
 
 
 @pytest.fixture
