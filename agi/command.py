@@ -20,11 +20,11 @@ import pair as model
 from agi.install import directory
 from agi.install import install as install_launchers
 from agi.protocol.errors import AgiError
-from agi.rehearsal import rehearse
 from agi.script import Scripts
 from agi.server import activation
 from agi.server.log_limit import Limited
 from agi.server.server import Server
+from agi.trial import rehearse
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.places import Places

@@ -1,7 +1,7 @@
 """pyst2's words for AGI commands (answer, stream_file, get_data, database_put, say_digits …) over our conversation.
 
 Of pyst2's AGI class only the vocabulary serves: how a method's arguments become a command, and a result a Python
-value. What is mended here, each with a test that fails on the bare class (tests/agi/test_pyst2_defects.py):
+value. What is mended here, each with a test that fails on the bare class (tests/agi/protocol/test_pyst2_defects.py):
 
 - reading the environment, writing and reading lines: replaced whole (handshake, replies, channel_io). With it go
   ValueError at the end of input and at HANGUP, the endless loop in a cut 520 block, the wait for a second 520 line,

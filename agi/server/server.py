@@ -24,7 +24,7 @@ from agi.protocol.errors import AgiError
 from agi.protocol.handshake import Opening
 from agi.script import OURS, Script, Scripts, Services
 from agi.server import hand_over
-from agi.server.budget import READING, Budget
+from agi.server.capacity import READING, Budget
 from agi.server.descriptors import Closer, Link, PipesLink, SocketLink
 from agi.server.health import Health
 from agi.server.metrics import Metrics

@@ -14,7 +14,7 @@ from agi.protocol.channel_io import AtOnce, ConversationOver
 from agi.protocol.environment import Environment
 from agi.protocol.errors import CommandRefused, LateError, MustWait
 from agi.protocol.vocabulary import AGIAppError, AGIHangup, AGIResultHangup, AGIUsageError, DeadChannel
-from tests.agi.talking import on_the_line
+from tests.agi.protocol.channel import on_the_line
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\n\0"), max_size=200)
 

@@ -19,7 +19,7 @@ from agi.fake_asterisk import environment, words
 from agi.protocol.environment import read_environment
 from agi.protocol.errors import LateError
 from agi.protocol.vocabulary import AGIAppError, AGIHangup, AGIUsageError, DeadChannel, Vocabulary
-from tests.agi.talking import on_the_line
+from tests.agi.protocol.channel import on_the_line
 
 
 @pytest.fixture(autouse=True)

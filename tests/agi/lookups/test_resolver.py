@@ -385,7 +385,7 @@ lookups = Lookups(phones.places(pathlib.Path({str(tmp_path)!r})), phones.pair_wi
 lookups.stay()
 print(lookups.find("caller", {KEY!r}, time.monotonic() + 5).status.value)
 """
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=True
     )
