@@ -5,5 +5,5 @@ process that hands its call to the running agi-server, and as FastAGI; the dialp
 `AGI(agi://127.0.0.1/lookup)` and never has to change. Whatever goes wrong here, the call goes on.
 
 Public: agi.protocol.call.Call and agi.protocol.environment.Environment (what a script sees), agi.script (what a
-script is), agi.server.server.Server; the command `agi-server` is agi.command.
+script is), agi.server.server.AgiServer; the command `agi-server` is agi.command.
 """

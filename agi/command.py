@@ -22,9 +22,9 @@ from agi.install import install as install_launchers
 from agi.protocol.errors import AgiError
 from agi.script import Scripts
 from agi.server import activation
-from agi.server.log_limit import Limited
-from agi.server.server import Server
-from agi.trial import rehearse
+from agi.server.log_limit import LogRateFilter
+from agi.server.server import AgiServer
+from agi.trial import try_script
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.places import Places
@@ -88,7 +88,7 @@ def run(config: Path | None) -> int:
 
     Example: agi-server run
     """
-    limited = Limited()
+    limited = LogRateFilter()
     handler = logging.StreamHandler()
     handler.addFilter(limited)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, handlers=[handler])
@@ -103,7 +103,7 @@ def run(config: Path | None) -> int:
         listeners.append(activation.handover_socket(places, pair))
 
     async def serve() -> None:
-        await Server(places, pair, listeners=listeners).run()
+        await AgiServer(places, pair, listeners=listeners).run()
 
     asyncio.run(serve())
     limited.tell()
@@ -143,7 +143,7 @@ def try_(
         if not equals or not name:
             raise click.UsageError(f"--set wants NAME=VALUE, not {printable(setting)!r}.")
         variables[name] = value
-    happened = rehearse(
+    happened = try_script(
         places,
         _pair(places),
         script,

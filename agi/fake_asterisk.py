@@ -1,4 +1,4 @@
-"""An Asterisk for rehearsals: says an environment, reads commands as Asterisk reads them, and answers in its words.
+"""An Asterisk for trials and tests: says an environment, reads commands as Asterisk does, and answers in its words.
 
 It knows no dialplan: variables are a dictionary, functions are variables with brackets in their names. What it says
 is held to recordings of the real one (tests/agi/recordings).
@@ -86,8 +86,8 @@ def words(line: str) -> list[str]:
 
 
 @dataclass
-class StandIn:
-    """What the far end of a rehearsal remembers.
+class FakeAsterisk:
+    """Asterisk's side of one call: answers commands, and remembers.
 
     Attributes:
         variables: of the channel.
@@ -163,18 +163,18 @@ class StandIn:
         return "200 result= (timeout)\n"
 
 
-_COMMANDS: Final[Mapping[str, Callable[[StandIn, list[str]], str]]] = {
-    "set variable": StandIn._set_variable,
-    "get variable": StandIn._get_variable,
-    "get full variable": StandIn._get_full_variable,
-    "database get": StandIn._database_get,
-    "database put": StandIn._database_put,
-    "database del": StandIn._database_del,
-    "set context": StandIn._set_context,
-    "verbose": StandIn._one,
-    "channel status": StandIn._status,
-    "stream file": StandIn._played,
-    "get data": StandIn._nothing_pressed,
+_COMMANDS: Final[Mapping[str, Callable[[FakeAsterisk, list[str]], str]]] = {
+    "set variable": FakeAsterisk._set_variable,
+    "get variable": FakeAsterisk._get_variable,
+    "get full variable": FakeAsterisk._get_full_variable,
+    "database get": FakeAsterisk._database_get,
+    "database put": FakeAsterisk._database_put,
+    "database del": FakeAsterisk._database_del,
+    "set context": FakeAsterisk._set_context,
+    "verbose": FakeAsterisk._one,
+    "channel status": FakeAsterisk._status,
+    "stream file": FakeAsterisk._played,
+    "get data": FakeAsterisk._nothing_pressed,
     **dict.fromkeys(
         (
             "answer",
@@ -188,12 +188,12 @@ _COMMANDS: Final[Mapping[str, Callable[[StandIn, list[str]], str]]] = {
             "set priority",
             "wait for digit",
         ),
-        StandIn._zero,
+        FakeAsterisk._zero,
     ),
 }
 
 
-def converse(
+def serve_session(
     read_fd: int,
     write_fd: int,
     first: bytes,

@@ -21,7 +21,7 @@ _MARK: Final = '"""An AGI script of Asterisk\'s: hands its call to the running a
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledLauncher:
     """One launcher.
 
     Attributes:
@@ -63,7 +63,7 @@ def launcher(places: Places, *, python: str = sys.executable, interpreter: str =
     return text.encode()
 
 
-def install(places: Places, names: Sequence[str], agi_bin: Path, *, interpreter: str) -> list[Installed]:
+def install(places: Places, names: Sequence[str], agi_bin: Path, *, interpreter: str) -> list[InstalledLauncher]:
     """One launcher for each script; a file of somebody else's is never overwritten.
 
     Raises:
@@ -81,5 +81,5 @@ def install(places: Places, names: Sequence[str], agi_bin: Path, *, interpreter:
                 replace_file(path, data, mode=0o755)
         except OSError as error:
             raise UsageError(f"{path} cannot be written ({error.strerror}). Type the same as root.") from None
-        done.append(Installed(path, before != data))
+        done.append(InstalledLauncher(path, before != data))
     return done

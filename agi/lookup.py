@@ -9,13 +9,13 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from agi.lookups.answer import Answer, Status
+from agi.lookups.answer import LookupAnswer, LookupStatus
 from agi.protocol.errors import CommandRefused, LateError
 from host.printable import printable
 from pair.sections.lookup import STATUS
 
 if TYPE_CHECKING:
-    from agi.lookups.resolver import Lookups
+    from agi.lookups.resolver import LookupResolver
     from agi.protocol.call import Call
     from agi.script import Services
 
@@ -36,10 +36,10 @@ def run(call: Call, services: Services) -> None:
     try:
         answer = _answer(call, services)
     except LateError as late:
-        answer = Answer(Status.TIMEOUT, reason=str(late))
+        answer = LookupAnswer(LookupStatus.TIMEOUT, reason=str(late))
     except Exception as error:
         log.exception("the lookup broke; the call goes on without it")
-        answer = Answer(Status.ERROR, reason=f"{type(error).__name__}, see the log of hotstandby")
+        answer = LookupAnswer(LookupStatus.ERROR, reason=f"{type(error).__name__}, see the log of hotstandby")
     for name, value in answer.variables.items():
         try:
             call.set_variable(name, value)
@@ -50,21 +50,21 @@ def run(call: Call, services: Services) -> None:
     call.set_variable(STATUS, answer.status.value)
 
 
-def _answer(call: Call, services: Services) -> Answer:
-    lookups: Lookups = services.lookups
+def _answer(call: Call, services: Services) -> LookupAnswer:
+    lookups: LookupResolver = services.lookups
     environment = call.environment
     name, arguments = _named(environment.arguments, lookups.names)
     if name is None:
         known = ", ".join(lookups.names) or "none"
         given = f" '{printable(environment.arguments[0].strip(), 60)}'" if environment.arguments else ""
-        return Answer(
-            Status.ERROR,
+        return LookupAnswer(
+            LookupStatus.ERROR,
             reason=f"AGI(lookup.py,NAME) names no [lookup.NAME] of pair.toml:{given or ' no name is given'}; "
             f"there are: {known}",
         )
     question = lookups[name]
     if environment.tampered is not None:
-        return question.answer(Status.TAMPERED, reason=environment.tampered)
+        return question.answer(LookupStatus.TAMPERED, reason=environment.tampered)
     key = question.key_of(environment, arguments)
     cached = lookups.cached(name, key)
     if cached is not None:

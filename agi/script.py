@@ -27,7 +27,7 @@ from host.printable import printable
 from pair.model import Pair
 
 if TYPE_CHECKING:
-    from agi.lookups.resolver import Lookups
+    from agi.lookups.resolver import LookupResolver
     from agi.protocol.call import Call
 
 OURS: Final = {"lookup": "agi.lookup"}
@@ -44,11 +44,11 @@ class Services:
         self.pair = pair
 
     @cached_property
-    def lookups(self) -> Lookups:
+    def lookups(self) -> LookupResolver:
         """The lookups of pair.toml, with their cache."""
-        from agi.lookups.resolver import Lookups
+        from agi.lookups.resolver import LookupResolver
 
-        return Lookups(self.places, self.pair)
+        return LookupResolver(self.places, self.pair)
 
     def stay(self) -> None:
         """This process lives on: what costs time once is done now."""

@@ -7,9 +7,8 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
-from agi.fake_asterisk import StandIn, environment
-from agi.fake_asterisk import converse as stand_in_converse
-from agi.protocol.handshake import Opening
+from agi.fake_asterisk import FakeAsterisk, environment, serve_session
+from agi.protocol.handshake import Handshake
 from agi.script import Scripts, Services
 from agi.server.standalone import converse
 from host.places import Places
@@ -17,7 +16,7 @@ from pair.model import Pair
 
 
 @dataclass
-class Rehearsal:
+class ScriptTrial:
     """What happened.
 
     Attributes:
@@ -33,7 +32,7 @@ class Rehearsal:
     seconds: float = 0.0
 
 
-def rehearse(
+def try_script(
     places: Places,
     pair: Pair,
     script: str,
@@ -43,8 +42,8 @@ def rehearse(
     caller_name: str | None,
     dialled: str,
     variables: dict[str, str],
-) -> Rehearsal:
-    """Runs `script` against a stand-in for Asterisk; everything else is the real thing.
+) -> ScriptTrial:
+    """Runs `script` against a fake Asterisk; everything else is the real thing.
 
     Raises:
         ScriptBroken: there is no such script, or it cannot be loaded.
@@ -54,8 +53,8 @@ def rehearse(
     found = scripts[script]
     services = Services(places, pair)
     deadline_s = found.deadline_s or pair.agi.deadline_s
-    far = StandIn(dict(variables))
-    happened = Rehearsal(variables=far.variables)
+    far = FakeAsterisk(dict(variables))
+    happened = ScriptTrial(variables=far.variables)
     first = environment(
         found.name,
         arguments,
@@ -71,11 +70,11 @@ def rehearse(
 
     def asterisk() -> None:
         limit_s = deadline_s + pair.agi.environment_s + 5
-        stand_in_converse(their_read, their_write, first, far.answer, deadline_s=limit_s, heard=note)
+        serve_session(their_read, their_write, first, far.answer, deadline_s=limit_s, heard=note)
         os.close(their_write)
 
     def script_itself() -> None:
-        opening = Opening(script=found.name, arguments=arguments)
+        opening = Handshake(script=found.name, arguments=arguments)
         happened.ended_well = converse(our_read, our_write, opening, scripts, services, pair.agi)
 
     begun = time.monotonic()

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from agi.domino import mended_json
 from agi.domino.charset import text_of, whole
-from agi.domino.errors import DominoError, Failing, NotData, Refused
-from agi.domino.rows import Row, Rows
+from agi.domino.errors import DominoError, DominoFailing, DominoNotData, DominoRefused
+from agi.domino.rows import DominoRow, Rows
 from agi.domino.wire import expect_success, expect_type, path, value
 from host.http import HttpRequest, HttpResponse
 from host.printable import printable
@@ -22,7 +22,7 @@ COUNT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class DominoCollection:
     """A view that is asked, through Domino Access Services, for the entries of one key.
 
     Attributes:
@@ -46,16 +46,20 @@ class Collection:
         expect_type(reply, "application/json")
         found = mended_json.loads(text_of(reply))
         if not isinstance(found, list):
-            raise _said(reply) if isinstance(found, dict) and "code" in found else NotData("Domino sent no JSON array")
+            raise (
+                _said(reply)
+                if isinstance(found, dict) and "code" in found
+                else DominoNotData("Domino sent no JSON array")
+            )
         rows = tuple(_row(entry) for entry in found)
         return tuple(
             row for row in rows if row.document and (self.key_column is None or row.holds(self.key_column, key))
         )
 
 
-def _row(entry: Any) -> Row:
+def _row(entry: Any) -> DominoRow:
     if not isinstance(entry, dict):
-        raise NotData("Domino sent an entry that is not an object")
+        raise DominoNotData("Domino sent an entry that is not an object")
     columns: dict[str, tuple[str, ...]] = {}
     for name, held in entry.items():
         if not name.startswith("@"):
@@ -63,14 +67,14 @@ def _row(entry: Any) -> Row:
             if values:
                 columns[whole(name)] = values
     # Typed, and there only where it is so (IBM's JsonViewEntryCollectionContent.writeSystemColumns).
-    return Row(columns, document=entry.get("@category") not in (True, "true"))
+    return DominoRow(columns, document=entry.get("@category") not in (True, "true"))
 
 
 def scalar(held: Any) -> str:
     """One JSON value as text; null is no value.
 
     Raises:
-        NotData: an object or a list inside a list.
+        DominoNotData: an object or a list inside a list.
     """
     if held is None:
         return ""
@@ -78,7 +82,7 @@ def scalar(held: Any) -> str:
         return "true" if held else "false"
     if isinstance(held, str | int | float):
         return whole(str(held))
-    raise NotData("Domino sent a value that is neither text nor number")
+    raise DominoNotData("Domino sent a value that is neither text nor number")
 
 
 def _said(reply: HttpResponse) -> DominoError:
@@ -87,5 +91,11 @@ def _said(reply: HttpResponse) -> DominoError:
     described = found if isinstance(found, dict) else {}
     message = printable(str(described.get("message") or described.get("text") or "no reason given"))
     code = reply.status if reply.status != 200 else described.get("code", 200)
-    kind = Refused if code in (401, 403) else Failing if isinstance(code, int) and code >= 500 else NotData
+    kind = (
+        DominoRefused
+        if code in (401, 403)
+        else DominoFailing
+        if isinstance(code, int) and code >= 500
+        else DominoNotData
+    )
     return kind(f"Domino Access Services answer {code}: {message}")

@@ -15,8 +15,8 @@ from xml.etree.ElementTree import Element
 from agi.domino import guarded_xml, mended_json
 from agi.domino.access_services import scalar
 from agi.domino.charset import text_of, whole
-from agi.domino.errors import NotData
-from agi.domino.rows import Row, Rows
+from agi.domino.errors import DominoNotData
+from agi.domino.rows import DominoRow, Rows
 from agi.domino.wire import expect_success, expect_type, first_words, path, value
 from host.http import HttpRequest, HttpResponse
 
@@ -31,7 +31,7 @@ _TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class DominoAgent:
     """An agent that is given the key as an argument of its URL.
 
     Attributes:
@@ -58,7 +58,7 @@ class Agent:
         if self.output == "xml":
             return _from_xml(printed)
         if not ended:
-            raise NotData("the agent's text has neither a length nor an end, so half of it could be missing")
+            raise DominoNotData("the agent's text has neither a length nor an end, so half of it could be missing")
         return _from_text(printed, reply)
 
 
@@ -84,21 +84,21 @@ def _unwrapped(page: str) -> str | None:
 def _from_json(found: Any) -> Rows:
     entries = [found] if isinstance(found, dict) else found
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise NotData("the agent printed JSON that is neither an object nor a list of objects")
+        raise DominoNotData("the agent printed JSON that is neither an object nor a list of objects")
     rows = []
     for entry in entries:
         fields = {
             whole(name): tuple(text for text in map(scalar, held if isinstance(held, list) else [held]) if text)
             for name, held in entry.items()
         }
-        rows.append(Row({name: values for name, values in fields.items() if values}))
+        rows.append(DominoRow({name: values for name, values in fields.items() if values}))
     return tuple(row for row in rows if row.columns)
 
 
 def _from_xml(text: str) -> Rows:
     root = guarded_xml.tree(text.strip())
     if guarded_xml.local(root).lower() == "html":
-        raise NotData("the agent printed a page instead of data")
+        raise DominoNotData("the agent printed a page instead of data")
     return fields_of(root)
 
 
@@ -119,13 +119,13 @@ def _from_text(printed: str, reply: HttpResponse) -> Rows:
     for line in lines:
         name, equals, text = line.partition("=")
         if not equals or not re.fullmatch(r"[\w$.-]{1,64}", name.strip()):
-            raise NotData(f"the agent printed lines that are not Name=value: {first_words(reply)}")
+            raise DominoNotData(f"the agent printed lines that are not Name=value: {first_words(reply)}")
         if text.strip():
             columns.setdefault(name.strip(), []).append(text.strip())
     if not lines:
-        raise NotData(f"the agent printed nothing; for nothing found it says {NOTHING}")
+        raise DominoNotData(f"the agent printed nothing; for nothing found it says {NOTHING}")
     return _row(columns)
 
 
 def _row(columns: Mapping[str, Sequence[str]]) -> Rows:
-    return (Row({name: tuple(values) for name, values in columns.items()}),) if columns else ()
+    return (DominoRow({name: tuple(values) for name, values in columns.items()}),) if columns else ()

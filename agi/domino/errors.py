@@ -9,25 +9,25 @@ class DominoError(HotstandbyError):
     """Domino was asked and gave no data. Never means that there is nothing under the key."""
 
 
-class Unreachable(DominoError):
+class DominoUnreachable(DominoError):
     """Nobody answered, or the connection broke: no address for the alias, refused, reset, half a body."""
 
 
-class Late(DominoError):
+class DominoLate(DominoError):
     """The deadline over connecting, headers and body passed."""
 
 
-class Failing(DominoError):
+class DominoFailing(DominoError):
     """Domino itself says that it cannot now (5xx)."""
 
 
-class Refused(DominoError):
+class DominoRefused(DominoError):
     """Domino does not let this user in."""
 
 
-class NotData(DominoError):
+class DominoNotData(DominoError):
     """An answer that is not the data asked for: a login or error page, a redirect, broken JSON or XML."""
 
 
-SICK = (Unreachable, Late, Failing)
+SERVER_FAILURES = (DominoUnreachable, DominoLate, DominoFailing)
 """Errors that say something about the server and not about one question: a breaker counts these."""

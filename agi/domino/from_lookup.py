@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agi.domino.access_services import Collection
-from agi.domino.agents import Agent
+from agi.domino.access_services import DominoCollection
+from agi.domino.agents import DominoAgent
 from agi.domino.http import DominoClient
-from agi.domino.login import Anonymous, Basic, Login, Session, User
+from agi.domino.login import AnonymousLogin, BasicLogin, DominoLogin, DominoUser, SessionLogin
 from agi.domino.source import DominoSource
-from agi.domino.views import View
-from agi.domino.web_services import Operation
-from agi.domino.wire import Form
+from agi.domino.views import DominoView
+from agi.domino.web_services import WebServiceOperation
+from agi.domino.wire import RequestForm
 from host.places import Places
 from pair.secret import read_secret
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from pair.sections.lookup import Lookup
 
 
-def form(lookup: Lookup) -> Form:
+def form(lookup: Lookup) -> RequestForm:
     """The form of its requests. pair.lookup has seen to it that what this kind needs is there."""
     database = lookup.database
     if lookup.request == "agent":
-        return Agent(database, lookup.agent or "", lookup.argument or "", lookup.output or "json")
+        return DominoAgent(database, lookup.agent or "", lookup.argument or "", lookup.output or "json")
     if lookup.request == "web-service":
-        return Operation(
+        return WebServiceOperation(
             database, lookup.service or "", lookup.namespace or "", lookup.operation or "", lookup.argument or ""
         )
     if lookup.request == "access-services":
-        return Collection(database, lookup.view or "", lookup.key_column)
-    return View(database, lookup.view or "", lookup.key_column, "xml" if lookup.request == "view-xml" else "json")
+        return DominoCollection(database, lookup.view or "", lookup.key_column)
+    return DominoView(database, lookup.view or "", lookup.key_column, "xml" if lookup.request == "view-xml" else "json")
 
 
-class Sites:
+class DominoSites:
     """Connections and logins, shared by the lookups that use the same ones.
 
     Args:
@@ -44,14 +44,14 @@ class Sites:
         self._places = places
         self._keep = keep
         self._https: dict[tuple[str | None, ...], DominoClient] = {}
-        self._logins: dict[tuple[str | None, ...], Login] = {}
+        self._logins: dict[tuple[str | None, ...], DominoLogin] = {}
 
     def source(self, lookup: Lookup) -> DominoSource:
         """The source of `lookup`.
 
         Raises:
             SecretUnusable
-            Refused: name or password cannot be sent.
+            DominoRefused: name or password cannot be sent.
         """
         where = (lookup.base_url, lookup.host_header, lookup.tls_host_name, lookup.tls_ca_file)
         http = self._https.get(where)
@@ -77,8 +77,8 @@ class Sites:
         for http in self._https.values():
             http.close()
 
-    def _login(self, lookup: Lookup, http: DominoClient) -> Login:
+    def _login(self, lookup: Lookup, http: DominoClient) -> DominoLogin:
         if lookup.login == "none" or lookup.secret_file is None:
-            return Anonymous()
-        user = User(lookup.user or "", read_secret(self._places, lookup.secret_file))
-        return Basic(user) if lookup.login == "basic" else Session(user, http)
+            return AnonymousLogin()
+        user = DominoUser(lookup.user or "", read_secret(self._places, lookup.secret_file))
+        return BasicLogin(user) if lookup.login == "basic" else SessionLogin(user, http)

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from agi.domino.charset import whole
-from agi.domino.errors import NotData
+from agi.domino.errors import DominoNotData
 
 _DEEPEST: Final = 100
 """Elements inside elements: a view needs six, SOAP a dozen."""
@@ -28,7 +28,7 @@ def tree(text: str) -> Element:
     Names are `{namespace}local`, as ElementTree writes them.
 
     Raises:
-        NotData: ill-formed, half a document, a DTD or entity in it, or nested absurdly.
+        DominoNotData: ill-formed, half a document, a DTD or entity in it, or nested absurdly.
     """
     builder = TreeBuilder()
     parser = expat.ParserCreate("utf-8", "}")
@@ -59,11 +59,11 @@ def tree(text: str) -> Element:
         parser.Parse(mended(text).encode("utf-8", "replace"), True)
         return builder.close()
     except expat.ExpatError as broken:
-        raise NotData(f"Domino sent broken XML, or half of it ({expat.ErrorString(broken.code)})") from None
+        raise DominoNotData(f"Domino sent broken XML, or half of it ({expat.ErrorString(broken.code)})") from None
     except _Forbidden as why:
-        raise NotData(f"Domino's XML is refused: {why}") from None
+        raise DominoNotData(f"Domino's XML is refused: {why}") from None
     except (ValueError, AssertionError) as broken:
-        raise NotData(f"Domino sent broken XML ({broken})") from None
+        raise DominoNotData(f"Domino sent broken XML ({broken})") from None
 
 
 def mended(text: str) -> str:

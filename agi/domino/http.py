@@ -6,7 +6,7 @@ the moment when a request goes out on it.
 
 from __future__ import annotations
 
-from agi.domino.errors import Late, NotData, Unreachable
+from agi.domino.errors import DominoLate, DominoNotData, DominoUnreachable
 from host.http import (
     BodyCompressed,
     BodyTooLarge,
@@ -54,20 +54,20 @@ class DominoClient:
             deadline: time.monotonic() seconds.
 
         Raises:
-            Late, Unreachable, NotData
+            DominoLate, DominoUnreachable, DominoNotData
         """
         try:
             return self._client.exchange(request, deadline)
         except DeadlinePassed as late:
-            raise Late(str(late)) from None
+            raise DominoLate(str(late)) from None
         except (BodyTooLarge, BodyCompressed) as odd:
-            raise NotData(f"{odd}, which is no answer to a lookup") from None
+            raise DominoNotData(f"{odd}, which is no answer to a lookup") from None
         except TlsRefused as refused:
-            raise Unreachable(f"{refused}. Check tls_host_name and tls_ca_file") from None
+            raise DominoUnreachable(f"{refused}. Check tls_host_name and tls_ca_file") from None
         except NoAddress as nameless:
-            raise Unreachable(f"{nameless}; `render-localized` writes it to /etc/hosts") from None
+            raise DominoUnreachable(f"{nameless}; `render-localized` writes it to /etc/hosts") from None
         except HttpError as error:
-            raise Unreachable(str(error)) from None
+            raise DominoUnreachable(str(error)) from None
 
     def close(self) -> None:
         """Closes the idle connections."""

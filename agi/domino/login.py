@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from agi.domino.errors import Late, Refused
+from agi.domino.errors import DominoLate, DominoRefused
 from agi.domino.wire import path
 from host.http import HttpRequest, HttpResponse
 
@@ -34,14 +34,14 @@ class Exchanges(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class DominoUser:
     """A Domino user; the password is never shown."""
 
     name: str
     password: str = field(repr=False)
 
 
-class Login(Protocol):
+class DominoLogin(Protocol):
     """What to send along with every request."""
 
     def headers(self, deadline: float) -> Headers:
@@ -55,7 +55,7 @@ class Login(Protocol):
         """Whether there are other headers now than `stale`, with which Domino gave no data."""
 
 
-class Anonymous:
+class AnonymousLogin:
     """Whatever Domino shows to everybody."""
 
     def headers(self, deadline: float) -> Headers:  # noqa: ARG002
@@ -67,18 +67,18 @@ class Anonymous:
         return False
 
 
-class Basic(Anonymous):
+class BasicLogin(AnonymousLogin):
     """Basic authentication, sent unasked (RFC 7617).
 
     Raises:
-        Refused: name or password cannot be sent: Domino takes ISO-8859-1.
+        DominoRefused: name or password cannot be sent: Domino takes ISO-8859-1.
     """
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: DominoUser) -> None:
         try:
             pair = f"{user.name}:{user.password}".encode("latin-1")
         except UnicodeEncodeError:
-            raise Refused(f"the name or the password of {user.name!a} has characters beyond ISO-8859-1") from None
+            raise DominoRefused(f"the name or the password of {user.name!a} has characters beyond ISO-8859-1") from None
         self._headers = (("Authorization", f"Basic {b64encode(pair).decode('ascii')}"),)
 
     def headers(self, deadline: float) -> Headers:  # noqa: ARG002
@@ -86,14 +86,14 @@ class Basic(Anonymous):
         return self._headers
 
 
-class Session:
+class SessionLogin:
     """Form login at `/names.nsf?Login`; its cookie is kept until Domino stops taking it.
 
     The cookie is handled here and not by a cookie jar: an LtpaToken comes with `domain=.example.com`, and a jar
     drops that when it comes from an alias without a dot.
     """
 
-    def __init__(self, user: User, http: Exchanges) -> None:
+    def __init__(self, user: DominoUser, http: Exchanges) -> None:
         self._user = user
         self._http = http
         self._lock = threading.Lock()
@@ -111,16 +111,16 @@ class Session:
         """Logs in, unless somebody else just did; one at a time.
 
         Raises:
-            Refused: the login was refused, now or less than RETRY_S seconds ago.
+            DominoRefused: the login was refused, now or less than RETRY_S seconds ago.
             DominoError
         """
         if not self._lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
-            raise Late("another lookup's login at Domino has not ended by the deadline")
+            raise DominoLate("another lookup's login at Domino has not ended by the deadline")
         try:
             if self._headers and self._headers != stale:
                 return True
             if time.monotonic() < self._refused_until:
-                raise Refused(self._refusal)
+                raise DominoRefused(self._refusal)
             self._headers = ()
             self._headers = self._log_in(deadline)
             return True
@@ -141,5 +141,5 @@ class Session:
                 f"Domino did not log {self._user.name!a} in ({reply.status}, no session cookie). Check user and "
                 f"secret_file; the next attempt is made after {RETRY_S:g} s, because repeated ones lock the account"
             )
-            raise Refused(self._refusal)
+            raise DominoRefused(self._refusal)
         return (("Cookie", "; ".join(f"{match[1]}={match[2]}" for match in cookies)),)

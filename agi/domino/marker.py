@@ -35,7 +35,7 @@ DEADLINE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedSite:
     """What one alias has to reach on this machine.
 
     Attributes:
@@ -51,7 +51,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class MarkerFinding:
     """What a check found.
 
     Attributes:
@@ -65,7 +65,7 @@ class Finding:
     at: float
 
 
-def judged(expected: Expected, reached: tuple[str, ...], rows: Rows | None) -> tuple[bool, str]:
+def judged(expected: ExpectedSite, reached: tuple[str, ...], rows: Rows | None) -> tuple[bool, str]:
     """Whether these addresses and this answer are the right site's, and in words.
 
     Args:
@@ -100,7 +100,7 @@ def _bare(value: str) -> str:
     return value.strip().partition("/")[0].removeprefix("CN=").removeprefix("cn=").casefold()
 
 
-class Checker:
+class MarkerChecker:
     """Checks every alias at the start and then regularly.
 
     Attributes:
@@ -111,14 +111,14 @@ class Checker:
         self.every_s = every_s
         self._deadline_s = deadline_s
         self._expected = [
-            Expected(alias, machine, site.addresses, site.marker) for alias, site in pair.domino.sites.items()
+            ExpectedSite(alias, machine, site.addresses, site.marker) for alias, site in pair.domino.sites.items()
         ]
         self._lookups = {lookup.site: lookup for lookup in pair.lookup.values()}
-        self._state: Mapping[str, Finding] = MappingProxyType({})
+        self._state: Mapping[str, MarkerFinding] = MappingProxyType({})
         self._ending = threading.Event()
 
     @property
-    def state(self) -> Mapping[str, Finding]:
+    def state(self) -> Mapping[str, MarkerFinding]:
         """By alias, what was found last; empty before the first round."""
         return self._state
 
@@ -127,7 +127,7 @@ class Checker:
         """Whether no alias is known to reach a wrong site."""
         return all(finding.ok is not False for finding in self._state.values())
 
-    def check(self) -> Mapping[str, Finding]:
+    def check(self) -> Mapping[str, MarkerFinding]:
         """One round. Blocks, deadline_s for each alias at most."""
         found = {expected.alias: self._checked(expected) for expected in self._expected}
         for alias, finding in found.items():
@@ -154,14 +154,14 @@ class Checker:
             if self._ending.wait(self.every_s):
                 return
 
-    def _checked(self, expected: Expected) -> Finding:
+    def _checked(self, expected: ExpectedSite) -> MarkerFinding:
         try:
             ok, said = self._asked(expected)
         except (DominoError, OSError) as error:
-            return Finding(None, f"{expected.alias}: whose site it is cannot be seen: {error}", time.monotonic())
-        return Finding(ok, said, time.monotonic())
+            return MarkerFinding(None, f"{expected.alias}: whose site it is cannot be seen: {error}", time.monotonic())
+        return MarkerFinding(ok, said, time.monotonic())
 
-    def _asked(self, expected: Expected) -> tuple[bool, str]:
+    def _asked(self, expected: ExpectedSite) -> tuple[bool, str]:
         from host.http.deadline import resolve
 
         deadline = time.monotonic() + self._deadline_s

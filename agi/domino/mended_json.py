@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from agi.domino.errors import NotData
+from agi.domino.errors import DominoNotData
 
 _ESCAPE = re.compile(r'\\(?:(u[0-9A-Fa-f]{4}|["\\/bfnrt])|(.))', re.DOTALL)
 
@@ -18,7 +18,7 @@ def loads(text: str) -> Any:
     Raw control characters inside strings are let through.
 
     Raises:
-        NotData: it is no JSON even so, or half of it.
+        DominoNotData: it is no JSON even so, or half of it.
     """
     try:
         return json.loads(text, strict=False)
@@ -29,7 +29,7 @@ def loads(text: str) -> Any:
             return json.loads(mended(text), strict=False)
         except (ValueError, RecursionError):
             pass
-    raise NotData(f"Domino sent broken JSON, or half of it ({len(text)} characters)")
+    raise DominoNotData(f"Domino sent broken JSON, or half of it ({len(text)} characters)")
 
 
 def mended(text: str) -> str:

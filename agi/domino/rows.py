@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DominoRow:
     """One entry.
 
     Attributes:
@@ -28,11 +28,11 @@ class Row:
         return any(same_key(value, key) for value in self.columns.get(column, ()))
 
 
-Rows = tuple[Row, ...]
+Rows = tuple[DominoRow, ...]
 """In Domino's order. None at all: there is nothing under that key."""
 
 
-class Source(Protocol):
+class LookupSource(Protocol):
     """One question that can be asked with any key."""
 
     def fetch(self, key: str, deadline: float) -> Rows:

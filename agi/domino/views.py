@@ -17,8 +17,8 @@ from xml.etree.ElementTree import Element
 
 from agi.domino import guarded_xml, mended_json
 from agi.domino.charset import text_of, whole
-from agi.domino.errors import NotData
-from agi.domino.rows import Row, Rows
+from agi.domino.errors import DominoNotData
+from agi.domino.rows import DominoRow, Rows
 from agi.domino.wire import expect_success, expect_type, path, value
 from host.http import HttpRequest, HttpResponse
 
@@ -33,7 +33,7 @@ _NOBODY: Final = frozenset({"", "0" * 32})
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class DominoView:
     """A view that is asked for the entries of one key.
 
     Attributes:
@@ -63,7 +63,7 @@ class View:
         column = self.key_column
         if documents and not any(column in row.columns for row in documents):
             names = ", ".join(sorted({name for row in documents for name in row.columns})[:20])
-            raise NotData(f"no entry of the view has the key_column {column!r}; it has: {names}")
+            raise DominoNotData(f"no entry of the view has the key_column {column!r}; it has: {names}")
         return _genuine_first(tuple(row for row in documents if row.holds(column, key)))
 
 
@@ -89,28 +89,30 @@ def from_json(found: Any) -> Rows:
     """The rows of a parsed `OutputFormat=JSON` answer.
 
     Raises:
-        NotData: the envelope or an entry has not the shape that Domino gives them.
+        DominoNotData: the envelope or an entry has not the shape that Domino gives them.
     """
     if not isinstance(found, dict) or "@toplevelentries" not in found:
-        raise NotData("Domino sent JSON that is not a view's: '@toplevelentries' is missing")
+        raise DominoNotData("Domino sent JSON that is not a view's: '@toplevelentries' is missing")
     entries = found.get("viewentry") or []
     return tuple(_json_row(entry) for entry in ([entries] if isinstance(entries, dict) else _list(entries)))
 
 
-def _json_row(entry: Any) -> Row:
+def _json_row(entry: Any) -> DominoRow:
     if not isinstance(entry, dict):
-        raise NotData("Domino sent a view entry that is not an object")
+        raise DominoNotData("Domino sent a view entry that is not an object")
     data = entry.get("entrydata") or []
     columns: dict[str, tuple[str, ...]] = {}
     heading = _is(entry.get("@category")) or _is(entry.get("@categorytotal"))
     for cell in [data] if isinstance(data, dict) else _list(data):
         if not isinstance(cell, dict) or not isinstance(cell.get("@name", ""), str):
-            raise NotData("Domino sent a view column that is not an object with a name")
+            raise DominoNotData("Domino sent a view column that is not an object with a name")
         heading = heading or _is(cell.get("@category"))
         values = tuple(text for text in _json_values(cell) if text)
         if values:
             columns[whole(cell.get("@name", ""))] = values
-    return Row(columns, document=not heading and _somebody(entry.get("@unid")), conflict=_is(entry.get("@conflict")))
+    return DominoRow(
+        columns, document=not heading and _somebody(entry.get("@unid")), conflict=_is(entry.get("@conflict"))
+    )
 
 
 def _json_values(cell: dict[str, Any]) -> Iterator[str]:
@@ -138,7 +140,7 @@ def _json_value(one: Any) -> str:
         return "true" if one else "false"
     if isinstance(one, str | int | float):
         return whole(str(one))
-    raise NotData("Domino sent a view column whose value is neither text nor number")
+    raise DominoNotData("Domino sent a view column whose value is neither text nor number")
 
 
 def _interval(ends: Iterable[str]) -> str:
@@ -153,7 +155,7 @@ def _one_or_list(held: Any) -> list[Any]:
 
 def _list(entries: Any) -> list[Any]:
     if not isinstance(entries, list):
-        raise NotData("Domino sent a view whose entries are not a list")
+        raise DominoNotData("Domino sent a view whose entries are not a list")
     return entries
 
 
@@ -169,15 +171,15 @@ def from_xml(text: str) -> Rows:
     """The rows of an XML answer.
 
     Raises:
-        NotData: it is not well-formed, or its root is not `viewentries`.
+        DominoNotData: it is not well-formed, or its root is not `viewentries`.
     """
     root = guarded_xml.tree(text)
     if guarded_xml.local(root) != "viewentries":
-        raise NotData("Domino sent XML that is not a view's: its root is not 'viewentries'")
+        raise DominoNotData("Domino sent XML that is not a view's: its root is not 'viewentries'")
     return tuple(_xml_row(entry) for entry in root if guarded_xml.local(entry) == "viewentry")
 
 
-def _xml_row(entry: Element) -> Row:
+def _xml_row(entry: Element) -> DominoRow:
     columns: dict[str, tuple[str, ...]] = {}
     heading = _is(entry.get("category")) or _is(entry.get("categorytotal"))
     for cell in entry:
@@ -187,7 +189,9 @@ def _xml_row(entry: Element) -> Row:
         values = tuple(text for kind in cell for text in _xml_values(kind) if text)
         if values:
             columns[cell.get("name", "")] = values
-    return Row(columns, document=not heading and _somebody(entry.get("unid")), conflict=_is(entry.get("conflict")))
+    return DominoRow(
+        columns, document=not heading and _somebody(entry.get("unid")), conflict=_is(entry.get("conflict"))
+    )
 
 
 def _xml_values(kind: Element) -> Iterator[str]:

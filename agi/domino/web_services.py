@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 from agi.domino import guarded_xml
 from agi.domino.agents import fields_of
 from agi.domino.charset import text_of
-from agi.domino.errors import Failing, NotData
+from agi.domino.errors import DominoFailing, DominoNotData
 from agi.domino.rows import Rows
 from agi.domino.wire import expect_success, expect_type, path
 from host.http import HttpRequest, HttpResponse
@@ -23,7 +23,7 @@ _FAULT: Final = f"{{{_SOAP}}}Fault"
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class WebServiceOperation:
     """An operation that is given the key as its one argument.
 
     Attributes:
@@ -55,12 +55,12 @@ class Operation:
         """The fields of the operation's answer; nothing but empty ones is nothing found."""
         if reply.status == 500 and reply.content_type == "text/xml":
             _body(reply)
-            raise Failing("Domino failed (500) and sent a SOAP answer without a fault")
+            raise DominoFailing("Domino failed (500) and sent a SOAP answer without a fault")
         expect_success(reply)
         expect_type(reply, "text/xml", "application/soap+xml", "application/xml")
         answers = list(_body(reply))
         if len(answers) != 1:
-            raise NotData(f"the web service sent {len(answers)} answers in one envelope")
+            raise DominoNotData(f"the web service sent {len(answers)} answers in one envelope")
         return fields_of(answers[0])
 
 
@@ -68,14 +68,14 @@ def _body(reply: HttpResponse) -> Element:
     """The Body of the envelope.
 
     Raises:
-        NotData: there is none, or it holds a fault.
+        DominoNotData: there is none, or it holds a fault.
     """
     root = guarded_xml.tree(text_of(reply))
     body = root.find(_BODY)
     if root.tag != _ENVELOPE or body is None:
-        raise NotData("Domino sent XML that is no SOAP envelope")
+        raise DominoNotData("Domino sent XML that is no SOAP envelope")
     fault = body.find(_FAULT)
     if fault is not None:
         said = next((guarded_xml.words(part) for part in fault if guarded_xml.local(part) == "faultstring"), "")
-        raise NotData(f"the web service reports a fault: {printable(said.strip()) or 'without a reason'}")
+        raise DominoNotData(f"the web service reports a fault: {printable(said.strip()) or 'without a reason'}")
     return body

@@ -6,13 +6,13 @@ from typing import Protocol
 from urllib.parse import quote
 
 from agi.domino.charset import text_of
-from agi.domino.errors import Failing, NotData, Refused
+from agi.domino.errors import DominoFailing, DominoNotData, DominoRefused
 from agi.domino.rows import Rows
 from host.http import HttpRequest, HttpResponse
 from host.printable import printable
 
 
-class Form(Protocol):
+class RequestForm(Protocol):
     """How a kind of request is put, and how its answer is read. No I/O."""
 
     def ask(self, key: str) -> HttpRequest:
@@ -40,41 +40,43 @@ def expect_success(reply: HttpResponse) -> None:
     """Passes a reply with status 200.
 
     Raises:
-        Refused, Failing, NotData
+        DominoRefused, DominoFailing, DominoNotData
     """
     status = reply.status
     if status == 200:
         return
     if status in (401, 403):
-        raise Refused(
+        raise DominoRefused(
             f"Domino refuses this user ({status}). Check login, user and secret_file of the lookup. With session login "
             "on, Basic counts only where a Web Site rule says 'Override Session Authentication'"
         )
     if 300 <= status < 400:
         where = printable(reply.header("Location").partition("?")[0], 80)
-        raise NotData(
+        raise DominoNotData(
             f"Domino redirects ({status}) to {where}, which is not followed: "
             "it may lead to another machine. Check the database's 'Require SSL connection' and the site's rules"
         )
     if status >= 500:
-        raise Failing(f"Domino failed ({status}): {first_words(reply)}")
-    raise NotData(f"Domino answers {status}: {first_words(reply)}. Check the names of database, view, agent or service")
+        raise DominoFailing(f"Domino failed ({status}): {first_words(reply)}")
+    raise DominoNotData(
+        f"Domino answers {status}: {first_words(reply)}. Check the names of database, view, agent or service"
+    )
 
 
 def expect_type(reply: HttpResponse, *kinds: str) -> None:
     """Passes a reply of one of these content types.
 
     Raises:
-        NotData: also when it is a login page, of which no wording is known for sure.
+        DominoNotData: also when it is a login page, of which no wording is known for sure.
     """
     if reply.content_type in kinds:
         return
     if reply.content_type == "text/html":
-        raise NotData(
+        raise DominoNotData(
             f"Domino sent a page instead of data, a login form or an error: {first_words(reply)}. "
             "Open the address in a browser as that user"
         )
-    raise NotData(f"Domino sent {printable(reply.content_type, 60) or 'no content type'} instead of {kinds[0]}")
+    raise DominoNotData(f"Domino sent {printable(reply.content_type, 60) or 'no content type'} instead of {kinds[0]}")
 
 
 def first_words(reply: HttpResponse) -> str:

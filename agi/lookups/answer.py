@@ -15,7 +15,7 @@ NAME_LONGEST: Final = 80
 """Characters of a caller's name: what SIP devices show, and Asterisk 16 copies."""
 
 
-class Status(Enum):
+class LookupStatus(Enum):
     """The values of LOOKUP_STATUS."""
 
     FOUND = "FOUND"
@@ -31,7 +31,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LookupAnswer:
     """What to tell the dialplan.
 
     Attributes:
@@ -39,7 +39,7 @@ class Answer:
         reason: for people, when it is not FOUND.
     """
 
-    status: Status
+    status: LookupStatus
     variables: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
 

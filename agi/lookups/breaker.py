@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class CircuitBreaker:
     """One question's trust in its server; each method returns the breaker after it.
 
     After `tolerated` failures in a row nothing is asked for `pause_s`; then one question goes through as a probe. If it
@@ -33,15 +33,15 @@ class Breaker:
             return True
         return now >= self.open_until and (self.probing_until is None or now >= self.probing_until)
 
-    def asking(self, now: float, deadline: float) -> Breaker:
+    def asking(self, now: float, deadline: float) -> CircuitBreaker:
         """Somebody asks, and will have the answer by `deadline`."""
         return self if self.open_until is None else replace(self, probing_until=max(now, deadline))
 
-    def answered(self) -> Breaker:
+    def answered(self) -> CircuitBreaker:
         """The server answered, be it with data or with a page."""
         return replace(self, failures=0, open_until=None, probing_until=None)
 
-    def failed(self, now: float) -> Breaker:
+    def failed(self, now: float) -> CircuitBreaker:
         """The server did not answer."""
         if self.open_until is not None and self.probing_until is None:
             return self  # asked before it opened: that is known already

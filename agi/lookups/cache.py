@@ -13,7 +13,7 @@ MEMORY_ROWS: Final = 20_000
 """Answers kept in memory; about 20 MB when each has a few fields."""
 
 
-class Use(Enum):
+class Validity(Enum):
     """What an answer of some age is good for."""
 
     FRESH = "fresh"
@@ -26,7 +26,7 @@ class Use(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class Freshness:
     """How long answers are good, seconds since Domino gave them.
 
     Attributes:
@@ -39,7 +39,7 @@ class Keeping:
     stale_s: float
     missing_s: float
 
-    def use(self, entry: Entry, now: float) -> Use:
+    def use(self, entry: CachedAnswer, now: float) -> Validity:
         """What `entry` is good for at `now` (wall clock, seconds).
 
         An entry from the future is what a clock that was set back leaves behind: its age is not known, so it is
@@ -47,18 +47,18 @@ class Keeping:
         """
         age = now - entry.stored
         if entry.fields is None:
-            return Use.FRESH if 0 <= age < self.missing_s else Use.NONE
+            return Validity.FRESH if 0 <= age < self.missing_s else Validity.NONE
         if age < 0:
-            return Use.FALLBACK if age > -self.stale_s else Use.NONE
+            return Validity.FALLBACK if age > -self.stale_s else Validity.NONE
         if age < self.fresh_s:
-            return Use.FRESH
+            return Validity.FRESH
         if age < self.renew_s:
-            return Use.RENEW
-        return Use.FALLBACK if age < self.stale_s else Use.NONE
+            return Validity.RENEW
+        return Validity.FALLBACK if age < self.stale_s else Validity.NONE
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CachedAnswer:
     """One answer.
 
     Attributes:
@@ -70,19 +70,19 @@ class Entry:
     stored: float
 
 
-Place = tuple[str, str]
+CacheKey = tuple[str, str]
 """Which question (its name and a digest of its configuration), and the key."""
 
 
-class Memory:
+class MemoryCache:
     """The answers used last. Never waits for anything but a dictionary."""
 
     def __init__(self, rows: int = MEMORY_ROWS) -> None:
         self._rows = rows
-        self._entries: OrderedDict[Place, Entry] = OrderedDict()
+        self._entries: OrderedDict[CacheKey, CachedAnswer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, place: Place) -> Entry | None:
+    def get(self, place: CacheKey) -> CachedAnswer | None:
         """The answer kept for `place`."""
         with self._lock:
             entry = self._entries.get(place)
@@ -90,7 +90,7 @@ class Memory:
                 self._entries.move_to_end(place)
             return entry
 
-    def put(self, place: Place, entry: Entry) -> None:
+    def put(self, place: CacheKey, entry: CachedAnswer) -> None:
         """Keeps `entry`; the one unused for longest goes when there are too many."""
         with self._lock:
             self._entries[place] = entry

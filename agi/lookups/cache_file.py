@@ -18,7 +18,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from agi.lookups.cache import Entry, Place
+from agi.lookups.cache import CachedAnswer, CacheKey
 from host.atomic import own_directory
 from host.printable import printable
 
@@ -61,10 +61,12 @@ class CacheFile:
         self._rows = rows
         self._pages = pages
         self._retry_s = retry_s
-        self._orders: queue.Queue[tuple[Place, Entry | Future[Entry | None]] | None] = queue.Queue(_QUEUE)
+        self._orders: queue.Queue[tuple[CacheKey, CachedAnswer | Future[CachedAnswer | None]] | None] = queue.Queue(
+            _QUEUE
+        )
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._late: Future[Entry | None] | None = None
+        self._late: Future[CachedAnswer | None] | None = None
         # What follows belongs to the thread alone.
         self._connection: sqlite3.Connection | None = None
         self._closed_until = 0.0
@@ -76,7 +78,7 @@ class CacheFile:
         """Whether memory alone serves."""
         return self._failing
 
-    def get(self, place: Place, timeout_s: float) -> Entry | None:
+    def get(self, place: CacheKey, timeout_s: float) -> CachedAnswer | None:
         """The answer kept for `place`; None also when the disk does not say within `timeout_s`.
 
         Once it did not, nobody waits for it again until it has.
@@ -84,7 +86,7 @@ class CacheFile:
         late = self._late
         if late is not None and not late.done():
             return None
-        answer: Future[Entry | None] = Future()
+        answer: Future[CachedAnswer | None] = Future()
         if not self._order((place, answer)):
             return None
         try:
@@ -97,7 +99,7 @@ class CacheFile:
         """Has the file opened. Never waits."""
         self._order((("", ""), Future()))
 
-    def put(self, place: Place, entry: Entry) -> None:
+    def put(self, place: CacheKey, entry: CachedAnswer) -> None:
         """Has `entry` written some time soon. Never waits."""
         self._order((place, entry))
 
@@ -110,7 +112,7 @@ class CacheFile:
                 self._orders.put(None, timeout=timeout_s)
             thread.join(timeout_s)
 
-    def _order(self, order: tuple[Place, Entry | Future[Entry | None]]) -> bool:
+    def _order(self, order: tuple[CacheKey, CachedAnswer | Future[CachedAnswer | None]]) -> bool:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 # One that died of what nobody foresaw is replaced: what it had open is opened anew.
@@ -126,7 +128,7 @@ class CacheFile:
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
             place, what = order
-            if isinstance(what, Entry):
+            if isinstance(what, CachedAnswer):
                 self._safely(place, what)
             else:
                 what.set_result(self._safely(place, None))
@@ -134,13 +136,13 @@ class CacheFile:
             self._connection.close()
             self._connection = None
 
-    def _safely(self, place: Place, entry: Entry | None) -> Entry | None:
+    def _safely(self, place: CacheKey, entry: CachedAnswer | None) -> CachedAnswer | None:
         """Reads `place`, or writes `entry` there; whatever goes wrong with the file ends here."""
         import sqlite3
 
         if time.monotonic() < self._closed_until:
             return None
-        found: Entry | None
+        found: CachedAnswer | None
         try:
             if self._connection is None:
                 self._connection = self._opened()
@@ -201,14 +203,14 @@ class CacheFile:
             raise
         return connection
 
-    def _read(self, connection: sqlite3.Connection, place: Place) -> Entry | None:
+    def _read(self, connection: sqlite3.Connection, place: CacheKey) -> CachedAnswer | None:
         with closing(
             connection.execute("SELECT stored, fields FROM answer WHERE question = ? AND key = ?", place)
         ) as rows:
             row = rows.fetchone()
         return None if row is None else entry_from(row[0], row[1])
 
-    def _write(self, connection: sqlite3.Connection, place: Place, entry: Entry) -> None:
+    def _write(self, connection: sqlite3.Connection, place: CacheKey, entry: CachedAnswer) -> None:
         import sqlite3
 
         fields = json.dumps(None if entry.fields is None else dict(entry.fields))
@@ -233,8 +235,8 @@ class CacheFile:
         connection.execute(f"DELETE FROM answer WHERE stored < ({newest})", (max(rows - 1, 0),))  # noqa: S608
 
 
-def entry_from(stored: object, fields: object) -> Entry | None:
-    """A row of the file as an Entry; None if it is anything else than what we write."""
+def entry_from(stored: object, fields: object) -> CachedAnswer | None:
+    """A row of the file as an answer; None if it is anything else than what we write."""
     if not isinstance(stored, float | int) or not isinstance(fields, str) or len(fields) > _FIELDS_LIMIT:
         return None
     try:
@@ -242,9 +244,9 @@ def entry_from(stored: object, fields: object) -> Entry | None:
     except (ValueError, RecursionError):
         return None
     if found is None:
-        return Entry(None, float(stored))
+        return CachedAnswer(None, float(stored))
     if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
-        return Entry(found, float(stored))
+        return CachedAnswer(found, float(stored))
     return None
 
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
-from agi.domino.errors import SICK, Late, Unreachable
-from agi.lookups.breaker import Breaker
-from agi.lookups.cache import Entry, Place
+from agi.domino.errors import SERVER_FAILURES, DominoLate, DominoUnreachable
+from agi.lookups.breaker import CircuitBreaker
+from agi.lookups.cache import CachedAnswer, CacheKey
 from host.errors import HotstandbyError
 from host.printable import printable
 
 if TYPE_CHECKING:
-    from agi.lookups.question import Question
+    from agi.lookups.question import LookupQuestion
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _GRACE_S: Final = 0.02
 """A request ends by its deadline; so much later it has told why."""
 
 
-class Flights:
+class RequestsInFlight:
     """See the module.
 
     Args:
@@ -44,7 +44,12 @@ class Flights:
     """
 
     def __init__(
-        self, names: Iterable[str], landed: Callable[[Place, Entry], None], *, breaker: Breaker, most: int = MOST
+        self,
+        names: Iterable[str],
+        landed: Callable[[CacheKey, CachedAnswer], None],
+        *,
+        breaker: CircuitBreaker,
+        most: int = MOST,
     ) -> None:
         self._landed = landed
         self._most = most
@@ -52,11 +57,11 @@ class Flights:
         # One for calls that were handed over, one for the others: whose keys make Domino slow is left alone by itself.
         self._names = tuple(names)
         self._breakers = {(name, handed_over): breaker for name in self._names for handed_over in (True, False)}
-        self._flights: dict[Place, Future[Entry]] = {}
-        self._others: set[Place] = set()
+        self._flights: dict[CacheKey, Future[CachedAnswer]] = {}
+        self._others: set[CacheKey] = set()
         self._changed = threading.Condition()
 
-    def under_way(self, place: Place) -> bool:
+    def under_way(self, place: CacheKey) -> bool:
         """Whether somebody asks for `place` right now."""
         return place in self._flights
 
@@ -69,7 +74,9 @@ class Flights:
         }
         return {name: _state(breaker, now) for name, breaker in worse.items()}
 
-    def wait(self, question: Question, key: str, place: Place, deadline: float, *, handed_over: bool = False) -> Entry:
+    def wait(
+        self, question: LookupQuestion, key: str, place: CacheKey, deadline: float, *, handed_over: bool = False
+    ) -> CachedAnswer:
         """Domino's answer, by `deadline` (time.monotonic() seconds). A request that somebody else began, with less
         time, and that ends late, is followed by one of our own.
 
@@ -81,13 +88,13 @@ class Flights:
             flight, ours = self.begin(question, key, place, deadline, handed_over=handed_over)
             try:
                 return flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
-            except Late:
+            except DominoLate:
                 if ours or time.monotonic() >= deadline:
                     raise
 
     def begin(
-        self, question: Question, key: str, place: Place, until: float, *, handed_over: bool = False
-    ) -> tuple[Future[Entry], bool]:
+        self, question: LookupQuestion, key: str, place: CacheKey, until: float, *, handed_over: bool = False
+    ) -> tuple[Future[CachedAnswer], bool]:
         """The request that is under way for `place`, begun if there is none; and whether it was.
 
         Args:
@@ -95,19 +102,19 @@ class Flights:
             handed_over: by Asterisk's own launcher, so that the places kept for those are its as well.
 
         Raises:
-            Unreachable: the breaker is open.
-            Late: its turn did not come.
+            DominoUnreachable: the breaker is open.
+            DominoLate: its turn did not come.
         """
         with self._changed:
             while (flight := self._flights.get(place)) is None and self._full(handed_over):
                 if not self._changed.wait(max(until - time.monotonic(), 0)):
-                    raise Late(f"Domino was not asked: {len(self._flights)} requests to it are under way")
+                    raise DominoLate(f"Domino was not asked: {len(self._flights)} requests to it are under way")
             if flight is not None:
                 return flight, False
             now = time.monotonic()
             breaker = self._breakers[question.name, handed_over]
             if not breaker.lets(now):
-                raise Unreachable(f"Domino was not asked: {_state(breaker, now)}")
+                raise DominoUnreachable(f"Domino was not asked: {_state(breaker, now)}")
             deadline = now + question.deadline_s
             self._breakers[question.name, handed_over] = breaker.asking(now, deadline)
             flight = self._flights[place] = Future()
@@ -118,14 +125,20 @@ class Flights:
             threading.Thread(target=self._fly, args=arguments, name=f"lookup {question.name}", daemon=True).start()
         except RuntimeError as error:  # the system gives no more threads
             self._end(place)
-            flight.set_exception(Unreachable(f"Domino was not asked: {error}"))
+            flight.set_exception(DominoUnreachable(f"Domino was not asked: {error}"))
         return flight, True
 
     def _full(self, handed_over: bool) -> bool:
         return len(self._flights) >= self._most or (not handed_over and len(self._others) >= self._share)
 
     def _fly(
-        self, question: Question, key: str, place: Place, flight: Future[Entry], deadline: float, handed_over: bool
+        self,
+        question: LookupQuestion,
+        key: str,
+        place: CacheKey,
+        flight: Future[CachedAnswer],
+        deadline: float,
+        handed_over: bool,
     ) -> None:
         try:
             entry = question.ask(key, deadline)
@@ -144,7 +157,7 @@ class Flights:
         else:
             flight.set_exception(failure)
 
-    def _end(self, place: Place) -> None:
+    def _end(self, place: CacheKey) -> None:
         with self._changed:
             del self._flights[place]
             self._others.discard(place)
@@ -154,7 +167,7 @@ class Flights:
         """The breaker after one request; opening and closing it is worth a line in the log."""
         with self._changed:
             before = self._breakers[name, handed_over]
-            after = before.failed(time.monotonic()) if isinstance(failure, SICK) else before.answered()
+            after = before.failed(time.monotonic()) if isinstance(failure, SERVER_FAILURES) else before.answered()
             self._breakers[name, handed_over] = after
         if before.open_until is None and after.open_until is not None:
             log.warning("lookup.%s: %s. It is left alone for %g s", name, printable(str(failure), 300), after.pause_s)
@@ -162,7 +175,7 @@ class Flights:
             log.warning("lookup.%s: Domino answers again", name)
 
 
-def _state(breaker: Breaker, now: float) -> str:
+def _state(breaker: CircuitBreaker, now: float) -> str:
     if breaker.open_until is None:
         return "answers" if not breaker.failures else f"{breaker.failures} failures in a row"
     wait = max(breaker.open_until - now, 0)

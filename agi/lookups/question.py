@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from agi.lookups import telephone
-from agi.lookups.answer import LONGEST, NAME_LONGEST, Answer, Status, safe
-from agi.lookups.cache import Entry, Keeping, Place
+from agi.lookups.answer import LONGEST, NAME_LONGEST, LookupAnswer, LookupStatus, safe
+from agi.lookups.cache import CachedAnswer, CacheKey, Freshness
 from host.printable import printable
 
 if TYPE_CHECKING:
-    from agi.domino.rows import Row, Source
+    from agi.domino.rows import DominoRow, LookupSource
     from agi.protocol.environment import Environment
     from pair.sections.lookup import Lookup
 
@@ -31,7 +31,7 @@ _OUTLIVES_THE_CACHE: Final = {
 """Keys that may change without making the kept answers wrong."""
 
 
-class Question:
+class LookupQuestion:
     """See the module.
 
     Attributes:
@@ -40,7 +40,7 @@ class Question:
         deadline_s: for all that one asking takes.
     """
 
-    def __init__(self, name: str, lookup: Lookup, source: Callable[[], Source]) -> None:
+    def __init__(self, name: str, lookup: Lookup, source: Callable[[], LookupSource]) -> None:
         """
         Args:
             source: makes the source, when something is asked for the first time; it may raise HotstandbyError.
@@ -48,7 +48,7 @@ class Question:
         self.name = name
         self.lookup = lookup
         self.deadline_s = lookup.deadline_ms / 1000
-        self.keeping = Keeping(lookup.fresh_s, lookup.renewed_until_s, lookup.stale_until_s, lookup.missing_s)
+        self.keeping = Freshness(lookup.fresh_s, lookup.renewed_until_s, lookup.stale_until_s, lookup.missing_s)
         shape = lookup.model_dump_json(exclude=_OUTLIVES_THE_CACHE)
         self._identity = f"{name}:{hashlib.sha256(f'{_READING}:{shape}'.encode()).hexdigest()[:16]}"
         self._source = source
@@ -59,7 +59,7 @@ class Question:
         """The key in a call; "" if there is none."""
         return next((found for place in self.lookup.key if (found := _field(place, environment, arguments))), "")
 
-    def place(self, given: str) -> Place | None:
+    def place(self, given: str) -> CacheKey | None:
         """Where the answer for the key `given` is kept; None if it is no key, so that there is nothing to ask."""
         if self._number is not None:
             canonical = telephone.canonical(given, self._number.region)
@@ -69,7 +69,7 @@ class Question:
             return None
         return self._identity, text
 
-    def ask(self, given: str, deadline: float) -> Entry:
+    def ask(self, given: str, deadline: float) -> CachedAnswer:
         """Domino's answer now; each spelling of the key is tried by the same deadline.
 
         Raises:
@@ -79,10 +79,10 @@ class Question:
         for spelling in self._spellings(given):
             rows = source.fetch(spelling, deadline)
             if rows:
-                return Entry(self._picked(rows[0]), time.time())
-        return Entry(None, time.time())
+                return CachedAnswer(self._picked(rows[0]), time.time())
+        return CachedAnswer(None, time.time())
 
-    def answer(self, status: Status, entry: Entry | None = None, reason: str = "") -> Answer:
+    def answer(self, status: LookupStatus, entry: CachedAnswer | None = None, reason: str = "") -> LookupAnswer:
         """What the dialplan is told, with the defaults where `entry` has no value.
 
         Whatever `entry` holds, nothing is set but what the lookup configures: it may come from a file that somebody
@@ -90,18 +90,18 @@ class Question:
         """
         found = entry.fields if entry is not None else None
         if not found:
-            return Answer(status, self._defaults(), reason)
+            return LookupAnswer(status, self._defaults(), reason)
         named = {name: found[name] for name in self.lookup.variables if name in found}
-        return Answer(status, {**self._defaults(), **named}, reason)
+        return LookupAnswer(status, {**self._defaults(), **named}, reason)
 
-    def kept(self, entry: Entry) -> Entry:
+    def kept(self, entry: CachedAnswer) -> CachedAnswer:
         """`entry` as the cache file gave it, with its values made as safe as Domino's are, whoever wrote them."""
         if entry.fields is None:
             return entry
         fields = {
             name: text for name in self.lookup.variables if (text := safe(entry.fields.get(name, ""), _longest(name)))
         }
-        return Entry(fields, entry.stored)
+        return CachedAnswer(fields, entry.stored)
 
     def warm(self) -> None:
         """Imports now what the first key would import."""
@@ -117,7 +117,7 @@ class Question:
             return (given.strip(),)
         return telephone.spellings(given, self._number.region, self._number.spellings)
 
-    def _picked(self, row: Row) -> dict[str, str]:
+    def _picked(self, row: DominoRow) -> dict[str, str]:
         """The values for the channel; a field that is missing or empty gives none."""
         picked = {}
         for variable, name in self.lookup.variables.items():

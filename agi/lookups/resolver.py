@@ -17,20 +17,20 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from agi.domino.errors import Late
-from agi.lookups.answer import Answer, Status
-from agi.lookups.breaker import Breaker
-from agi.lookups.cache import Entry, Memory, Place, Use
+from agi.domino.errors import DominoLate
+from agi.lookups.answer import LookupAnswer, LookupStatus
+from agi.lookups.breaker import CircuitBreaker
+from agi.lookups.cache import CachedAnswer, CacheKey, MemoryCache, Validity
 from agi.lookups.cache_file import CacheFile
-from agi.lookups.in_flight import MOST, Flights
-from agi.lookups.question import Question
+from agi.lookups.in_flight import MOST, RequestsInFlight
+from agi.lookups.question import LookupQuestion
 from host.errors import HotstandbyError
 from host.places import Places
 
 if TYPE_CHECKING:
-    from agi.domino.from_lookup import Sites
-    from agi.domino.marker import Checker
-    from agi.domino.rows import Source
+    from agi.domino.from_lookup import DominoSites
+    from agi.domino.marker import MarkerChecker
+    from agi.domino.rows import LookupSource
     from pair.model import Pair
     from pair.sections.lookup import Lookup
 
@@ -42,7 +42,7 @@ _DISK_S: Final = 0.2
 """How long a call waits for the cache file, if it has twice that left. Opening it takes a tenth of a second."""
 
 
-class Lookups:
+class LookupResolver:
     """All [lookup.X] of a pair.toml. Safe for several threads.
 
     Attributes:
@@ -54,7 +54,7 @@ class Lookups:
         places: Places,
         pair: Pair,
         *,
-        breaker: Breaker = Breaker(),  # noqa: B008 (frozen)
+        breaker: CircuitBreaker = CircuitBreaker(),  # noqa: B008 (frozen)
         most: int = MOST,
     ) -> None:
         """
@@ -63,25 +63,25 @@ class Lookups:
             most: requests to Domino at a time.
         """
         self._places = places
-        self._memory = Memory()
+        self._memory = MemoryCache()
         self._file = CacheFile(places.agi_state / "lookups.sqlite")
         self._questions = {name: self._question(name, lookup) for name, lookup in pair.lookup.items()}
-        self._flights = Flights(self._questions, self._keep, breaker=breaker, most=most)
+        self._flights = RequestsInFlight(self._questions, self._keep, breaker=breaker, most=most)
         self._counting = threading.Lock()
         self._pair = pair
-        self._checker: Checker | None = None
+        self._checker: MarkerChecker | None = None
         self._stays = False
-        self._sites_made: Sites | None = None
-        self._renewals: SimpleQueue[tuple[Question, str, Place] | None] = SimpleQueue()
-        self._renewing: set[Place] = set()
-        self.counts: Counter[tuple[str, Status]] = Counter()
+        self._sites_made: DominoSites | None = None
+        self._renewals: SimpleQueue[tuple[LookupQuestion, str, CacheKey] | None] = SimpleQueue()
+        self._renewing: set[CacheKey] = set()
+        self.counts: Counter[tuple[str, LookupStatus]] = Counter()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The lookups there are."""
         return tuple(self._questions)
 
-    def __getitem__(self, name: str) -> Question:
+    def __getitem__(self, name: str) -> LookupQuestion:
         """The lookup of that name.
 
         Raises:
@@ -94,7 +94,7 @@ class Lookups:
         watched. Takes a moment for the slow imports, which are done here: two threads that import requests at the
         same time leave it half-made for good, since its modules import each other.
         """
-        from agi.domino.marker import Checker
+        from agi.domino.marker import MarkerChecker
         from pair.reading import this_machine
 
         self._stays = True
@@ -104,7 +104,7 @@ class Lookups:
         for question in self._questions.values():
             question.warm()
         try:
-            self._checker = Checker(self._pair, this_machine(self._places, self._pair))
+            self._checker = MarkerChecker(self._pair, this_machine(self._places, self._pair))
         except HotstandbyError as error:
             log.warning("The markers of Domino's sites are not checked: %s", error)
         else:
@@ -120,7 +120,7 @@ class Lookups:
         if self._sites_made is not None:
             self._sites_made.close()
 
-    def cached(self, name: str, key: str) -> Answer | None:
+    def cached(self, name: str, key: str) -> LookupAnswer | None:
         """The answer if memory has one that need not wait for Domino, else None. Never waits.
 
         Raises:
@@ -129,12 +129,12 @@ class Lookups:
         question = self._questions[name]
         place = question.place(key)
         if place is None:
-            return self._counted(question, question.answer(Status.NOTFOUND, reason="the call has no such key"))
+            return self._counted(question, question.answer(LookupStatus.NOTFOUND, reason="the call has no such key"))
         entry = self._memory.get(place)
         answer = None if entry is None else self._at_once(question, key, place, entry)
         return None if answer is None else self._counted(question, answer)
 
-    def find(self, name: str, key: str, deadline: float, *, handed_over: bool = False) -> Answer:
+    def find(self, name: str, key: str, deadline: float, *, handed_over: bool = False) -> LookupAnswer:
         """The answer, by `deadline` (time.monotonic() seconds) or the lookup's own, whichever comes first.
 
         Args:
@@ -146,7 +146,7 @@ class Lookups:
         question = self._questions[name]
         place = question.place(key)
         if place is None:
-            return self._counted(question, question.answer(Status.NOTFOUND, reason="the call has no such key"))
+            return self._counted(question, question.answer(LookupStatus.NOTFOUND, reason="the call has no such key"))
         deadline = min(deadline, time.monotonic() + question.deadline_s)
         entry = self._kept(question, place, deadline)
         answer = None if entry is None else self._at_once(question, key, place, entry)
@@ -172,22 +172,22 @@ class Lookups:
         """Whether the cache file does not work, so that memory alone serves."""
         return self._file.failing
 
-    def _at_once(self, question: Question, key: str, place: Place, entry: Entry) -> Answer | None:
+    def _at_once(self, question: LookupQuestion, key: str, place: CacheKey, entry: CachedAnswer) -> LookupAnswer | None:
         use = question.keeping.use(entry, time.time())
-        if use is Use.FRESH:
-            return question.answer(Status.FOUND if entry.fields is not None else Status.NOTFOUND, entry)
-        if use is Use.RENEW and self._stays:
+        if use is Validity.FRESH:
+            return question.answer(LookupStatus.FOUND if entry.fields is not None else LookupStatus.NOTFOUND, entry)
+        if use is Validity.RENEW and self._stays:
             if place not in self._renewing and not self._flights.under_way(place):
                 self._renewing.add(place)
                 self._renewals.put((question, key, place))
-            return question.answer(Status.STALE, entry, "an older answer, which is being renewed")
+            return question.answer(LookupStatus.STALE, entry, "an older answer, which is being renewed")
         return None
 
-    def _keep(self, place: Place, entry: Entry) -> None:
+    def _keep(self, place: CacheKey, entry: CachedAnswer) -> None:
         self._memory.put(place, entry)
         self._file.put(place, entry)
 
-    def _kept(self, question: Question, place: Place, deadline: float) -> Entry | None:
+    def _kept(self, question: LookupQuestion, place: CacheKey, deadline: float) -> CachedAnswer | None:
         entry = self._memory.get(place)
         if entry is None:
             left = deadline - time.monotonic()
@@ -198,19 +198,26 @@ class Lookups:
         return entry
 
     def _asked(
-        self, question: Question, key: str, place: Place, entry: Entry | None, deadline: float, *, handed_over: bool
-    ) -> Answer:
+        self,
+        question: LookupQuestion,
+        key: str,
+        place: CacheKey,
+        entry: CachedAnswer | None,
+        deadline: float,
+        *,
+        handed_over: bool,
+    ) -> LookupAnswer:
         """Domino's answer, or why there is none and what is kept instead."""
         try:
             fresh = self._flights.wait(question, key, place, deadline, handed_over=handed_over)
         except TimeoutError:
-            status, reason = Status.TIMEOUT, "Domino has not answered by the deadline"
+            status, reason = LookupStatus.TIMEOUT, "Domino has not answered by the deadline"
         except HotstandbyError as error:
-            status, reason = Status.TIMEOUT if isinstance(error, Late) else Status.ERROR, str(error)
+            status, reason = LookupStatus.TIMEOUT if isinstance(error, DominoLate) else LookupStatus.ERROR, str(error)
         else:
-            return question.answer(Status.FOUND if fresh.fields is not None else Status.NOTFOUND, fresh)
-        if entry is not None and question.keeping.use(entry, time.time()) in (Use.RENEW, Use.FALLBACK):
-            return question.answer(Status.STALE, entry, reason)
+            return question.answer(LookupStatus.FOUND if fresh.fields is not None else LookupStatus.NOTFOUND, fresh)
+        if entry is not None and question.keeping.use(entry, time.time()) in (Validity.RENEW, Validity.FALLBACK):
+            return question.answer(LookupStatus.STALE, entry, reason)
         return question.answer(status, reason=reason)
 
     def _renew(self) -> None:
@@ -221,25 +228,25 @@ class Lookups:
                 # Calls come first: what finds no place at once is wanted again by the next call.
                 self._flights.begin(*wanted, time.monotonic())
 
-    def _question(self, name: str, lookup: Lookup) -> Question:
-        made: list[Source] = []
+    def _question(self, name: str, lookup: Lookup) -> LookupQuestion:
+        made: list[LookupSource] = []
 
-        def source() -> Source:
+        def source() -> LookupSource:
             if not made:
                 made.append(self._sites().source(lookup))
             return made[0]
 
-        return Question(name, lookup, source)
+        return LookupQuestion(name, lookup, source)
 
-    def _sites(self) -> Sites:
+    def _sites(self) -> DominoSites:
         with _importing:
             if self._sites_made is None:
-                from agi.domino.from_lookup import Sites
+                from agi.domino.from_lookup import DominoSites
 
-                self._sites_made = Sites(self._places, keep=_KEEP if self._stays else 0)
+                self._sites_made = DominoSites(self._places, keep=_KEEP if self._stays else 0)
             return self._sites_made
 
-    def _counted(self, question: Question, answer: Answer) -> Answer:
+    def _counted(self, question: LookupQuestion, answer: LookupAnswer) -> LookupAnswer:
         with self._counting:
             self.counts[question.name, answer.status] += 1
         return answer

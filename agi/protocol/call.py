@@ -6,7 +6,7 @@ import re
 import time
 from typing import Any, Final
 
-from agi.protocol.channel_io import Talk
+from agi.protocol.channel_io import ChannelIo
 from agi.protocol.environment import Environment
 from agi.protocol.errors import CommandRefused
 from agi.protocol.vocabulary import Vocabulary
@@ -29,8 +29,8 @@ class Call(Vocabulary):
         handed_over: whether Asterisk's own launcher brought it; FastAGI is open to whoever reaches its port.
     """
 
-    def __init__(self, environment: Environment, talk: Talk, *, deadline: float, handed_over: bool = False) -> None:
-        super().__init__(talk)
+    def __init__(self, environment: Environment, io: ChannelIo, *, deadline: float, handed_over: bool = False) -> None:
+        super().__init__(io)
         self.handed_over = handed_over
         self.environment = environment
         self.deadline = deadline
@@ -38,7 +38,7 @@ class Call(Vocabulary):
     @property
     def hungup(self) -> bool:
         """Whether the caller has hung up. Variables can still be set: the h extension may want them."""
-        return self._talk.hungup
+        return self._io.hungup
 
     @property
     def left_s(self) -> float:
@@ -63,11 +63,11 @@ class Call(Vocabulary):
         beginning in a thread of its own when it comes to this line, or to a command whose reply it needs. Nothing
         was sent to Asterisk until then; what else it did before, it does twice.
         """
-        self._talk.before_waiting()
+        self._io.before_waiting()
 
     def caller_hung_up(self) -> None:
         """Told by whoever noticed first; what the script asks next may be refused (511)."""
-        self._talk.hungup = True
+        self._io.hungup = True
 
     def get_variable(self, name: str) -> str | None:
         """The value of a channel variable or function, such as `CALLERID(name)`, whatever characters it holds.

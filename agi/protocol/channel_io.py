@@ -16,14 +16,14 @@ from typing import Protocol
 
 from agi.protocol.errors import AgiError, LateError, MustWait
 from agi.protocol.quoting import LIMIT, command_line
-from agi.protocol.replies import Reply, ReplyReader
+from agi.protocol.replies import AgiReply, ReplyReader
 
 
-class ConversationOver(AgiError):
+class ChannelClosed(AgiError):
     """Asterisk closed its side: the call, or its AGI application, is over."""
 
 
-class Ends(Protocol):
+class Transport(Protocol):
     """Where commands go to and replies come from, see agi.server.descriptors.
 
     Attributes:
@@ -40,7 +40,7 @@ class Ends(Protocol):
         """Sends as much as goes; how much that was. BlockingIOError where nothing goes."""
 
 
-class Talk(Protocol):
+class ChannelIo(Protocol):
     """What a script's commands go through.
 
     Attributes:
@@ -56,17 +56,17 @@ class Talk(Protocol):
     def later(self, line: bytes) -> None:
         """Sends a command before the next one whose reply is needed, or at the end."""
 
-    def ask(self, line: bytes, *, mark: bytes = b"") -> Reply:
+    def ask(self, line: bytes, *, mark: bytes = b"") -> AgiReply:
         """Sends a command and waits for its reply; `mark` ends a value, see ReplyReader.next."""
 
-    def ask_exactly(self, line: bytes, mark: bytes) -> Reply:
+    def ask_exactly(self, line: bytes, mark: bytes) -> AgiReply:
         """As ask, for a value that may hold anything and takes no mark behind it."""
 
     def before_waiting(self) -> None:
         """Said before anything that takes time."""
 
 
-class AtOnce:
+class NonBlockingIo:
     """For a script that runs where nothing may wait: it is stopped as soon as it has to."""
 
     def __init__(self, *, limit: int = LIMIT, hungup: bool = False) -> None:
@@ -77,20 +77,20 @@ class AtOnce:
     def later(self, line: bytes) -> None:
         self.kept.append(line)
 
-    def ask(self, line: bytes, *, mark: bytes = b"") -> Reply:  # noqa: ARG002 - the protocol's
+    def ask(self, line: bytes, *, mark: bytes = b"") -> AgiReply:  # noqa: ARG002 - the protocol's
         raise MustWait
 
-    def ask_exactly(self, line: bytes, mark: bytes) -> Reply:  # noqa: ARG002 - the protocol's
+    def ask_exactly(self, line: bytes, mark: bytes) -> AgiReply:  # noqa: ARG002 - the protocol's
         raise MustWait
 
     def before_waiting(self) -> None:
         raise MustWait
 
 
-class Patient:
+class BlockingIo:
     """For a script that has a thread or a process of its own: every wait ends by the session's deadline."""
 
-    def __init__(self, ends: Ends, *, deadline: float, limit: int = LIMIT, rest: bytes = b"") -> None:
+    def __init__(self, ends: Transport, *, deadline: float, limit: int = LIMIT, rest: bytes = b"") -> None:
         """
         Args:
             ends: Asterisk's replies, and our commands.
@@ -126,7 +126,7 @@ class Patient:
         if time.monotonic() >= self._deadline:
             raise LateError("The session's deadline has passed.")
 
-    def ask(self, line: bytes, *, mark: bytes = b"") -> Reply:
+    def ask(self, line: bytes, *, mark: bytes = b"") -> AgiReply:
         kept, self.kept = self.kept, []
         for earlier in kept:
             self._send(earlier)
@@ -134,7 +134,7 @@ class Patient:
         self._send(line)
         return self._reply(mark)
 
-    def ask_exactly(self, line: bytes, mark: bytes) -> Reply:
+    def ask_exactly(self, line: bytes, mark: bytes) -> AgiReply:
         kept, self.kept = self.kept, []
         for earlier in kept:
             self._send(earlier)
@@ -147,7 +147,7 @@ class Patient:
             self._receive()
         return reply
 
-    def _reply(self, mark: bytes = b"") -> Reply:
+    def _reply(self, mark: bytes = b"") -> AgiReply:
         while (reply := self._reader.next(mark)) is None:
             self._receive()
         return reply
@@ -160,7 +160,7 @@ class Patient:
             except BlockingIOError:
                 self._wait(self._ends.write_fd, select.POLLOUT)
             except (BrokenPipeError, ConnectionError):
-                raise ConversationOver("Asterisk reads no more commands of this session.") from None
+                raise ChannelClosed("Asterisk reads no more commands of this session.") from None
 
     def _receive(self) -> None:
         while True:
@@ -173,7 +173,7 @@ class Patient:
                 data = b""
                 break
         if not data:
-            raise ConversationOver("Asterisk ended the session before it had answered.")
+            raise ChannelClosed("Asterisk ended the session before it had answered.")
         self._reader.feed(data)
 
     def _wait(self, descriptor: int, event: int) -> None:

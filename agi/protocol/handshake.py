@@ -19,7 +19,7 @@ from agi.protocol.errors import EnvironmentRefused
 _SLACK = 4096
 
 
-class Opening:
+class Handshake:
     """One session's opening.
 
     Attributes:

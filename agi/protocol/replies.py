@@ -30,7 +30,7 @@ class ReplyTooLong(AgiError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AgiReply:
     """One reply.
 
     Attributes:
@@ -73,7 +73,7 @@ class ReplyReader:
         if len(self._buffer) > LIMIT:
             raise ReplyTooLong(f"More than {LIMIT // 1024} KiB arrived without a reply in it.")
 
-    def next(self, mark: bytes = b"") -> Reply | None:
+    def next(self, mark: bytes = b"") -> AgiReply | None:
         """The next reply, or None as long as it is not complete.
 
         Args:
@@ -109,7 +109,7 @@ class ReplyReader:
             del self._buffer[:7]
         return b"\n" in self._buffer
 
-    def up_to(self, end: bytes) -> Reply | None:
+    def up_to(self, end: bytes) -> AgiReply | None:
         """All that arrived before `end` as one reply, whatever it holds; None until `end` has arrived."""
         at = self._buffer.find(end)
         if at < 0:
@@ -124,30 +124,30 @@ class ReplyReader:
         reply = _read(line, int(code[1])) if code else None
         if reply is None:
             self.noise += 1
-            return Reply(510, text=line)
+            return AgiReply(510, text=line)
         return reply
 
-    def _marked(self, mark: bytes) -> Reply | None:
+    def _marked(self, mark: bytes) -> AgiReply | None:
         end = self._buffer.find(mark + b")\n")
         if end < 0:
             return None
         text = bytes(self._buffer[:end]).decode("utf-8", "surrogateescape")
         del self._buffer[: end + len(mark) + 2]
-        return Reply(200, "1", text.removeprefix("200 result=1 ("), None, text + ")")
+        return AgiReply(200, "1", text.removeprefix("200 result=1 ("), None, text + ")")
 
-    def _usage(self) -> Reply | None:
+    def _usage(self) -> AgiReply | None:
         # The text in between need not end with a newline, so the end is looked for anywhere.
         end = self._buffer.find(_USAGE_END)
         if end < 0:
             return None
         text = bytes(self._buffer[: end + len(_USAGE_END) - 1]).decode("utf-8", "surrogateescape")
         del self._buffer[: end + len(_USAGE_END)]
-        return Reply(520, text=text)
+        return AgiReply(520, text=text)
 
 
-def _read(line: str, code: int) -> Reply | None:
+def _read(line: str, code: int) -> AgiReply | None:
     if code != 200:
-        return Reply(code, text=line)
+        return AgiReply(code, text=line)
     found = _RESULT.fullmatch(line)
     odd = False
     if found is None:
@@ -157,4 +157,4 @@ def _read(line: str, code: int) -> Reply | None:
         found = re.match(r"200 result=(?P<result>[^\s()]*)(?: \((?P<data>.*))?(?P<endpos>)", line)
         if found is None:
             return None
-    return Reply(200, found["result"], found["data"], int(found["endpos"]) if found["endpos"] else None, line, odd)
+    return AgiReply(200, found["result"], found["data"], int(found["endpos"]) if found["endpos"] else None, line, odd)

@@ -34,10 +34,10 @@ from asterisk.agi import (
     AGIUsageError,
 )
 
-from agi.protocol.channel_io import Talk
+from agi.protocol.channel_io import ChannelIo
 from agi.protocol.errors import CommandRefused
 from agi.protocol.quoting import command_line
-from agi.protocol.replies import Reply
+from agi.protocol.replies import AgiReply
 from host.printable import printable
 
 log = logging.getLogger(__name__)
@@ -78,9 +78,9 @@ class _Quoted(str):
 class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
     """pyst2's AGI class with everything but its vocabulary replaced."""
 
-    def __init__(self, talk: Talk) -> None:
+    def __init__(self, io: ChannelIo) -> None:
         # pyst2's own constructor reads standard input and sets a signal handler.
-        self._talk = talk
+        self._io = io
 
     @cached_property
     def _mark(self) -> str:
@@ -99,9 +99,9 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
         """
         line = self._line(command, *arguments)
         if command in _UNANSWERED:
-            self._talk.later(line)
+            self._io.later(line)
             return {"result": ("1", "")}
-        reply = self._talk.ask(line)
+        reply = self._io.ask(line)
         if reply.odd:
             log.warning("An odd reply to %s, whose endpos is left out: %s", printable(command), printable(reply.text))
         # GET DATA alone gives what the caller typed.
@@ -112,7 +112,7 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
     def get_full_variable(self, name: str, channel: str | None = None) -> str:
         """The expression `name` with its `${…}` replaced, on this channel or another."""
         line = self._line("GET FULL VARIABLE", name + self._mark, *([channel] if channel else []))
-        reply = self._talk.ask(line, mark=self._mark.encode())
+        reply = self._io.ask(line, mark=self._mark.encode())
         return _understood(reply)["result"][1]
 
     def database_get(self, family: str, key: str) -> str:
@@ -122,7 +122,7 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
             AGIDBError: there is none.
         """
         line = self._line("DATABASE GET", _Quoted(family), _Quoted(key))
-        result, value = _understood(self._talk.ask_exactly(line, self._mark.encode()))["result"]
+        result, value = _understood(self._io.ask_exactly(line, self._mark.encode()))["result"]
         if result != "1":
             raise AGIDBError(f"{family}/{key} is not in Asterisk's database.")
         return value
@@ -140,7 +140,7 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
 
     def test_hangup(self) -> None:
         """Raises AGIHangup if the caller has hung up; only asked for, never before a command."""
-        if self._talk.hungup:
+        if self._io.hungup:
             raise AGIHangup("The caller has hung up.")
 
     def send_command(self, command: str, *arguments: object) -> None:  # noqa: ARG002 - pyst2's signature
@@ -160,7 +160,7 @@ class Vocabulary(AGI):  # type: ignore[misc]  # pyst2 has no types
         # An optional argument that pyst2 left out: `HANGUP ""` would look for a channel without a name.
         while given and given[-1] == "" and not isinstance(given[-1], _Quoted):
             given.pop()
-        return command_line(command, tuple(given), limit=self._talk.limit)
+        return command_line(command, tuple(given), limit=self._io.limit)
 
 
 def _argument(value: object) -> str:
@@ -172,7 +172,7 @@ def _is_c_int(result: str) -> bool:
     return not result or (_FEW_DIGITS.fullmatch(result) is not None and -_C_INT <= int(result) < _C_INT)
 
 
-def _understood(reply: Reply) -> dict[str, tuple[str, str]]:
+def _understood(reply: AgiReply) -> dict[str, tuple[str, str]]:
     if reply.code == 200:
         data = reply.data or ""
         if reply.result == "-1":

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from agi.server.session import Session
+    from agi.server.session import CallSession
 
 READING: Final = 256
 """Sessions that may be in the loop beside those that have or wait for a thread."""
@@ -24,7 +24,7 @@ SHARE: Final = 0.375
 they want."""
 
 
-class Budget:
+class Capacity:
     """See the module.
 
     Attributes:
@@ -42,7 +42,7 @@ class Budget:
         """
         self.way = way
         self.most = max(1, min(concurrency + queue + READING, int(descriptors * SHARE) // DESCRIPTORS[way]))
-        self.sessions: dict[Session, None] = {}
+        self.sessions: dict[CallSession, None] = {}
         self._concurrency = concurrency
         self._queue = queue
         self._jobs = 0
@@ -63,7 +63,7 @@ class Budget:
         """Whether another job finds no turn."""
         return self._jobs >= self._concurrency + self._queue
 
-    def dispensable(self) -> Session | None:
+    def dispensable(self) -> CallSession | None:
         """Who gives way to one more: where most places are held by sessions that have not said what for, the oldest
         of those. Fewer are what an honest rush looks like, and then whoever came first stays."""
         silent = [session for session in self.sessions if session.opening]

@@ -50,7 +50,7 @@ class _OfThisThread(threading.local):
 _own = _OfThisThread()
 
 
-class Descriptors:
+class OwnDescriptors:
     """Two non-blocking descriptors that nobody else can make blocking: a process's own."""
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
@@ -74,7 +74,7 @@ class Descriptors:
         return os.write(self.write_fd, data)
 
 
-class Pipes(Descriptors):
+class SharedPipes(OwnDescriptors):
     """Two pipes that somebody else holds as well. No call ever waits, and the pipes' own flags stay as they are."""
 
     def receive(self) -> bytes:
@@ -93,7 +93,7 @@ class Pipes(Descriptors):
         return offered - left
 
 
-class Closer:
+class DescriptorCloser:
     """Closes what may take as long as its owner likes, in threads that do nothing else.
 
     One thread does it. Where that has waited for a second another one takes over, eight at most.
@@ -132,7 +132,7 @@ class Closer:
             del self._begun[number]
 
 
-class Link(Protocol):
+class SessionTransport(Protocol):
     """Where a session's bytes come from and go to.
 
     Attributes:
@@ -147,10 +147,10 @@ class Link(Protocol):
     write_fd: int
 
     def receive(self) -> bytes:
-        """See Descriptors."""
+        """See OwnDescriptors."""
 
     def send(self, data: bytes | memoryview) -> int:
-        """See Descriptors."""
+        """See OwnDescriptors."""
 
     def send_last(self, data: bytes) -> int:
         """Sends as much as goes of the last commands; how much that was.
@@ -169,7 +169,7 @@ class Link(Protocol):
         """Lets go of everything."""
 
 
-class SocketLink:
+class FastAgiTransport:
     """A FastAGI connection."""
 
     way = "fastagi"
@@ -205,13 +205,13 @@ class SocketLink:
         self._socket.close()
 
 
-class PipesLink(Pipes):
+class HandoverTransport(SharedPipes):
     """The pipes of a plain AGI process, and the control socket to its launcher."""
 
     way = "handover"
     speaks_first = True
 
-    def __init__(self, read_fd: int, write_fd: int, control: socket.socket, closer: Closer) -> None:
+    def __init__(self, read_fd: int, write_fd: int, control: socket.socket, closer: DescriptorCloser) -> None:
         super().__init__(read_fd, write_fd)
         self.control = control
         self._closer = closer

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agi.protocol.errors import AgiError
-from agi.server.descriptors import Closer
+from agi.server.descriptors import DescriptorCloser
 
 WORD: Final = b"hotstandby-agi-1"
 """First in the packet; another number when the agreement changes."""
@@ -42,7 +42,7 @@ class HandoverRefused(AgiError):
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class HandedOverCall:
     """A plain AGI process that was handed over.
 
     Attributes:
@@ -57,7 +57,7 @@ class Handed:
     write_fd: int
 
 
-def receive(control: socket.socket, closer: Closer) -> Handed | None:
+def receive(control: socket.socket, closer: DescriptorCloser) -> HandedOverCall | None:
     """The packet of a launcher that connected; None when it went away without one.
 
     Args:
@@ -81,7 +81,7 @@ def receive(control: socket.socket, closer: Closer) -> Handed | None:
             closer.close(descriptors)
 
 
-def said(control: socket.socket, closer: Closer) -> bytes:
+def said(control: socket.socket, closer: DescriptorCloser) -> bytes:
     """What a launcher whose call is under way says: H, or nothing any more.
 
     Raises:
@@ -105,7 +105,7 @@ def _received(control: socket.socket) -> tuple[bytes, list[int], bool]:
     return data, list(descriptors), not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC)
 
 
-def _handed(data: bytes, descriptors: Sequence[int], *, whole: bool) -> Handed:
+def _handed(data: bytes, descriptors: Sequence[int], *, whole: bool) -> HandedOverCall:
     word, *words = data.removesuffix(b"\0").split(b"\0")
     if word != WORD or not words or len(descriptors) != 2 or not whole:
         raise HandoverRefused(
@@ -118,7 +118,9 @@ def _handed(data: bytes, descriptors: Sequence[int], *, whole: bool) -> Handed:
             "itself. To try a script from a shell, type: agi-server try"
         )
     texts = [part.decode("utf-8", "surrogateescape") for part in words]
-    return Handed(texts[0].rpartition("/")[2].removesuffix(".py"), tuple(texts[1:]), descriptors[0], descriptors[1])
+    return HandedOverCall(
+        texts[0].rpartition("/")[2].removesuffix(".py"), tuple(texts[1:]), descriptors[0], descriptors[1]
+    )
 
 
 def _is_pipe(descriptor: int, directions: tuple[int, int]) -> bool:

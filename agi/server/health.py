@@ -34,7 +34,7 @@ _BACKLOG: Final = 64
 State = Callable[[], dict[str, Any]]
 
 
-class Health:
+class HealthServer:
     """The HTTP side of the server."""
 
     def __init__(

@@ -20,11 +20,11 @@ WINDOW_S: Final = 10.0
 
 log = logging.getLogger(__name__)
 
-Place = tuple[str, int, str]
+LogPlace = tuple[str, int, str]
 """File, line, and the text before its values stand in it; the file and the line are what counts."""
 
 
-class Limit:
+class LogRate:
     """How many lines each place has had in this window. Rules only; times are seconds on the monotonic clock."""
 
     def __init__(self, *, most: int = MOST, window_s: float = WINDOW_S) -> None:
@@ -34,7 +34,7 @@ class Limit:
         self._lines: Counter[tuple[str, int]] = Counter()
         self._texts: dict[tuple[str, int], str] = {}
 
-    def lets(self, place: Place, now: float) -> bool:
+    def lets(self, place: LogPlace, now: float) -> bool:
         """Whether one more line from `place` is written."""
         if not self._lines:
             self._began = now
@@ -57,12 +57,12 @@ class Limit:
         return found
 
 
-class Limited(logging.Filter):
+class LogRateFilter(logging.Filter):
     """See the module; for the handler that writes the lines. Safe for several threads."""
 
-    def __init__(self, limit: Limit | None = None) -> None:
+    def __init__(self, limit: LogRate | None = None) -> None:
         super().__init__()
-        self._limit = limit or Limit()
+        self._limit = limit or LogRate()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
-class Metrics:
+class AgiMetrics:
     """Counters of one server.
 
     Attributes:

@@ -21,14 +21,14 @@ from typing import Any, Final
 
 import pair as model
 from agi.protocol.errors import AgiError
-from agi.protocol.handshake import Opening
+from agi.protocol.handshake import Handshake
 from agi.script import OURS, Script, Scripts, Services
 from agi.server import hand_over
-from agi.server.capacity import READING, Budget
-from agi.server.descriptors import Closer, Link, PipesLink, SocketLink
-from agi.server.health import Health
-from agi.server.metrics import Metrics
-from agi.server.session import Session
+from agi.server.capacity import READING, Capacity
+from agi.server.descriptors import DescriptorCloser, FastAgiTransport, HandoverTransport, SessionTransport
+from agi.server.health import HealthServer
+from agi.server.metrics import AgiMetrics
+from agi.server.session import CallSession
 from host.errors import HotstandbyError
 from host.places import Places
 from host.printable import printable
@@ -54,7 +54,7 @@ _MOST_UNCLOSED: Final = 512
 """Descriptors that wait to be closed. With more, those who send such ones are not listened to."""
 
 
-class Server:
+class AgiServer:
     """The server, in the event loop that `run` is called in."""
 
     def __init__(self, places: Places, pair: Pair, *, listeners: list[socket.socket]) -> None:
@@ -67,18 +67,20 @@ class Server:
         self.scripts = Scripts(places.config / "agi")
         self.services = Services(places, pair)
         descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self.budgets = {
-            way: Budget(way, concurrency=self.settings.concurrency, queue=self.settings.queue, descriptors=descriptors)
+        self.capacities = {
+            way: Capacity(
+                way, concurrency=self.settings.concurrency, queue=self.settings.queue, descriptors=descriptors
+            )
             for way in ("handover", "fastagi")
         }
-        self.metrics = Metrics(
+        self.metrics = AgiMetrics(
             open_now=lambda: self._count_sessions(),
-            waiting_now=lambda: sum(budget.waiting for budget in self.budgets.values()),
+            waiting_now=lambda: sum(capacity.waiting for capacity in self.capacities.values()),
             lookups=lambda: self._lookups(),
         )
         self.loop: asyncio.AbstractEventLoop
         self._listeners = listeners
-        self._closer = Closer()
+        self._closer = DescriptorCloser()
         self._controls: dict[socket.socket, float] = {}
         self._most_controls = min(READING, descriptors // 16)
         self._seen = time.monotonic()
@@ -108,8 +110,8 @@ class Server:
             for listener in self._listeners:
                 listener.close()
             self.services.close()
-            for budget in self.budgets.values():
-                budget.end()
+            for capacity in self.capacities.values():
+                capacity.end()
             self._closer.end()
 
     def drain(self) -> None:
@@ -144,16 +146,16 @@ class Server:
                 self.loop.call_later(self.settings.deadline_s, self.loop.run_in_executor, None, before.close)
         log.info("Scripts were loaded: %s.", ", ".join(script.name for script in self.scripts) or "none")
 
-    def work(self, session: Session, job: Callable[[], None]) -> bool:
-        """See agi.server.session.House."""
-        return self.budgets[session.link.way].work(job, self.loop)
+    def work(self, session: CallSession, job: Callable[[], None]) -> bool:
+        """See agi.server.session.SessionOwner."""
+        return self.capacities[session.link.way].work(job, self.loop)
 
     def deadline_s(self, script: Script) -> float:
-        """See agi.server.session.House."""
+        """See agi.server.session.SessionOwner."""
         return script.deadline_s or self.settings.deadline_s
 
     def held_for(self, script: Script, seconds: float) -> None:
-        """See agi.server.session.House."""
+        """See agi.server.session.SessionOwner."""
         # Ours wait for nothing; on a machine that is short of breath they may look as if they did.
         if seconds > _HELD_S and script.name not in OURS:
             log.warning(
@@ -164,11 +166,11 @@ class Server:
             )
             self.scripts.keep_off_the_loop(script.name)
 
-    def forget(self, session: Session) -> None:
-        """See agi.server.session.House."""
-        self.budgets[session.link.way].sessions.pop(session, None)
+    def forget(self, session: CallSession) -> None:
+        """See agi.server.session.SessionOwner."""
+        self.capacities[session.link.way].sessions.pop(session, None)
         self.metrics.ended(session.link.way, session.outcome, time.monotonic() - session.started)
-        if isinstance(session.link, PipesLink):
+        if isinstance(session.link, HandoverTransport):
             self.loop.remove_reader(session.link.control.fileno())
 
     def _lookups(self) -> Mapping[tuple[str, str], int]:
@@ -183,10 +185,10 @@ class Server:
             log.exception("The lookups cannot be made ready.")
 
     def _count_sessions(self) -> int:
-        return sum(len(budget.sessions) for budget in self.budgets.values())
+        return sum(len(capacity.sessions) for capacity in self.capacities.values())
 
-    def _sessions(self) -> list[Session]:
-        return list(chain.from_iterable(budget.sessions for budget in self.budgets.values()))
+    def _sessions(self) -> list[CallSession]:
+        return list(chain.from_iterable(capacity.sessions for capacity in self.capacities.values()))
 
     async def _rounds(self) -> None:
         """Looks at deadlines, and at the watchdog, until everything has ended after a drain."""
@@ -222,7 +224,7 @@ class Server:
             if listener.family == socket.AF_UNIX:
                 self._greet(connection)
             elif self._room("fastagi"):
-                self._start(SocketLink(connection), Opening(), f"FastAGI from {address[0]}")
+                self._start(FastAgiTransport(connection), Handshake(), f"FastAGI from {address[0]}")
             else:
                 connection.close()
                 self.metrics.ended("fastagi", "busy", 0.0)
@@ -248,13 +250,13 @@ class Server:
 
     def _room(self, way: str) -> bool:
         """Whether there is a place for one more; who has held one for longest without a word gives way."""
-        budget = self.budgets[way]
-        if not budget.full:
+        capacity = self.capacities[way]
+        if not capacity.full:
             return True
-        oldest = budget.dispensable()
+        oldest = capacity.dispensable()
         if oldest is None:
             return False
-        log.warning("More than %d sessions of %s at once: the oldest that say nothing give way.", budget.most, way)
+        log.warning("More than %d sessions of %s at once: the oldest that say nothing give way.", capacity.most, way)
         oldest.make_room()
         return True
 
@@ -275,14 +277,14 @@ class Server:
             return
         del self._controls[control]
         self.loop.remove_reader(control.fileno())
-        link = PipesLink(handed.read_fd, handed.write_fd, control, self._closer)
+        link = HandoverTransport(handed.read_fd, handed.write_fd, control, self._closer)
         try:
             self._take(handed, link)
         except BaseException:
             link.close()
             raise
 
-    def _take(self, handed: hand_over.Handed, link: PipesLink) -> None:
+    def _take(self, handed: hand_over.HandedOverCall, link: HandoverTransport) -> None:
         control = link.control
         if not self._room("handover"):
             hand_over.refuse(control)
@@ -294,12 +296,12 @@ class Server:
         if not hand_over.accept(control, seconds + _LAUNCHER_GRACE_S):
             link.close()
             return
-        opening = Opening(script=handed.script, arguments=handed.arguments)
+        opening = Handshake(script=handed.script, arguments=handed.arguments)
         session = self._start(link, opening, f"AGI process {printable(handed.script)}")
-        if session in self.budgets[link.way].sessions:
+        if session in self.capacities[link.way].sessions:
             self.loop.add_reader(control.fileno(), functools.partial(self._relayed, control, session))
 
-    def _relayed(self, control: socket.socket, session: Session) -> None:
+    def _relayed(self, control: socket.socket, session: CallSession) -> None:
         """The launcher said something: SIGHUP, or that it is gone."""
         try:
             data = hand_over.said(control, self._closer)
@@ -315,17 +317,17 @@ class Server:
         self.loop.remove_reader(control.fileno())
         self._closer.close([control.detach()])
 
-    def _start(self, link: Link, opening: Opening, peer: str) -> Session:
-        session = Session(self, link, opening, peer=peer, environment_s=self.settings.environment_s)
-        self.budgets[link.way].sessions[session] = None
+    def _start(self, link: SessionTransport, opening: Handshake, peer: str) -> CallSession:
+        session = CallSession(self, link, opening, peer=peer, environment_s=self.settings.environment_s)
+        self.capacities[link.way].sessions[session] = None
         session.start()
         return session
 
-    def _health(self) -> Health | None:
+    def _health(self) -> HealthServer | None:
         if not self.settings.health_port:
             return None
         try:
-            return Health(self.settings.health_port, self.metrics.registry, self._state)
+            return HealthServer(self.settings.health_port, self.metrics.registry, self._state)
         except OSError as error:
             log.error(
                 "/healthz and /metrics are not served: 127.0.0.1 port %d cannot be had (%s). Change agi.health_port.",
@@ -344,7 +346,7 @@ class Server:
             "refusing": refusing,
             "loop_behind_s": round(behind_s, 3),
             "sessions": self._count_sessions(),
-            "waiting_for_a_thread": sum(budget.waiting for budget in self.budgets.values()),
+            "waiting_for_a_thread": sum(capacity.waiting for capacity in self.capacities.values()),
             "scripts": sorted(script.name for script in self.scripts),
             "broken": self.scripts.broken,
             "lookups": self.services.lookups.states(),
@@ -355,11 +357,11 @@ class Server:
     def _refusing(self, now: float) -> list[str]:
         """Why a call that came now would go on without its script, in sentences."""
         reasons = [
-            f"{budget.way}: all {budget.most} sessions are taken"
-            if budget.full
-            else f"{budget.way}: all threads are taken, and so are the turns to wait for one"
-            for budget in self.budgets.values()
-            if budget.full or budget.busy
+            f"{capacity.way}: all {capacity.most} sessions are taken"
+            if capacity.full
+            else f"{capacity.way}: all threads are taken, and so are the turns to wait for one"
+            for capacity in self.capacities.values()
+            if capacity.full or capacity.busy
         ]
         if now - self._refused_at < _LATELY_S:
             reasons.append("no descriptor is free for one more session")

@@ -15,16 +15,16 @@ from enum import Enum
 from typing import Final, Protocol
 
 from agi.protocol.call import Call
-from agi.protocol.channel_io import AtOnce, ConversationOver, Patient, Talk
+from agi.protocol.channel_io import BlockingIo, ChannelClosed, ChannelIo, NonBlockingIo
 from agi.protocol.environment import Environment
 from agi.protocol.errors import AgiError, LateError, MustWait
-from agi.protocol.handshake import Opening
+from agi.protocol.handshake import Handshake
 from agi.protocol.quoting import line_limit
 from agi.protocol.replies import ReplyReader
 from agi.protocol.vocabulary import AGIHangup
 from agi.script import Script, Scripts, Services
-from agi.server.descriptors import Link
-from agi.server.metrics import Metrics
+from agi.server.descriptors import SessionTransport
+from agi.server.metrics import AgiMetrics
 from host.printable import printable
 
 log = logging.getLogger("agi")
@@ -32,7 +32,7 @@ log = logging.getLogger("agi")
 _DONE: Final = b"200 result=1\n"
 
 
-class State(Enum):
+class SessionState(Enum):
     """Where a session stands."""
 
     OPENING = "opening"
@@ -42,15 +42,15 @@ class State(Enum):
     CLOSED = "closed"
 
 
-class House(Protocol):
+class SessionOwner(Protocol):
     """What a session needs of its server."""
 
     loop: asyncio.AbstractEventLoop
     scripts: Scripts
     services: Services
-    metrics: Metrics
+    metrics: AgiMetrics
 
-    def work(self, session: Session, job: Callable[[], None]) -> bool:
+    def work(self, session: CallSession, job: Callable[[], None]) -> bool:
         """Runs a session's `job` in a worker thread, now or when one is free; False when too many wait already."""
 
     def deadline_s(self, script: Script) -> float:
@@ -59,11 +59,11 @@ class House(Protocol):
     def held_for(self, script: Script, seconds: float) -> None:
         """`script` has run in the event loop, and nobody else has meanwhile."""
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: CallSession) -> None:
         """The session is over."""
 
 
-class Session:
+class CallSession:
     """One AGI session.
 
     Attributes:
@@ -77,29 +77,31 @@ class Session:
         "_answers",
         "_call",
         "_environment",
+        "_handshake",
         "_hungup",
-        "_opening",
         "_rest",
         "_script",
         "_unsent",
         "deadline",
-        "house",
         "link",
         "outcome",
+        "owner",
         "peer",
         "started",
         "state",
     )
 
-    def __init__(self, house: House, link: Link, opening: Opening, *, peer: str, environment_s: float) -> None:
-        self.house = house
+    def __init__(
+        self, owner: SessionOwner, link: SessionTransport, opening: Handshake, *, peer: str, environment_s: float
+    ) -> None:
+        self.owner = owner
         self.link = link
         self.peer = peer
-        self.state = State.OPENING
+        self.state = SessionState.OPENING
         self.started = time.monotonic()
         self.deadline = self.started + environment_s
         self.outcome = "done"
-        self._opening = opening
+        self._handshake = opening
         self._environment = Environment()
         self._script: Script | None = None
         self._call: Call | None = None
@@ -112,14 +114,14 @@ class Session:
     @property
     def opening(self) -> bool:
         """Whether it has not said yet what call it is for."""
-        return self.state is State.OPENING
+        return self.state is SessionState.OPENING
 
     def start(self) -> None:
         """Sends the opening and begins to listen."""
         try:
             if self.link.speaks_first:
-                self.link.send(self._opening.command)
-            self.house.loop.add_reader(self.link.read_fd, self._readable)
+                self.link.send(self._handshake.command)
+            self.owner.loop.add_reader(self.link.read_fd, self._readable)
         except OSError:
             # Gone already, or a descriptor that cannot be waited on: no Asterisk.
             self._close("refused")
@@ -136,19 +138,19 @@ class Session:
 
     def late(self) -> None:
         """The deadline has passed; the call goes on without us."""
-        if self.state is State.OPENING:
-            if not self._opening.silent:
+        if self.state is SessionState.OPENING:
+            if not self._handshake.silent:
                 log.warning("%s did not send a whole AGI environment in time; the session was closed.", self.peer)
             self._close("refused")
-        elif self.state in (State.WAITING, State.WORKING):
+        elif self.state in (SessionState.WAITING, SessionState.WORKING):
             # A word of its own, not a state: the worker may be setting that at this moment.
             log.warning("%s did not end before its deadline; the call goes on without it.", self._who())
             self.outcome = "late"
             self._abandoned = True
             self.link.cut()
             # Its thread may still hold the descriptors: they are closed when it lets go of them.
-            self.house.forget(self)
-        elif self.state is State.FINISHING:
+            self.owner.forget(self)
+        elif self.state is SessionState.FINISHING:
             self._close(self.outcome)
 
     def _readable(self) -> None:
@@ -158,7 +160,7 @@ class Session:
             return
         except OSError:
             data = b""
-        if self.state is State.OPENING:
+        if self.state is SessionState.OPENING:
             self._open(data)
         elif data:
             self._count(data)
@@ -167,60 +169,60 @@ class Session:
 
     def _open(self, data: bytes) -> None:
         if not data:
-            if not self._opening.silent:
+            if not self._handshake.silent:
                 log.warning("%s ended in the middle of an AGI environment.", self.peer)
             self._close("refused")
             return
         try:
-            environment = self._opening.feed(data)
+            environment = self._handshake.feed(data)
         except AgiError as error:
             log.warning("%s: %s", self.peer, error)
             self._close("refused")
             return
         if environment is not None:
             self._begin(environment)
-        elif self._opening.due and not self.link.speaks_first:
+        elif self._handshake.due and not self.link.speaks_first:
             with contextlib.suppress(OSError):
-                self.link.send(self._opening.command)
+                self.link.send(self._handshake.command)
 
     def _begin(self, environment: Environment) -> None:
         self._environment = environment
-        self._rest = self._opening.rest
+        self._rest = self._handshake.rest
         if environment.tampered is not None:
-            self.house.metrics.tampered(self.link.way)
+            self.owner.metrics.tampered(self.link.way)
             log.warning(
                 "%s: the AGI environment of channel %s is forged (%s). The caller is treated as anonymous.",
                 self.peer,
                 printable(environment.channel) or "unknown",
                 environment.tampered,
             )
-        script = self.house.scripts.get(environment.script)
+        script = self.owner.scripts.get(environment.script)
         if script is None:
-            reason = self.house.scripts.broken.get(environment.script.removesuffix(".py"), "there is none of that name")
+            reason = self.owner.scripts.broken.get(environment.script.removesuffix(".py"), "there is none of that name")
             log.error("%s asks for the script '%s': %s.", self.peer, printable(environment.script), reason.rstrip("."))
             self._finish([], "unknown_script")
             return
         self._script = script
-        self.deadline = self.started + self.house.deadline_s(script)
+        self.deadline = self.started + self.owner.deadline_s(script)
         if script.restartable:
-            talk = AtOnce(limit=line_limit(environment.version), hungup=self._hungup or self._rest != b"")
+            io = NonBlockingIo(limit=line_limit(environment.version), hungup=self._hungup or self._rest != b"")
             begun = time.monotonic()
             try:
-                self._run(talk)
+                self._run(io)
                 return
             except MustWait:
                 self._call = None
             finally:
-                self.house.held_for(script, time.monotonic() - begun)
+                self.owner.held_for(script, time.monotonic() - begun)
         self._wait_for_a_thread()
 
     def _wait_for_a_thread(self) -> None:
         # Before the worker starts: from here on the descriptors are its own.
-        self.house.loop.remove_reader(self.link.read_fd)
-        self.state = State.WAITING
-        if not self.house.work(self, self._work):
+        self.owner.loop.remove_reader(self.link.read_fd)
+        self.state = SessionState.WAITING
+        if not self.owner.work(self, self._work):
             log.error("%s was sent back to the dialplan: too many sessions wait for their turn.", self._who())
-            self.house.loop.add_reader(self.link.read_fd, self._readable)
+            self.owner.loop.add_reader(self.link.read_fd, self._readable)
             self._finish([], "busy")
 
     def _work(self) -> None:
@@ -228,41 +230,41 @@ class Session:
         kept: list[bytes] = []
         outcome = "late"
         if not self._abandoned and time.monotonic() < self.deadline:
-            self.state = State.WORKING
-            talk = Patient(
+            self.state = SessionState.WORKING
+            io = BlockingIo(
                 self.link,
                 deadline=self.deadline,
                 limit=line_limit(self._environment.version),
                 rest=self._rest,
             )
-            talk.hungup = self._hungup
-            outcome = self._attempt(talk)
-            kept = talk.kept
-        self.house.loop.call_soon_threadsafe(self._worked, kept, outcome)
+            io.hungup = self._hungup
+            outcome = self._attempt(io)
+            kept = io.kept
+        self.owner.loop.call_soon_threadsafe(self._worked, kept, outcome)
 
     def _worked(self, kept: list[bytes], outcome: str) -> None:
         if self._abandoned:
-            self.state = State.CLOSED
+            self.state = SessionState.CLOSED
             self.link.close()
             return
-        self.house.loop.add_reader(self.link.read_fd, self._readable)
+        self.owner.loop.add_reader(self.link.read_fd, self._readable)
         self._finish(kept, outcome)
 
-    def _run(self, talk: AtOnce) -> None:
-        outcome = self._attempt(talk)
-        self._finish(talk.kept, outcome)
+    def _run(self, io: NonBlockingIo) -> None:
+        outcome = self._attempt(io)
+        self._finish(io.kept, outcome)
 
-    def _attempt(self, talk: Talk) -> str:
+    def _attempt(self, io: ChannelIo) -> str:
         """Runs the script; nothing that it raises gets further than the log. MustWait alone passes."""
         script = self._script
         assert script is not None
-        self._call = Call(self._environment, talk, deadline=self.deadline, handed_over=self.link.way == "handover")
+        self._call = Call(self._environment, io, deadline=self.deadline, handed_over=self.link.way == "handover")
         try:
-            script.run(self._call, self.house.services)
+            script.run(self._call, self.owner.services)
         except LateError:
             log.warning("%s did not end before its deadline; the call goes on without it.", self._who())
             return "late"
-        except (AGIHangup, ConversationOver):
+        except (AGIHangup, ChannelClosed):
             return "hungup"
         except Exception:
             log.exception("%s failed; the call goes on without it.", self._who())
@@ -270,7 +272,7 @@ class Session:
         return "done"
 
     def _finish(self, kept: list[bytes], outcome: str) -> None:
-        self.state = State.FINISHING
+        self.state = SessionState.FINISHING
         self.outcome = outcome
         self._unsent = b"".join(kept)
         self.deadline = max(self.deadline, time.monotonic() + 1.0)
@@ -281,14 +283,14 @@ class Session:
             while self._unsent:
                 self._unsent = self._unsent[self.link.send_last(self._unsent) :]
         except BlockingIOError:
-            self.house.loop.call_later(0.05, self._resume)
+            self.owner.loop.call_later(0.05, self._resume)
             return
         except OSError:
             self._unsent = b""
         self.link.end_commands()
 
     def _resume(self) -> None:
-        if self.state is State.FINISHING:
+        if self.state is SessionState.FINISHING:
             self._send()
 
     def _count(self, data: bytes) -> None:
@@ -304,12 +306,12 @@ class Session:
             self._close("failed")
 
     def _close(self, outcome: str) -> None:
-        if self.state is State.CLOSED:
+        if self.state is SessionState.CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = SessionState.CLOSED
         self.outcome = outcome
-        self.house.loop.remove_reader(self.link.read_fd)
-        self.house.forget(self)
+        self.owner.loop.remove_reader(self.link.read_fd)
+        self.owner.forget(self)
         self.link.close()
 
     def _who(self) -> str:

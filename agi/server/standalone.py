@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pair as model
 from agi.protocol.call import Call
-from agi.protocol.channel_io import ConversationOver, Patient
+from agi.protocol.channel_io import BlockingIo, ChannelClosed
 from agi.protocol.environment import Environment
 from agi.protocol.errors import AgiError, EnvironmentRefused, LateError
-from agi.protocol.handshake import Opening
+from agi.protocol.handshake import Handshake
 from agi.protocol.quoting import line_limit
 from agi.protocol.replies import ReplyReader
 from agi.protocol.vocabulary import AGIHangup
 from agi.script import Script, Scripts, Services
-from agi.server.descriptors import Descriptors
+from agi.server.descriptors import OwnDescriptors
 from host.clock import boottime
 from host.errors import HotstandbyError
 from host.places import Places
@@ -35,7 +35,7 @@ log = logging.getLogger("agi")
 def converse(
     read_fd: int,
     write_fd: int,
-    opening: Opening,
+    opening: Handshake,
     scripts: Scripts,
     services: Services,
     settings: Agi,
@@ -70,12 +70,12 @@ def converse(
             )
         script = scripts[environment.script]
         deadline = begun + (script.deadline_s or settings.deadline_s)
-        ends = Descriptors(read_fd, write_fd)
-        talk = Patient(ends, deadline=deadline, limit=line_limit(environment.version), rest=opening.rest)
-        call = Call(environment, talk, deadline=deadline, handed_over=True)
+        ends = OwnDescriptors(read_fd, write_fd)
+        io = BlockingIo(ends, deadline=deadline, limit=line_limit(environment.version), rest=opening.rest)
+        call = Call(environment, io, deadline=deadline, handed_over=True)
         started(call, deadline)
         ended_well = _ran(script, call, services)
-        kept = talk.kept
+        kept = io.kept
     finally:
         _finish(read_fd, write_fd, kept)
     return ended_well
@@ -118,14 +118,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if active.warning:
             log.warning("%s", active.warning)
         scripts = Scripts(places.config / "agi")
-        opening = Opening(script=Path(words[0]).stem, arguments=tuple(words[1:]))
+        opening = Handshake(script=Path(words[0]).stem, arguments=tuple(words[1:]))
         services = Services(places, active.pair)
         done = converse(
             read_fd, write_fd, opening, scripts, services, active.pair.agi, held_s=_age_s(), started=on_start
         )
         # The call has been given back; what keeps the next one from asking Domino again is written now.
         services.close()
-    except (HotstandbyError, ConversationOver) as error:
+    except (HotstandbyError, ChannelClosed) as error:
         log.error("%s", error)
         return 1
     return 0 if done else 1
@@ -137,7 +137,7 @@ def _age_s() -> float:
     return max(0.0, boottime() - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
 
-def _opened(read_fd: int, write_fd: int, opening: Opening, deadline: float) -> Environment:
+def _opened(read_fd: int, write_fd: int, opening: Handshake, deadline: float) -> Environment:
     poll = select.poll()
     poll.register(read_fd, select.POLLIN)
     with contextlib.suppress(OSError):
@@ -156,7 +156,7 @@ def _opened(read_fd: int, write_fd: int, opening: Opening, deadline: float) -> E
 def _ran(script: Script, call: Call, services: Services) -> bool:
     try:
         script.run(call, services)
-    except (AGIHangup, ConversationOver):
+    except (AGIHangup, ChannelClosed):
         return True
     except LateError as error:
         log.warning("%s: %s", script.name, error)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agi.fake_asterisk import StandIn, converse, environment
+from agi.fake_asterisk import FakeAsterisk, environment, serve_session
 
 Answer = Callable[[str], str | None]
 
@@ -21,14 +21,14 @@ class Happened:
     """One session, seen from Asterisk.
 
     Attributes:
-        far: what the stand-in remembers.
+        far: what the fake Asterisk remembers.
         dialogue: commands with their replies.
         ended: whether the other side ended the session.
         seconds: how long it took.
         returncode: of the process; None for FastAGI.
     """
 
-    far: StandIn = field(default_factory=StandIn)
+    far: FakeAsterisk = field(default_factory=FakeAsterisk)
     dialogue: list[tuple[str, str]] = field(default_factory=list)
     ended: bool = False
     seconds: float = 0.0
@@ -58,7 +58,7 @@ def fastagi(
     begun = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), timeout=deadline_s) as connection:
         connection.settimeout(None)
-        happened.ended = converse(
+        happened.ended = serve_session(
             connection.fileno(),
             connection.fileno(),
             environment(script, arguments, network=True, **fields) if first is None else first,
@@ -102,7 +102,7 @@ def process(
         return (answer or happened.far.answer)(command)
 
     try:
-        happened.ended = converse(
+        happened.ended = serve_session(
             started.stdout.fileno(),
             started.stdin.fileno(),
             environment(Path(words[0]).stem, tuple(words[1:]), **fields) if first is None else first,  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agi.fake_asterisk import StandIn, environment
+from agi.fake_asterisk import FakeAsterisk, environment
 from agi.protocol.environment import NAMES, read_environment
 from agi.protocol.replies import ReplyReader
 
@@ -49,7 +49,7 @@ def test_a_recorded_environment_is_genuine(recording: dict[str, Any]) -> None:
 
 
 def test_it_answers_as_was_recorded(recording: dict[str, Any]) -> None:
-    far = StandIn(variables={"NEWLINE": "one\ntwo"})
+    far = FakeAsterisk(variables={"NEWLINE": "one\ntwo"})
 
     for command, recorded in recording["dialogue"]:
         answered = far.answer(command)

@@ -10,7 +10,7 @@ import pytest
 
 from agi import lookup
 from agi.protocol.call import Call
-from agi.protocol.channel_io import AtOnce
+from agi.protocol.channel_io import NonBlockingIo
 from agi.protocol.environment import Environment
 from agi.protocol.errors import LateError, MustWait
 from agi.script import Services
@@ -24,14 +24,14 @@ FOUND = [
 ]
 
 
-class MayWait(AtOnce):
+class MayWait(NonBlockingIo):
     """A conversation that nobody has to answer: a lookup asks Asterisk nothing."""
 
     def before_waiting(self) -> None:
         return
 
 
-class Late(AtOnce):
+class LateIo(NonBlockingIo):
     def before_waiting(self) -> None:
         raise LateError("The session's deadline has passed.")
 
@@ -47,11 +47,11 @@ def services(domino: Domino, tmp_path: Path, lookups: str | None = None) -> Serv
     return Services(phones.places(tmp_path), phones.pair_with(text))
 
 
-def said(services: Services, environment: Environment, talk: AtOnce | None = None) -> list[str]:
+def said(services: Services, environment: Environment, io: NonBlockingIo | None = None) -> list[str]:
     """The commands of one session."""
-    talk = talk or MayWait()
-    lookup.run(Call(environment, talk, deadline=time.monotonic() + 5), services)
-    return [line.decode().strip() for line in talk.kept]
+    io = io or MayWait()
+    lookup.run(Call(environment, io, deadline=time.monotonic() + 5), services)
+    return [line.decode().strip() for line in io.kept]
 
 
 def called(*arguments: str, caller: str | None = "+14155551212") -> Environment:
@@ -126,13 +126,13 @@ def test_the_only_lookup_needs_no_name(domino: Domino, tmp_path: Path) -> None:
 def test_a_cached_answer_needs_no_waiting_and_a_new_one_does(domino: Domino, tmp_path: Path) -> None:
     one = services(domino, tmp_path)
     with pytest.raises(MustWait):
-        said(one, called(), AtOnce())
+        said(one, called(), NonBlockingIo())
     said(one, called())
-    assert said(one, called(), AtOnce()) == FOUND
+    assert said(one, called(), NonBlockingIo()) == FOUND
 
 
 def test_a_session_that_is_late_says_timeout(domino: Domino, tmp_path: Path) -> None:
-    assert said(services(domino, tmp_path), called(), Late()) == ['SET VARIABLE "LOOKUP_STATUS" "TIMEOUT"']
+    assert said(services(domino, tmp_path), called(), LateIo()) == ['SET VARIABLE "LOOKUP_STATUS" "TIMEOUT"']
 
 
 def test_a_defect_says_error(domino: Domino, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ def _replies(data: bytes, _: Path) -> object:
     return found, reader.begun(), reader.up_to(b"mark")
 
 
-CLOSER: Final = link.Closer()
+CLOSER: Final = link.DescriptorCloser()
 
 
 def _handed(data: bytes, _: Path) -> object:
@@ -722,14 +722,14 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "Domino's view, JSON",
         views,
-        _said_by_domino(views.View("d", "v", "Phone").read, "application/json"),
+        _said_by_domino(views.DominoView("d", "v", "Phone").read, "application/json"),
         (VIEW,),
         (DominoError,),
     ),
     Reader(
         "Domino's view, XML",
         views,
-        _said_by_domino(views.View("d", "v", "Phone", "xml").read, "text/xml"),
+        _said_by_domino(views.DominoView("d", "v", "Phone", "xml").read, "text/xml"),
         (VIEW_XML,),
         (DominoError,),
     ),
@@ -737,7 +737,7 @@ READERS: Final[tuple[Reader, ...]] = (
         Reader(
             f"an agent's {output} as {kind}",
             agents,
-            _said_by_domino(agents.Agent("d", "a", "k", output).read, kind),
+            _said_by_domino(agents.DominoAgent("d", "a", "k", output).read, kind),
             (seed, b"<html><head></head><body>" + seed + b"<br></body></html>"),
             (DominoError,),
         )
@@ -747,14 +747,14 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader(
         "Domino Access Services",
         access_services,
-        _said_by_domino(access_services.Collection("d", "v", "Phone").read, "application/json"),
+        _said_by_domino(access_services.DominoCollection("d", "v", "Phone").read, "application/json"),
         (b'[{"@unid": "1", "Phone": "5551234567", "N": ["a", 1]}]', b'{"code": 403, "message": "off"}'),
         (DominoError,),
     ),
     Reader(
         "a web service",
         web_services,
-        _said_by_domino(web_services.Operation("d", "s", "urn:x", "GET", "KEY").read, "text/xml"),
+        _said_by_domino(web_services.WebServiceOperation("d", "s", "urn:x", "GET", "KEY").read, "text/xml"),
         (SOAP,),
         (DominoError,),
     ),

@@ -120,11 +120,11 @@ def check_domino(context: Context) -> list[ProofResult]:
     if not context.pair.domino.sites:
         return []
     # Imported here: a promotion without Domino goes without an HTTP client.
-    from agi.domino.marker import Checker
+    from agi.domino.marker import MarkerChecker
 
     # What it finds is told in our own words; without a handler Python would print its log lines as well.
     logging.getLogger("agi").addHandler(logging.NullHandler())
     started = time.monotonic()
-    found = Checker(context.pair, context.machine).check()
+    found = MarkerChecker(context.pair, context.machine).check()
     took = time.monotonic() - started
     return [ProofResult("domino", one.ok is True, f"domino {one.said}", took) for one in found.values()]

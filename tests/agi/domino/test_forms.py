@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.domino.access_services import Collection
-from agi.domino.agents import Agent
-from agi.domino.errors import DominoError, Failing, NotData, Refused
+from agi.domino.access_services import DominoCollection
+from agi.domino.agents import DominoAgent
+from agi.domino.errors import DominoError, DominoFailing, DominoNotData, DominoRefused
 from agi.domino.http import DominoClient
-from agi.domino.login import Anonymous
+from agi.domino.login import AnonymousLogin
 from agi.domino.rows import Rows
 from agi.domino.source import DominoSource
-from agi.domino.web_services import Operation
-from agi.domino.wire import Form
+from agi.domino.web_services import WebServiceOperation
+from agi.domino.wire import RequestForm
 from host.http import HttpResponse
 from lab.domino import Domino, pages
 from tests.agi import phones
 
 DB = "crm/phones.nsf"
-PHONES = Operation(DB, "Phones", "urn:DefaultNamespace", "FIND", "KEY")
-COLLECTION = Collection(DB, "(ByNumber)", "Number")
+PHONES = WebServiceOperation(DB, "Phones", "urn:DefaultNamespace", "FIND", "KEY")
+COLLECTION = DominoCollection(DB, "(ByNumber)", "Number")
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +37,24 @@ def domino() -> Iterator[Domino]:
 @pytest.mark.parametrize(
     "form",
     [
-        Agent(DB, "find-json", "key", "json"),
-        Agent(DB, "find-wrapped", "key", "json"),
-        Agent(DB, "find-xml", "key", "xml"),
-        Agent(DB, "find-text", "key", "text"),
+        DominoAgent(DB, "find-json", "key", "json"),
+        DominoAgent(DB, "find-wrapped", "key", "json"),
+        DominoAgent(DB, "find-xml", "key", "xml"),
+        DominoAgent(DB, "find-text", "key", "text"),
         COLLECTION,
-        Collection(DB, "(ByNumber)"),
+        DominoCollection(DB, "(ByNumber)"),
         PHONES,
     ],
 )
-def test_every_kind_of_request_finds_and_finds_nothing(domino: Domino, form: Form) -> None:
-    source = DominoSource(form, DominoClient(f"http://127.0.0.1:{domino.port}"), Anonymous())
+def test_every_kind_of_request_finds_and_finds_nothing(domino: Domino, form: RequestForm) -> None:
+    source = DominoSource(form, DominoClient(f"http://127.0.0.1:{domino.port}"), AnonymousLogin())
     (row,) = source.fetch("+14155551212", time.monotonic() + 5)
     assert row.columns["Name"] == ("Jörg Müller",)
     assert row.columns["Company"] == ("Acme <!> 'Söhne'",)
     assert source.fetch("+14155551213", time.monotonic() + 5) == ()
 
 
-def read(form: Form, body: str, kind: str, *, status: int = 200, framed: bool = True) -> Rows:
+def read(form: RequestForm, body: str, kind: str, *, status: int = 200, framed: bool = True) -> Rows:
     return form.read(HttpResponse(status, (("Content-Type", kind),), body.encode(), framed), "+1")
 
 
@@ -81,7 +81,7 @@ def columns(rows: Rows) -> list[dict[str, tuple[str, ...]]]:
 def test_what_an_agent_prints_is_read(
     output: str, kind: str, body: str, expected: list[dict[str, tuple[str, ...]]]
 ) -> None:
-    form = Agent(DB, "find", "key", "json" if output == "json" else "xml" if output == "xml" else "text")
+    form = DominoAgent(DB, "find", "key", "json" if output == "json" else "xml" if output == "xml" else "text")
     assert columns(read(form, body, kind)) == expected
 
 
@@ -104,30 +104,30 @@ def test_what_an_agent_prints_is_read(
     ],
 )
 def test_an_agent_that_failed_is_an_error_and_never_not_found(output: str, kind: str, body: str) -> None:
-    form = Agent(DB, "find", "key", "json" if output == "json" else "xml" if output == "xml" else "text")
-    with pytest.raises(NotData):
+    form = DominoAgent(DB, "find", "key", "json" if output == "json" else "xml" if output == "xml" else "text")
+    with pytest.raises(DominoNotData):
         read(form, body, kind)
 
 
 def test_text_whose_end_nobody_saw_may_be_half_of_it() -> None:
-    with pytest.raises(NotData, match="half"):
-        read(Agent(DB, "find", "key", "text"), "Name=x\n", "text/plain", framed=False)
+    with pytest.raises(DominoNotData, match="half"):
+        read(DominoAgent(DB, "find", "key", "text"), "Name=x\n", "text/plain", framed=False)
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "body", "error"),
     [
-        (403, "application/json", pages.service_error(403, "Forbidden", "not enabled"), Refused),
-        (404, "application/json", pages.service_error(404, "Not Found", "no view"), NotData),
-        (400, "application/json", pages.service_error(400, "Bad Request", "Limit exceeded"), NotData),
-        (500, "application/json", pages.service_error(500, "Error", "x"), Failing),
-        (200, "application/json", pages.service_error(403, "Forbidden", "not enabled"), Refused),
-        (200, "application/json", "{}", NotData),
-        (200, "application/json", '[{"Number":"+1"}', NotData),
-        (200, "application/json", '[{"Number":{"x":1}}]', NotData),
-        (200, "application/json", "[7]", NotData),
-        (200, "text/html", pages.login_page(), NotData),  # with session login, here too
-        (500, "text/html", pages.error_page(500, "x"), Failing),
+        (403, "application/json", pages.service_error(403, "Forbidden", "not enabled"), DominoRefused),
+        (404, "application/json", pages.service_error(404, "Not Found", "no view"), DominoNotData),
+        (400, "application/json", pages.service_error(400, "Bad Request", "Limit exceeded"), DominoNotData),
+        (500, "application/json", pages.service_error(500, "Error", "x"), DominoFailing),
+        (200, "application/json", pages.service_error(403, "Forbidden", "not enabled"), DominoRefused),
+        (200, "application/json", "{}", DominoNotData),
+        (200, "application/json", '[{"Number":"+1"}', DominoNotData),
+        (200, "application/json", '[{"Number":{"x":1}}]', DominoNotData),
+        (200, "application/json", "[7]", DominoNotData),
+        (200, "text/html", pages.login_page(), DominoNotData),  # with session login, here too
+        (500, "text/html", pages.error_page(500, "x"), DominoFailing),
     ],
 )
 def test_errors_of_access_services_are_errors(status: int, kind: str, body: str, error: type[DominoError]) -> None:
@@ -145,13 +145,13 @@ def test_access_services_that_ignore_the_key_are_seen_through() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "body", "error"),
     [
-        (500, "text/xml", pages.soap_fault("no such number"), NotData),
-        (200, "text/xml", pages.soap_fault("no such number"), NotData),
-        (500, "text/html", pages.error_page(500, "x"), Failing),
-        (500, "text/xml", pages.soap_answer("FIND", "urn:x", {"N": "x"}), Failing),
-        (200, "text/html", pages.login_page(), NotData),
-        (200, "text/xml", "<viewentries/>", NotData),
-        (200, "text/xml", pages.soap_answer("FIND", "urn:x", {"N": "x"})[:-20], NotData),
+        (500, "text/xml", pages.soap_fault("no such number"), DominoNotData),
+        (200, "text/xml", pages.soap_fault("no such number"), DominoNotData),
+        (500, "text/html", pages.error_page(500, "x"), DominoFailing),
+        (500, "text/xml", pages.soap_answer("FIND", "urn:x", {"N": "x"}), DominoFailing),
+        (200, "text/html", pages.login_page(), DominoNotData),
+        (200, "text/xml", "<viewentries/>", DominoNotData),
+        (200, "text/xml", pages.soap_answer("FIND", "urn:x", {"N": "x"})[:-20], DominoNotData),
     ],
 )
 def test_faults_of_web_services_are_errors(status: int, kind: str, body: str, error: type[DominoError]) -> None:
@@ -169,7 +169,7 @@ def test_a_key_stays_one_value_of_the_envelope(key: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_a_key_stays_one_value_of_the_url(key: str) -> None:
-    for form in (Agent(DB, "find", "key", "json"), COLLECTION):
+    for form in (DominoAgent(DB, "find", "key", "json"), COLLECTION):
         target = form.ask(key).target
         assert target.count("?") == 1
         assert not set("#\r\n \"'<>") & set(target)

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from agi.domino.charset import text_of
-from agi.domino.errors import DominoError, Failing, Late, NotData, Refused, Unreachable
+from agi.domino.errors import DominoError, DominoFailing, DominoLate, DominoNotData, DominoRefused, DominoUnreachable
 from agi.domino.http import DominoClient
-from agi.domino.login import Anonymous, Basic, Login, Session, User
+from agi.domino.login import AnonymousLogin, BasicLogin, DominoLogin, DominoUser, SessionLogin
 from agi.domino.rows import Rows
 from agi.domino.source import DominoSource
-from agi.domino.views import View
+from agi.domino.views import DominoView
 from host.http import HttpRequest
 from lab.domino import Domino, Site, Trouble
 from tests.agi import phones
 
 DEADLINE_S = 0.3
 KEY = "+14155551212"
-USER = User("pbx", phones.PASSWORD)
+USER = DominoUser("pbx", phones.PASSWORD)
 
 
 @pytest.fixture
@@ -37,9 +37,13 @@ def site(domino: Domino, *, keep: int = 4) -> DominoClient:
 
 
 def fetch(
-    http: DominoClient, database: str = "crm/phones.nsf", login: Login | None = None, *, deadline_s: float = DEADLINE_S
+    http: DominoClient,
+    database: str = "crm/phones.nsf",
+    login: DominoLogin | None = None,
+    *,
+    deadline_s: float = DEADLINE_S,
 ) -> Rows:
-    source = DominoSource(View(database, "(ByNumber)", "Number"), http, login or Anonymous())
+    source = DominoSource(DominoView(database, "(ByNumber)", "Number"), http, login or AnonymousLogin())
     return source.fetch(KEY, time.monotonic() + deadline_s)
 
 
@@ -47,26 +51,26 @@ def fetch(
 @pytest.mark.parametrize(
     ("trouble", "error"),
     [
-        (Trouble(headers_after_s=5), Late),
-        (Trouble(headers_drip_s=0.05), Late),  # each byte in time, the whole not
-        (Trouble(body_drip_s=0.05), Late),
-        (Trouble(stop_after=0), Late),
-        (Trouble(stop_after=100), Late),
-        (Trouble(cut_after=100), Unreachable),
-        (Trouble(reset_after=100), Unreachable),
-        (Trouble(unframed=True, cut_after=100), NotData),
-        (Trouble(chunked=True, cut_after=100), Unreachable),
-        (Trouble(chunked=True, body_drip_s=0.05), Late),
-        (Trouble(login_page=True), NotData),
-        (Trouble(error_page=True), NotData),
-        (Trouble(redirect="http://other.example.com/x"), NotData),
-        (Trouble(status=401), Refused),
-        (Trouble(status=404), NotData),
-        (Trouble(status=500), Failing),
-        (Trouble(status=503), Failing),
-        (Trouble(body=" " * 300_000), NotData),
-        (Trouble(body="null"), NotData),
-        (Trouble(body=""), NotData),
+        (Trouble(headers_after_s=5), DominoLate),
+        (Trouble(headers_drip_s=0.05), DominoLate),  # each byte in time, the whole not
+        (Trouble(body_drip_s=0.05), DominoLate),
+        (Trouble(stop_after=0), DominoLate),
+        (Trouble(stop_after=100), DominoLate),
+        (Trouble(cut_after=100), DominoUnreachable),
+        (Trouble(reset_after=100), DominoUnreachable),
+        (Trouble(unframed=True, cut_after=100), DominoNotData),
+        (Trouble(chunked=True, cut_after=100), DominoUnreachable),
+        (Trouble(chunked=True, body_drip_s=0.05), DominoLate),
+        (Trouble(login_page=True), DominoNotData),
+        (Trouble(error_page=True), DominoNotData),
+        (Trouble(redirect="http://other.example.com/x"), DominoNotData),
+        (Trouble(status=401), DominoRefused),
+        (Trouble(status=404), DominoNotData),
+        (Trouble(status=500), DominoFailing),
+        (Trouble(status=503), DominoFailing),
+        (Trouble(body=" " * 300_000), DominoNotData),
+        (Trouble(body="null"), DominoNotData),
+        (Trouble(body=""), DominoNotData),
     ],
 )
 def test_every_misbehaviour_is_an_error_by_the_deadline(
@@ -116,7 +120,7 @@ def test_a_process_that_asks_once_says_that_it_closes(domino: Domino) -> None:
     ],
 )
 def test_a_domino_that_is_not_there_is_said(base: str, says: str) -> None:
-    with pytest.raises(Unreachable, match=says):
+    with pytest.raises(DominoUnreachable, match=says):
         fetch(DominoClient(base), deadline_s=20)
 
 
@@ -137,18 +141,18 @@ def test_the_address_decides_which_site_answers_unless_a_host_is_named() -> None
 
 def test_basic_lets_in_and_a_wrong_password_is_refused(domino: Domino) -> None:
     http = site(domino)
-    assert fetch(http, "basic.nsf", Basic(USER))
-    with pytest.raises(Refused):
-        fetch(http, "basic.nsf", Basic(User("pbx", "wrong")))
-    with pytest.raises(Refused, match="ISO-8859-1"):
-        Basic(User("pbx", "пароль"))
+    assert fetch(http, "basic.nsf", BasicLogin(USER))
+    with pytest.raises(DominoRefused):
+        fetch(http, "basic.nsf", BasicLogin(DominoUser("pbx", "wrong")))
+    with pytest.raises(DominoRefused, match="ISO-8859-1"):
+        BasicLogin(DominoUser("pbx", "пароль"))
 
 
 @pytest.mark.parametrize("cookie", ["DomAuthSessId={}; path=/", "LtpaToken={}; domain=.example.com; path=/"])
 def test_one_login_serves_many_requests_whatever_domain_its_cookie_names(domino: Domino, cookie: str) -> None:
     domino.content.data.cookie = cookie
     http = site(domino)
-    login = Session(USER, http)
+    login = SessionLogin(USER, http)
     for _ in range(3):
         assert fetch(http, "session.nsf", login)
     assert domino.content.logins == 1
@@ -156,7 +160,7 @@ def test_one_login_serves_many_requests_whatever_domain_its_cookie_names(domino:
 
 def test_a_session_that_ran_out_is_renewed_within_the_same_lookup(domino: Domino) -> None:
     http = site(domino)
-    login = Session(USER, http)
+    login = SessionLogin(USER, http)
     assert fetch(http, "session.nsf", login)
     domino.expire_sessions()
     assert fetch(http, "session.nsf", login)
@@ -165,26 +169,26 @@ def test_a_session_that_ran_out_is_renewed_within_the_same_lookup(domino: Domino
 
 def test_a_refused_login_is_not_repeated_with_every_call(domino: Domino) -> None:
     http = site(domino)
-    login = Session(User("pbx", "wrong"), http)
+    login = SessionLogin(DominoUser("pbx", "wrong"), http)
     for _ in range(5):
-        with pytest.raises(Refused, match="did not log"):
+        with pytest.raises(DominoRefused, match="did not log"):
             fetch(http, "session.nsf", login)
     assert domino.content.logins == 1
 
 
 def test_pages_that_a_new_login_does_not_turn_into_data_cause_one_login_only(domino: Domino) -> None:
     http = site(domino)
-    login = Session(USER, http)
-    source = DominoSource(View("session.nsf", "no such view", "Number"), http, login)
+    login = SessionLogin(USER, http)
+    source = DominoSource(DominoView("session.nsf", "no such view", "Number"), http, login)
     for _ in range(5):
-        with pytest.raises(NotData):
+        with pytest.raises(DominoNotData):
             source.fetch(KEY, time.monotonic() + 1)
     assert domino.content.logins == 2
 
 
 def test_many_that_need_the_login_at_once_log_in_once(domino: Domino) -> None:
     http = site(domino, keep=8)
-    login = Session(USER, http)
+    login = SessionLogin(USER, http)
     found: list[Rows] = []
     threads = [
         threading.Thread(target=lambda: found.append(fetch(http, "session.nsf", login, deadline_s=5))) for _ in range(8)
@@ -211,7 +215,7 @@ def test_no_password_stands_in_a_url_an_error_a_log_or_a_repr(
         Trouble(login_page=True),
     ):
         domino.trouble = trouble
-        for database, login in (("basic.nsf", Basic(USER)), ("session.nsf", Session(USER, http))):
+        for database, login in (("basic.nsf", BasicLogin(USER)), ("session.nsf", SessionLogin(USER, http))):
             try:
                 fetch(http, database, login, deadline_s=0.1)
             except DominoError as error:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from agi.domino.marker import Checker, Expected, judged
-from agi.domino.rows import Row
+from agi.domino.marker import ExpectedSite, MarkerChecker, judged
+from agi.domino.rows import DominoRow
 from lab.domino import Domino, Site, Trouble
 from tests.agi import phones
 
@@ -35,14 +35,14 @@ OWN = ("192.0.2.21",)
 def test_only_this_machines_name_proves_its_site(
     reached: tuple[str, ...], values: tuple[str, ...], ok: bool, says: str
 ) -> None:
-    expected = Expected("domino-local", "boston", ADDRESSES, "/marker")
-    found, said = judged(expected, reached, (Row({"Machine": values}),))
+    expected = ExpectedSite("domino-local", "boston", ADDRESSES, "/marker")
+    found, said = judged(expected, reached, (DominoRow({"Machine": values}),))
     assert found is ok
     assert says in said
 
 
 def test_without_a_marker_the_address_has_to_do() -> None:
-    found, said = judged(Expected("domino-local", "boston", ADDRESSES, None), OWN, None)
+    found, said = judged(ExpectedSite("domino-local", "boston", ADDRESSES, None), OWN, None)
     assert found
     assert "no marker" in said
 
@@ -61,7 +61,7 @@ boston = "127.0.0.1"
 dallas = "127.0.0.2"
 marker = "/marker.nsf/machine?ReadViewEntries{output}"
 """
-    checker = Checker(phones.pair_with(site + phones.lookup(domino.port)), "boston", deadline_s=0.3)
+    checker = MarkerChecker(phones.pair_with(site + phones.lookup(domino.port)), "boston", deadline_s=0.3)
     assert checker.state == {}
     checker.check()
     assert checker.state["127.0.0.1"].ok is True

@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agi.domino import mended_json
-from agi.domino.errors import DominoError, NotData
-from agi.domino.rows import Row, same_key
-from agi.domino.views import View, from_json, from_xml, read
+from agi.domino.errors import DominoError, DominoNotData
+from agi.domino.rows import DominoRow, same_key
+from agi.domino.views import DominoView, from_json, from_xml, read
 from host.http import HttpResponse
 from lab.domino import pages
 
@@ -72,7 +72,7 @@ def test_a_view_without_rows_is_empty_and_not_wrong(body: str) -> None:
 
 def test_a_single_entry_may_stand_without_its_list() -> None:
     body = '{"@toplevelentries":"1","viewentry":{"@unid":"A","entrydata":{"@name":"Name","text":{"0":"x"}}}}'
-    assert read(reply(body), "json") == (Row({"Name": ("x",)}),)
+    assert read(reply(body), "json") == (DominoRow({"Name": ("x",)}),)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_lying_charset_does_not_spoil_a_name(body: bytes, charset: str | None)
     assert row.columns["Name"] == ("Müller",)
 
 
-VIEW = View("p.nsf", "v", "Number")
+VIEW = DominoView("p.nsf", "v", "Number")
 
 
 HEADING = {"@position": "1.1", "@noteid": "80000008", "@children": "1", "@descendants": "1"}
@@ -188,8 +188,8 @@ def test_startkey_results_are_compared_with_the_key(numbers: tuple[str, ...], ke
 
 
 def test_a_key_column_that_the_view_does_not_have_is_said_and_not_taken_for_not_found() -> None:
-    with pytest.raises(NotData, match="key_column 'Phone'; it has: Name, Number"):
-        View("p.nsf", "v", "Phone").read(reply(numbered("+1")), "+1")
+    with pytest.raises(DominoNotData, match="key_column 'Phone'; it has: Name, Number"):
+        DominoView("p.nsf", "v", "Phone").read(reply(numbered("+1")), "+1")
 
 
 def test_headings_are_no_documents_and_a_conflict_comes_last() -> None:
@@ -202,7 +202,7 @@ def test_headings_are_no_documents_and_a_conflict_comes_last() -> None:
         ("json", JSON_TYPE, pages.view_json(rows, 3)),
         ("xml", "text/xml", pages.view_xml(rows, 3)),
     ):
-        view = View("p.nsf", "v", "Number", "json" if output == "json" else "xml")
+        view = DominoView("p.nsf", "v", "Number", "json" if output == "json" else "xml")
         found = view.read(reply(body, kind=kind), "+1")
         assert [row.columns["Name"] for row in found] == [("genuine",), ("conflict",)]
 
@@ -242,7 +242,7 @@ def test_xml_values_are_read_with_their_broken_references(value: str, expected: 
     ],
 )
 def test_xml_that_is_hostile_or_broken_is_refused(text: str, says: str) -> None:
-    with pytest.raises(NotData, match=says):
+    with pytest.raises(DominoNotData, match=says):
         from_xml(text)
 
 
@@ -300,7 +300,7 @@ ANYTHING = st.recursive(
 def test_no_json_is_worse_than_an_error(found: Any) -> None:
     try:
         rows = from_json(found)
-    except NotData:
+    except DominoNotData:
         return
     for row in rows:
         assert all(isinstance(value, str) for values in row.columns.values() for value in values)
@@ -330,12 +330,12 @@ def test_every_key_is_itself_in_any_case(text: str) -> None:
 @pytest.mark.parametrize(
     ("view", "target"),
     [
-        (View("crm/phones.nsf", "(By Number)", "Number"), "/crm/phones.nsf/%28By%20Number%29?ReadViewEntries"),
-        (View("/crm/phones.nsf", "v", "Number", "xml"), "/crm/phones.nsf/v?ReadViewEntries&Count=10&StartKey="),
-        (View("p.nsf", "v", None), "/p.nsf/v?ReadViewEntries&OutputFormat=JSON&Count=10&RestrictToCategory="),
+        (DominoView("crm/phones.nsf", "(By Number)", "Number"), "/crm/phones.nsf/%28By%20Number%29?ReadViewEntries"),
+        (DominoView("/crm/phones.nsf", "v", "Number", "xml"), "/crm/phones.nsf/v?ReadViewEntries&Count=10&StartKey="),
+        (DominoView("p.nsf", "v", None), "/p.nsf/v?ReadViewEntries&OutputFormat=JSON&Count=10&RestrictToCategory="),
     ],
 )
-def test_requests_say_all_that_domino_needs_and_encode_the_key(view: View, target: str) -> None:
+def test_requests_say_all_that_domino_needs_and_encode_the_key(view: DominoView, target: str) -> None:
     asked = view.ask("+1 &Count=999#/").target
     assert asked.startswith(target)
     assert asked.endswith("=%2B1%20%26Count%3D999%23%2F")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from agi.lookups.breaker import Breaker
+from agi.lookups.breaker import CircuitBreaker
 
-NEW = Breaker(tolerated=3, pause_s=5, longest_s=12)
+NEW = CircuitBreaker(tolerated=3, pause_s=5, longest_s=12)
 
 
-def after(*failed_at: float) -> Breaker:
+def after(*failed_at: float) -> CircuitBreaker:
     breaker = NEW
     for at in failed_at:
         breaker = breaker.asking(at, at + 1).failed(at)
@@ -35,5 +35,7 @@ def after(*failed_at: float) -> Breaker:
         (after(0, 1, 2).failed(6), 7, True),  # asked before it opened: no longer pause for that
     ],
 )
-def test_three_failures_open_it_and_one_probe_at_a_time_closes_it(breaker: Breaker, now: float, lets: bool) -> None:
+def test_three_failures_open_it_and_one_probe_at_a_time_closes_it(
+    breaker: CircuitBreaker, now: float, lets: bool
+) -> None:
     assert breaker.lets(now) is lets

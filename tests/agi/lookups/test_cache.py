@@ -14,37 +14,37 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agi.lookups.cache import Entry, Keeping, Memory, Use
+from agi.lookups.cache import CachedAnswer, Freshness, MemoryCache, Validity
 from agi.lookups.cache_file import CacheFile, entry_from
 
-KEEPING = Keeping(fresh_s=10, renew_s=20, stale_s=30, missing_s=5)
+KEEPING = Freshness(fresh_s=10, renew_s=20, stale_s=30, missing_s=5)
 PLACE = ("caller:0", "+1")
-ENTRY = Entry({"COMPANY": "Acme"}, 100.0)
+ENTRY = CachedAnswer({"COMPANY": "Acme"}, 100.0)
 PATIENCE_S = 5.0
 
 
 @pytest.mark.parametrize(
     ("fields", "age_s", "use"),
     [
-        ({"A": "x"}, 0, Use.FRESH),
-        ({"A": "x"}, 9.9, Use.FRESH),
-        ({"A": "x"}, 10, Use.RENEW),
-        ({"A": "x"}, 20, Use.FALLBACK),
-        ({"A": "x"}, 30, Use.NONE),
-        ({}, 9, Use.FRESH),  # found, with every column empty
-        (None, 4, Use.FRESH),
-        (None, 5, Use.NONE),  # "not found" is never used for long
-        ({"A": "x"}, -1, Use.FALLBACK),  # the clock was set back: its age is unknown
-        ({"A": "x"}, -31, Use.NONE),
-        (None, -1, Use.NONE),
+        ({"A": "x"}, 0, Validity.FRESH),
+        ({"A": "x"}, 9.9, Validity.FRESH),
+        ({"A": "x"}, 10, Validity.RENEW),
+        ({"A": "x"}, 20, Validity.FALLBACK),
+        ({"A": "x"}, 30, Validity.NONE),
+        ({}, 9, Validity.FRESH),  # found, with every column empty
+        (None, 4, Validity.FRESH),
+        (None, 5, Validity.NONE),  # "not found" is never used for long
+        ({"A": "x"}, -1, Validity.FALLBACK),  # the clock was set back: its age is unknown
+        ({"A": "x"}, -31, Validity.NONE),
+        (None, -1, Validity.NONE),
     ],
 )
-def test_an_answer_is_good_for_less_as_it_ages(fields: dict[str, str] | None, age_s: float, use: Use) -> None:
-    assert KEEPING.use(Entry(fields, 100.0), 100.0 + age_s) is use
+def test_an_answer_is_good_for_less_as_it_ages(fields: dict[str, str] | None, age_s: float, use: Validity) -> None:
+    assert KEEPING.use(CachedAnswer(fields, 100.0), 100.0 + age_s) is use
 
 
 def test_memory_keeps_what_was_used_last() -> None:
-    memory = Memory(rows=2)
+    memory = MemoryCache(rows=2)
     for key in ("a", "b"):
         memory.put(("q", key), ENTRY)
     memory.get(("q", "a"))
@@ -56,19 +56,19 @@ def test_what_was_written_is_found_by_the_next_process(tmp_path: Path) -> None:
     path = tmp_path / "var" / "lookups.sqlite"
     first = CacheFile(path)
     first.put(PLACE, ENTRY)
-    first.put(("caller:0", "+2"), Entry(None, 5.0))
+    first.put(("caller:0", "+2"), CachedAnswer(None, 5.0))
     first.close(PATIENCE_S)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     second = CacheFile(path)
     assert second.get(PLACE, PATIENCE_S) == ENTRY
-    assert second.get(("caller:0", "+2"), PATIENCE_S) == Entry(None, 5.0)
+    assert second.get(("caller:0", "+2"), PATIENCE_S) == CachedAnswer(None, 5.0)
     assert second.get(("caller:1", "+1"), PATIENCE_S) is None
     second.close(PATIENCE_S)
 
 
 def test_an_answer_that_nobody_foresaw_costs_none_of_those_after_it(tmp_path: Path) -> None:
     kept = CacheFile(tmp_path / "lookups.sqlite")
-    odd = Entry({"COMPANY": b"bytes"}, 1.0)  # type: ignore[dict-item]
+    odd = CachedAnswer({"COMPANY": b"bytes"}, 1.0)  # type: ignore[dict-item]
     kept.put(("caller:0", "+0"), odd)
     kept.put(PLACE, ENTRY)
     assert kept.get(PLACE, PATIENCE_S) == ENTRY
@@ -90,7 +90,7 @@ def test_a_thread_that_died_is_started_again(tmp_path: Path) -> None:
 def test_the_oldest_rows_go_when_there_are_too_many(tmp_path: Path) -> None:
     file = CacheFile(tmp_path / "c", rows=50)
     for number in range(501):
-        file.put(("q", str(number)), Entry({"N": "x"}, float(number)))
+        file.put(("q", str(number)), CachedAnswer({"N": "x"}, float(number)))
     assert file.get(("q", "500"), PATIENCE_S) is not None
     file.close(PATIENCE_S)
     with contextlib.closing(sqlite3.connect(tmp_path / "c")) as connection:
@@ -101,7 +101,7 @@ def test_the_oldest_rows_go_when_there_are_too_many(tmp_path: Path) -> None:
 def test_long_answers_take_no_more_disk_than_allowed(tmp_path: Path) -> None:
     file = CacheFile(tmp_path / "c", pages=100)
     for number in range(600):
-        file.put(("q", str(number)), Entry({"N": "x" * 2000}, float(number)))
+        file.put(("q", str(number)), CachedAnswer({"N": "x" * 2000}, float(number)))
     assert file.get(("q", "599"), PATIENCE_S) is not None
     assert file.get(("q", "0"), PATIENCE_S) is None
     assert not file.failing
@@ -127,7 +127,7 @@ def test_damage_in_the_middle_of_a_file_ends_in_memory_or_in_a_new_file(tmp_path
     path = tmp_path / "c"
     file = CacheFile(path)
     for number in range(300):
-        file.put(("q", str(number)), Entry({"N": "x" * 200}, float(number)))
+        file.put(("q", str(number)), CachedAnswer({"N": "x" * 200}, float(number)))
     file.close(PATIENCE_S)
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xff" * (len(data) - 4096)

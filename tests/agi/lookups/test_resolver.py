@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from agi.lookups.answer import Answer, Status
-from agi.lookups.breaker import Breaker
-from agi.lookups.cache import Entry
-from agi.lookups.question import Question
-from agi.lookups.resolver import Lookups
+from agi.lookups.answer import LookupAnswer, LookupStatus
+from agi.lookups.breaker import CircuitBreaker
+from agi.lookups.cache import CachedAnswer
+from agi.lookups.question import LookupQuestion
+from agi.lookups.resolver import LookupResolver
 from lab.domino import Domino, Trouble
 from tests.agi import phones
 
@@ -29,7 +29,7 @@ LATEST_S = DEADLINE_S + 0.25
 FOUND = {NAME: "Jörg Müller", "COMPANY": "Acme <!> 'Söhne'"}
 DEFAULTS = {"COMPANY": "unknown"}
 
-Make = Callable[..., Lookups]
+Make = Callable[..., LookupResolver]
 
 
 @pytest.fixture
@@ -41,18 +41,18 @@ def domino() -> Iterator[Domino]:
 @pytest.fixture
 def make(domino: Domino, tmp_path: Path) -> Iterator[Make]:
     """Makes the lookups of a process; all of them share the machine's directories."""
-    made: list[Lookups] = []
+    made: list[LookupResolver] = []
 
     def lookups(
         extra: str = "",
         *,
         database: str = "crm/phones.nsf",
         deadline_ms: int = 300,
-        breaker: Breaker | None = None,
+        breaker: CircuitBreaker | None = None,
         most: int = 32,
-    ) -> Lookups:
+    ) -> LookupResolver:
         pair = phones.pair_with(phones.lookup(domino.port, extra, database=database, deadline_ms=deadline_ms))
-        one = Lookups(phones.places(tmp_path), pair, breaker=breaker or Breaker(), most=most)
+        one = LookupResolver(phones.places(tmp_path), pair, breaker=breaker or CircuitBreaker(), most=most)
         one.stay()
         made.append(one)
         return one
@@ -62,7 +62,7 @@ def make(domino: Domino, tmp_path: Path) -> Iterator[Make]:
         one.close()
 
 
-def find(lookups: Lookups, key: str = KEY, *, deadline_s: float = 5) -> Answer:
+def find(lookups: LookupResolver, key: str = KEY, *, deadline_s: float = 5) -> LookupAnswer:
     begun = time.monotonic()
     answer = lookups.find("caller", key, begun + deadline_s)
     assert time.monotonic() - begun < LATEST_S, answer
@@ -80,7 +80,7 @@ def test_a_caller_is_found_in_any_spelling_and_asked_for_once(domino: Domino, ma
     lookups = make()
     for key in ("+14155551212", "4155551212", "(415) 555-1212", "1-415-555-1212"):
         answer = find(lookups, key)
-        assert (answer.status, dict(answer.variables)) == (Status.FOUND, FOUND)
+        assert (answer.status, dict(answer.variables)) == (LookupStatus.FOUND, FOUND)
     # Once in each spelling: as digits, which this view does not have, then in E.164.
     assert len(domino.asked("ReadViewEntries")) == 2
 
@@ -92,7 +92,7 @@ def test_what_is_no_number_is_not_found_without_asking(domino: Domino, make: Mak
     lookups = make()
     answer = lookups.cached("caller", key)
     assert answer is not None
-    assert (answer.status, answer.variables) == (Status.NOTFOUND, DEFAULTS)
+    assert (answer.status, answer.variables) == (LookupStatus.NOTFOUND, DEFAULTS)
     assert not domino.requests
 
 
@@ -115,7 +115,7 @@ def test_the_cache_file_sets_nothing_but_what_the_lookup_configures(make: Make, 
     second = make()
     for answer in (find(second), second.cached("caller", KEY)):
         assert answer is not None
-        assert answer.status is Status.FOUND
+        assert answer.status is LookupStatus.FOUND
         assert set(answer.variables) == {NAME, "COMPANY"}
         assert answer.variables[NAME] == "J [2J örg"
         assert len(answer.variables["COMPANY"]) < 1000
@@ -124,14 +124,14 @@ def test_the_cache_file_sets_nothing_but_what_the_lookup_configures(make: Make, 
 def test_an_entry_of_other_names_gives_the_defaults(make: Make) -> None:
     question = make()["caller"]
     for foreign in ({"FILE(/etc/x)": "1"}, {"calleridname": "1", "CALLERID(all)": "1"}):
-        assert question.answer(Status.STALE, Entry(foreign, 0.0)).variables == DEFAULTS
+        assert question.answer(LookupStatus.STALE, CachedAnswer(foreign, 0.0)).variables == DEFAULTS
 
 
 def test_not_found_is_believed_for_a_while(domino: Domino, make: Make) -> None:
     lookups = make()
     for _ in range(3):
         answer = find(lookups, "+14155550000")
-        assert (answer.status, answer.variables) == (Status.NOTFOUND, DEFAULTS)
+        assert (answer.status, answer.variables) == (LookupStatus.NOTFOUND, DEFAULTS)
     assert len(domino.requests) == 2
 
 
@@ -141,15 +141,19 @@ def test_an_empty_column_gives_the_default(make: Make) -> None:
 
 @pytest.mark.parametrize("request_kind", ["view", "view-xml"])
 @pytest.mark.parametrize(
-    ("key", "expected"), [(KEY, Answer(Status.FOUND, FOUND)), ("+1 415 555 0000", Answer(Status.NOTFOUND, DEFAULTS))]
+    ("key", "expected"),
+    [
+        (KEY, LookupAnswer(LookupStatus.FOUND, FOUND)),
+        ("+1 415 555 0000", LookupAnswer(LookupStatus.NOTFOUND, DEFAULTS)),
+    ],
 )
 def test_a_heading_or_a_total_is_never_taken_for_the_caller(
-    domino: Domino, tmp_path: Path, request_kind: str, key: str, expected: Answer
+    domino: Domino, tmp_path: Path, request_kind: str, key: str, expected: LookupAnswer
 ) -> None:
     """The view is categorized by number and, below that, by kind, and has a column of totals."""
     text = phones.lookup(domino.port).replace('key_column = "Number"\n', "").replace("(ByNumber)", "(ByKind)")
     pair = phones.pair_with(text.replace('request = "view"', f'request = "{request_kind}"'))
-    lookups = Lookups(phones.places(tmp_path), pair)
+    lookups = LookupResolver(phones.places(tmp_path), pair)
     try:
         assert lookups.find("caller", key, time.monotonic() + 5) == expected
     finally:
@@ -161,12 +165,12 @@ def test_a_caller_from_abroad_is_not_a_customer_at_home(domino: Domino, tmp_path
         {"Number": "2079460000", "Name": "Ann of Maine"}
     ]
     pair = phones.pair_with(phones.lookup(domino.port).replace('["digits", "e164"]', '["e164", "local"]'))
-    lookups = Lookups(phones.places(tmp_path), pair)
+    lookups = LookupResolver(phones.places(tmp_path), pair)
     try:
         found = {number: lookups.find("caller", number, time.monotonic() + 5).status for number in (
             "+44 20 7946 0000", "+12079460000", "2079460000",
         )}  # fmt: skip
-        assert list(found.values()) == [Status.NOTFOUND, Status.FOUND, Status.FOUND]
+        assert list(found.values()) == [LookupStatus.NOTFOUND, LookupStatus.FOUND, LookupStatus.FOUND]
     finally:
         lookups.close()
 
@@ -174,19 +178,19 @@ def test_a_caller_from_abroad_is_not_a_customer_at_home(domino: Domino, tmp_path
 @pytest.mark.parametrize(
     ("trouble", "status"),
     [
-        (Trouble(headers_after_s=5), Status.TIMEOUT),
-        (Trouble(body_drip_s=0.05), Status.TIMEOUT),
-        (Trouble(stop_after=50), Status.TIMEOUT),
-        (Trouble(cut_after=50), Status.ERROR),
-        (Trouble(reset_after=50), Status.ERROR),
-        (Trouble(login_page=True), Status.ERROR),
-        (Trouble(error_page=True), Status.ERROR),
-        (Trouble(status=500), Status.ERROR),
-        (Trouble(body="{"), Status.ERROR),
+        (Trouble(headers_after_s=5), LookupStatus.TIMEOUT),
+        (Trouble(body_drip_s=0.05), LookupStatus.TIMEOUT),
+        (Trouble(stop_after=50), LookupStatus.TIMEOUT),
+        (Trouble(cut_after=50), LookupStatus.ERROR),
+        (Trouble(reset_after=50), LookupStatus.ERROR),
+        (Trouble(login_page=True), LookupStatus.ERROR),
+        (Trouble(error_page=True), LookupStatus.ERROR),
+        (Trouble(status=500), LookupStatus.ERROR),
+        (Trouble(body="{"), LookupStatus.ERROR),
     ],
 )
 def test_a_domino_in_trouble_gives_defaults_or_the_old_answer(
-    domino: Domino, make: Make, trouble: Trouble, status: Status
+    domino: Domino, make: Make, trouble: Trouble, status: LookupStatus
 ) -> None:
     lookups = make("fresh_s = 0\nrenew_s = 0\nstale_s = 60")
     domino.trouble = trouble
@@ -194,16 +198,16 @@ def test_a_domino_in_trouble_gives_defaults_or_the_old_answer(
     assert (answer.status, answer.variables) == (status, DEFAULTS)
     assert answer.reason
     domino.trouble = Trouble()
-    assert find(lookups).status is Status.FOUND
+    assert find(lookups).status is LookupStatus.FOUND
     domino.trouble = trouble
     answer = find(lookups)
-    assert (answer.status, dict(answer.variables)) == (Status.STALE, FOUND)
+    assert (answer.status, dict(answer.variables)) == (LookupStatus.STALE, FOUND)
 
 
 def test_a_call_with_less_time_than_the_lookup_gets_less(domino: Domino, make: Make) -> None:
     domino.trouble = Trouble(headers_after_s=5)
     begun = time.monotonic()
-    assert make().find("caller", KEY, begun + 0.05).status is Status.TIMEOUT
+    assert make().find("caller", KEY, begun + 0.05).status is LookupStatus.TIMEOUT
     assert time.monotonic() - begun < 3
 
 
@@ -219,7 +223,7 @@ def test_an_answer_that_wants_renewing_is_given_at_once_and_renewed_behind_the_c
     domino.trouble = Trouble(headers_after_s=0.1)
     answer = lookups.cached("caller", KEY)
     assert answer is not None
-    assert answer.status is Status.STALE
+    assert answer.status is LookupStatus.STALE
     assert answer.variables[NAME] == "Jörg Müller"  # the one that Domino no longer has: it was not waited for
 
     def renewed() -> bool:
@@ -232,13 +236,13 @@ def test_an_answer_that_wants_renewing_is_given_at_once_and_renewed_behind_the_c
 def test_concurrent_identical_lookups_ask_once(domino: Domino, make: Make) -> None:
     lookups = make()
     domino.trouble = Trouble(headers_after_s=0.05)
-    answers: list[Answer] = []
+    answers: list[LookupAnswer] = []
     threads = [threading.Thread(target=lambda: answers.append(find(lookups))) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(5)
-    assert [answer.status for answer in answers] == [Status.FOUND] * 20
+    assert [answer.status for answer in answers] == [LookupStatus.FOUND] * 20
     assert len(domino.requests) == 2
 
 
@@ -248,14 +252,14 @@ def test_a_call_that_joins_a_request_about_to_be_late_still_has_its_own_time(dom
     first = threading.Thread(target=find, args=(lookups,))
     first.start()
     time.sleep(0.2)
-    assert find(lookups).status is Status.FOUND
+    assert find(lookups).status is LookupStatus.FOUND
     first.join(5)
 
 
 def test_more_callers_than_domino_gets_at_once_wait_for_their_turn(domino: Domino, make: Make) -> None:
     lookups = make("missing_s = 0", most=2, deadline_ms=4000)
     domino.trouble = Trouble(headers_after_s=0.01)
-    answers: list[Answer] = []
+    answers: list[LookupAnswer] = []
 
     def ask(key: str) -> None:
         answers.append(lookups.find("caller", key, time.monotonic() + 5))
@@ -265,7 +269,7 @@ def test_more_callers_than_domino_gets_at_once_wait_for_their_turn(domino: Domin
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert [answer.status for answer in answers] == [Status.NOTFOUND] * 12
+    assert [answer.status for answer in answers] == [LookupStatus.NOTFOUND] * 12
 
 
 def test_a_caller_whose_turn_does_not_come_is_late(domino: Domino, make: Make) -> None:
@@ -275,7 +279,7 @@ def test_a_caller_whose_turn_does_not_come_is_late(domino: Domino, make: Make) -
     first.start()
     assert eventually(lambda: len(domino.requests) == 1)
     answer = find(lookups, deadline_s=0.05)
-    assert answer.status is Status.TIMEOUT
+    assert answer.status is LookupStatus.TIMEOUT
     assert "under way" in answer.reason
     first.join(5)
 
@@ -292,16 +296,16 @@ def test_a_call_that_asterisk_handed_over_gets_its_turn_whoever_else_asks(domino
     assert eventually(lambda: len(domino.requests) == 6)
 
     with_them = lookups.find("caller", "+14155550100", time.monotonic() + 0.2)
-    assert with_them.status is Status.TIMEOUT
+    assert with_them.status is LookupStatus.TIMEOUT
     assert "6 requests to it are under way" in with_them.reason
-    assert lookups.find("caller", KEY, time.monotonic() + 4, handed_over=True).status is Status.FOUND
+    assert lookups.find("caller", KEY, time.monotonic() + 4, handed_over=True).status is LookupStatus.FOUND
     assert threads[0].is_alive()
     for thread in threads:
         thread.join(10)
     # Domino is left alone by those whose keys it did not answer.
     assert "failures in a row" in lookups.find("caller", "+14155559999", time.monotonic() + 4).reason
     assert "failures in a row" in lookups.states()["caller"]
-    assert lookups.find("caller", "+14155559999", time.monotonic() + 4, handed_over=True).status is Status.FOUND
+    assert lookups.find("caller", "+14155559999", time.monotonic() + 4, handed_over=True).status is LookupStatus.FOUND
 
 
 def test_a_restart_remembers(domino: Domino, make: Make) -> None:
@@ -310,26 +314,26 @@ def test_a_restart_remembers(domino: Domino, make: Make) -> None:
     first.close()
     domino.stop()
     answer = find(make())
-    assert (answer.status, dict(answer.variables)) == (Status.FOUND, FOUND)
+    assert (answer.status, dict(answer.variables)) == (LookupStatus.FOUND, FOUND)
 
 
 def test_a_changed_configuration_does_not_give_answers_of_the_old_one(domino: Domino, make: Make) -> None:
     first = make()
     find(first)
     first.close()
-    assert find(make(database="basic.nsf")).status is Status.ERROR
+    assert find(make(database="basic.nsf")).status is LookupStatus.ERROR
 
 
 def test_a_dead_domino_is_soon_left_alone_and_found_again(domino: Domino, make: Make) -> None:
-    lookups = make(breaker=Breaker(pause_s=0.4))
+    lookups = make(breaker=CircuitBreaker(pause_s=0.4))
     domino.trouble = Trouble(reset_after=0)
     for last in range(10):
-        assert find(lookups, f"+1415555000{last}").status is Status.ERROR
+        assert find(lookups, f"+1415555000{last}").status is LookupStatus.ERROR
     assert len(domino.requests) == 3, "after three failures nobody asks"
     assert "not asked" in find(lookups).reason
     assert "next try" in lookups.states()["caller"]
     domino.trouble = Trouble()
-    assert eventually(lambda: find(lookups).status is Status.FOUND)
+    assert eventually(lambda: find(lookups).status is LookupStatus.FOUND)
     assert lookups.states()["caller"] == "answers"
 
 
@@ -346,21 +350,21 @@ def test_a_defect_of_our_own_is_an_error_and_does_not_stay(
 ) -> None:
     lookups = make()
     with monkeypatch.context() as broken:
-        broken.setattr(Question, "ask", lambda *_: 1 / 0)
+        broken.setattr(LookupQuestion, "ask", lambda *_: 1 / 0)
         answer = find(lookups)
-    assert (answer.status, answer.variables) == (Status.ERROR, DEFAULTS)
+    assert (answer.status, answer.variables) == (LookupStatus.ERROR, DEFAULTS)
     assert "ZeroDivisionError" in caplog.text
-    assert find(lookups).status is Status.FOUND
+    assert find(lookups).status is LookupStatus.FOUND
 
 
 def test_a_secret_that_is_missing_is_named_and_never_shown(make: Make, tmp_path: Path) -> None:
     login = 'login = "basic"\nuser = "pbx"\nsecret_file = "domino"'
-    assert find(make(login, database="basic.nsf")).status is Status.FOUND
+    assert find(make(login, database="basic.nsf")).status is LookupStatus.FOUND
     (tmp_path / "etc/secrets/domino").chmod(0o644)
     lookups = make(login + "\nfresh_s = 0", database="basic.nsf")
     (tmp_path / "etc/secrets/domino").chmod(0o644)
     answer = find(lookups, "+14155559999")
-    assert answer.status is Status.ERROR
+    assert answer.status is LookupStatus.ERROR
     assert "secrets/domino" in answer.reason
     assert phones.PASSWORD not in answer.reason
 
@@ -379,9 +383,9 @@ def test_a_server_that_has_just_started_can_be_asked_while_it_checks_the_marker(
     machine.write_text("boston\n")
     code = f"""
 import pathlib, time
-from agi.lookups.resolver import Lookups
+from agi.lookups.resolver import LookupResolver
 from tests.agi import phones
-lookups = Lookups(phones.places(pathlib.Path({str(tmp_path)!r})), phones.pair_with(phones.lookup({domino.port})))
+lookups = LookupResolver(phones.places(pathlib.Path({str(tmp_path)!r})), phones.pair_with(phones.lookup({domino.port})))
 lookups.stay()
 print(lookups.find("caller", {KEY!r}, time.monotonic() + 5).status.value)
 """
@@ -398,4 +402,4 @@ def test_every_answer_is_counted(make: Make) -> None:
     find(lookups)
     find(lookups)
     find(lookups, "")
-    assert lookups.counts == {("caller", Status.FOUND): 2, ("caller", Status.NOTFOUND): 1}
+    assert lookups.counts == {("caller", LookupStatus.FOUND): 2, ("caller", LookupStatus.NOTFOUND): 1}

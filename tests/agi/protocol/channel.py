@@ -1,4 +1,4 @@
-"""A call over real descriptors to the stand-in for Asterisk, in this process."""
+"""A call over real descriptors to the fake Asterisk, in this process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from agi.fake_asterisk import StandIn, converse, environment
+from agi.fake_asterisk import FakeAsterisk, environment, serve_session
 from agi.protocol.call import Call
-from agi.protocol.channel_io import Patient
+from agi.protocol.channel_io import BlockingIo
 from agi.protocol.environment import read_environment
-from agi.server.descriptors import Descriptors
+from agi.server.descriptors import OwnDescriptors
 
 
 @dataclass
@@ -22,25 +22,25 @@ class Line:
     """A call and the far end of it."""
 
     call: Call
-    talk: Patient
-    far: StandIn
+    io: BlockingIo
+    far: FakeAsterisk
     commands: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def on_the_line(
+def open_call(
     answer: Callable[[str], str | None] | None = None, *, deadline_s: float = 5.0, rest: bytes = b""
 ) -> Iterator[Line]:
-    """A call whose commands are answered by the stand-in, or by `answer`; what was kept back is sent at the end."""
+    """A call whose commands are answered by the fake Asterisk, or by `answer`; what was kept is sent at the end."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    far = StandIn()
-    talk = Patient(Descriptors(ours.fileno(), ours.fileno()), deadline=time.monotonic() + deadline_s, rest=rest)
+    far = FakeAsterisk()
+    io = BlockingIo(OwnDescriptors(ours.fileno(), ours.fileno()), deadline=time.monotonic() + deadline_s, rest=rest)
     known = read_environment(environment("test", caller_number="555").removesuffix(b"\n"))
-    line = Line(Call(known, talk, deadline=time.monotonic() + deadline_s), talk, far)
+    line = Line(Call(known, io, deadline=time.monotonic() + deadline_s), io, far)
 
     def asterisk() -> None:
-        converse(
+        serve_session(
             theirs.fileno(),
             theirs.fileno(),
             b"",
@@ -56,7 +56,7 @@ def on_the_line(
         yield line
     finally:
         with suppress(OSError):  # the far end may have gone: some tests want that
-            os.write(ours.fileno(), b"".join(talk.kept))
+            os.write(ours.fileno(), b"".join(io.kept))
             ours.shutdown(socket.SHUT_WR)
         thread.join(10)
         ours.close()

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.fake_asterisk import StandIn, environment
+from agi.fake_asterisk import FakeAsterisk, environment
 from agi.protocol.environment import Environment
 from agi.protocol.errors import EnvironmentRefused
-from agi.protocol.handshake import Opening
+from agi.protocol.handshake import Handshake
 
 
-def opened(first: bytes, opening: Opening | None = None, *, pieces: int = 1_000_000) -> Environment:
+def opened(first: bytes, opening: Handshake | None = None, *, pieces: int = 1_000_000) -> Environment:
     """What comes of `first` followed by Asterisk's honest reply, delivered in pieces."""
-    opening = opening or Opening()
-    stream = first + StandIn().answer(opening.command.decode().rstrip("\n")).encode()
+    opening = opening or Handshake()
+    stream = first + FakeAsterisk().answer(opening.command.decode().rstrip("\n")).encode()
     found = None
     for start in range(0, len(stream), pieces):
         assert found is None
@@ -58,7 +58,7 @@ def test_an_early_end_is_seen_by_what_follows_it(caller: str) -> None:
 
 
 def test_two_sessions_never_ask_for_the_same_word() -> None:
-    words = {Opening().command for _ in range(100)}
+    words = {Handshake().command for _ in range(100)}
 
     assert len(words) == 100
     assert all(re.fullmatch(rb"GET FULL VARIABLE [0-9a-f]{16}\n", word) for word in words)
@@ -71,12 +71,12 @@ def test_a_newline_at_an_arguments_end_is_no_forgery(arguments: tuple[str, ...])
     found = opened(first)
     assert (found.tampered, found.caller_number) == (None, "+14155551212")
     assert found.arguments == tuple(one.rstrip("\n") for one in arguments)
-    assert opened(first, Opening(arguments=arguments)).arguments == arguments
+    assert opened(first, Handshake(arguments=arguments)).arguments == arguments
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20), max_size=4))
 def test_a_process_knows_its_arguments_whatever_they_hold(arguments: list[str]) -> None:
-    found = opened(environment("lookup", tuple(arguments), caller_number="555"), Opening(arguments=tuple(arguments)))
+    found = opened(environment("lookup", tuple(arguments), caller_number="555"), Handshake(arguments=tuple(arguments)))
     assert (found.tampered, found.caller_number, found.arguments) == (None, "555", tuple(arguments))
 
 
@@ -85,8 +85,8 @@ def test_arguments_that_the_process_did_not_get_are_forged() -> None:
     first = environment("lookup", ("555\nagi_arg_2: evil",))
 
     assert opened(first).arguments == ("555", "evil")
-    assert opened(first, Opening(arguments=("555\nagi_arg_2: evil",))).arguments == ("555\nagi_arg_2: evil",)
-    assert opened(first, Opening(arguments=("555",))).tampered is not None
+    assert opened(first, Handshake(arguments=("555\nagi_arg_2: evil",))).arguments == ("555\nagi_arg_2: evil",)
+    assert opened(first, Handshake(arguments=("555",))).tampered is not None
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_line_break_inside_an_argument_is_told_as_one(arguments: tuple[str, ..
 
 
 def test_a_caller_who_hangs_up_at_once_is_no_forger() -> None:
-    opening = Opening()
-    reply = StandIn().answer(opening.command.decode().rstrip("\n")).encode()
+    opening = Handshake()
+    reply = FakeAsterisk().answer(opening.command.decode().rstrip("\n")).encode()
 
     found = opening.feed(environment("lookup", caller_number="555") + b"HANGUP\n" + reply)
 
@@ -111,7 +111,7 @@ def test_a_caller_who_hangs_up_at_once_is_no_forger() -> None:
 
 
 def test_four_mebibytes_are_refused_early() -> None:
-    opening = Opening()
+    opening = Handshake()
     opening.feed(b"agi_arg_1: " + b"x" * 65000)
     with pytest.raises(EnvironmentRefused, match="64 KiB"):
         opening.feed(b"x" * 65536)
@@ -119,6 +119,6 @@ def test_four_mebibytes_are_refused_early() -> None:
 
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_nothing_that_arrives_is_believed_without_the_word(chunks: list[bytes]) -> None:
-    opening = Opening()
+    opening = Handshake()
 
     assert all(opening.feed(chunk) is None for chunk in chunks)

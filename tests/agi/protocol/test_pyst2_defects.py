@@ -1,6 +1,6 @@
 """Each defect of pyst2's AGI class, shown on the bare class and absent in ours.
 
-The bare class reads from a file, so its defects are shown with one; ours has the stand-in for Asterisk on the line.
+The bare class reads from a file, so its defects are shown with one; ours has the fake Asterisk on the line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agi.fake_asterisk import environment, words
 from agi.protocol.environment import read_environment
 from agi.protocol.errors import LateError
 from agi.protocol.vocabulary import AGIAppError, AGIHangup, AGIUsageError, DeadChannel, Vocabulary
-from tests.agi.protocol.channel import on_the_line
+from tests.agi.protocol.channel import open_call
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_end_of_input_and_hangup_were_a_value_error(reply: str) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         bare(reply)[0].answer()
 
-    with on_the_line(lambda _command: reply + "200 result=0\n") as line:
+    with open_call(lambda _command: reply + "200 result=0\n") as line:
         line.call.answer()
 
 
@@ -51,7 +51,7 @@ def test_a_dead_channel_was_an_unknown_error() -> None:
         bare(reply)[0].answer()
     assert not isinstance(raised.value, AGIHangup)
 
-    with on_the_line(lambda _command: reply) as line, pytest.raises(DeadChannel) as ours:
+    with open_call(lambda _command: reply) as line, pytest.raises(DeadChannel) as ours:
         line.call.answer()
     assert isinstance(ours.value, AGIHangup)
 
@@ -60,7 +60,7 @@ def test_trying_was_an_unknown_error() -> None:
     with pytest.raises(AGIUnknownError):
         bare("100 Trying\n200 result=0\n")[0].answer()
 
-    with on_the_line(lambda _command: "100 Trying\n200 result=0\n") as line:
+    with open_call(lambda _command: "100 Trying\n200 result=0\n") as line:
         line.call.answer()
 
 
@@ -73,7 +73,7 @@ def test_half_a_usage_block_was_an_endless_loop() -> None:
         subprocess.run([sys.executable, "-c", program], timeout=2, check=False)
 
     with (
-        on_the_line(lambda _command: "520-Invalid\nUsage", deadline_s=0.2) as line,
+        open_call(lambda _command: "520-Invalid\nUsage", deadline_s=0.2) as line,
         pytest.raises(LateError),
     ):
         line.call.answer()
@@ -86,7 +86,7 @@ def test_a_usage_error_on_one_line_waited_for_a_second() -> None:
         agi.answer()
     assert "200 result=1" in str(raised.value)  # it swallowed the next command's reply
 
-    with on_the_line(lambda _command: one_line) as line, pytest.raises(AGIUsageError) as ours:
+    with open_call(lambda _command: one_line) as line, pytest.raises(AGIUsageError) as ours:
         line.call.answer()
     assert "200" not in str(ours.value)
 
@@ -98,7 +98,7 @@ def test_a_value_could_be_a_second_command() -> None:
     assert sent.getvalue().count("\n") == 2
     assert words(sent.getvalue().splitlines()[1])[0] == "EXEC"
 
-    with on_the_line() as line:
+    with open_call() as line:
         line.call.set_variable("N", evil)
     assert len(line.commands) == 1
     assert line.far.variables == {"N": 'x" EXEC System "rm -rf /'}
@@ -121,7 +121,7 @@ def test_quoting_was_missing_doubled_or_unescaped(method: str, arguments: tuple[
     getattr(agi, method)(*arguments)
     assert words(sent.getvalue().rstrip("\n")) != meant
 
-    with on_the_line() as line:
+    with open_call() as line:
         line.far.database["fam ily/key"] = "x"
         getattr(line.call, method)(*arguments)
     assert words(line.commands[0]) == meant
@@ -133,7 +133,7 @@ def test_a_value_with_a_newline_was_lost_and_the_next_reply_with_it() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         agi.channel_status()
 
-    with on_the_line() as line:
+    with open_call() as line:
         line.far.variables["X"] = "one\ntwo"
         assert line.call.get_variable("X") == "one\ntwo"
         assert line.call.channel_status() == 6
@@ -143,7 +143,7 @@ def test_the_word_hangup_as_a_value_was_a_hangup() -> None:
     with pytest.raises(AGIResultHangup):
         bare("200 result=1 (hangup)\n")[0].database_get("a", "b")
 
-    with on_the_line() as line:
+    with open_call() as line:
         line.far.database["a/b"] = "hangup"
         assert line.call.database_get("a", "b") == "hangup"
 
@@ -151,7 +151,7 @@ def test_the_word_hangup_as_a_value_was_a_hangup() -> None:
 def test_a_time_out_of_get_data_was_dropped() -> None:
     assert not hasattr(bare("200 result=12 (timeout)\n")[0].get_data("x"), "timed_out")
 
-    with on_the_line(lambda _command: "200 result=12 (timeout)\n") as line:
+    with open_call(lambda _command: "200 result=12 (timeout)\n") as line:
         digits = line.call.get_data("x")
     assert (digits, digits.timed_out) == ("12", True)
 
@@ -160,7 +160,7 @@ def test_none_as_an_argument_was_a_type_error() -> None:
     with pytest.raises(TypeError):
         bare("200 result=1 (x)\n")[0].send_text(None)
 
-    with on_the_line(lambda _command: "200 result=0\n") as line:
+    with open_call(lambda _command: "200 result=0\n") as line:
         line.call.send_text(None)
     assert line.commands == ['SEND TEXT ""']
 
@@ -180,7 +180,7 @@ def test_after_a_hangup_nothing_was_sent_although_it_is_allowed() -> None:
         agi.set_variable("X", "1")
     assert sent.getvalue() == ""
 
-    with on_the_line() as line:
+    with open_call() as line:
         line.far.dead = True
         line.call.caller_hung_up()
         line.call.set_variable("X", "1")
@@ -195,7 +195,7 @@ def test_it_worked_in_the_main_thread_alone() -> None:
             bare("")
         except ValueError as error:
             failures.append(error)
-        with on_the_line() as line:
+        with open_call() as line:
             line.call.answer()
 
     thread = threading.Thread(target=elsewhere)
@@ -213,7 +213,7 @@ def test_bytes_that_are_no_utf_8_ended_the_script() -> None:
 
     found = read_environment(first.removesuffix(b"\n"))
     assert found.caller_name == "M\udcfcller"
-    with on_the_line() as line:
+    with open_call() as line:
         line.call.set_variable("NAME", found.caller_name)
         assert line.call.get_variable("NAME") == "M\udcfcller"  # goes back as it came
 
@@ -223,7 +223,7 @@ def test_the_callers_data_was_printed(capfd: pytest.CaptureFixture[str]) -> None
     AGI(io.StringIO(environment("x", caller_number="555").decode()), io.StringIO(), console)
     assert "agi_callerid: 555" in console.getvalue()
 
-    with on_the_line() as line:
+    with open_call() as line:
         line.call.set_variable("X", "secret")
     assert capfd.readouterr() == ("", "")
 
@@ -238,5 +238,5 @@ def test_a_closed_stderr_ended_the_script() -> None:
 def test_minus_one_is_still_an_error() -> None:
     with pytest.raises(AGIAppError):
         bare("200 result=-1\n")[0].answer()
-    with on_the_line(lambda _command: "200 result=-1\n") as line, pytest.raises(AGIAppError):
+    with open_call(lambda _command: "200 result=-1\n") as line, pytest.raises(AGIAppError):
         line.call.answer()

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.protocol.replies import Reply, ReplyReader, ReplyTooLong
+from agi.protocol.replies import AgiReply, ReplyReader, ReplyTooLong
 
 USAGE = "520-Invalid command syntax.  Proper usage follows:\nUsage: NOOP\n Does nothing{}520 End of proper usage.\n"
 
 
-def read(data: bytes, mark: bytes = b"") -> list[Reply]:
+def read(data: bytes, mark: bytes = b"") -> list[AgiReply]:
     reader = ReplyReader()
     reader.feed(data)
     found = []
@@ -40,7 +40,7 @@ def read(data: bytes, mark: bytes = b"") -> list[Reply]:
     ],
 )
 def test_a_line_is_understood(line: str, code: int, result: str, data: str | None, endpos: int | None) -> None:
-    assert read(line.encode() + b"\n") == [Reply(code, result, data, endpos, line)]
+    assert read(line.encode() + b"\n") == [AgiReply(code, result, data, endpos, line)]
 
 
 @pytest.mark.parametrize("between", ["\n", ""])  # the documentation's text need not end with a newline
@@ -81,7 +81,7 @@ def test_a_marked_value_holds_anything(value: str, size: int) -> None:
     mark = b"5ca1ab1e5ca1ab1e"
     stream = b"200 result=1 (" + value.encode() + mark + b")\n200 result=3\n"
     reader = ReplyReader()
-    found: list[Reply] = []
+    found: list[AgiReply] = []
     for start in range(0, len(stream), size):
         reader.feed(stream[start : start + size])
         while (reply := reader.next(mark if not found else b"")) is not None:
@@ -114,7 +114,7 @@ def test_an_endpos_that_no_asterisk_counts_to_is_an_odd_reply_without_one(digits
     first, second = read(f"{line}\n200 result=0 endpos=8\n".encode())
 
     assert (first.code, first.result, first.endpos, first.odd) == (200, "7", None, True)
-    assert second == Reply(200, "0", None, 8, "200 result=0 endpos=8")
+    assert second == AgiReply(200, "0", None, 8, "200 result=0 endpos=8")
 
 
 def test_words_behind_a_result_are_not_odd() -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from agi.fake_asterisk import environment
 from agi.lookups.in_flight import MOST, RESERVE
-from agi.server.descriptors import Closer, Pipes
+from agi.server.descriptors import DescriptorCloser, SharedPipes
 from agi.server.hand_over import WORD
 from agi.server.log_limit import MOST as LINES
 from lab.domino import Domino, Trouble
@@ -393,7 +393,7 @@ def test_a_socket_that_lingers_when_it_is_closed_holds_no_other_call(site: Site)
 
 def test_pipes_never_wait_whoever_else_holds_them() -> None:
     ours, theirs = os.pipe(), os.pipe()
-    link = Pipes(ours[0], theirs[1])
+    link = SharedPipes(ours[0], theirs[1])
     with pytest.raises(BlockingIOError):
         link.receive()
     os.write(ours[1], b"200 result=1\n")
@@ -408,7 +408,7 @@ def test_pipes_never_wait_whoever_else_holds_them() -> None:
     with suppress(BlockingIOError):
         while True:
             assert b"NOOP" not in os.read(theirs[0], 65536)
-    assert Pipes(ours[0], theirs[1]).send(b"VERBOSE x\n") == 10
+    assert SharedPipes(ours[0], theirs[1]).send(b"VERBOSE x\n") == 10
     assert os.read(theirs[0], 100) == b"VERBOSE x\n"
     os.close(ours[1])
     assert link.receive() == b""
@@ -428,7 +428,7 @@ def test_one_descriptor_that_does_not_close_holds_up_no_other(monkeypatch: pytes
         closed.append(number)
 
     monkeypatch.setattr("agi.server.descriptors._STUCK_S", 0.0)
-    closer = Closer(close=close)
+    closer = DescriptorCloser(close=close)
     closer.close([0])
     until(lambda: closer.waiting == 1, "it is being closed")
     for number in range(1, 50):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agi.server.log_limit import Limit
+from agi.server.log_limit import LogRate
 
 HERE = ("a.py", 1, "%s is forged")
 THERE = ("a.py", 2, "%s is late")
 
 
 def test_a_place_has_so_many_lines_in_a_window_and_another_place_its_own() -> None:
-    limit = Limit(most=2, window_s=10)
+    limit = LogRate(most=2, window_s=10)
     assert [limit.lets(HERE, now) for now in (0, 1, 2, 3)] == [True, True, False, False]
     assert limit.lets(THERE, 4)
     assert not limit.ended(9)
@@ -23,7 +23,7 @@ def test_a_place_has_so_many_lines_in_a_window_and_another_place_its_own() -> No
 
 
 def test_a_text_that_changes_with_each_line_is_one_place() -> None:
-    limit = Limit(most=2)
+    limit = LogRate(most=2)
     assert sum(limit.lets(("a.py", 1, f"call {number}"), 0.0) for number in range(100)) == 2
     assert limit.left_out() == [("call 2", 98)]
 
@@ -32,7 +32,7 @@ def test_a_text_that_changes_with_each_line_is_one_place() -> None:
 def test_what_is_written_and_what_is_left_out_are_all(
     lines: list[tuple[tuple[str, int, str], float]], most: int
 ) -> None:
-    limit = Limit(most=most, window_s=10)
+    limit = LogRate(most=most, window_s=10)
     now = 0.0
     written = left_out = 0
     for place, pause in lines:

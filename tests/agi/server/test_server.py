@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from agi.fake_asterisk import StandIn, environment
+from agi.fake_asterisk import FakeAsterisk, environment
 from agi.server.activation import from_systemd
 from tests.agi.fake_asterisk import Happened, fastagi, process
 from tests.agi.served import BIN, Site, free_port, make_site, served
@@ -132,7 +132,7 @@ def test_a_name_that_is_no_script_reaches_no_file(site: Site, name: str) -> None
 
 
 def test_a_refused_command_is_told(site: Site) -> None:
-    far = StandIn()
+    far = FakeAsterisk()
 
     def answer(command: str) -> str | None:
         return "520 Invalid command syntax.  Proper usage not available.\n" if "SET" in command else far.answer(command)

@@ -129,9 +129,9 @@ def test_a_sighup_reaches_the_script(way_name: str, site: Site, alone: Site) -> 
         replies.append(reply)
         return reply
 
-    from agi.fake_asterisk import StandIn
+    from agi.fake_asterisk import FakeAsterisk
 
-    happened_far = StandIn()
+    happened_far = FakeAsterisk()
     script = """\
 def run(call, services):
     try:
