@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from agi.lookups import telephone
 from agi.lookups.answer import LONGEST, NAME_LONGEST, LookupAnswer, LookupStatus, safe
 from agi.lookups.cache import CachedAnswer, CacheKey, Freshness
 from host.printable import printable
+from pair import telephone
 
 if TYPE_CHECKING:
     from agi.domino.rows import DominoRow, LookupSource

@@ -7,38 +7,12 @@ import re
 from pydantic import Field, model_validator
 
 from pair.fields import AbsolutePath, Address, Line, Name, SecretFile, Section
+from pair.telephone import international
 
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{1,30}")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_NORTH_AMERICAN = re.compile(r"1?[2-9]\d{9}")
-"""An area code never begins with 0 or 1, so another country's national number is not taken for one."""
-_COUNTRY_FIRST = re.compile(r"[2-9]\d{10,14}")
-"""Eleven digits at least: hardly any country's own numbers are as long without its code."""
 WANT_A_COUNTRY = frozenset({"flowroute", "http", "telnyx", "voipms"})
 """Presets of ours that write a number with its country; an admin's own may take the digits as they are given."""
-
-
-def international(number: str) -> str | None:
-    """The digits of a number with those of its country first; None where its country is not clear.
-
-    Ten digits, or eleven that begin with 1, are a North American number; any other country's begins with "+", or is
-    written as carriers' portals show it, country first and without "+", and then has to be a number that exists.
-    """
-    digits = re.sub(r"[^0-9]", "", number)
-    if number.strip().startswith("+"):
-        return digits
-    if _NORTH_AMERICAN.fullmatch(digits):
-        return "1" + digits[-10:]
-    return digits if _COUNTRY_FIRST.fullmatch(digits) and _exists(f"+{digits}") else None
-
-
-def _exists(number: str) -> bool:
-    import phonenumbers  # takes its time, and hardly any number needs it
-
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, None))
-    except phonenumbers.NumberParseException:
-        return False
 
 
 class Carrier(Section):

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from pair.fields import AbsolutePath, Host, Line, Port, SecretFile, Section
+from pair.telephone import Spelling, known_region
 
 STATUS: Final = "LOOKUP_STATUS"
 """The variable that says how a lookup ended; always set, and always last."""
@@ -50,9 +51,7 @@ def _xml_name(text: str) -> str:
 
 
 def _region(text: str) -> str:
-    from phonenumbers import SUPPORTED_REGIONS
-
-    if text not in SUPPORTED_REGIONS:
+    if not known_region(text):
         raise ValueError("a country in two capital letters, such as US or DE")
     return text
 
@@ -94,9 +93,7 @@ class Number(Section):
 
     region: Annotated[str, AfterValidator(_region)] | None = None
     """Country of numbers that come without one, such as "US"; left out: only those that begin with + are understood."""
-    spellings: Annotated[
-        tuple[Literal["e164", "digits", "international", "national", "local", "as-given"], ...], Field(min_length=1)
-    ] = ("e164",)
+    spellings: Annotated[tuple[Spelling, ...], Field(min_length=1)] = ("e164",)
     """How to ask for it, one after the other until something is found: e164 is +14155551212, digits 14155551212,
     international +1 415-555-1212, national (415) 555-1212, local 4155551212, as-given what the carrier sent. The two
     without a country code, national and local, are made for numbers of region alone."""

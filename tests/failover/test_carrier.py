@@ -17,13 +17,13 @@ from failover.journal.mask import Mask
 from failover.runner.step import Step
 from failover.steps.carrier import http as carrier_http
 from failover.steps.carrier import routes as carrier
-from failover.steps.carrier.number import NumberUnclear, Spelling, spelled
 from failover.steps.carrier.preset import PresetUnusable, filled_json, filled_path, load_preset, ours_named, taken
 from failover.steps.carrier.step import CarrierNotMoved, carrier_step
 from host.places import Places
 from lab.carrier.web_api import SECRET, TRUNK, USER, CarrierApi
 from pair import Pair
 from pair.sections.carrier import WANT_A_COUNTRY, Carrier
+from pair.telephone import CarrierSpelling, NumberUnclear, as_carrier_wants
 
 NUMBERS = ("15551234567", "15551234568")
 ROUTES = {
@@ -458,17 +458,17 @@ def test_a_manual_carrier_says_whom_to_call_and_stays_open(api: CarrierApi, tmp_
         ("030 1234567", "digits", "0301234567"),
     ],
 )
-def test_a_number_is_spelled_as_the_carrier_wants_it(number: str, spelling: Spelling, expected: str) -> None:
-    assert spelled(number, spelling) == expected
+def test_a_number_is_spelled_as_the_carrier_wants_it(number: str, spelling: CarrierSpelling, expected: str) -> None:
+    assert as_carrier_wants(number, spelling) == expected
 
 
 @pytest.mark.parametrize(
     ("number", "spelling"),
     [("030 1234567", "10"), ("030 1234567", "e164"), ("+1", "e164"), ("212345678901234", "e164")],
 )
-def test_a_number_that_is_not_clear_is_refused(number: str, spelling: Spelling) -> None:
+def test_a_number_that_is_not_clear_is_refused(number: str, spelling: CarrierSpelling) -> None:
     with pytest.raises(NumberUnclear):
-        spelled(number, spelling)
+        as_carrier_wants(number, spelling)
 
 
 def test_a_number_that_is_not_clear_stops_no_other(api: CarrierApi, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ import dns.message
 from agi import fake_asterisk
 from agi.domino import access_services, agents, charset, guarded_xml, login, mended_json, views, web_services
 from agi.domino.errors import DominoError
-from agi.lookups import answer, cache_file, telephone
+from agi.lookups import answer, cache_file
 from agi.protocol import environment, quoting, replies
 from agi.server import descriptors as link
 from agi.server import hand_over
@@ -45,7 +45,7 @@ from failover.peer import messages as words
 from failover.plan import sync_age
 from failover.probes import asterisk_process, iax, own_status, ping, sip_message
 from failover.state import claim, fenced, local_state, pause, proven_secrets, right
-from failover.steps.carrier import http, number, preset
+from failover.steps.carrier import http, preset
 from failover.steps.dns import renotify
 from failover.steps.proof import tone
 from host import file_reading, lock, printable
@@ -57,7 +57,7 @@ from localized.asterisk import comments, configuration, files, refusals
 from localized.generations import rollback, store
 from localized.render import register_line, syntax
 from localized.role import Role
-from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, this_machine
+from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, telephone, this_machine
 from pair import reading as pair_reading
 from pair import right as pair_right
 from pair.named_grammar import NotNamedConf
@@ -612,8 +612,8 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader("a preset", preset, _preset, tuple(map(_ours, ("voipms", "telnyx"))), (preset.PresetUnusable,)),
     Reader(
         "a number, as a carrier spells it",
-        number,
-        text(lambda given: number.spelled(given, "e164")),
+        telephone,
+        text(lambda given: telephone.as_carrier_wants(given, "e164")),
         (b"+1 555 123 4567",),
         (HotstandbyError,),
     ),

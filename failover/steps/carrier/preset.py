@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from pydantic import Field, ValidationError, model_validator
 
-from failover.steps.carrier.number import Spelling
 from host.errors import UsageError
 from host.file_reading import read_file
 from host.ownership import open_to_others
@@ -18,7 +17,8 @@ from host.places import Places
 from host.printable import printable
 from pair.fields import Line, Section
 from pair.reading import read_toml
-from pair.sections.carrier import Carrier, international
+from pair.sections.carrier import Carrier
+from pair.telephone import CarrierSpelling, international
 
 _PLACE: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _PART: Final = re.compile(r"([A-Za-z0-9_@$-]+)(\?)?|\[(\d{1,6})\]|\[([A-Za-z0-9_@$-]+)=([^\]]*)\]|\.")
@@ -78,7 +78,7 @@ class Preset(Section):
 
     title: Line
     base: Line
-    number: Spelling = "e164"
+    number: CarrierSpelling = "e164"
     shape: Literal["pointer", "switches"] = "pointer"
     """pointer: a number points at a route; switches: each machine's route is switched on or off."""
     needs: tuple[Line, ...] = ()

@@ -23,9 +23,9 @@ from failover.steps.carrier.http import (
     CarrierRefused,
     CarrierUnclear,
 )
-from failover.steps.carrier.number import NumberUnclear, spelled
 from failover.steps.carrier.preset import Preset, PresetUnusable, RequestTemplate, ValueMissing, taken
 from pair.sections.carrier import Carrier
+from pair.telephone import NumberUnclear, as_carrier_wants
 
 _AT_ONCE: Final = 4
 """Requests at the same time; more would meet the carriers' limits sooner."""
@@ -248,7 +248,7 @@ class CarrierRoutes:
         if self._preset.shape == "switches":
             return {**self._carrier.values, "route": item}
         try:
-            return {**self._carrier.values, "number": spelled(item, self._preset.number)}
+            return {**self._carrier.values, "number": as_carrier_wants(item, self._preset.number)}
         except NumberUnclear as error:
             # Its own failure: the numbers beside it are moved.
             raise CarrierRefused(str(error)) from None

@@ -1,7 +1,8 @@
-"""Telephone numbers as keys: one canonical form for the cache, and the spellings to ask Domino for.
+"""Telephone numbers: a caller's as the key of a lookup, our own as a carrier's API wants them.
 
-A caller's number comes as carriers please (`5551212`, `+15551212`, `0015551212`), and the view holds it as people
-typed it. phonenumbers is imported with the first number, because it takes its time.
+A caller's number comes as carriers please (`5551212`, `+15551212`, `0015551212`), and Domino's view holds it as people
+typed it: one canonical form is the cache's key, and the view is asked for several spellings. Our numbers stand in
+pair.toml as people write them. phonenumbers is imported with the first number that needs it, because it takes its time.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from host.errors import UsageError
+
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
 Spelling = Literal["e164", "digits", "international", "national", "local", "as-given"]
 """+14155551212; 14155551212; +1 415-555-1212; (415) 555-1212; 4155551212, no prefix; as the carrier sent it."""
 SPELLINGS: Final[tuple[Spelling, ...]] = get_args(Spelling)
+CarrierSpelling = Literal["10", "11", "e164", "digits"]
+"""5551234567, 15551234567, +15551234567, or the digits as they were given. Numbers of other countries have all their
+digits in each: 442031234567, +442031234567; whether the carrier knows them it says itself."""
 
 _LOOKS: Final = re.compile(r"[+(]{0,2}[0-9][0-9 ()./-]{1,30}")
 """A number and nothing else: no letters (phonenumbers would read 1-800-FLOWERS), no control characters."""
@@ -24,6 +30,14 @@ _SHORTEST: Final = 7
 """Digits, without a +, below which a number of the region has to be one that exists."""
 _LONGEST: Final = 300
 """Characters of a number with its parameters."""
+_NORTH_AMERICAN: Final = re.compile(r"1?[2-9]\d{9}")
+"""An area code never begins with 0 or 1, so another country's national number is not taken for one."""
+_COUNTRY_FIRST: Final = re.compile(r"[2-9]\d{10,14}")
+"""Eleven digits at least: hardly any country's own numbers are as long without its code."""
+
+
+class NumberUnclear(UsageError):
+    """A number of pair.toml cannot be written as the carrier wants it."""
 
 
 def without_parameters(given: str) -> str:
@@ -81,11 +95,52 @@ def spellings(given: str, region: str | None, wanted: tuple[Spelling, ...]) -> t
     )
 
 
-def regions() -> frozenset[str]:
-    """The regions that phonenumbers knows."""
+def known_region(region: str) -> bool:
+    """Whether it is a country in two capital letters, such as "US", whose numbers can be read."""
     import phonenumbers
 
-    return frozenset(phonenumbers.SUPPORTED_REGIONS)
+    return region in phonenumbers.SUPPORTED_REGIONS
+
+
+def international(number: str) -> str | None:
+    """The digits of one of our numbers with those of its country first; None where its country is not clear.
+
+    Ten digits, or eleven that begin with 1, are a North American number; any other country's begins with "+", or is
+    written as carriers' portals show it, country first and without "+", and then has to be a number that exists.
+    """
+    digits = re.sub(r"[^0-9]", "", number)
+    if number.strip().startswith("+"):
+        return digits
+    if _NORTH_AMERICAN.fullmatch(digits):
+        return "1" + digits[-10:]
+    return digits if _COUNTRY_FIRST.fullmatch(digits) and _exists(f"+{digits}") else None
+
+
+def as_carrier_wants(number: str, spelling: CarrierSpelling) -> str:
+    """One of our numbers as a carrier's API wants it.
+
+    Raises:
+        NumberUnclear
+    """
+    if spelling == "digits":
+        return re.sub(r"\D", "", number)
+    digits = international(number)
+    if digits is None:
+        raise NumberUnclear(f"The country of the number {number} is not clear. Write it in pair.toml as +15551234567.")
+    if not 8 <= len(digits) <= 15:
+        raise NumberUnclear(f"{number} has {len(digits)} digits; numbers have 8 to 15 (E.164).")
+    if spelling == "e164":
+        return "+" + digits
+    return digits[1:] if spelling == "10" and digits.startswith("1") and len(digits) == 11 else digits
+
+
+def _exists(number: str) -> bool:
+    import phonenumbers
+
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(number, None))
+    except phonenumbers.NumberParseException:
+        return False
 
 
 def _parsed(text: str, region: str | None) -> PhoneNumber | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agi.lookups.telephone import SPELLINGS, Spelling, canonical, spellings
+from pair.telephone import SPELLINGS, Spelling, canonical, spellings
 
 
 @pytest.mark.parametrize(
