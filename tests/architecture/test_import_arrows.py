@@ -37,7 +37,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
         "lookups",
         "script",
         "lookup server",
-        "rehearsal",
+        "trial",
         "command __main__",
     ),
     "ami_watcher": (
