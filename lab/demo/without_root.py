@@ -19,7 +19,7 @@ from lab.carrier.accounts import ADDRESSES, account
 from lab.computer.roots import Release
 from lab.demo.timeline import Timeline
 from lab.errors import LabError
-from lab.fakes.asterisk import FakeAsterisk, Holders
+from lab.fakes.asterisk import FakeAsterisk, FakeRegistrar
 from lab.world.pair_toml import INCLUDES, pair_toml, secrets
 
 _RELEASES: Final[Mapping[str, Release]] = {"boston": "16", "dallas": "22"}
@@ -65,7 +65,7 @@ class _Story:
         self._directory = directory
         self._loop = loop
         self._line = line
-        self._holders: Holders = {}
+        self._registrar = FakeRegistrar()
         self._machines = {name: self._machine(name) for name in _RELEASES}
 
     def tell(self) -> None:
@@ -107,7 +107,7 @@ class _Story:
             path.chmod(0o600)
         for file, text in _FILES.items():
             (home / "etc" / file).write_text(text.format(current=current), encoding="utf-8")
-        return FakeAsterisk(name, _RELEASES[name], home / "etc", self._holders)
+        return FakeAsterisk(name, _RELEASES[name], home / "etc", self._registrar)
 
     def _write_pair(self) -> None:
         user, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
@@ -135,7 +135,7 @@ class _Story:
     def _held_by(self, expected: str) -> None:
         for trunk in _TRUNKS:
             number = account(trunk).username
-            holder = self._holders.get(number)
+            holder = self._registrar.holders.get(number)
             if holder != expected:
                 raise LabError(f"{trunk} ({number}) is held by {holder or 'nobody'}, not by {expected}")
         self._line.tell("carrier", f"{', '.join(_TRUNKS)}: held by {expected}", f"at {ADDRESSES[expected]}")

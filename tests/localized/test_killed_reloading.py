@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from host.places import Places
+from lab.fakes.asterisk import FakeAsterisk, FakeRegistrar, ForkedAsterisk, forked_asterisk
 from tests.localized import kernel
-from tests.localized.careful_asterisk import Running, careful_asterisk
 from tests.localized.forked import run, run_watched
 from tests.localized.hardened import ALONE, KEPT_SECRETS, PRIMARY, STANDBY, environment, hold, machine
 from tests.localized.sound import look, sound, summary
@@ -25,14 +25,16 @@ KINDS = {"rename", "unlink", "sync", "connect", "send"}
 
 
 @pytest.fixture
-def asterisk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def asterisk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkedAsterisk]:
     hold(monkeypatch)
-    (tmp_path / "control").mkdir()
-    with careful_asterisk(tmp_path / "control", tmp_path / "machine" / "asterisk") as running:
+    control = tmp_path / "control"
+    control.mkdir()
+    fake = FakeAsterisk("boston", "16", tmp_path / "machine" / "asterisk", FakeRegistrar(), control=control)
+    with forked_asterisk(fake, control) as running:
         yield running
 
 
-def unread(asterisk: Running, places: Places) -> list[str]:
+def unread(asterisk: ForkedAsterisk, places: Places) -> list[str]:
     """Files of the active generation that Asterisk has read otherwise than they are now, but for the number on top."""
     active = places.localized / "current" / "asterisk"
     return [
@@ -54,7 +56,7 @@ def unread(asterisk: Running, places: Places) -> list[str]:
     ids=["standby to primary", "primary to standby", "swapped by a run that was killed", "to primary, and then back"],
 )
 def test_killed_between_swap_and_proof_the_next_command_has_asterisk_read_everything(
-    asterisk: Running,
+    asterisk: ForkedAsterisk,
     tmp_path: Path,
     before: Sequence[str],
     arguments: Sequence[str],
