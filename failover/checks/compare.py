@@ -49,7 +49,7 @@ def differences(
 
 
 def of_secrets(found: SecretsComparison) -> tuple[Difference, ...]:
-    """Secrets that differ, and what could not be compared; never what they are."""
+    """SecretsComparison that differ, and what could not be compared; never what they are."""
     differ = [
         Difference(f"secret: {path}", "another one", "another one", matters=path in found.grave)
         for path in found.differ

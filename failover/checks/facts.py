@@ -1,29 +1,93 @@
-"""Everything that the rules of the lint look at, as one value."""
+"""Everything that the checks look at, as one frozen value."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING
 
-from failover.bind.named_conf import ZoneStatement
-from failover.peer.messages import PeerStatus
 from failover.peer.secrets import SecretsComparison
-from failover.probes.dialplan_gate import DialplanGate
-from pair import Pair
+from pair import Pair, Trunk
+from pair.public_role import Believed, PublicRole, RoleAnswer, believed, epochs_told, newest
+
+if TYPE_CHECKING:  # a promotion makes facts too, and goes without what reads BIND and the dialplan
+    from failover.bind.named_conf import ZoneStatement
+    from failover.peer.messages import PeerStatus
+    from failover.probe_result import ProbeResult
+    from failover.probes.dialplan_gate import DialplanGate
+    from failover.probes.evidence import Evidence
+    from failover.steps.proof.external_checks import ProofResult
 
 Settings = Mapping[str, str]
 """Options of one section of a configuration file, names in lower case."""
 
 
+class Depth(IntEnum):
+    """How much was looked at; each includes those before it."""
+
+    PLAN = 1
+    """What a promotion looks at before it begins: the peer, the name servers, this machine."""
+    READY = 2
+    """And all else that a promotion needs: carriers, Domino, secrets of both machines."""
+    SET_UP = 3
+    """And the configuration of Asterisk, BIND and systemd."""
+
+
+class KeyAnswer(Enum):
+    """What a name server says to a query that is signed with dns.key_file."""
+
+    TAKEN = ""
+    OTHER_SECRET = "knows a key by our key's name, with another secret"  # noqa: S105 - words about a key
+    UNKNOWN_KEY = "does not know our key"
+
+
 @dataclass(frozen=True, slots=True)
-class Named:
+class OpenRun:
+    """The newest run, where it is not complete.
+
+    Attributes:
+        command, number: which.
+        damaged: its journal cannot be read: what was done can no longer be told.
+        touched: it may have changed something that was not taken back.
+    """
+
+    command: str
+    number: int
+    damaged: bool = False
+    touched: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The primary files of this machine.
+
+    Attributes:
+        generation: name of the newest primary generation on disk; empty where there is none.
+        age_s: seconds since it was rendered.
+        of_this_pair: it was rendered from the pair.toml that serves.
+        blockers: what stops its activation.
+        errors: what else must be mended in this machine's own files.
+        warnings: what is worth mending.
+    """
+
+    generation: str = ""
+    age_s: float = 0.0
+    of_this_pair: bool = True
+    blockers: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFacts:
     """The BIND of this machine.
 
     Attributes:
         block: what named.conf says of the zone; None where it has no such zone, or could not be read.
         unread: why it could not be read.
         views: the zone stands in several views, and nothing says which is meant; empty where that is clear.
-        obstacle: what would keep this machine from changing the zone.
         running_type: what the running named says that it is for the zone: primary, secondary, …; empty where unknown.
         running_words: its answer, or why there is none.
         running_files: the zone's file, as the running named says.
@@ -36,7 +100,6 @@ class Named:
     block: ZoneStatement | None = None
     unread: str = ""
     views: str = ""
-    obstacle: str = ""
     running_type: str = ""
     running_words: str = ""
     running_files: tuple[str, ...] = ()
@@ -57,8 +120,6 @@ class AsteriskFiles:
         manager_refused: why a login beside those that are running is refused; empty where it is not, or was not tried.
         registrations: PJSIP registrations of the newest primary generation, by name.
         swapped_types: types of objects in that file that both roles should load.
-        wiring: what render-localized --check finds that stops an activation.
-        advice: what it finds besides.
     """
 
     sip_general: Settings | None = None
@@ -67,8 +128,6 @@ class AsteriskFiles:
     manager_refused: str = ""
     registrations: Mapping[str, Settings] = field(default_factory=dict)
     swapped_types: tuple[str, ...] = ()
-    wiring: tuple[str, ...] = ()
-    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +164,42 @@ class Guards:
     safe_asterisk: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is so on this machine at one moment.
+    """What is so at one moment, as this machine sees it.
 
     Attributes:
         pair, machine: which.
-        localized: path of the localized directory.
+        depth: how much was looked at; what belongs to a greater depth is empty.
+        command: what is to be done: promote or switchover.
+        word: a person's, that the peer is down; empty without one.
+        now: wall clock of this machine.
+
+    At every depth:
+        evidence: the peer, the name servers, this machine's Asterisk, the clocks.
+        is_primary: this machine is, by its own files.
+        epoch: the highest promotion that this machine's files tell.
+        right_epoch: of the right that it holds; 0 for none, and for a person's word.
+        open_run: a run that is not complete.
+        files: its primary files.
+        sync_age_s: since the last sync ended; None where it is not known, which speaks against nothing.
+
+    For `ready`:
         warning: why pair.toml does not serve as it is; empty where it does.
+        fenced: why Asterisk must not start.
+        paused: the pause that holds, in words.
+        free_bytes: left on the disk of the journal.
         secrets: what is wrong with secrets.
+        compared: how the peer's secrets compare with ours.
+        proven: trunk -> when its present password registered last from here, unix seconds.
+        carriers: trunk -> whether its carrier answers this machine (OPTIONS, POKE), by asking and never by dialling.
+        zone_obstacle: what would keep this machine from changing the zone; empty where nothing does.
+        domino: whether each alias reaches this machine's own site.
+
+    For `check`:
+        localized: path of the localized directory.
         writable: files of ours and programs of the admin's that others may write, a sentence each.
-        asterisk: its files.
+        asterisk: its configuration.
         proof: what its Asterisk has for the call of [proof]; None where pair.toml has none.
         gate: what its running dialplan does with calls by address; None where pair.toml has none to refuse.
         named: its BIND; None where pair.toml has no [dns].
@@ -123,39 +207,93 @@ class Facts:
         ttls: seconds that name servers give with the followed names, by name.
         tsig_algorithm: of the key; empty where there is none that can be used.
         tsig_problem: why.
-        peer: its status; None where it could not be asked.
-        peer_words: how asking went.
-        compared: how its secrets compare with ours.
-        published: name servers that tell who is primary.
-        keys: name server -> what it says to our key; see lint.servers.
-        clock_s: seconds by which the clocks surely differ.
+        keys: name server -> what it says to our key; those that do not answer are left out.
         guards: see there.
-        paused: the pause that holds, in words.
-        fenced: why Asterisk must not start.
-        open_run: a run that is not complete.
     """
 
     pair: Pair
     machine: str
-    localized: str
+    depth: Depth
+    command: str = "promote"
+    word: str = ""
+    now: datetime
+
+    evidence: Evidence
+    is_primary: bool = False
+    epoch: int = 0
+    right_epoch: int = 0
+    open_run: OpenRun | None = None
+    files: Files = Files()
+    sync_age_s: float | None = None
+
     warning: str = ""
+    fenced: str = ""
+    paused: str = ""
+    free_bytes: int = 0
     secrets: tuple[str, ...] = ()
+    compared: SecretsComparison = field(default_factory=SecretsComparison)
+    proven: Mapping[str, float] = field(default_factory=dict)
+    carriers: Mapping[str, ProbeResult] = field(default_factory=dict)
+    zone_obstacle: str = ""
+    domino: tuple[ProofResult, ...] = ()
+
+    localized: str = ""
     writable: tuple[str, ...] = ()
     asterisk: AsteriskFiles = AsteriskFiles()
     proof: ProofParts | None = None
     gate: DialplanGate | None = None
-    named: Named | None = None
+    named: NamedFacts | None = None
     dns_role: str = "unknown"
     ttls: Mapping[str, int] = field(default_factory=dict)
     tsig_algorithm: str = ""
     tsig_problem: str = ""
-    peer: PeerStatus | None = None
-    peer_words: str = ""
-    compared: SecretsComparison = field(default_factory=SecretsComparison)
-    published: tuple[str, ...] = ()
-    keys: Mapping[str, str] = field(default_factory=dict)
-    clock_s: float = 0.0
+    keys: Mapping[str, KeyAnswer] = field(default_factory=dict)
     guards: Guards = Guards(True, True, True, False)
-    paused: str = ""
-    fenced: str = ""
-    open_run: str = ""
+
+    @property
+    def peer(self) -> str:
+        """The other machine's name."""
+        return self.pair.peer_of(self.machine)
+
+    @property
+    def peer_status(self) -> PeerStatus | None:
+        """What the peer says of itself; None where it could not be asked."""
+        return self.evidence.peer.status
+
+    @property
+    def answers(self) -> tuple[RoleAnswer, ...]:
+        """What each name server says of who is primary."""
+        return tuple(one.said for one in self.evidence.servers)
+
+    @property
+    def trunks(self) -> Mapping[str, Trunk]:
+        """This machine's trunks."""
+        return {name: self.pair.trunk_on(name, self.machine) for name in self.pair.trunks}
+
+    @property
+    def counted(self) -> Believed:
+        """The last promotion, as far as it is believed: by our own files, the name servers and the peer."""
+        told = epochs_told(self.answers)
+        if self.peer_status is not None:
+            # Its word over ssh, and not that of its name server: the two are one witness.
+            told[self.peer] = self.peer_status.epoch
+        return believed(told, self.epoch)
+
+    @property
+    def public(self) -> PublicRole | None:
+        """Who is primary, as the name servers that are believed say."""
+        return newest(self.answers, leaving_out=self.counted.left_out)
+
+    @property
+    def serves(self) -> bool:
+        """Our own files say that this machine is primary, and no public record says otherwise.
+
+        Then a promotion takes nothing from anybody: it completes what is missing.
+        """
+        if not self.is_primary or self.pair.dns is None:
+            return self.is_primary
+        public = self.public
+        if public is not None and public.machine == self.machine:
+            return True
+        # The zone tells of an earlier promotion: what is missing of this one is the zone.
+        return self.right_epoch > (public.epoch if public is not None else 0)

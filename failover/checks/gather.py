@@ -1,81 +1,150 @@
-"""Looks at everything that the lint's rules want to know. Changes nothing; what cannot be seen is left as not seen."""
+"""Makes the facts of `failover ready` and `failover check`. Changes nothing; what cannot be seen stays unseen."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ami_watcher.ami.errors import AmiError, LoginRefused, PrivilegeMissing
 from ami_watcher.registrations.lists import read_registrations
-from failover.checks import name_servers
-from failover.checks.dialplan import look as look_at_proof
-from failover.checks.facts import AsteriskFiles, Facts, Guards
-from failover.checks.own_bind import look as look_at_named
-from failover.checks.own_bind import served_ttls
+from failover.checks.facts import AsteriskFiles, Depth, Facts, Guards
+from failover.checks.gather_plan import facts_of_plan, files_of
+from failover.checks.key_answers import ask_keys
+from failover.checks.own_bind import read_named, read_zone_obstacle, served_ttls
+from failover.checks.proof_parts import read_proof_parts
 from failover.context import Context
 from failover.name_servers.tsig_key import TsigKeyUnusable, parse_tsig_key
 from failover.peer.remote import Peer
+from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.dialplan_gate import read_gate
+from failover.probes.evidence import gather_evidence
+from failover.probes.iax import probe_iax
 from failover.probes.own_status import paused
-from failover.state import fenced, local_state
+from failover.probes.parallel import Probe, run_probes
+from failover.probes.sip import probe_sip
+from failover.state import fenced, local_state, proven_secrets
 from failover.steps.fence.program import untrusted
+from failover.steps.proof.external_checks import check_domino
 from host.command import CommandLate, CommandMissing, run
 from host.ownership import open_to_others
 from localized.asterisk.configuration import ConfigSection, LocalDisk, read_conf, read_text
 from localized.check import check
-from localized.checks.problem import Severity
 from localized.generations.store import GenerationStore
 from localized.role import Role
-from pair import SecretUnusable, read_secret, secret_problems
+from pair import SecretUnusable, Trunk, read_secret, secret_problems
 
 LOGIN_S: Final = 3.0
 """Seconds for a login to the manager interface that is only tried."""
 
 
-def gather(context: Context) -> Facts:
-    """The facts of this machine, in about 6 s."""
-    with ThreadPoolExecutor(9) as pool:
-        gate = pool.submit(read_gate, context)
-        asked = pool.submit(Peer(context).probe_status)
-        compared = pool.submit(Peer(context).secrets)
-        published = pool.submit(name_servers.published, context)
-        keys = pool.submit(name_servers.keys, context)
-        named = pool.submit(look_at_named, context)
-        ttls = pool.submit(served_ttls, context)
-        files = pool.submit(asterisk_files, context)
-        proof = pool.submit(look_at_proof, context)
-    algorithm, problem = tsig(context)
+def gather_ready(context: Context) -> Facts:
+    """Everything that a promotion needs, in about 5 s."""
+    return _gather(context, Depth.READY)
+
+
+def gather_set_up(context: Context) -> Facts:
+    """And the configuration of Asterisk, BIND and systemd, in about 6 s."""
+    return _gather(context, Depth.SET_UP)
+
+
+def _gather(context: Context, depth: Depth) -> Facts:
+    """All of it at once: most of it is waiting."""
+    if context.pair.domino.sites:
+        # Two of the threads load it: at once, from its middle, one of them would find half of it.
+        importlib.import_module("requests")
+    with ThreadPoolExecutor(12) as pool:
+        set_up = pool.submit(_set_up, context, pool) if depth is Depth.SET_UP else None
+        evidence = pool.submit(gather_evidence, context)
+        more = pool.submit(_more, context, pool)
+        newest = GenerationStore(context.places).newest(Role.PRIMARY)
+        files = files_of(context, newest, tuple(check(context.places, context.pair, context.machine, None)))
+        facts, _ = facts_of_plan(context, evidence.result(), files, now=datetime.now().astimezone())
+        facts = replace(facts, depth=depth, **more.result())
+        return replace(facts, **set_up.result()) if set_up is not None else facts
+
+
+def gather_more(context: Context, facts: Facts) -> Facts:
+    """The facts of a plan, and what `ready` looks at besides."""
+    with ThreadPoolExecutor(5) as pool:
+        return replace(facts, depth=Depth.READY, **_more(context, pool))
+
+
+def _more(context: Context, pool: Executor) -> dict[str, Any]:
+    """What `ready` looks at besides a plan's facts."""
+    carriers = pool.submit(ask_carriers, context)
+    compared = pool.submit(Peer(context).secrets)
+    sites = pool.submit(check_domino, context)
+    obstacle = pool.submit(read_zone_obstacle, context)
     fence = fenced.read_fence(context.places)
-    answer = asked.result()
-    return Facts(
-        pair=context.pair,
-        machine=context.machine,
-        localized=str(context.places.localized),
-        warning=context.warning,
-        secrets=tuple(str(problem) for problem in secret_problems(context.places, context.pair, context.machine)),
-        writable=writable(context),
-        asterisk=files.result(),
-        proof=proof.result(),
-        gate=gate.result(),
-        named=named.result(),
-        dns_role=local_state.dns_role_of(context.places),
-        ttls=ttls.result(),
-        tsig_algorithm=algorithm,
-        tsig_problem=problem,
-        peer=answer.status,
-        peer_words=answer.found.words,
-        compared=compared.result(),
-        published=published.result(),
-        keys=keys.result(),
-        clock_s=max(0.0, abs(answer.clock_s) - answer.unsure_s),
-        guards=guards(),
-        paused=paused(context),
-        fenced=fence.reason if fence else "",
-        open_run=local_state.read_state(context.places, context.machine).open_run,
-    )
+    return {
+        "warning": context.warning,
+        "fenced": fence.reason if fence else "",
+        "paused": paused(context),
+        "free_bytes": free_bytes(context),
+        "secrets": tuple(str(one) for one in secret_problems(context.places, context.pair, context.machine)),
+        "proven": proven_secrets.last(context.places, context.pair, context.machine),
+        "carriers": carriers.result(),
+        "compared": compared.result(),
+        "domino": tuple(sites.result()),
+        "zone_obstacle": obstacle.result(),
+    }
+
+
+def _set_up(context: Context, pool: Executor) -> dict[str, Any]:
+    """What `check` looks at besides what `ready` does."""
+    gate = pool.submit(read_gate, context)
+    keys = pool.submit(ask_keys, context)
+    named = pool.submit(read_named, context)
+    ttls = pool.submit(served_ttls, context)
+    files = pool.submit(asterisk_files, context)
+    parts = pool.submit(read_proof_parts, context)
+    algorithm, problem = tsig(context)
+    return {
+        "localized": str(context.places.localized),
+        "writable": writable(context),
+        "guards": guards(),
+        "dns_role": local_state.dns_role_of(context.places),
+        "tsig_algorithm": algorithm,
+        "tsig_problem": problem,
+        "asterisk": files.result(),
+        "proof": parts.result(),
+        "gate": gate.result(),
+        "named": named.result(),
+        "ttls": ttls.result(),
+        "keys": keys.result(),
+    }
+
+
+def ask_carriers(context: Context) -> dict[str, ProbeResult]:
+    """Whether each trunk's carrier answers this machine; each address is asked once."""
+    trunks = {name: context.pair.trunk_on(name, context.machine) for name in context.pair.trunks}
+    wanted = {_where(trunk): trunk for trunk in trunks.values() if trunk.register_ or trunk.emergency}
+    looks = [_ask(trunk) for trunk in wanted.values()]
+    answers = dict(zip(wanted, run_probes(looks, total_s=4.0), strict=True))
+    return {name: answers[_where(trunk)] for name, trunk in trunks.items() if _where(trunk) in answers}
+
+
+def _where(trunk: Trunk) -> tuple[str, str, int]:
+    return ("iax" if trunk.channel == "iax2" else "sip", trunk.host, trunk.server_port)
+
+
+def _ask(trunk: Trunk) -> Probe[ProbeResult]:
+    probe = probe_iax if trunk.channel == "iax2" else probe_sip
+    host, port = trunk.host, trunk.server_port
+
+    def late(seconds: float) -> ProbeResult:
+        return ProbeResult(
+            "carrier", host, host, ProbeAnswer.SILENT, f"{host} did not answer in {seconds:.0f} s", seconds
+        )
+
+    return Probe(lambda: probe(host, host, port), late)
 
 
 def writable(context: Context) -> tuple[str, ...]:
@@ -99,7 +168,6 @@ def asterisk_files(context: Context) -> AsteriskFiles:
     sip, manager = (read_conf(name, directory, disk) for name in ("sip.conf", "manager.conf"))
     general = next(sip.named("general"), None) if sip is not None else None
     user = next(manager.named(context.asterisk.ami.username), None) if manager is not None else None
-    problems = check(context.places, context.pair, context.machine, None)
     registrations, types = _registrations(context)
     return AsteriskFiles(
         sip_general=_settings(general) if sip is not None else None,
@@ -108,8 +176,6 @@ def asterisk_files(context: Context) -> AsteriskFiles:
         manager_refused=_login_refused(context),
         registrations=registrations,
         swapped_types=types,
-        wiring=tuple(str(one) for one in problems if one.weight is not Severity.WARNING),
-        advice=tuple(str(one) for one in problems if one.weight is Severity.WARNING and "named" not in str(one)),
     )
 
 
@@ -203,3 +269,12 @@ def _said(argv: list[str]) -> str:
         return run(argv, deadline_s=5.0).stdout
     except (CommandLate, CommandMissing):
         return ""
+
+
+def free_bytes(context: Context) -> int:
+    """Left on the disk of the journal."""
+    try:
+        state = os.statvfs(context.places.state if context.places.state.exists() else context.places.state.parent)
+    except OSError:
+        return 0
+    return state.f_bavail * state.f_frsize

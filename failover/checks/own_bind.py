@@ -1,4 +1,4 @@
-"""This machine's BIND for the lint: what it would read, what the one that runs has read, and what it may read."""
+"""This machine's BIND for the checks: what it would read, what the one that runs has read, and what it may read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from failover.bind.named import LocalNamed as Ours
-from failover.bind.named import NamedRefuses, NamedSilent, ZoneInSeveralViews, ZoneStatus
-from failover.checks.facts import Named
+from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSeveralViews, ZoneStatus
+from failover.checks.facts import NamedFacts
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, rdtype
 from failover.name_servers.wire import DnsTransport, query_servers
@@ -21,13 +20,13 @@ from failover.steps.dns.obstacle import zone_obstacle_here
 _PROFILES: Final = (Path("/etc/apparmor.d/usr.sbin.named"), Path("/etc/apparmor.d/local/usr.sbin.named"))
 
 
-def look(context: Context) -> Named | None:
+def read_named(context: Context) -> NamedFacts | None:
     """The facts about named; None where pair.toml has no [dns]."""
     section = context.pair.dns
     if section is None:
         return None
-    ours = Ours.of(section)
-    block, unread, views, obstacle, running, words = None, "", "", "", ZoneStatus(""), ""
+    ours = LocalNamed.of(section)
+    block, unread, views, running, words = None, "", "", ZoneStatus(""), ""
     try:
         block = ours.block(section.zone)
     except ZoneInSeveralViews as error:
@@ -37,17 +36,15 @@ def look(context: Context) -> Named | None:
     try:
         running = ours.status(section.zone)
         words = running.reason
-        obstacle = zone_obstacle_here(section, context.machine)
     except (NamedRefuses, NamedSilent) as error:
         words = str(error)
     pid = _pid()
     paths = tuple(_ours(context))
     profile = _profile(pid)
-    return Named(
+    return NamedFacts(
         block=block,
         unread=unread,
         views=views,
-        obstacle="" if views else obstacle,
         running_type=running.kind,
         running_words=words,
         running_files=running.files,
@@ -56,6 +53,16 @@ def look(context: Context) -> Named | None:
         apparmor=profile,
         apparmor_allows=not profile or all(allows(_profile_text(), str(path)) for path in paths),
     )
+
+
+def read_zone_obstacle(context: Context) -> str:
+    """What would keep this machine from changing the zone; empty where nothing does, or pair.toml has no [dns]."""
+    if context.pair.dns is None:
+        return ""
+    try:
+        return zone_obstacle_here(context.pair.dns, context.machine)
+    except (NamedRefuses, NamedSilent) as error:
+        return str(error)
 
 
 def served_ttls(context: Context) -> dict[str, int]:

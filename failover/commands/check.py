@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from dataclasses import asdict
+from collections.abc import Sequence
 
 import click
 
-from failover.checks.finding import Finding, Level
-from failover.checks.gather import gather
-from failover.checks.registry import RULES, check
+from failover.checks.check import Level, Result
+from failover.checks.gather import gather_set_up
+from failover.checks.registry import CHECKS, run_checks
+from failover.checks.views import check_exit, to_mend
 from failover.context import Context, as_json, with_context
-from host.exits import Exit
 from host.printable import harmless
+
+WORDS = {Level.BLOCKER: "error", Level.ERROR: "error", Level.WARNING: "warning", Level.UNSEEN: "unseen"}
 
 
 @click.command("check", epilog="Example: failover check --json | jq '.findings[].rule'")
@@ -25,39 +27,38 @@ def command(context: Context, as_json: bool) -> None:
 
     Exit 0: nothing found; 5: it would work, worse than it could; 1: it would fail or be unsafe.
     """
-    found = check(gather(context))
+    results = run_checks(gather_set_up(context))
+    wrong = to_mend(results)
     if as_json:
-        document = {
-            "machine": context.machine,
-            "rules": len(RULES),
-            "findings": [asdict(one) | {"level": one.level.name.lower()} for one in found],
-        }
+        document = {"machine": context.machine, "rules": len(CHECKS), "findings": [_document(one) for one in wrong]}
         click.echo(json.dumps(document, indent=2))
     else:
-        _print(context.machine, found)
-    sys.exit(int(exit_code(found)))
+        _print(context.machine, wrong)
+    sys.exit(int(check_exit(results)))
 
 
-def exit_code(found: list[Finding]) -> Exit:
-    """By the gravest finding; what cannot be seen from here counts for nothing."""
-    levels = {one.level for one in found}
-    if Level.ERROR in levels:
-        return Exit.FAILED
-    return Exit.DEGRADED if Level.WARNING in levels else Exit.DONE
+def _document(one: Result) -> dict[str, str]:
+    return {
+        "rule": one.check.name,
+        "level": WORDS[one.level],
+        "text": one.finding.text,
+        "mend": one.finding.mend,
+    }
 
 
-def _print(machine: str, found: list[Finding]) -> None:
-    for one in found:
-        head = f"{one.level.name:<8} {one.rule:<12} "
-        click.echo(textwrap.fill(harmless(one.text), 100, initial_indent=head, subsequent_indent=" " * 22))
-        click.echo(textwrap.fill(harmless(one.mend), 100, initial_indent=" " * 20 + "> ", subsequent_indent=" " * 22))
-    counts = {level: sum(one.level is level for one in found) for level in Level}
+def _print(machine: str, wrong: Sequence[Result]) -> None:
+    for one in wrong:
+        head = f"{WORDS[one.level].upper():<8} {one.check.name:<12} "
+        text, mend = harmless(one.finding.text), harmless(one.finding.mend)
+        click.echo(textwrap.fill(text, 100, initial_indent=head, subsequent_indent=" " * 22))
+        click.echo(textwrap.fill(mend, 100, initial_indent=" " * 20 + "> ", subsequent_indent=" " * 22))
+    counts = {word: sum(WORDS[one.level] == word for one in wrong) for word in WORDS.values()}
     counted = (
-        f"{machine}: {counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings, "
-        f"{counts[Level.UNSEEN]} to look at yourself, {len(RULES)} rules"
+        f"{machine}: {counts['error']} errors, {counts['warning']} warnings, {counts['unseen']} to look at yourself, "
+        f"{len(CHECKS)} rules"
     )
     click.echo(harmless(counted))
-    if any(one.level is not Level.UNSEEN for one in found):
+    if counts["error"] or counts["warning"]:
         click.echo("next     mend what is listed, from the top; then again: failover check")
     else:
-        click.echo("next     look yourself at what is UNSEEN" if found else "next     nothing to do")
+        click.echo("next     look yourself at what is UNSEEN" if wrong else "next     nothing to do")

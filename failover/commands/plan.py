@@ -30,7 +30,7 @@ def command(context: Context, what: str, word: str, as_json: bool) -> None:
     """
     with ThreadPoolExecutor(1) as beside:
         carriers = beside.submit(carrier_look.probe_carriers, context)
-        plan = planning.make(context, what, word).plan
+        plan = planning.plan_promotion(context, what, word).plan
         plan = replace(plan, evidence=(*plan.evidence, *carriers.result()))
     if as_json:
         click.echo(json.dumps(plan.document(), indent=2))

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 from rich.table import Table
 
-from failover.checks.read_ready import read_items
-from failover.checks.ready import Good, Item, exit_code
+from failover.checks.check import Level, Result
+from failover.checks.gather import gather_ready
+from failover.checks.registry import run_checks
+from failover.checks.views import READY_WORDS, ready_exit, ready_items, to_mend
 from failover.context import Context, as_json, with_context
 from failover.probes.own_status import note_readiness
+from host.exits import Exit
 from host.terminal import console
 
-MARKS = {Good.YES: ("ok", "green"), Good.LATER: ("!", "yellow"), Good.UNSEEN: ("?", "yellow"), Good.NO: ("NO", "red")}
+MARKS = {
+    Level.GOOD: ("ok", None),
+    Level.WARNING: ("!", "yellow"),
+    Level.ERROR: ("!", "yellow"),
+    Level.UNSEEN: ("?", "yellow"),
+    Level.BLOCKER: ("NO", "red"),
+}
 
 
 @click.command("ready", epilog="Example, as a monitoring check: failover ready || mail -s 'not ready' admin")
@@ -27,39 +37,36 @@ def command(context: Context, as_json: bool) -> None:
     Carriers are asked whether they answer, emergency trunks in either role; nothing is dialled.
     Exit 0: ready; 5: it would end degraded, or need a person, or something could not be looked at; 1: not ready.
     """
-    found = read_items(context)
-    wrong = sorted((one for one in found if one.good is not Good.YES), key=lambda one: one.good is not Good.NO)
-    note_readiness(context.places, int(exit_code(found)), tuple(dict.fromkeys(one.name for one in wrong)))
+    results = run_checks(gather_ready(context))
+    code = ready_exit(results)
+    note_readiness(context.places, int(code), tuple(dict.fromkeys(one.item for one in to_mend(results))))
     if as_json:
-        document = {
-            "machine": context.machine,
-            "ready": exit_code(found) == 0,
-            "items": [asdict(one) | {"good": one.good.value} for one in found],
-        }
-        click.echo(json.dumps(document, indent=2))
+        items = [asdict(one) for one in ready_items(results)]
+        for item in items:
+            item["good"] = READY_WORDS[item.pop("level")]
+        click.echo(json.dumps({"machine": context.machine, "ready": code is Exit.DONE, "items": items}, indent=2))
     else:
-        _print(context, found)
-    sys.exit(int(exit_code(found)))
+        _print(context.machine, results)
+    sys.exit(int(code))
 
 
-def _print(context: Context, found: tuple[Item, ...]) -> None:
+def _print(machine: str, results: Sequence[Result]) -> None:
     out = console()
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for one in found:
-        mark, colour = MARKS[one.good]
-        words = one.words if one.good is Good.YES or not one.mend else f"{one.words}\n> {one.mend}"
-        table.add_row(mark, one.name, words, style=None if one.good is Good.YES else colour)
+    for one in ready_items(results):
+        mark, colour = MARKS[one.level]
+        words = one.words if one.level is Level.GOOD or not one.mend else f"{one.words}\n> {one.mend}"
+        table.add_row(mark, one.name, words, style=colour)
     out.print(table)
-    bad = [one for one in found if one.good is Good.NO]
-    later = list(dict.fromkeys(one.name for one in found if one.good in (Good.LATER, Good.UNSEEN)))
-    if bad:
-        out.print(
-            f"next     {context.machine} is NOT ready: {', '.join(one.name for one in bad)}; type what stands there"
-        )
-    elif later:
-        out.print(f"next     ready, but: {', '.join(later)}; type what stands there")
+    wrong = to_mend(results)
+    blockers = [one.item for one in wrong if one.level is Level.BLOCKER]
+    if blockers:
+        out.print(f"next     {machine} is NOT ready: {', '.join(blockers)}; type what stands there")
+    elif wrong:
+        names = ", ".join(dict.fromkeys(one.item for one in wrong))
+        out.print(f"next     ready, but: {names}; type what stands there")
     else:
         out.print("next     ready; nothing to do")

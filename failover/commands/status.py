@@ -10,11 +10,11 @@ import click
 from rich.table import Table
 
 from failover.checks import overview as rules
+from failover.checks.newest_run import waiting
 from failover.checks.overtaken import COMMAND
 from failover.checks.overview import FollowedName, Overview, Side
 from failover.checks.read_overview import read_overview
 from failover.context import Context, as_json, with_context
-from failover.plan.planning import waiting
 from host.printable import printable
 from host.terminal import console
 

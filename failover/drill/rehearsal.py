@@ -5,21 +5,21 @@ It says of every step what that proved, and what only a drill can show.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from ami_watcher.registrations.expected import expected_registrations
-from failover.checks.read_ready import ask_registrars
+from failover.checks.check import Level, Result
+from failover.checks.facts import Facts
+from failover.checks.gather import gather_more
+from failover.checks.registry import run_checks
+from failover.checks.views import of_step
 from failover.context import Context
 from failover.errors import Refused
 from failover.journal.mask import Mask
-from failover.peer.remote import Peer
 from failover.plan import planning
 from failover.plan.plan import Plan
-from failover.plan.planning import Made
-from failover.probe_result import ProbeResult
-from failover.probes import own_asterisk
+from failover.plan.planning import PlannedPromotion
+from failover.probe_result import ProbeAnswer
 from failover.promotion.steps import deferred_carrier_step, deferred_dns_step
 from failover.steps.carrier.step import CarrierStep, ManualCarrier, step_name
 from failover.steps.dns import dry_run as dns_try
@@ -29,17 +29,6 @@ from failover.steps.proof.call import CallImpossible, dial_string, require_dialp
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.hook import programs
-from localized.checks.problem import Severity
-
-
-class Good(Enum):
-    """How a rehearsed step stands."""
-
-    YES = "ok"
-    LATER = "open"
-    """A promotion would go on without it, and end degraded."""
-    NO = "FAILED"
-    """A promotion would be refused, or taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +37,14 @@ class Rehearsed:
 
     Attributes:
         step: its name.
-        good: how it stands.
+        level: BLOCKER: a promotion would be refused, or taken back; GOOD: it would be done; anything between: the
+            promotion would go on without it, and end degraded.
         proved: what was tried and seen.
         unproven: what only a drill or the real thing shows.
     """
 
     step: str
-    good: Good
+    level: Level
     proved: str
     unproven: str
 
@@ -74,9 +64,9 @@ class Rehearsal:
     @property
     def exit(self) -> Exit:
         """3: it would be refused; 5: it would end degraded; 0: everything that can be tried is good."""
-        if self.plan.risks or any(one.good is Good.NO for one in self.steps):
+        if self.plan.risks or any(one.level is Level.BLOCKER for one in self.steps):
             return Exit.REFUSED
-        return Exit.DEGRADED if any(one.good is Good.LATER for one in self.steps) else Exit.DONE
+        return Exit.DEGRADED if any(one.level is not Level.GOOD for one in self.steps) else Exit.DONE
 
     @property
     def next(self) -> str:
@@ -92,60 +82,54 @@ def rehearse(context: Context) -> Rehearsal:
     Raises:
         Refused: this machine is primary already.
     """
-    made = planning.make(context, "switchover")
+    made = planning.plan_promotion(context, "switchover")
     if made.serves_already:
         raise Refused(f"{context.machine} is primary already. Rehearse on {context.peer}, which would take over.")
-    registrars = ask_registrars(context)
-    found = [
-        _fence(context, made),
-        _localize(context, made, registrars),
-        *_dns(context, made),
-        *_carriers(context),
-        _proof(context),
-    ]
-    return Rehearsal(made.plan, tuple(_with_hooks(context, one) for one in found))
+    facts = gather_more(context, made.facts)
+    results = run_checks(facts)
+    found = [_fence(context, made), _localize(facts), *_dns(context, made), *_carriers(context), _proof(context, facts)]
+    return Rehearsal(made.plan, tuple(_with_hooks(context, _with_findings(one, results)) for one in found))
 
 
-def _fence(context: Context, made: Made) -> Rehearsed:
+def _with_findings(one: Rehearsed, results: Sequence[Result]) -> Rehearsed:
+    """With what the checks found that the step would fail by, or lack."""
+    wrong = of_step(results, one.step)
+    level = min((one.level, *(found.level for found in wrong)))
+    # What the step's own trial saw is said once.
+    said = [found.finding.text for found in wrong if found.finding.text not in one.proved]
+    return replace(one, level=level, proved="; ".join([one.proved, *dict.fromkeys(said)]))
+
+
+def _fence(context: Context, made: PlannedPromotion) -> Rehearsed:
     peer = made.evidence.peer
     unproven = f"that {context.peer} lets go of its accounts in time"
     if peer.status is None:
-        return Rehearsed("fence", Good.NO, peer.found.words, unproven)
+        return Rehearsed("fence", Level.BLOCKER, peer.found.words, unproven)
     proved = f"{context.peer} answers ssh, and would take a demotion for epoch {made.plan.epoch}"
     if peer.status.epoch >= made.plan.epoch or peer.status.claim:
-        return Rehearsed("fence", Good.NO, f"{context.peer} is at epoch {peer.status.epoch} itself", unproven)
+        return Rehearsed("fence", Level.BLOCKER, f"{context.peer} is at epoch {peer.status.epoch} itself", unproven)
     cut_off = run_verify(context, 0)
     if cut_off is not None:
         proved += f"; {cut_off.words}"
-    return Rehearsed("fence", Good.YES, proved, unproven)
+    return Rehearsed("fence", Level.GOOD, proved, unproven)
 
 
-def _localize(context: Context, made: Made, registrars: dict[str, ProbeResult]) -> Rehearsed:
-    unproven = f"that the carriers take the registrations from here: trying would take them from {context.peer}"
-    stops = [risk.words for risk in made.plan.risks if risk.name == "generation"]
-    if made.prepared is None or stops:
-        return Rehearsed("localize", Good.NO, "; ".join(stops) or "the files could not be rendered", unproven)
-    lists, unread = own_asterisk.read_lists(context)
-    if lists is None:
-        return Rehearsed("localize", Good.NO, f"Asterisk's lists cannot be read: {unread}", unproven)
-    trunks = [one for one in expected_registrations(context.pair, context.machine, "primary") if one.here]
-    absent = sorted({one.channel for one in trunks} - lists.modules)
-    if absent:
-        return Rehearsed("localize", Good.NO, f"Asterisk has not loaded what registers {', '.join(absent)}", unproven)
-    proved = f"{made.prepared.generation.name} rendered and read back; Asterisk {lists.version} answers"
-    told = [str(one) for one in made.prepared.problems if one.weight is Severity.WARNING]
-    silent = [found.words for name, found in registrars.items() if not found.answer.alive]
-    asked = len(registrars)
-    proved += f"; {asked - len(silent)} of {asked} carriers answer this machine"
-    secrets = Peer(context).secrets()
-    differ = [f"{path} is another one than {context.peer}'s" for path in secrets.grave if path.startswith("trunks.")]
-    if secrets.unknown:
-        differ.append(f"whether {context.peer} has the same secrets is not known: {secrets.unknown}")
-    good = Good.LATER if silent or differ else Good.YES
-    return Rehearsed("localize", good, "; ".join([proved, *dict.fromkeys(silent), *differ, *told]), unproven)
+def _localize(facts: Facts) -> Rehearsed:
+    unproven = f"that the carriers take the registrations from here: trying would take them from {facts.peer}"
+    files, pbx = facts.files, facts.evidence.own.pbx
+    if not files.generation:
+        return Rehearsed("localize", Level.BLOCKER, "the files could not be rendered", unproven)
+    answering = sum(one.answer is ProbeAnswer.YES for one in facts.carriers.values())
+    proved = [
+        f"{files.generation} rendered and read back",
+        f"Asterisk {pbx.version} answers" if pbx.listed else pbx.words,
+        f"{answering} of {len(facts.carriers)} carriers answer this machine",
+        *files.warnings,
+    ]
+    return Rehearsed("localize", Level.GOOD, "; ".join(proved), unproven)
 
 
-def _dns(context: Context, made: Made) -> Iterator[Rehearsed]:
+def _dns(context: Context, made: PlannedPromotion) -> Iterator[Rehearsed]:
     if context.pair.dns is None:
         return
     unproven = "that every secondary follows in time"
@@ -155,13 +139,13 @@ def _dns(context: Context, made: Made) -> Iterator[Rehearsed]:
         saved = step.saved()
         tried = dns_try.dry_run_updates(context)
     except HotstandbyError as error:
-        yield Rehearsed("dns", Good.LATER, str(error), unproven)
+        yield Rehearsed("dns", Level.WARNING, str(error), unproven)
         return
     role = str(saved["role"]) or "another server's"
     proved = [f"our BIND is {role} of {context.pair.dns.zone}", *(one.words for one in tried)]
     if agrees:
         proved.append("the names point here already")
-    yield Rehearsed("dns", Good.YES if all(one.good for one in tried) else Good.LATER, "; ".join(proved), unproven)
+    yield Rehearsed("dns", Level.GOOD if all(one.good for one in tried) else Level.WARNING, "; ".join(proved), unproven)
 
 
 def _carriers(context: Context) -> Iterator[Rehearsed]:
@@ -170,14 +154,14 @@ def _carriers(context: Context) -> Iterator[Rehearsed]:
             step = deferred_carrier_step(context, name, Mask()).made()
             if isinstance(step, ManualCarrier):
                 yield Rehearsed(
-                    step.name, Good.YES, f"a person would be told: {step.words()}", "that somebody is there"
+                    step.name, Level.GOOD, f"a person would be told: {step.words()}", "that somebody is there"
                 )
                 continue
             assert isinstance(step, CarrierStep)
             same = step.check()
             routes = step.saved()["routes"]
         except HotstandbyError as error:
-            yield Rehearsed(step_name(name), Good.LATER, str(error), "that routes can be set")
+            yield Rehearsed(step_name(name), Level.WARNING, str(error), "that routes can be set")
             continue
         assert isinstance(routes, dict)
         total = len(context.pair.carriers[name].dids) or 1
@@ -186,19 +170,17 @@ def _carriers(context: Context) -> Iterator[Rehearsed]:
         if same:
             words += "; they lead here already"
         yield Rehearsed(
-            step_name(name), Good.YES if len(routes) == total else Good.LATER, words, "that routes can be set"
+            step_name(name), Level.GOOD if len(routes) == total else Level.WARNING, words, "that routes can be set"
         )
 
 
-def _proof(context: Context) -> Rehearsed:
-    proved, good, unproven = [], Good.YES, "what the world sees once this machine serves"
+def _proof(context: Context, facts: Facts) -> Rehearsed:
+    proved, good, unproven = [], Level.GOOD, "what the world sees once this machine serves"
     if context.pair.dns is not None:
         for one in proof_look.check_resolvers(context.pair.dns, context.peer):
             proved.append(one.words)
-            good = Good.LATER if one.good is None else good
-    for one in proof_look.check_domino(context):
-        proved.append(one.words)
-        good = good if one.good else Good.LATER
+            good = Level.WARNING if one.good is None else good
+    proved += [one.words for one in facts.domino if one.good]
     if context.pair.proof is not None:
         unproven = "that the call comes in here: the carrier would bring it to the other machine now"
         try:
@@ -206,7 +188,7 @@ def _proof(context: Context) -> Rehearsed:
             proved.append(f"{dial_string(context.pair, context.machine, context.pair.proof)} would be called")
         except (CallImpossible, HotstandbyError) as error:
             proved.append(str(error))
-            good = Good.LATER
+            good = Level.WARNING
     else:
         proved.append("no call is configured ([proof] in pair.toml)")
     return Rehearsed("proof", good, "; ".join(proved), unproven)
@@ -221,4 +203,4 @@ def _with_hooks(context: Context, one: Rehearsed) -> Rehearsed:
     ]
     if not names:
         return one
-    return Rehearsed(one.step, one.good, f"{one.proved}; programs that would run: {', '.join(names)}", one.unproven)
+    return replace(one, proved=f"{one.proved}; programs that would run: {', '.join(names)}")

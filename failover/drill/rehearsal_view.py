@@ -7,12 +7,13 @@ import json
 import click
 from rich.table import Table
 
-from failover.drill.rehearsal import Good, Rehearsal
+from failover.checks.check import Level
+from failover.drill.rehearsal import Rehearsal, Rehearsed
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
 
-COLOUR = {Good.YES: "green", Good.LATER: "yellow", Good.NO: "bold red"}
+COLOURS = {"ok": None, "open": "yellow", "FAILED": "bold red"}
 
 
 def show(found: Rehearsal, *, as_json: bool) -> Exit:
@@ -26,7 +27,7 @@ def show(found: Rehearsal, *, as_json: bool) -> Exit:
         table.add_column(name, no_wrap=name != "seen", overflow="fold")
     for one in found.steps:
         words = f"{printable(one.proved, 900)}\nnot shown: {one.unproven}"
-        table.add_row(one.good.value, one.step, words, style=None if one.good is Good.YES else COLOUR[one.good])
+        table.add_row(word(one), one.step, words, style=COLOURS[word(one)])
     out.print(table)
     for risk in found.plan.risks:
         out.print(f"REFUSED  {printable(risk.words, 900)}", soft_wrap=True)
@@ -41,8 +42,12 @@ def document(found: Rehearsal) -> dict[str, object]:
         "exit": int(found.exit),
         "plan": found.plan.document(),
         "steps": [
-            {"step": one.step, "good": one.good.value, "proved": one.proved, "unproven": one.unproven}
-            for one in found.steps
+            {"step": one.step, "good": word(one), "proved": one.proved, "unproven": one.unproven} for one in found.steps
         ],
         "next": found.next,
     }
+
+
+def word(one: Rehearsed) -> str:
+    """How a step stands, in a word."""
+    return {Level.GOOD: "ok", Level.BLOCKER: "FAILED"}.get(one.level, "open")

@@ -11,27 +11,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from failover.checks.views import Risk
 from failover.errors import Refused
 from failover.probe_result import ProbeResult
 
 
 @dataclass(frozen=True, slots=True)
-class Risk:
-    """Something that speaks against it.
-
-    Attributes:
-        name: one word or two with a hyphen, for the journal.
-        words: what was seen, what may follow, and what to type: one or more lines.
-        can_be_forced: whether a person may take it on themselves with --force REASON.
-    """
-
-    name: str
-    words: str
-    can_be_forced: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class StepPreview:
     """One step, for people.
 
     Attributes:
@@ -66,7 +52,7 @@ class Plan:
     peer: str
     epoch: int
     pair_digest: str
-    steps: tuple[PlannedStep, ...]
+    steps: tuple[StepPreview, ...]
     risks: tuple[Risk, ...]
     evidence: tuple[ProbeResult, ...]
 

@@ -39,12 +39,19 @@ class OwnAsterisk:
     Attributes:
         found: as evidence.
         pbx: what it says.
-        lacks: why this machine could not serve, one sentence each.
+        lacks: what it lacks, so that this machine could not serve, one sentence each.
+        unwritable: directories that a promotion could not write to, one sentence each.
     """
 
     found: ProbeResult
     pbx: peer_words.AsteriskStatus
     lacks: tuple[str, ...] = ()
+    unwritable: tuple[str, ...] = ()
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why this machine could not serve, one sentence each."""
+        return (*self.lacks, *self.unwritable)
 
 
 AnyFound: TypeAlias = ProbeResult | PeerEvidence | ServerAnswer | OwnAsterisk
@@ -85,7 +92,7 @@ class Evidence:
         return any(one.answer.alive for one in self.of_peer)
 
 
-def gather(context: Context, *, hurry: bool = False) -> Evidence:
+def gather_evidence(context: Context, *, hurry: bool = False) -> Evidence:
     """Asks everybody at once.
 
     Args:
@@ -196,7 +203,12 @@ def _own(context: Context) -> OwnAsterisk:
     from failover.probes import fit_to_serve, own_asterisk  # asyncio and AMI: loaded while the peer is waited for
 
     pbx, lists = own_asterisk.read_pbx_and_lists(context)
-    return OwnAsterisk(own_asterisk.as_result(context, pbx, 0.0), pbx, fit_to_serve.obstacles_of(context, pbx, lists))
+    return OwnAsterisk(
+        own_asterisk.as_result(context, pbx, 0.0),
+        pbx,
+        tuple(fit_to_serve.lacks_of_asterisk(context, pbx, lists)),
+        tuple(fit_to_serve.unwritable(context)),
+    )
 
 
 def _own_late(context: Context, seconds: float) -> OwnAsterisk:

@@ -23,15 +23,11 @@ JOURNAL_BYTES: Final = 64 * 1024
 def obstacles(context: Context) -> tuple[str, ...]:
     """Why this machine could not serve, one sentence each; empty where everything that was tried worked."""
     pbx, lists = own_asterisk.read_pbx_and_lists(context)
-    return obstacles_of(context, pbx, lists)
+    return (*lacks_of_asterisk(context, pbx, lists), *unwritable(context))
 
 
-def obstacles_of(context: Context, pbx: AsteriskStatus, lists: RegistrationLists | None) -> tuple[str, ...]:
-    """The same, of an Asterisk that has just been looked at."""
-    return (*_of_asterisk(context, pbx, lists), *_of_disk(context))
-
-
-def _of_asterisk(context: Context, pbx: AsteriskStatus, lists: RegistrationLists | None) -> Iterator[str]:
+def lacks_of_asterisk(context: Context, pbx: AsteriskStatus, lists: RegistrationLists | None) -> Iterator[str]:
+    """What an Asterisk lacks that has just been looked at."""
     if pbx.state != "answers":
         yield f"{pbx.words}. There, type: systemctl {'start' if pbx.state == 'down' else 'status'} asterisk"
         return
@@ -45,7 +41,7 @@ def _of_asterisk(context: Context, pbx: AsteriskStatus, lists: RegistrationLists
         yield f"{context.machine}'s Asterisk has not loaded what registers {', '.join(absent)}"
 
 
-def _of_disk(context: Context) -> Iterator[str]:
+def unwritable(context: Context) -> Iterator[str]:
     """One write of each kind that a promotion does: a line of the journal, the right, a swap."""
     places = context.places
     trial = f".trial-{os.getpid()}"

@@ -17,7 +17,7 @@ from failover.journal.mask import Mask
 from failover.journal.recovery import RecoveryAction, RecoveryDecision
 from failover.journal.run import Run
 from failover.plan import planning
-from failover.plan.planning import Made
+from failover.plan.planning import PlannedPromotion
 from failover.promotion.open_run import close_run, decide_open_run, newest_run, only_fenced, runs
 from failover.promotion.request import PromotionRequest
 from failover.runner.progress import ProgressEvent, ProgressKind, ProgressListener, ignore_progress
@@ -60,13 +60,13 @@ def promote(context: Context, asked: PromotionRequest, *, tell: ProgressListener
                 close_run(context, file, run, decision.ends_as, decision.why)
         if asked.abort:
             return _nothing("Nothing is open, so nothing was taken back. Nothing to do.", tell)
-        made = planning.make(context, asked.command, asked.word, meanwhile=lambda: _load_steps(context))
+        made = planning.plan_promotion(context, asked.command, asked.word, meanwhile=lambda: _load_steps(context))
         drained = ""
         if asked.drain_s and not made.serves_already:
             _raise_if_unsafe(made, asked)
             drained = _drain_peer(context, asked.drain_s, tell)
             # Minutes have passed: what was seen then proves nothing now.
-            made = planning.make(context, asked.command, asked.word)
+            made = planning.plan_promotion(context, asked.command, asked.word)
         return _begin(context, asked, made, tell, drained=drained)
 
 
@@ -90,7 +90,7 @@ def _steps(
     epoch: int,
     mask: Mask,
     *,
-    made: Made | None = None,
+    made: PlannedPromotion | None = None,
     run: Run | None = None,
     before: Run | None = None,
 ) -> list[PlannedStep]:
@@ -116,14 +116,14 @@ def _drain_peer(context: Context, limit_s: float, tell: ProgressListener) -> str
     return drain.drain_peer(context, limit_s, tell).words
 
 
-def _raise_if_unsafe(made: Made, asked: PromotionRequest) -> None:
+def _raise_if_unsafe(made: PlannedPromotion, asked: PromotionRequest) -> None:
     made.plan.raise_if_unsafe(force=asked.force)
     if asked.reviewed:
         made.plan.raise_unless_reviewed(asked.reviewed)
 
 
 def _begin(
-    context: Context, asked: PromotionRequest, made: Made, tell: ProgressListener, *, drained: str = ""
+    context: Context, asked: PromotionRequest, made: PlannedPromotion, tell: ProgressListener, *, drained: str = ""
 ) -> RunResult:
     plan = made.plan
     known = local_state.read_state(context.places, context.machine)

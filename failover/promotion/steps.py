@@ -8,7 +8,7 @@ from failover.journal.mask import Mask
 from failover.journal.run import Run, StepState
 from failover.name_servers import tsig_key
 from failover.name_servers.tsig_key import TsigKey
-from failover.plan.planning import Made
+from failover.plan.planning import PlannedPromotion
 from failover.probes import fit_to_serve
 from failover.promotion.request import PromotionRequest
 from failover.runner.step import DeferredStep, OnFailure, PlannedStep, Step
@@ -27,7 +27,7 @@ def promotion_steps(
     epoch: int,
     mask: Mask,
     *,
-    made: Made | None = None,
+    made: PlannedPromotion | None = None,
     run: Run | None = None,
     before: Run | None = None,
 ) -> list[PlannedStep]:

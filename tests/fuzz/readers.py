@@ -36,13 +36,12 @@ from ami_watcher.history import database
 from ami_watcher.phones import contact, inventory
 from ami_watcher.registrations import lists, role
 from failover.bind import named_conf, zone_edit, zone_text
-from failover.checks import dialplan, own_bind, shared_facts
+from failover.checks import own_bind, proof_parts, shared_facts, sync_age
 from failover.context import Context
 from failover.drill import store as drill_store
 from failover.journal import entry, journal, run
 from failover.name_servers import tsig_key
 from failover.peer import messages as words
-from failover.plan import sync_age
 from failover.probes import asterisk_process, iax, own_status, ping, sip_message
 from failover.state import claim, fenced, local_state, pause, proven_secrets, right
 from failover.steps.carrier import http, preset
@@ -629,7 +628,12 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader("module show", shared_facts, text(shared_facts.modules), (b"app_dial.so   Dialing   0   Running   core\n",)),
     Reader("core show codecs", shared_facts, text(shared_facts.codecs), (b"      1 audio ulaw    g711 (ulaw)\n",)),
     Reader("a certificate's end", shared_facts, text(shared_facts.expiry_of), (b"expires Nov 26 00:00:00 2026 GMT",)),
-    Reader("dialplan show", dialplan, text(lambda said: dialplan.calls_proof(said.splitlines())), (b"Gosub(x,s,1)\n",)),
+    Reader(
+        "dialplan show",
+        proof_parts,
+        text(lambda said: proof_parts.calls_proof(said.splitlines())),
+        (b"Gosub(x,s,1)\n",),
+    ),
     Reader(
         "an AppArmor profile",
         own_bind,

@@ -113,10 +113,10 @@ def test_a_closed_port_a_hung_server_and_a_cut_wire_are_told_apart(world: World)
 def test_the_evidence_is_there_in_five_seconds_and_a_refusal_shows_it(world: World) -> None:
     world.cut("boston", "dallas")
     code = """
-from failover.probes.evidence import gather
+from failover.probes.evidence import gather_evidence
 import time
 begun = time.monotonic()
-found = gather(here)
+found = gather_evidence(here)
 print(json.dumps({"seconds": time.monotonic() - begun, "live": found.peer_may_live,
     "answers": {f"{one.probe} {one.subject}": one.answer.value for one in found.found},
     "words": [one.words for one in found.found]}))

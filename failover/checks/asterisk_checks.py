@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from failover.checks.check import Finding, Level, Lifted, Refusal
 from failover.checks.facts import Facts
-from failover.checks.finding import Finding, Level, Rule
+from host.durations import lasting
 
 LONGEST_EXPIRY_S: Final = 300
 """A dead machine's binding takes the calls for so long."""
@@ -21,7 +22,6 @@ def expiry(facts: Facts) -> Iterator[Finding]:
         trunk = facts.pair.trunk_on(name, facts.machine)
         if trunk.register_ and trunk.account == "shared" and trunk.expiry_s > LONGEST_EXPIRY_S:
             yield Finding(
-                "expiry",
                 Level.WARNING,
                 f"trunks.{name}.expiry_s is {trunk.expiry_s} s: for so long after {facts.machine} dies, the carrier "
                 "may send its calls there.",
@@ -29,12 +29,62 @@ def expiry(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def wiring(facts: Facts) -> Iterator[Finding]:
-    """Asterisk reads what we render."""
-    for text in facts.asterisk.wiring:
-        yield Finding("wiring", Level.ERROR, text, "Then look again with: render-localized --check")
-    for text in facts.asterisk.advice:
-        yield Finding("wiring", Level.WARNING, text, "Then look again with: render-localized --check")
+def can_serve(facts: Facts) -> Iterator[Finding]:
+    """This machine's Asterisk answers, has what registers, and its disk takes what a promotion writes.
+
+    What serves now is not taken down for a machine that cannot; where nothing serves there is nothing to lose.
+    """
+    own, status, peer = facts.evidence.own, facts.peer_status, facts.peer
+    look = "systemctl status asterisk"
+    if not own.obstacles:
+        if own.pbx.listed:
+            calls = f", {own.pbx.calls} calls" if own.pbx.calls else ""
+            yield Finding(Level.GOOD, f"{own.pbx.words}{calls}")
+        else:
+            yield Finding(Level.BLOCKER, own.pbx.words, look)
+        return
+    who = ""
+    if status is not None and status.serves:
+        who = f"{peer} does"
+    elif status is None and facts.pair.fence is not None and not facts.word and facts.evidence.peer_may_live:
+        who = f"{peer}, which may, would be cut off"
+    listed = "\n".join(f"  {one}" for one in own.obstacles)
+    words = f"{facts.machine} could not serve, and {who}:\n{listed}\nMend that, then type the same again"
+    refusal = Refusal("cannot-serve", Lifted.BY_NOTHING, words) if who and not facts.serves else None
+    for text in own.lacks:
+        yield Finding(Level.BLOCKER, text, look, refusal=refusal)
+        refusal = None
+    for text in own.unwritable:
+        yield Finding(Level.BLOCKER, text, "df -h; mount", item="disk", refusal=refusal)
+        refusal = None
+
+
+def files(facts: Facts) -> Iterator[Finding]:
+    """The primary files can be activated, and are those of the pair.toml that serves."""
+    found = facts.files
+    render = "render-localized --role primary"
+    if not found.generation:
+        yield Finding(Level.WARNING, "No primary generation is on disk; a promotion would render one", render)
+    elif not found.of_this_pair:
+        words = f"{found.generation} was rendered from an earlier pair.toml"
+        yield Finding(Level.WARNING, words, render, age_s=found.age_s)
+    else:
+        yield Finding(Level.GOOD, f"{found.generation}, rendered {lasting(found.age_s)} ago", age_s=found.age_s)
+    check = "render-localized --check"
+    listed = "\n".join(f"  {one}" for one in found.blockers)
+    words = f"The primary files of {facts.machine} cannot be activated:\n{listed}\nSee: {check}"
+    for number, text in enumerate(found.blockers):
+        # One refusal names all of them.
+        refusal = Refusal("generation", Lifted.BY_NOTHING, words) if number == 0 else None
+        yield Finding(Level.BLOCKER, text, check, refusal=refusal)
+    for text in found.errors:
+        yield Finding(Level.BLOCKER, text, check)
+
+
+def advice(facts: Facts) -> Iterator[Finding]:
+    """What is worth mending in this machine's own files."""
+    for text in facts.files.warnings:
+        yield Finding(Level.WARNING, text, "Then look again with: render-localized --check")
 
 
 def auth_in_swapped_file(facts: Facts) -> Iterator[Finding]:
@@ -42,7 +92,6 @@ def auth_in_swapped_file(facts: Facts) -> Iterator[Finding]:
     extra = sorted(set(facts.asterisk.swapped_types) - {"registration"})
     if extra:
         yield Finding(
-            "pjsip-auth",
             Level.ERROR,
             f"pjsip-registrations.conf, which is swapped, holds type = {', '.join(extra)}. Without its credentials the "
             "un-REGISTER of a machine that becomes standby is answered 401, and its binding stays at the carrier.",
@@ -64,7 +113,6 @@ def gives_up(facts: Facts) -> Iterator[Finding]:
             wrong.append("auth_rejection_permanent = no")
         if wrong:
             yield Finding(
-                "gives-up",
                 Level.ERROR,
                 f"PJSIP gives up {name} for good: after ten retries, or at once when the carrier refuses it, as it "
                 "does while the other machine's binding lives.",
@@ -75,14 +123,12 @@ def gives_up(facts: Facts) -> Iterator[Finding]:
         return
     if _number(general.get("registerattempts", "0")) > 0:
         yield Finding(
-            "gives-up",
             Level.ERROR,
             f"sip.conf: registerattempts = {general['registerattempts']}: chan_sip gives up for good after so many.",
             "In [general], write: registerattempts = 0",
         )
     if general.get("register_retry_403", "no").lower() in _NO:
         yield Finding(
-            "gives-up",
             Level.WARNING,
             "sip.conf: register_retry_403 is not set: one 403, as a carrier sends while the other machine's binding "
             "lives, ends chan_sip's attempts until the next reload. ami-watcher kicks it; without the watcher nobody "
@@ -97,7 +143,6 @@ def manager(facts: Facts) -> Iterator[Finding]:
     user = facts.asterisk.manager_user
     if user is None:
         yield Finding(
-            "ami",
             Level.UNSEEN if ami.host not in {"127.0.0.1", "::1", "localhost"} else Level.ERROR,
             f"manager.conf has no user [{ami.username}] that can be read here: nothing could be verified by AMI.",
             f"Write [{ami.username}] with: secret, read = system, write = system,reporting, writetimeout = 5000",
@@ -106,7 +151,6 @@ def manager(facts: Facts) -> Iterator[Finding]:
     general = facts.asterisk.manager_general or {}
     if facts.asterisk.manager_general is not None and general.get("enabled", "no").lower() in _NO:
         yield Finding(
-            "ami",
             Level.ERROR,
             f"manager.conf, [general]: enabled = {general.get('enabled', 'no (the default)')}: nobody gets in.",
             "Write: enabled = yes, then: asterisk -rx 'manager reload'",
@@ -115,7 +159,6 @@ def manager(facts: Facts) -> Iterator[Finding]:
     several = user.get("allowmultiplelogin", general.get("allowmultiplelogin", "yes"))
     if several.lower() in _NO:
         yield Finding(
-            "ami",
             Level.ERROR,
             f"manager.conf: allowmultiplelogin = {several}: ami-watcher holds the one login of [{ami.username}], and a "
             "promotion, which needs another, is refused.",
@@ -126,7 +169,6 @@ def manager(facts: Facts) -> Iterator[Finding]:
         classes = {one.strip().lower() for one in user.get(key, "").split(",")}
         if missing := sorted(needed - classes) if "all" not in classes else []:
             yield Finding(
-                "ami",
                 Level.ERROR,
                 f"manager.conf, [{ami.username}]: {key} = {user.get(key, 'nothing')} lacks {', '.join(missing)}: "
                 f"{'changes are not told' if key == 'read' else 'lists and reloads are refused'}.",
@@ -134,14 +176,12 @@ def manager(facts: Facts) -> Iterator[Finding]:
             )
     if facts.asterisk.manager_refused:
         yield Finding(
-            "ami",
             Level.ERROR,
             f"A login beside those that are running is refused: {facts.asterisk.manager_refused}",
             "Mend manager.conf, then: asterisk -rx 'manager reload'; and look again with: failover check",
         )
     if _number(user.get("writetimeout", "100")) < WRITE_TIMEOUT_MS:
         yield Finding(
-            "ami",
             Level.WARNING,
             f"manager.conf, [{ami.username}]: writetimeout is {user.get('writetimeout', '100 (the default)')} ms: "
             "Asterisk drops us in the middle of a long list when this machine is busy, as it is in a promotion.",
@@ -156,7 +196,6 @@ def proof(facts: Facts) -> Iterator[Finding]:
         return
     if parts.unseen:
         yield Finding(
-            "proof",
             Level.UNSEEN,
             f"Whether the call of [proof] can work is not seen: {parts.unseen}",
             "Then look again with: failover check",
@@ -164,7 +203,6 @@ def proof(facts: Facts) -> Iterator[Finding]:
         return
     if not parts.context:
         yield Finding(
-            "proof",
             Level.WARNING,
             "[proof] is configured, and Asterisk has no context hotstandby-proof: no call can be placed, and every "
             "promotion ends degraded.",
@@ -172,7 +210,6 @@ def proof(facts: Facts) -> Iterator[Finding]:
         )
     elif wanted.answer == "comes_back" and not parts.called:
         yield Finding(
-            "proof",
             Level.WARNING,
             f"[proof] calls {wanted.number}, and no context of the dialplan leads to hotstandby-proof: the call would "
             "be answered as any other, and every promotion ends degraded.",
@@ -182,7 +219,6 @@ def proof(facts: Facts) -> Iterator[Finding]:
     if parts.missing:
         commands = "; ".join(f"asterisk -rx 'module load {module}.so'" for module in parts.missing)
         yield Finding(
-            "proof",
             Level.WARNING,
             f"[proof] is configured, and Asterisk has not loaded {', '.join(parts.missing)}: no call can be placed.",
             f"Type: {commands}; and load them in modules.conf, for the next start",
@@ -196,7 +232,6 @@ def gate(facts: Facts) -> Iterator[Finding]:
         return
     if found.unseen:
         yield Finding(
-            "gate",
             Level.UNSEEN,
             f"Whether this machine refuses calls by address as standby is not seen: {found.unseen}",
             "Then look again with: failover check",
@@ -204,7 +239,6 @@ def gate(facts: Facts) -> Iterator[Finding]:
         return
     if not found.role:
         yield Finding(
-            "gate",
             Level.ERROR,
             "Asterisk has no context hotstandby-gate loaded: as standby this machine answers every call by address.",
             "Include role.conf as the last line of [globals] in extensions.conf, then: asterisk -rx 'dialplan reload'",
@@ -214,26 +248,12 @@ def gate(facts: Facts) -> Iterator[Finding]:
         trunk = facts.pair.trunk_on(name, facts.machine)
         if not trunk.register_ and trunk.when_standby == "refuse" and not found.refuses(name):
             yield Finding(
-                "gate",
                 Level.ERROR,
                 f"{name} reaches us by address, and no line of the running dialplan asks the gate for it before "
                 "something takes the call: as standby this machine answers, and the carrier never tries the other one.",
                 f"Begin its inbound context with: exten => _X.,1,Gosub(hotstandby-gate,s,1({name})), then: "
                 "asterisk -rx 'dialplan reload'; or say when_standby = \"answer\"",
             )
-
-
-def both_addresses(facts: Facts) -> Iterator[Finding]:
-    """Carriers that go by address know both of ours."""
-    wanted = {machine.public_address for machine in facts.pair.machines.values()}
-    for name in sorted({trunk.carrier for trunk in facts.pair.trunks.values() if trunk.carrier}):
-        yield Finding(
-            "addresses",
-            Level.UNSEEN,
-            f"Whether {name} takes registrations and calls from both {' and '.join(sorted(wanted))} cannot be seen "
-            "from here; many portals hold a list of allowed addresses.",
-            f"Look in the portal of {name}; a drill proves it: failover drill",
-        )
 
 
 def _uses(facts: Facts, channel: str) -> bool:
@@ -243,15 +263,3 @@ def _uses(facts: Facts, channel: str) -> bool:
 
 def _number(text: str) -> int:
     return int(text) if text.strip().isascii() and text.strip().isdigit() else 0
-
-
-ASTERISK_RULES: Final[tuple[Rule, ...]] = (
-    expiry,
-    wiring,
-    auth_in_swapped_file,
-    gives_up,
-    manager,
-    proof,
-    gate,
-    both_addresses,
-)

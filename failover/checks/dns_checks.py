@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from failover.bind.named_conf import ZoneStatement
-from failover.checks.facts import Facts
-from failover.checks.finding import Finding, Level, Rule
-from failover.checks.name_servers import NO_KEY, OTHER_KEY
+from failover.checks.check import Finding, Level, Lifted, Refusal
+from failover.checks.facts import Facts, KeyAnswer
+from failover.name_servers.serial import believed, later
+from failover.probe_result import ProbeAnswer
 from pair.public_role import NAME
 
 LONGEST_TTL_S: Final = 60
@@ -23,7 +24,6 @@ def ttl(facts: Facts) -> Iterator[Finding]:
         return
     if dns.ttl_s > LONGEST_TTL_S:
         yield Finding(
-            "ttl",
             Level.WARNING,
             f"dns.ttl_s is {dns.ttl_s} s: for so long after a promotion, resolvers send people to the dead machine.",
             f"In pair.toml, write ttl_s = 30, or anything up to {LONGEST_TTL_S}.",
@@ -31,7 +31,6 @@ def ttl(facts: Facts) -> Iterator[Finding]:
     for name, seconds in sorted(facts.ttls.items()):
         if seconds > max(dns.ttl_s, LONGEST_TTL_S):
             yield Finding(
-                "ttl",
                 Level.WARNING,
                 f"{name}.{dns.zone} is served with a TTL of {seconds} s, not the {dns.ttl_s} s of pair.toml. "
                 "What resolvers fetch now, they keep for that long after a promotion.",
@@ -47,16 +46,14 @@ def tsig(facts: Facts) -> Iterator[Finding]:
     make = "tsig-keygen hotstandby > /etc/hotstandby/secrets/tsig.key; copy it to the other machine"
     if dns.key_file is None:
         yield Finding(
-            "tsig",
             Level.ERROR,
             "dns.key_file is missing: an UPDATE that is not signed is refused, or anybody's is accepted.",
             f'Make a key with: {make}. In pair.toml, write key_file = "tsig.key".',
         )
     elif facts.tsig_problem:
-        yield Finding("tsig", Level.ERROR, facts.tsig_problem, f"Make a new key with: {make}.")
+        yield Finding(Level.ERROR, facts.tsig_problem, f"Make a new key with: {make}.")
     elif facts.tsig_algorithm.lower().rstrip(".") in WEAK:
         yield Finding(
-            "tsig",
             Level.WARNING,
             f"The key of dns.key_file uses {facts.tsig_algorithm}, which is deprecated (RFC 8945 §6).",
             f"Make a new one, hmac-sha256, with: {make}.",
@@ -71,10 +68,9 @@ def primaries(facts: Facts) -> Iterator[Finding]:
     standby = facts.pair.peer_of(facts.pair.preferred)
     both = [dns.servers.get(name) for name in (standby, facts.pair.preferred)]
     if facts.named.views:
-        yield Finding("primaries", Level.ERROR, facts.named.views, "Say in pair.toml which view it is: dns.view")
+        yield Finding(Level.ERROR, facts.named.views, "Say in pair.toml which view it is: dns.view")
     elif facts.named.unread:
         yield Finding(
-            "primaries",
             Level.UNSEEN,
             f"named's configuration cannot be read here: {facts.named.unread}",
             "Type: named-checkconf -p",
@@ -84,7 +80,6 @@ def primaries(facts: Facts) -> Iterator[Finding]:
     others = sorted(name for name in dns.servers if name not in facts.pair.machines)
     if others and None not in both:
         yield Finding(
-            "primaries",
             Level.UNSEEN,
             f"How {', '.join(others)} {'is' if len(others) == 1 else 'are'} configured cannot be seen from here. With "
             "a dead server first in its primaries, a secondary follows after 60 s; with the living one first, at once.",
@@ -103,7 +98,6 @@ def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> 
                 " The running one has it by rndc addzone or a catalog zone, which no role can change." if known else ""
             )
             yield Finding(
-                "primaries",
                 Level.ERROR,
                 f"named on {facts.machine} has no zone {dns.zone}: nothing would answer here after a promotion."
                 + besides,
@@ -113,7 +107,6 @@ def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> 
     ours = [address for address in block.primaries if address in both]
     if block.unresolved:
         yield Finding(
-            "primaries",
             Level.UNSEEN,
             f"The zone {dns.zone} on {facts.machine} asks the servers of lists that named.conf does not define: "
             f"{', '.join(block.unresolved)}.",
@@ -121,7 +114,6 @@ def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> 
         )
     if len(ours) == 2 and ours[0] != both[0]:
         yield Finding(
-            "primaries",
             Level.WARNING,
             f"The zone {dns.zone} on {facts.machine} asks {ours[0]} before {ours[1]}: with {ours[0]} dead it follows "
             "after 60 s instead of at once.",
@@ -129,7 +121,6 @@ def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> 
         )
     if block.kind == "secondary" and block.raw:
         yield Finding(
-            "primaries",
             Level.WARNING,
             f"The zone {dns.zone} on {facts.machine} is kept raw: as type primary, named would refuse its file until "
             "it is converted.",
@@ -146,30 +137,24 @@ def running_named(facts: Facts) -> Iterator[Finding]:
     allow = f"{facts.localized}/** r,"
     if named.unreadable:
         yield Finding(
-            "named",
             Level.ERROR,
             f"named runs as {named.user}, which may not read {', '.join(named.unreadable[:3])}.",
             f"Type: chmod o+x on its directories, and chgrp {named.user} on key.conf; then: rndc reconfig",
         )
     if named.apparmor == "enforce" and not named.apparmor_allows:
         yield Finding(
-            "named",
             Level.ERROR,
             "AppArmor keeps named from our files; named-checkconf does not notice, because it is not confined.",
             f"Into {profile}, write: {allow} then: apparmor_parser -r /etc/apparmor.d/usr.sbin.named",
         )
-    if named.obstacle:
-        yield Finding("named", Level.ERROR, named.obstacle, "Type: failover drill --rehearse, when it is mended")
-    if not named.running_type:
+    if not named.running_type and named.running_words != facts.zone_obstacle:
         yield Finding(
-            "named",
             Level.ERROR,
             f"The running named does not serve {dns.zone}: {named.running_words or 'it does not answer'}.",
             f"Type: rndc zonestatus {dns.zone}; journalctl -u named",
         )
-    elif facts.dns_role in {"primary", "secondary"} and named.running_type != facts.dns_role:
+    elif named.running_type and facts.dns_role in {"primary", "secondary"} and named.running_type != facts.dns_role:
         yield Finding(
-            "named",
             Level.ERROR,
             f"The running named is {named.running_type} for {dns.zone}, and our files make it {facts.dns_role}: it has "
             "not read them.",
@@ -180,9 +165,9 @@ def running_named(facts: Facts) -> Iterator[Finding]:
 
 def record(facts: Facts) -> Iterator[Finding]:
     """Somebody tells who is primary: a machine that starts is standby where nobody does."""
-    if facts.pair.dns is not None and facts.pair.dns.servers and not facts.published:
+    answered = [one for one in facts.answers if one.answered]
+    if facts.pair.dns is not None and answered and not any(one.role for one in answered):
         yield Finding(
-            "record",
             Level.WARNING,
             f"No name server has a record {NAME}.{facts.pair.dns.zone} that says who is primary: after a reboot of the "
             "machine that serves, nobody would.",
@@ -190,23 +175,62 @@ def record(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def name_servers(facts: Facts) -> Iterator[Finding]:
+    """Each name server answers, this machine's own above all, and tells the last promotion."""
+    dns = facts.pair.dns
+    if dns is None:
+        return
+    newest = facts.public
+    for one in facts.evidence.servers:
+        server, item = one.said.server, f"dns {one.said.server}"
+        dig = f"dig @{dns.servers.get(server, '')} {NAME}.{dns.zone} TXT"
+        if one.said.role is not None and one.said.role != newest:
+            words = f"{one.found.words}; others say {newest}" if newest else one.found.words
+            if server in facts.counted.left_out:
+                words += f"; {facts.epoch} is known here, so it is not believed"
+            yield Finding(Level.WARNING, words, dig, item=item)
+        elif one.found.answer is ProbeAnswer.YES:
+            yield Finding(Level.GOOD, one.found.words, item=item)
+        elif server == facts.machine:
+            yield Finding(Level.BLOCKER, one.found.words, f"failover check, on {server}", item=item)
+        else:
+            yield Finding(Level.WARNING, one.found.words, dig, item=item)
+
+
+def zone_changeable(facts: Facts) -> Iterator[Finding]:
+    """This machine can change the zone."""
+    if facts.zone_obstacle:
+        yield Finding(Level.ERROR, facts.zone_obstacle, "Type: failover drill --rehearse, when it is mended")
+
+
+def serials(facts: Facts) -> Iterator[Finding]:
+    """Serials can be brought together by raising ours. One server alone that tells such a one is left out, as the DNS
+    step does: a single answer must not stop a promotion."""
+    told = {one.said.server: [one.serial] for one in facts.evidence.servers if one.serial}
+    own = told.pop(facts.machine, None)
+    for serial in believed(own[0], told)[0] if own is not None else ():
+        if own is not None and serial != own[0] and not later(serial, own[0]) and not later(own[0], serial):
+            words = (
+                f"The serial of {facts.machine} ({own[0]}) and that of others ({serial}) lie 2^31 apart: neither is "
+                "later (RFC 1982), and a secondary would not follow."
+            )
+            refusal = Refusal("serial", Lifted.BY_FORCE)
+            yield Finding(Level.BLOCKER, words, "Set one of them by hand.", item="dns serial", refusal=refusal)
+            return
+
+
 def other_keys(facts: Facts) -> Iterator[Finding]:
     """Name servers that know our key know the same one."""
     for server, said in sorted(facts.keys.items()):
-        if said == OTHER_KEY:
+        if said is KeyAnswer.OTHER_SECRET:
             yield Finding(
-                "tsig",
                 Level.ERROR,
-                f"{server} {said}: it refuses what we sign.",
+                f"{server} {said.value}: it refuses what we sign.",
                 f"Copy dns.key_file to {server}; then: rndc reconfig",
             )
-        elif said == NO_KEY and server not in facts.pair.machines:
+        elif said is KeyAnswer.UNKNOWN_KEY and server not in facts.pair.machines:
             yield Finding(
-                "tsig",
                 Level.UNSEEN,
-                f"{server} {said}. That is well where it goes by our addresses, in NOTIFY and in transfers.",
+                f"{server} {said.value}. That is well where it goes by our addresses, in NOTIFY and in transfers.",
                 f"Look in named.conf of {server}: allow-notify, primaries",
             )
-
-
-DNS_RULES: Final[tuple[Rule, ...]] = (ttl, tsig, record, other_keys, primaries, running_named)

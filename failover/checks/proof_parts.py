@@ -16,7 +16,7 @@ DEADLINE_S: Final = 4.0
 _CALLS: Final = re.compile(rf"\bGosub(If)?\(.*\b{CONTEXT},")
 
 
-def look(context: Context) -> ProofParts | None:
+def read_proof_parts(context: Context) -> ProofParts | None:
     """The parts as Asterisk has them loaded, whatever language they are written in; None without [proof]."""
     if context.pair.proof is None:
         return None
