@@ -30,3 +30,14 @@ def binds(name_server_addresses: None, tmp_path: Path) -> Iterator[Binds]:
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture
+def by_file(name_server_addresses: None, tmp_path: Path) -> Iterator[Binds]:
+    """Four name servers whose zone's file is edited."""
+    made = Binds(tmp_path, method="zonefile", secondary_format="masterfile-format text;")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
