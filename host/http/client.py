@@ -144,7 +144,7 @@ class HttpClient:
 
     def _half(self, received: int, unit: str) -> ConnectionBroken:
         return ConnectionBroken(
-            f"{self.origin} stopped in the middle of its answer, after {received} {unit}", sent=True
+            f"{self.origin} stopped in the middle of its answer, after {received} {unit}", sent=True, begun=True
         )
 
     def _failure(self, error: Exception, after_s: float, *, sent: bool) -> HttpError:
@@ -172,9 +172,18 @@ class HttpClient:
         return ConnectionBroken(message, sent=True)
 
 
+class _Session(requests.Session):
+    """requests' own, which knows no redirect: even where it follows none, it reads the whole body of each that names
+    a Location, beyond any limit of ours, to have the next request ready."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - requests names it
+        """Nowhere."""
+        return None
+
+
 def _session(base: str, connections: int, tls_host_name: str | None, tls_ca_file: str | None) -> requests.Session:
     silence_http_libraries()
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.headers.clear()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

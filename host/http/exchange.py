@@ -106,7 +106,15 @@ class DeadlinePassed(HttpError):
 
 
 class ConnectionBroken(HttpError):
-    """The connection ended before the response did."""
+    """The connection ended before the response did.
+
+    Attributes:
+        begun: status and headers had come; only a part of the body is missing.
+    """
+
+    def __init__(self, message: str, *, sent: bool, begun: bool = False) -> None:
+        super().__init__(message, sent=sent)
+        self.begun = begun
 
 
 class NotHttp(HttpError):

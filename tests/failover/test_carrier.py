@@ -19,6 +19,7 @@ from failover.steps.carrier import http as carrier_http
 from failover.steps.carrier import routes as carrier
 from failover.steps.carrier.preset import PresetUnusable, filled_json, filled_path, load_preset, ours_named, taken
 from failover.steps.carrier.step import CarrierNotMoved, carrier_step
+from host.http import HttpResponse
 from host.places import Places
 from lab.carrier.web_api import SECRET, TRUNK, USER, CarrierApi
 from pair import Pair
@@ -280,12 +281,12 @@ def test_a_retry_after_that_is_no_number_of_seconds_is_waited_out_for_a_moment(
     ],
 )
 def test_how_long_a_carrier_has_us_wait(said: str, date: str, pause_s: float) -> None:
-    assert carrier_http._pause({"retry-after": said, "date": date}) == pause_s
+    assert carrier_http._pause(HttpResponse(429, (("Retry-After", said), ("Date", date)), b"")) == pause_s
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_whatever_retry_after_says_we_wait_between_half_a_second_and_a_minute(said: str, date: str) -> None:
-    assert 0.5 <= carrier_http._pause({"retry-after": said, "date": date}) <= 60
+    assert 0.5 <= carrier_http._pause(HttpResponse(429, (("Retry-After", said), ("Date", date)), b"")) <= 60
 
 
 @pytest.mark.parametrize("preset", ROUTES)

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import json
-import queue
 import re
-import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from failover.errors import FailoverError
 from failover.journal.mask import Mask
 from failover.steps.carrier.preset import Preset, RequestTemplate, ValueMissing, filled, filled_json, filled_path, taken
-from host.http.quiet import silence_http_libraries
+from host.http import (
+    BodyCompressed,
+    BodyTooLarge,
+    ConnectionBroken,
+    DeadlinePassed,
+    HttpError,
+    HttpRequest,
+    HttpResponse,
+    NoAddress,
+    NotConnected,
+    TlsRefused,
+)
 from host.printable import printable
+
+if TYPE_CHECKING:
+    from host.http.client import HttpClient
 
 _LIMIT: Final = 1024 * 1024
 """Bytes of an answer."""
-_CONNECT_S: Final = 4.0
 CALL_S: Final = 8.0
 """Seconds for one request, all of it."""
 _PAUSE_S: Final = 2.0
@@ -87,7 +102,6 @@ class CarrierClient:
         self._account = account
         self._mask = mask
         mask.hide_login(account.user, account.secret)
-        silence_http_libraries()
 
     @property
     def title(self) -> str:
@@ -113,29 +127,26 @@ class CarrierClient:
         login = {**given, "secret": account.secret}
         what = f"{preset.title} ({request.method} {filled_path(request.path, given)})"
         query = {key: filled(value, given) for key, value in request.query.items()}
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "hotstandby"}
-        auth: tuple[str, str] | None = None
+        headers = {"Accept": "application/json"}
         if preset.login.kind == "query":
             query |= {key: filled(value, login) for key, value in preset.login.query.items()}
         elif preset.login.kind == "basic":
-            auth = (filled(preset.login.user, given), account.secret)
+            headers["Authorization"] = _basic(filled(preset.login.user, given), account.secret)
         elif preset.login.kind == "bearer":
             headers["Authorization"] = f"Bearer {account.secret}"
         else:
             headers |= {key: filled(value, login) for key, value in preset.login.header.items()}
-        prepared: dict[str, Any] = {
-            "method": request.method,
-            "url": account.base + filled_path(request.path, given),
-            "params": query,
-            "headers": headers,
-            "auth": auth,
-        }
+        body: bytes | None = None
         if request.form:
-            prepared["data"] = {key: filled(value, given) for key, value in request.form.items()}
+            body = urlencode({key: filled(value, given) for key, value in request.form.items()}).encode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         if request.body:
-            prepared["json"] = filled_json(request.body, given)
-        status, head, body = self._send(what, prepared, min(deadline_s, CALL_S))
-        return self._understood(what, status, head, body)
+            body = json.dumps(filled_json(request.body, given)).encode()
+            headers["Content-Type"] = "application/json"
+        target = filled_path(request.path, given) + (f"?{urlencode(query)}" if query else "")
+        prepared = HttpRequest(target, body, tuple(headers.items()), request.method)
+        response = self._exchange(what, prepared, min(deadline_s, CALL_S))
+        return self._understood(what, response)
 
     def told(self, value: str, *, known: Iterable[str] = ()) -> str:
         """A route or an id that the carrier told, if it can be one: it is journalled, shown, and sent back.
@@ -154,71 +165,42 @@ class CarrierClient:
             raise ValueMissing("our own secret stands where a route belongs")
         return value
 
-    def _send(self, what: str, prepared: dict[str, Any], deadline_s: float) -> tuple[int, Mapping[str, str], bytes]:
-        """In a thread of its own: an answer that drips byte by byte never lets a socket's time-out pass."""
-        came: queue.Queue[tuple[int, Mapping[str, str], bytes] | CarrierError] = queue.Queue()
-
-        def work() -> None:
-            try:
-                came.put(self._exchange(what, prepared, deadline_s))
-            except CarrierError as error:
-                came.put(error)
-            except Exception as error:
-                came.put(CarrierUnclear(f"{what} failed: {type(error).__name__}"))
-
-        threading.Thread(target=work, daemon=True, name="carrier").start()
+    def _exchange(self, what: str, request: HttpRequest, deadline_s: float) -> HttpResponse:
         try:
-            found = came.get(timeout=deadline_s)
-        except queue.Empty:
+            return self._client.exchange(request, time.monotonic() + deadline_s)
+        except TlsRefused as error:
+            if error.sent:
+                raise CarrierUnclear(f"{what} broke off in the middle of TLS") from None
+            raise CarrierNotReached(f"{what}: its certificate is not trusted; nothing was sent") from None
+        except (NoAddress, NotConnected):
+            raise CarrierNotReached(f"{what} was not reached: no connection to {self._account.base}") from None
+        except DeadlinePassed as error:
+            if not error.sent:
+                raise CarrierNotReached(f"{what} was not reached within {deadline_s:.1f} s") from None
             raise CarrierUnclear(f"{what} did not answer within {deadline_s:.1f} s") from None
-        if isinstance(found, CarrierError):
-            raise found
-        return found
-
-    def _exchange(self, what: str, prepared: dict[str, Any], deadline_s: float) -> tuple[int, Mapping[str, str], bytes]:
-        import requests  # most pairs never need it: their carriers are called by a person
-        from requests.adapters import HTTPAdapter
-
-        # No exception of requests is quoted: its text holds the URL, and the URL may hold the password.
-        with requests.Session() as session:
-            session.trust_env = False
-            session.mount("https://", HTTPAdapter(max_retries=0))
-            try:
-                answer = session.request(
-                    **prepared,
-                    timeout=(min(_CONNECT_S, deadline_s), deadline_s),
-                    allow_redirects=False,
-                    stream=True,
-                    verify=self._account.ca_file or True,
-                )
-            except requests.exceptions.SSLError:
-                raise CarrierNotReached(f"{what}: its certificate is not trusted; nothing was sent") from None
-            except (requests.exceptions.ConnectTimeout, requests.exceptions.InvalidURL):
-                raise CarrierNotReached(f"{what} was not reached within {_CONNECT_S:g} s") from None
-            except requests.exceptions.ConnectionError as error:
-                if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
-                    raise CarrierNotReached(f"{what} was not reached: no connection to {self._account.base}") from None
-                raise CarrierUnclear(f"{what} closed the connection without an answer") from None
-            except requests.exceptions.RequestException:
-                raise CarrierUnclear(f"{what} did not answer within {deadline_s:.1f} s") from None
-            if answer.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-                raise CarrierUnclear(f"{what} answered compressed although told not to")
-            try:
-                body = b""
-                for chunk in answer.iter_content(65536):
-                    body += chunk
-                    if len(body) > _LIMIT:
-                        raise CarrierUnclear(f"{what} answered with more than {_LIMIT // 1024} KiB")
-            except requests.exceptions.RequestException:
+        except ConnectionBroken as error:
+            if error.begun:
                 raise CarrierUnclear(f"{what} gave half an answer") from None
-            return answer.status_code, dict(answer.headers), body
+            raise CarrierUnclear(f"{what} closed the connection without an answer") from None
+        except BodyCompressed:
+            raise CarrierUnclear(f"{what} answered compressed although told not to") from None
+        except BodyTooLarge:
+            raise CarrierUnclear(f"{what} answered with more than {_LIMIT // 1024} KiB") from None
+        except HttpError:
+            raise CarrierUnclear(f"{what} answered what is no HTTP") from None
 
-    def _understood(self, what: str, status: int, head: Mapping[str, str], body: bytes) -> Any:
-        headers = {key.lower(): value for key, value in head.items()}
+    @cached_property
+    def _client(self) -> HttpClient:
+        from host.http.client import HttpClient  # it takes 60 ms, and most carriers are called by a person
+
+        return HttpClient(self._account.base, tls_ca_file=self._account.ca_file or None, body_limit=_LIMIT)
+
+    def _understood(self, what: str, response: HttpResponse) -> Any:
+        status, body = response.status, response.body
         # Whatever the answer calls itself: PHP says text/html of JSON, and a page is told by how it begins.
         parsed, is_json = _parsed(body)
         if status == 429:
-            raise CarrierBusy(f"{what}: too many requests", _pause(headers))
+            raise CarrierBusy(f"{what}: too many requests", _pause(response))
         if 300 <= status < 400:
             raise CarrierRefused(f"{what} redirects elsewhere, which is not followed. Is carriers.X.base right?")
         if 400 <= status < 500 and status != 408:
@@ -277,13 +259,23 @@ def _found(parsed: Any, place: str) -> str:
         return ""
 
 
-def _pause(headers: Mapping[str, str]) -> float:
+def _basic(user: str, secret: str) -> str:
+    """The login as RFC 7617 has it; letters beyond Latin-1 go as UTF-8."""
+    login = f"{user}:{secret}"
+    try:
+        octets = login.encode("latin-1")
+    except UnicodeEncodeError:
+        octets = login.encode()
+    return f"Basic {base64.b64encode(octets).decode()}"
+
+
+def _pause(response: HttpResponse) -> float:
     """Seconds that Retry-After says, or its date less the answer's own (RFC 9110 §10.2.3); ours where it is neither."""
-    said = headers.get("retry-after", "").strip()
+    said = response.header("Retry-After").strip()
     least, most = _PAUSES_S
     if _SECONDS.fullmatch(said):
         return min(most, max(least, float(said)))
-    until, since = _date(said), _date(headers.get("date", "")) or datetime.now(UTC)
+    until, since = _date(said), _date(response.header("Date")) or datetime.now(UTC)
     return _PAUSE_S if until is None else min(most, max(least, (until - since).total_seconds()))
 
 

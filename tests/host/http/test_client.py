@@ -105,6 +105,14 @@ def test_headers_are_found_whatever_their_case() -> None:
     assert found.header("missing") == ""
 
 
+def test_the_body_of_a_redirect_is_read_like_any_other_and_bounded() -> None:
+    location = b"Location: http://127.0.0.1:1/"
+    with scripted((response(b"moved", location, status=302),)) as server:
+        assert HttpClient(server.origin).exchange(HttpRequest("/"), soon()).body == b"moved"
+        with pytest.raises(BodyTooLarge):
+            HttpClient(server.origin, body_limit=4).exchange(HttpRequest("/"), soon())
+
+
 @pytest.mark.parametrize("status", [204, 302, 404, 503])
 def test_every_status_is_a_response_and_no_redirect_is_followed(status: int) -> None:
     with scripted((response(b"", b"Location: http://127.0.0.1:1/", status=status),)) as server:
