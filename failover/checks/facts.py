@@ -58,6 +58,16 @@ class OpenRun:
     damaged: bool = False
     touched: bool = True
 
+    @classmethod
+    def from_words(cls, words: str) -> OpenRun | None:
+        """The run that a status names, as "promote 12" or "promote 12, damaged"; None where it names none."""
+        name, _, rest = words.partition(", ")
+        command, _, number = name.partition(" ")
+        return cls(command, int(number) if number.isdecimal() else 0, damaged=rest == "damaged") if command else None
+
+    def __str__(self) -> str:
+        return f"{self.command} {self.number}" + (", damaged" if self.damaged else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Files:

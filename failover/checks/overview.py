@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
+from failover.checks.facts import OpenRun
 from failover.checks.overtaken import COMMAND, OvertakenMachine, overtaken
 from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus, Readiness
 from failover.probe_result import ProbeResult
@@ -20,7 +22,7 @@ START: Final = "systemctl start asterisk"
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MachineView:
     """One machine.
 
     Attributes:
@@ -58,7 +60,7 @@ class Overview:
     Attributes:
         pair: the pair.
         here: name of the machine that one is on.
-        sides: both machines, in the order of pair.toml.
+        machines: both, in the order of pair.toml.
         names: of the zone.
         now: unix seconds.
         said: what each name server says of who is primary.
@@ -66,7 +68,7 @@ class Overview:
 
     pair: Pair
     here: str
-    sides: tuple[Side, ...]
+    machines: tuple[MachineView, ...]
     names: tuple[FollowedName, ...]
     now: float
     said: tuple[RoleAnswer, ...] = ()
@@ -74,14 +76,14 @@ class Overview:
     @property
     def primaries(self) -> tuple[str, ...]:
         """Machines that serve, as far as is known."""
-        return tuple(side.name for side in self.sides if side.status is not None and side.status.serves)
+        return tuple(side.name for side in self.machines if side.status is not None and side.status.serves)
 
 
 def all_overtaken(overview: Overview) -> tuple[OvertakenMachine, ...]:
     """Machines that serve although the other one was promoted later, as name servers or that machine tell."""
-    by_name = {side.name: side.status for side in overview.sides}
+    by_name = {side.name: side.status for side in overview.machines}
     found = []
-    for side in overview.sides:
+    for side in overview.machines:
         if side.status is None:
             continue
         one = overtaken(
@@ -97,7 +99,7 @@ def all_overtaken(overview: Overview) -> tuple[OvertakenMachine, ...]:
     return tuple(found)
 
 
-def role(side: Side) -> str:
+def role(side: MachineView) -> str:
     """A machine's role in a word or two, for people."""
     status = side.status
     if status is None:
@@ -131,36 +133,81 @@ def _looked(status: PeerStatus) -> Readiness | None:
     return found if found is not None and abs(status.wall - found.at) <= LOOKED_S else None
 
 
-def trunk_state(overview: Overview, trunk: str, side: Side) -> str:
+class TrunkState(Enum):
+    """What one trunk is doing on one machine."""
+
+    UNKNOWN = "?"
+    NOT_WANTED = "-"
+    """It shall not be registered there."""
+    REGISTERED = "registered"
+    NOT_REGISTERED = "not registered"
+    """Its Asterisk tries, and the carrier has not taken it."""
+    MISSING = "MISSING"
+    """Its Asterisk does not even list it."""
+    ANSWERS = "answers"
+    """It reaches us by address, and its calls are taken, as they shall be."""
+    REFUSES = "refuses (503)"
+    """It reaches us by address, and its calls are refused, as a standby shall."""
+    NO_GATE = "ANSWERS: no gate"
+    GATE_OPEN = "ANSWERS: gate open"
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it should be registered there, and is not."""
+        return self in (TrunkState.NOT_REGISTERED, TrunkState.MISSING)
+
+    @property
+    def takes_calls_as_standby(self) -> bool:
+        """Whether calls are answered there that should go to the other machine."""
+        return self in (TrunkState.NO_GATE, TrunkState.GATE_OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkStatus:
+    """One trunk on one machine.
+
+    Attributes:
+        state: what it is doing.
+        registration: as Asterisk lists it; None where it lists none.
+    """
+
+    state: TrunkState
+    registration: PeerRegistration | None = None
+
+    def __str__(self) -> str:
+        if self.registration is None:
+            return self.state.value
+        if self.state is TrunkState.REGISTERED:
+            return f"registered, {self.registration.expiry_s} s"
+        return self.registration.state.upper()
+
+
+def trunk_status(overview: Overview, trunk: str, machine: MachineView) -> TrunkStatus:
     """One trunk on one machine."""
-    key = overview.pair.trunk_on(trunk, side.name)
-    status = side.status
+    key = overview.pair.trunk_on(trunk, machine.name)
+    status = machine.status
     if status is None:
-        return "?"
+        return TrunkStatus(TrunkState.UNKNOWN)
     if not key.register_:
         if status.is_primary or key.when_standby == "answer":
-            return "answers"
-        return _gated(status.asterisk, trunk)
+            return TrunkStatus(TrunkState.ANSWERS)
+        return TrunkStatus(_gated(status.asterisk, trunk))
     if not status.asterisk.listed:
-        return "?"
+        return TrunkStatus(TrunkState.UNKNOWN)
     one = next((found for found in status.asterisk.registrations if found.trunk == trunk), None)
     if one is not None:
-        return _registration(one)
+        return TrunkStatus(TrunkState.REGISTERED if one.registered else TrunkState.NOT_REGISTERED, one)
     wanted = key.account == "per-machine" or status.is_primary
-    return "MISSING" if wanted else "-"
+    return TrunkStatus(TrunkState.MISSING if wanted else TrunkState.NOT_WANTED)
 
 
-def _gated(asterisk: AsteriskStatus, trunk: str) -> str:
+def _gated(asterisk: AsteriskStatus, trunk: str) -> TrunkState:
     """What a standby does with a call by address, by its running dialplan."""
     if asterisk.gated is None:
-        return "?"
+        return TrunkState.UNKNOWN
     if trunk not in asterisk.gated:
-        return "ANSWERS: no gate"
-    return "refuses (503)" if asterisk.gate == "standby" else "ANSWERS: gate open"
-
-
-def _registration(one: PeerRegistration) -> str:
-    return f"registered, {one.expiry_s} s" if one.registered else one.state.upper()
+        return TrunkState.NO_GATE
+    return TrunkState.REFUSES if asterisk.gate == "standby" else TrunkState.GATE_OPEN
 
 
 def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) -> str:
@@ -171,18 +218,19 @@ def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) ->
         waiting: steps of the newest run that wait for a person or a retry.
     """
     pair, here = overview.pair, overview.here
-    statuses = {side.name: side.status for side in overview.sides}
-    unknown = [side for side in overview.sides if side.status is None]
+    statuses = {side.name: side.status for side in overview.machines}
+    unknown = [side for side in overview.machines if side.status is None]
     if late := all_overtaken(overview):
         return f"{late[0].words}. On {late[0].machine}, type: {COMMAND}"
     if len(overview.primaries) > 1:
         return f"BOTH machines serve; on {pair.peer_of(_newer(overview))}, type: failover demote"
     for name, status in statuses.items():
-        if status is not None and status.open_run.endswith("damaged"):
-            return f"the journal of {status.open_run}, on {name}; what to do with it says, there: failover history"
-        if status is not None and status.open_run:
-            word = status.open_run.split(" ")[0]
-            return f"{status.open_run} on {name} is open; there, type: failover {word}, or: failover {word} --abort"
+        run = OpenRun.from_words(status.open_run) if status is not None else None
+        if run is not None and run.damaged:
+            return f"the journal of {run}, on {name}; what to do with it says, there: failover history"
+        if run is not None:
+            again = f"failover {run.command}"
+            return f"{run} on {name} is open; there, type: {again}, or: {again} --abort"
         if status is not None and not status.is_primary and status.registered:
             return f"{name} registers without the right to; there, type: failover demote"
     if not overview.primaries:
@@ -217,8 +265,8 @@ def next_step(overview: Overview, paused: str, waiting: Collection[str] = ()) ->
             return f"Asterisk on {name} is not running, as after a demotion that had to kill it; there, type: {START}"
         if status is not None and status.asterisk.state != "answers":
             return f"Asterisk on {name} does not answer; there, type: systemctl status asterisk"
-    for side in overview.sides:
-        if answering := [one for one in pair.trunks if trunk_state(overview, one, side).startswith("ANSWERS")]:
+    for side in overview.machines:
+        if answering := [one for one in pair.trunks if trunk_status(overview, one, side).state.takes_calls_as_standby]:
             return f"{side.name} answers the calls of {', '.join(answering)} as standby; there, type: failover check"
     standbys = [(name, status) for name, status in statuses.items() if status is not None and status.role == "standby"]
     for name, status in standbys:
@@ -237,19 +285,19 @@ def _newer(overview: Overview) -> str:
     """Of two machines that serve, the one that was promoted later; the preferred one where that is not known."""
     preferred = overview.pair.preferred
     held = [
-        (side.status.epoch, side.name == preferred, side.name) for side in overview.sides if side.status is not None
+        (side.status.epoch, side.name == preferred, side.name) for side in overview.machines if side.status is not None
     ]
     return max(held)[2]
 
 
 def missing_trunks(overview: Overview) -> list[str]:
     """Trunks that should be registered somewhere, and are not."""
-    return sorted({trunk for side in overview.sides for trunk in missing_on(overview, side)})
+    return sorted({trunk for side in overview.machines for trunk in missing_on(overview, side)})
 
 
-def missing_on(overview: Overview, side: Side) -> list[str]:
+def missing_on(overview: Overview, side: MachineView) -> list[str]:
     """Trunks that should be registered on one machine, and are not."""
-    return [trunk for trunk in overview.pair.trunks if trunk_state(overview, trunk, side).isupper()]
+    return [trunk for trunk in overview.pair.trunks if trunk_status(overview, trunk, side).state.is_missing]
 
 
 def agrees(overview: Overview, name: FollowedName) -> bool:
@@ -262,7 +310,7 @@ def agrees(overview: Overview, name: FollowedName) -> bool:
 
 def lagging(overview: Overview, name: FollowedName) -> tuple[str, ...]:
     """Servers that may yet tell something else: silent now, and not on a machine that is silent altogether."""
-    dead = {side.name for side in overview.sides if side.status is None}
+    dead = {side.name for side in overview.machines if side.status is None}
     return tuple(server for server in name.silent if server not in dead)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from failover.checks.overview import Overview, Side, followed
+from failover.checks.overview import MachineView, Overview, followed
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, ZoneAnswer, rdtype
 from failover.name_servers.wire import DnsTransport, query_server
@@ -20,22 +20,22 @@ def read_overview(context: Context) -> Overview:
     """Both machines and the name servers, asked at once."""
     peer = Peer(context)
 
-    def own() -> Side:
+    def own() -> MachineView:
         told = status(context)
-        return Side(
+        return MachineView(
             context.machine, told, ProbeResult("own", context.machine, "itself", ProbeAnswer.YES, told.why, 0.0)
         )
 
-    def own_late(seconds: float) -> Side:
+    def own_late(seconds: float) -> MachineView:
         words = f"{context.machine} could not look at itself in {seconds:.0f} s"
-        return Side(
+        return MachineView(
             context.machine, None, ProbeResult("own", context.machine, "itself", ProbeAnswer.SILENT, words, seconds)
         )
 
-    def side(asked: PeerEvidence) -> Side:
-        return Side(context.peer, asked.status, asked.found)
+    def side(asked: PeerEvidence) -> MachineView:
+        return MachineView(context.peer, asked.status, asked.found)
 
-    looks: list[Probe[Side | ZoneAnswer]] = [
+    looks: list[Probe[MachineView | ZoneAnswer]] = [
         Probe(own, own_late),
         Probe(lambda: side(peer.probe_status()), lambda seconds: side(peer.late_status(seconds))),
         *(
@@ -44,20 +44,20 @@ def read_overview(context: Context) -> Overview:
         ),
     ]
     values = run_probes(looks, total_s=7.0)
-    sides = {one.name: one for one in values if isinstance(one, Side)}
+    sides = {one.name: one for one in values if isinstance(one, MachineView)}
     names = list(context.pair.dns.follow) if context.pair.dns else []
     answers = [(one.server.name, _told(one)) for one in values if isinstance(one, ZoneAnswer)]
     return Overview(
         pair=context.pair,
         here=context.machine,
-        sides=tuple(sides[name] for name in context.pair.machines),
+        machines=tuple(sides[name] for name in context.pair.machines),
         names=followed(names, answers, longest_ttls(values)),
         now=time.time(),
         said=tuple(_said(context, one) for one in values if isinstance(one, ZoneAnswer)),
     )
 
 
-def _server(context: Context, name: str, address: str) -> Probe[Side | ZoneAnswer]:
+def _server(context: Context, name: str, address: str) -> Probe[MachineView | ZoneAnswer]:
     dns = context.pair.dns
     assert dns is not None
     follow = {(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()}
@@ -82,7 +82,7 @@ def _told(seen: ZoneAnswer) -> dict[str, str] | None:
     return {name: " ".join(sorted(values)) for (name, _), values in seen.records.items() if values}
 
 
-def longest_ttls(values: Iterable[Side | ZoneAnswer]) -> dict[str, int]:
+def longest_ttls(values: Iterable[MachineView | ZoneAnswer]) -> dict[str, int]:
     """The longest TTL with which any server serves each name: so long the old address is kept after a promotion."""
     longest: dict[str, int] = {}
     for seen in values:

@@ -12,7 +12,7 @@ from rich.table import Table
 from failover.checks import overview as rules
 from failover.checks.newest_run import waiting
 from failover.checks.overtaken import COMMAND
-from failover.checks.overview import FollowedName, Overview, Side
+from failover.checks.overview import FollowedName, MachineView, Overview
 from failover.checks.read_overview import read_overview
 from failover.context import Context, as_json, with_context
 from host.printable import printable
@@ -26,7 +26,7 @@ def command(context: Context, as_json: bool) -> None:
     """Who is primary, what is registered, what DNS says, and what to do next. Changes nothing; takes up to 6 s."""
     found = read_overview(context)
     pause = "; ".join(
-        f"{side.name}: {side.status.paused}" for side in found.sides if side.status and side.status.paused
+        f"{side.name}: {side.status.paused}" for side in found.machines if side.status and side.status.paused
     )
     waits = _waiting(context, found)
     if as_json:
@@ -41,17 +41,17 @@ def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
         table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    table.add_row(found.pair.name, "", "", *(_headline(side) for side in found.sides))
+    table.add_row(found.pair.name, "", "", *(_headline(side) for side in found.machines))
     for number, trunk in enumerate(found.pair.trunks):
         key = found.pair.trunks[trunk]
-        channels = {found.pair.trunk_on(trunk, side.name).channel for side in found.sides}
+        channels = {found.pair.trunk_on(trunk, side.name).channel for side in found.machines}
         kind = "/".join(sorted(channels)) + ("" if key.register_ else ", by address")
-        states = (rules.trunk_state(found, trunk, side) for side in found.sides)
+        states = (str(rules.trunk_status(found, trunk, side)) for side in found.machines)
         table.add_row("" if number else "trunks", trunk, kind, *states)
     for number, name in enumerate(found.names):
         table.add_row("" if number else "dns", name.name, _values(name), _servers(found, name), _ttl(found, name))
     if pause:
-        table.add_row("paused", "", "", *(side.status.paused if side.status else "?" for side in found.sides))
+        table.add_row("paused", "", "", *(side.status.paused if side.status else "?" for side in found.machines))
     out = console()
     for late in rules.all_overtaken(found):
         out.print(f"WARNING  {late.words}.", style="bold red", soft_wrap=True)
@@ -62,7 +62,7 @@ def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
     out.print(f"next     {rules.next_step(found, pause, tuple(waits))}", soft_wrap=True)
 
 
-def _headline(side: Side) -> str:
+def _headline(side: MachineView) -> str:
     words = f"{side.name}  {rules.role(side)}"
     if side.status is not None and side.status.is_primary and side.status.since:
         words += f" since {datetime.fromtimestamp(side.status.since).astimezone():%a %H:%M}"
@@ -102,7 +102,7 @@ def _waiting(context: Context, found: Overview) -> dict[str, str]:
     """What the newest run left open. What has come by itself since is no longer waited for: registrations, and names;
     and nothing is on a machine that is primary no more, whose carriers must not be told to route to it."""
     told = waiting(context)
-    side = next(one for one in found.sides if one.name == context.machine)
+    side = next(one for one in found.machines if one.name == context.machine)
     if side.status is not None and not side.status.is_primary:
         return {}
     if side.status is not None and side.status.asterisk.listed and not rules.missing_on(found, side):
@@ -124,7 +124,7 @@ def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str,
                 "asked": side.asked.words,
                 "status": side.status.model_dump(mode="json") if side.status else None,
             }
-            for side in found.sides
+            for side in found.machines
         },
         "dns": [asdict(name) for name in found.names],
         "paused": pause,

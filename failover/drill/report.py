@@ -101,7 +101,7 @@ def aftermath(found: Overview, home: str, away: str, *, away_served: bool) -> tu
         away_served: it had taken over, and home could not take back: then it is the one that can.
     """
     if not found.primaries:
-        asked = [side.asked.words for side in found.sides if side.status is None]
+        asked = [side.asked.words for side in found.machines if side.status is None]
         who = away if away_served else home
         words = "NOBODY SERVES" if not asked else f"NOBODY IS KNOWN TO SERVE ({'; '.join(asked)})"
         return f"{words}: no number of {found.pair.name} can be reached.", f"on {who}, type: failover promote"

@@ -8,14 +8,14 @@ import pytest
 
 from failover.checks.overview import (
     FollowedName,
+    MachineView,
     Overview,
-    Side,
     agrees,
     followed,
     lagging,
     next_step,
     role,
-    trunk_state,
+    trunk_status,
 )
 from failover.checks.read_overview import longest_ttls
 from failover.commands.status import _ttl
@@ -48,12 +48,12 @@ def overview(
     said: tuple[RoleAnswer, ...] = (),
 ) -> Overview:
     sides = (
-        Side(
+        MachineView(
             "boston",
             boston,
             found("ssh", ProbeAnswer.SILENT if boston is None else ProbeAnswer.YES, "boston's ssh hung"),
         ),
-        Side("dallas", dallas, found("own", ProbeAnswer.YES)),
+        MachineView("dallas", dallas, found("own", ProbeAnswer.YES)),
     )
     return Overview(PAIR, "dallas", sides, (dns,), 0.0, said)
 
@@ -142,11 +142,11 @@ def test_what_waits_is_more_urgent_than_a_look_that_nobody_took() -> None:
 
 def test_a_trunk_is_told_as_it_concerns_the_machine() -> None:
     seen = overview(boston=PRIMARY.model_copy(update={"asterisk": LOST}))
-    boston, dallas = seen.sides
-    assert trunk_state(seen, "acme", boston) == "MISSING"
-    assert trunk_state(seen, "acme", dallas) == "-"
-    assert trunk_state(seen, "better", boston) == "answers"
-    assert trunk_state(seen, "better", dallas) == "?"  # nobody looked at its dialplan
+    boston, dallas = seen.machines
+    assert str(trunk_status(seen, "acme", boston)) == "MISSING"
+    assert str(trunk_status(seen, "acme", dallas)) == "-"
+    assert str(trunk_status(seen, "better", boston)) == "answers"
+    assert str(trunk_status(seen, "better", dallas)) == "?"  # nobody looked at its dialplan
     for gated, gate, told in (
         (("better",), "standby", "refuses (503)"),
         (("better",), "primary", "ANSWERS: gate open"),
@@ -154,14 +154,14 @@ def test_a_trunk_is_told_as_it_concerns_the_machine() -> None:
     ):
         pbx = STANDBY.asterisk.model_copy(update={"gate": gate, "gated": gated})
         shown = overview(dallas=STANDBY.model_copy(update={"asterisk": pbx}))
-        assert trunk_state(shown, "better", shown.sides[1]) == told
+        assert str(trunk_status(shown, "better", shown.machines[1])) == told
         assert next_step(shown, "").startswith("dallas answers the calls of better") is told.startswith("ANSWERS")
-    assert trunk_state(overview(boston=None), "acme", overview(boston=None).sides[0]) == "?"
+    assert str(trunk_status(overview(boston=None), "acme", overview(boston=None).machines[0])) == "?"
 
 
 def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
     def told(**changed: object) -> str:
-        return role(Side("dallas", STANDBY.model_copy(update=changed), found("own", ProbeAnswer.YES)))
+        return role(MachineView("dallas", STANDBY.model_copy(update=changed), found("own", ProbeAnswer.YES)))
 
     assert told() == "standby, ready (3 min ago)"
     assert told(readiness=None) == "standby, readiness not looked at"
@@ -170,7 +170,7 @@ def test_a_machine_is_told_by_its_role_and_what_contradicts_it() -> None:
     assert told(fenced="a test") == "FENCED"
     assert told(asterisk=HOLDS) == "standby, BUT REGISTERED"
     assert told(role="primary") == "primary, without the right"
-    assert role(Side("dallas", None, found("ssh", ProbeAnswer.SILENT))) == "UNKNOWN"
+    assert role(MachineView("dallas", None, found("ssh", ProbeAnswer.SILENT))) == "UNKNOWN"
 
 
 @pytest.mark.parametrize(
