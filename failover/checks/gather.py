@@ -20,7 +20,6 @@ from failover.checks.key_answers import ask_keys
 from failover.checks.own_bind import read_named, read_zone_obstacle, served_ttls
 from failover.checks.proof_parts import read_proof_parts
 from failover.context import Context
-from failover.name_servers.tsig_key import TsigKeyUnusable, parse_tsig_key
 from failover.peer.remote import Peer
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.dialplan_gate import read_gate
@@ -39,6 +38,7 @@ from localized.check import check
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair import SecretUnusable, Trunk, read_secret, secret_problems
+from pair.tsig_key import TsigKeyUnusable, parse_tsig_key
 
 LOGIN_S: Final = 3.0
 """Seconds for a login to the manager interface that is only tried."""

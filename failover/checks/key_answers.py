@@ -11,8 +11,8 @@ import dns.tsig
 
 from failover.checks.facts import KeyAnswer
 from failover.context import Context
-from failover.name_servers.tsig_key import TsigKeyUnusable, parse_tsig_key
 from pair import SecretUnusable, read_secret
+from pair.tsig_key import TsigKeyUnusable, parse_tsig_key
 
 QUERY_S: Final = 2.0
 

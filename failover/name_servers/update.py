@@ -15,8 +15,8 @@ import dns.update
 
 from failover.errors import FailoverError
 from failover.name_servers.agreement import NameServer, Records
-from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.wire import DnsTransport, owner_of
+from pair.tsig_key import TsigKey
 
 
 class UpdateUnanswered(FailoverError):

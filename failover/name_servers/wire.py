@@ -27,8 +27,8 @@ from dns.rdtypes.ANY.TXT import TXT
 
 from failover.errors import FailoverError
 from failover.name_servers.agreement import MOST_SERVERS, NameServer, RecordKey, ZoneAnswer
-from failover.name_servers.tsig_key import TsigKey
 from host.printable import printable
+from pair.tsig_key import TsigKey
 
 TRIES_S: Final = (0.5, 1.0)
 """Seconds that each try over UDP waits: a lost datagram costs half a second."""

@@ -6,8 +6,6 @@ from failover.bind.named import LocalNamed
 from failover.context import Context
 from failover.journal.mask import Mask
 from failover.journal.run import Run, StepState
-from failover.name_servers import tsig_key
-from failover.name_servers.tsig_key import TsigKey
 from failover.plan.planning import PlannedPromotion
 from failover.probes import fit_to_serve
 from failover.promotion.request import PromotionRequest
@@ -18,7 +16,8 @@ from failover.steps.fence.step import FenceStep
 from failover.steps.localize import LocalizeStep
 from failover.steps.proof.step import ProofStep
 from localized.generations.store import GenerationStore
-from pair import read_secret
+from pair import read_secret, tsig_key
+from pair.tsig_key import TsigKey
 
 
 def promotion_steps(

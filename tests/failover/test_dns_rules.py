@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from failover.name_servers import tsig_key
 from failover.name_servers.agreement import (
     MOST_SERVERS,
     Agreement,
@@ -20,9 +19,10 @@ from failover.name_servers.agreement import (
     wanted_records,
 )
 from failover.name_servers.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
-from failover.name_servers.tsig_key import TsigKeyUnusable
 from failover.steps.dns.lag import STUCK_S, explain_lag
+from pair import tsig_key
 from pair.sections.dns import Dns
+from pair.tsig_key import TsigKeyUnusable
 
 SERIALS = st.integers(0, 2**32 - 1)
 DNS = Dns.model_validate(

@@ -21,13 +21,13 @@ import dns.message
 import dns.query
 
 from failover.bind.named import LocalNamed
-from failover.name_servers.tsig_key import TsigKey, parse_tsig_key
 from failover.steps.dns.renotify import RenotifyTask
 from failover.steps.dns.step import DnsStep
 from host.places import Places
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
+from pair.tsig_key import TsigKey, parse_tsig_key
 from tests.fakes.bind import FakeBind, Programs, on_path
 
 NET = f"127.{53 + os.getpid() % 200}.{os.getpid() // 200 % 250}"

@@ -40,7 +40,6 @@ from failover.checks import own_bind, proof_parts, shared_facts, sync_age
 from failover.context import Context
 from failover.drill import store as drill_store
 from failover.journal import entry, journal, run
-from failover.name_servers import tsig_key
 from failover.peer import messages as words
 from failover.probes import asterisk_process, iax, own_status, ping, sip_message
 from failover.state import claim, fenced, local_state, pause, proven_secrets, right
@@ -56,7 +55,7 @@ from localized.asterisk import comments, configuration, files, refusals
 from localized.generations import rollback, store
 from localized.render import register_line, syntax
 from localized.role import Role
-from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, telephone, this_machine
+from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, telephone, this_machine, tsig_key
 from pair import reading as pair_reading
 from pair import right as pair_right
 from pair.named_grammar import NotNamedConf

@@ -16,7 +16,6 @@ from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import FailoverError, NotProven
 from failover.name_servers.agreement import Agreement, NameServer, RecordKey, WantedRecords, ZoneAnswer, agreement
 from failover.name_servers.serial import believed, later, latest, raised
-from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.update import (
     PrerequisiteFailed,
     UpdateNotAllowed,
@@ -31,6 +30,7 @@ from failover.name_servers.wire import DnsTransport, keys_from_wildcards, query_
 from host.errors import UsageError
 from pair.public_role import FAR, NAME, PublicRole, parse
 from pair.sections.dns import Dns
+from pair.tsig_key import TsigKey
 
 UPDATE_DEADLINE_S: Final = 5.0
 

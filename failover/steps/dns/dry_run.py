@@ -12,7 +12,6 @@ import dns.rcode
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, wanted_records
 from failover.name_servers.serial import plus
-from failover.name_servers.tsig_key import TsigKey, parse_tsig_key
 from failover.name_servers.update import (
     PrerequisiteFailed,
     UpdateNotAllowed,
@@ -25,6 +24,7 @@ from failover.name_servers.update import (
 from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange, query_server
 from failover.steps.dns.obstacle import zone_obstacle_here
 from pair import Dns, read_secret
+from pair.tsig_key import TsigKey, parse_tsig_key
 
 DEADLINE_S = 5.0
 

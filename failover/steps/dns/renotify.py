@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from failover.name_servers.agreement import NameServer
-from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.wire import DnsTransport, notify_all, query_server, query_servers
 from failover.steps.dns.lag import STUCK_S, TELL_EVERY_S, is_behind
 from host.file_reading import from_json
+from pair.tsig_key import TsigKey
 
 LASTS_S: Final = 2.0 * STUCK_S
 """Seconds: longer than a BIND asks a dead primary, also where transfers of several zones wait for each other."""

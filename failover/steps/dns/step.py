@@ -32,7 +32,6 @@ from failover.name_servers.agreement import (
 )
 from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, read_delegation
 from failover.name_servers.serial import runs_ahead
-from failover.name_servers.tsig_key import TsigKey
 from failover.name_servers.wire import TRIES_S, DnsTransport, notify_all, owner_of, query_server, query_servers, text_of
 from failover.steps.dns import renotify
 from failover.steps.dns.bind_role import take_role
@@ -43,6 +42,7 @@ from failover.steps.dns.renotify import RenotifyTask
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
+from pair.tsig_key import TsigKey
 
 OWN_SETTLE_S: Final = 5.0
 """Seconds until our own named must serve what it was given."""

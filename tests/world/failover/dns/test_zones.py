@@ -17,7 +17,6 @@ from failover.bind.named import LocalNamed, ZoneInSeveralViews
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import NotProven
 from failover.name_servers.agreement import NameServer
-from failover.name_servers.tsig_key import parse_tsig_key
 from failover.name_servers.update import UpdateRefused
 from failover.name_servers.wire import DnsTransport
 from failover.steps.dns.dry_run import _update
@@ -25,6 +24,7 @@ from failover.steps.dns.obstacle import zone_obstacle, zone_obstacle_here
 from failover.steps.dns.step import DnsStep
 from localized.generations.store import GenerationStore
 from pair.sections.dns import Dns
+from pair.tsig_key import parse_tsig_key
 from tests.world.failover.dns.binds import KEY, Bind, free_port
 
 pytestmark = pytest.mark.world
