@@ -1,24 +1,27 @@
-"""A TSIG key as BIND writes it (tsig-keygen): name, algorithm, secret."""
+"""A TSIG key as BIND writes it (tsig-keygen): name, algorithm, secret. What a key file must hold, for everybody."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
-from typing import Final
-
-import dns.exception
-import dns.name
-import dns.tsig
+from typing import TYPE_CHECKING, Final
 
 from host.errors import UsageError
+from host.places import Places
+from host.printable import printable
 from pair import named_grammar
 from pair.named_grammar import NotNamedConf
+from pair.secret import read_secret
 
-_ALGORITHMS: Final = {
-    name: dns.name.from_text(name) for name in ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
-}
+if TYPE_CHECKING:
+    import dns.name
+    import dns.tsig
+
+ALGORITHMS: Final = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 """RFC 8945 §6, without HMAC-MD5, which it allows to be left out."""
+_NAME: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 
 
 class TsigKeyUnusable(UsageError):
@@ -42,16 +45,48 @@ class TsigKey:
     @property
     def keyring(self) -> dict[dns.name.Name, dns.tsig.Key]:
         """What dnspython signs with."""
+        import dns.name  # whoever renders the key alone goes without dnspython, which takes 0.1 s
+        import dns.tsig
+
         name = dns.name.from_text(self.name)
-        return {name: dns.tsig.Key(name, self.secret, _ALGORITHMS[self.algorithm])}
+        return {name: dns.tsig.Key(name, self.secret, self.algorithm)}
+
+
+def read_tsig_key(places: Places, name: str) -> TsigKey:
+    """The key of a file under secrets/.
+
+    Raises:
+        TsigKeyUnusable, SecretUnusable
+    """
+    return parse_tsig_key(read_secret(places, name), str(places.secrets / name))
 
 
 def parse_tsig_key(text: str, path: str) -> TsigKey:
-    """The one key of a key file.
+    """The one key of a key file, to sign with.
 
     Args:
         text: of the file.
         path: for messages.
+
+    Raises:
+        TsigKeyUnusable
+    """
+    key = parse_key_statement(text, path)
+    if key.algorithm.startswith("hmac-md5"):
+        raise TsigKeyUnusable(
+            f"The key '{key.name}' in {path} uses HMAC-MD5, which is broken and which name servers drop. Make a new "
+            f"one with: tsig-keygen -a hmac-sha256 {key.name}; put it into named.conf of every server that knows it as "
+            "well."
+        )
+    if key.algorithm not in ALGORITHMS:
+        raise TsigKeyUnusable(
+            f"The key '{key.name}' in {path} has algorithm '{key.algorithm}'. Use {', '.join(ALGORITHMS)}."
+        )
+    return key
+
+
+def parse_key_statement(text: str, path: str) -> TsigKey:
+    """The one key of a key file, whatever its algorithm, for who hands it to BIND.
 
     Raises:
         TsigKeyUnusable
@@ -66,23 +101,14 @@ def parse_tsig_key(text: str, path: str) -> TsigKey:
             'key "name" { algorithm hmac-sha256; secret "…"; }; Make one with: tsig-keygen name'
         )
     name = found[0].words[1]
-    options = {one.name: "".join(one.words[1:]) for one in found[0].blocks[-1]}
-    algorithm = options.get("algorithm", "").lower().removesuffix(".")
-    if algorithm.startswith("hmac-md5"):
-        raise TsigKeyUnusable(
-            f"The key '{name}' in {path} uses HMAC-MD5, which is broken and which name servers drop. Make a new one "
-            f"with: tsig-keygen -a hmac-sha256 {name}; put it into named.conf of every server that knows it as well."
-        )
-    if algorithm not in _ALGORITHMS:
-        raise TsigKeyUnusable(f"The key '{name}' in {path} has algorithm '{algorithm}'. Use {', '.join(_ALGORITHMS)}.")
     # Blanks in Base64 are none of it, for BIND as well.
-    secret = "".join(options.get("secret", "").split())
+    options = {one.name: "".join("".join(one.words[1:]).split()) for one in found[0].blocks[-1]}
+    algorithm, secret = options.get("algorithm", "").lower().removesuffix("."), options.get("secret", "")
+    if not _NAME.fullmatch(name):
+        raise TsigKeyUnusable(f"'{printable(name, 80)}' in {path} cannot be the name of a key.")
     try:
         if not base64.b64decode(secret, validate=True):
             raise TsigKeyUnusable(f"The key '{name}' in {path} has no secret. Make a new one with: tsig-keygen {name}")
-        dns.name.from_text(name)
     except (binascii.Error, ValueError):
         raise TsigKeyUnusable(f"The secret of key '{name}' in {path} is not Base64. Was a part of it lost?") from None
-    except dns.exception.DNSException:
-        raise TsigKeyUnusable(f"'{name}' in {path} cannot be the name of a key.") from None
     return TsigKey(name, algorithm, secret)

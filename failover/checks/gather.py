@@ -38,7 +38,7 @@ from localized.check import check
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair import SecretUnusable, Trunk, read_secret, secret_problems
-from pair.tsig_key import TsigKeyUnusable, parse_tsig_key
+from pair.tsig_key import TsigKeyUnusable, read_tsig_key
 
 LOGIN_S: Final = 3.0
 """Seconds for a login to the manager interface that is only tried."""
@@ -223,9 +223,7 @@ def tsig(context: Context) -> tuple[str, str]:
     if dns is None or dns.key_file is None:
         return "", ""
     try:
-        return parse_tsig_key(
-            read_secret(context.places, dns.key_file), str(context.places.secrets / dns.key_file)
-        ).algorithm, ""
+        return read_tsig_key(context.places, dns.key_file).algorithm, ""
     except (TsigKeyUnusable, SecretUnusable) as error:
         return "", str(error)
 

@@ -11,8 +11,8 @@ import dns.tsig
 
 from failover.checks.facts import KeyAnswer
 from failover.context import Context
-from pair import SecretUnusable, read_secret
-from pair.tsig_key import TsigKeyUnusable, parse_tsig_key
+from pair import SecretUnusable
+from pair.tsig_key import TsigKeyUnusable, read_tsig_key
 
 QUERY_S: Final = 2.0
 
@@ -23,7 +23,7 @@ def ask_keys(context: Context) -> dict[str, KeyAnswer]:
     if section is None or section.key_file is None:
         return {}
     try:
-        key = parse_tsig_key(read_secret(context.places, section.key_file), section.key_file)
+        key = read_tsig_key(context.places, section.key_file)
     except (TsigKeyUnusable, SecretUnusable):
         return {}
     found: dict[str, KeyAnswer] = {}

@@ -16,8 +16,7 @@ from failover.steps.fence.step import FenceStep
 from failover.steps.localize import LocalizeStep
 from failover.steps.proof.step import ProofStep
 from localized.generations.store import GenerationStore
-from pair import read_secret, tsig_key
-from pair.tsig_key import TsigKey
+from pair.tsig_key import TsigKey, read_tsig_key
 
 
 def promotion_steps(
@@ -116,7 +115,7 @@ def dns_step(context: Context, epoch: int, mask: Mask, *, peer_alive: bool) -> D
     def key(name: str | None) -> TsigKey | None:
         if name is None:
             return None
-        found = tsig_key.parse_tsig_key(read_secret(context.places, name), str(context.places.secrets / name))
+        found = read_tsig_key(context.places, name)
         mask.hide(found.secret)
         return found
 

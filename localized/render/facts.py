@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +13,8 @@ from localized.render.register_line import IaxAccount, SipAccount
 from localized.render.syntax import Untrusted
 from localized.render.untrusted import mark
 from localized.role import Role
-from pair import Asterisk, Pair, Trunk, named_grammar
-from pair.named_grammar import NotNamedConf
+from pair import Asterisk, Pair, Trunk
+from pair.tsig_key import TsigKeyUnusable, parse_key_statement
 
 MASK: Final = "********"
 """What stands for a secret wherever a person looks."""
@@ -231,28 +230,11 @@ class TemplateFacts:
         label = "the key of [dns]"
         if text == MASK:
             return DnsKey(*(Untrusted(MASK, label) for _ in range(3)))
-        key = _key(text)
-        if key is None:
-            raise NotRenderable(
-                f"The file secrets/{self.pair.dns.key_file} holds no key as BIND writes it. "
-                f"Make one with: tsig-keygen hotstandby > /etc/hotstandby/secrets/{self.pair.dns.key_file}"
-            )
-        return DnsKey(*(Untrusted(part, label, hidden=True) for part in key))
-
-
-def _key(text: str) -> tuple[str, str, str] | None:
-    """Name, algorithm and secret of the first key that a text holds; blanks in Base64 are none of it, as for BIND."""
-    try:
-        statements = named_grammar.parse(text)
-    except NotNamedConf:
-        return None
-    for one in statements:
-        if one.name == "key" and len(one.words) == 2 and one.blocks:
-            options = {each.name: "".join("".join(each.words[1:]).split()) for each in one.blocks[-1]}
-            found = one.words[1], options.get("algorithm", ""), options.get("secret", "")
-            if all(re.fullmatch(r"[A-Za-z0-9+/=._-]+", part) for part in found):
-                return found
-    return None
+        try:
+            key = parse_key_statement(text, f"secrets/{self.pair.dns.key_file}")
+        except TsigKeyUnusable as error:
+            raise NotRenderable(str(error)) from None
+        return DnsKey(*(Untrusted(part, label, hidden=True) for part in (key.name, key.algorithm, key.secret)))
 
 
 def _in_url(host: str) -> str:

@@ -23,8 +23,8 @@ from failover.name_servers.update import (
 )
 from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange, query_server
 from failover.steps.dns.obstacle import zone_obstacle_here
-from pair import Dns, read_secret
-from pair.tsig_key import TsigKey, parse_tsig_key
+from pair import Dns
+from pair.tsig_key import TsigKey, read_tsig_key
 
 DEADLINE_S = 5.0
 
@@ -60,7 +60,7 @@ def dry_run_updates(context: Context) -> list[DryRunResult]:
         return []
     if zone.key_file is None:
         return [DryRunResult(False, "dns.key_file is missing in pair.toml: an UPDATE has to be signed")]
-    key = parse_tsig_key(read_secret(context.places, zone.key_file), str(context.places.secrets / zone.key_file))
+    key = read_tsig_key(context.places, zone.key_file)
     present = zone.primary or context.peer
     found = []
     if present in zone.servers:
