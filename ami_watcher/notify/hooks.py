@@ -16,12 +16,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-
-import requests
+from urllib.parse import urlsplit
 
 from ami_watcher.event import WatcherEvent
 from host.hook import run_parts, run_program
-from host.http.quiet import silence_http_libraries
+from host.http import HttpError, HttpRequest, escaped
 from host.printable import printable
 
 log = logging.getLogger(__name__)
@@ -125,7 +124,10 @@ class Programs:
 
 
 class Webhook:
-    """An address that every change is posted to as JSON. Redirects are not followed: the token is for one address."""
+    """An address that every change is posted to as JSON. Redirects are not followed: the token is for one address.
+
+    What goes wrong is told with scheme and host alone: some services put their token into the path.
+    """
 
     name = "webhook"
 
@@ -134,34 +136,27 @@ class Webhook:
         Args:
             address: http or https.
             token: sent as a bearer token, None for none.
-            deadline_s: seconds for connecting, and again for the answer.
+            deadline_s: seconds from the look for its address to the status of the answer.
         """
-        self._address = address
+        from host.http.client import HttpClient  # it takes 60 ms, and most pairs have no web hook
+
+        parts = urlsplit(address)
+        self._client = HttpClient(f"{parts.scheme}://{parts.netloc}", body_limit=0)
+        self._target = escaped(f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}")
         self._deadline_s = deadline_s
-        silence_http_libraries()  # the address may hold a token
-        self._session = requests.Session()
-        # Neither a proxy nor a password of ~/.netrc is taken from whoever started the daemon.
-        self._session.trust_env = False
-        self._session.headers.update({"User-Agent": "hotstandby", "Content-Type": "application/json"})
-        if token is not None:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        login = () if token is None else (("Authorization", f"Bearer {token}"),)
+        self._headers = (("Content-Type", "application/json"), *login)
 
     def attempt(self, notice: Notification) -> Attempt:
         """Posts it, until something between 200 and 299 is answered."""
+        request = HttpRequest(self._target, notice.body, self._headers)
 
         def tell() -> str | None:
             try:
-                with self._session.post(
-                    self._address,
-                    data=notice.body,
-                    timeout=self._deadline_s,
-                    allow_redirects=False,
-                    stream=True,
-                ) as answer:
-                    status = answer.status_code
-            except requests.RequestException as error:
-                return f"{self._address} cannot be reached ({type(error).__name__})"
-            return None if 200 <= status < 300 else f"{self._address} answered {status}"
+                status = self._client.exchange(request, time.monotonic() + self._deadline_s).status
+            except HttpError as error:
+                return str(error)
+            return None if 200 <= status < 300 else f"{self._client.origin} answered {status}"
 
         return tell
 

@@ -5,6 +5,7 @@ a size limit, redirects are not followed, nothing is taken from the environment 
 kept, compressed answers are refused, and no error and no log quotes an address, a header or a body.
 
     HttpRequest, HttpResponse   what is sent, and what came
+    escaped                     a path that a person wrote, as it can be sent
     HttpError                   the tree of what goes wrong
     host.http.client.HttpClient the exchange; it imports requests (60 ms), which this package does not
 """
@@ -23,6 +24,7 @@ from host.http.exchange import (
     NotConnected,
     NotHttp,
     TlsRefused,
+    escaped,
 )
 
 __all__ = [
@@ -37,4 +39,5 @@ __all__ = [
     "NotConnected",
     "NotHttp",
     "TlsRefused",
+    "escaped",
 ]

@@ -7,6 +7,7 @@ connection of its own.
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import time
@@ -31,13 +32,14 @@ from host.http.exchange import (
     NotHttp,
     TlsRefused,
 )
-from host.http.quiet import silence_http_libraries
 from host.printable import printable
 
 BODY_LIMIT: Final = 256 * 1024
 """Bytes of a body, where the caller sets no other limit."""
 _PIECE: Final = 16 * 1024
 _REPEATABLE: Final = ("GET", "HEAD")
+_QUOTING: Final = ("urllib3", "requests", "charset_normalizer")
+"""Libraries that quote in log lines what they were sent: addresses with numbers and tokens, headers, cookies."""
 
 
 class HttpClient:
@@ -50,7 +52,7 @@ class HttpClient:
         keep: idle connections to keep. 0 for a process that asks once.
         tls_host_name: whom the certificate must name; None: the name in `base`.
         tls_ca_file: certificates that are trusted; None: the system's.
-        body_limit: bytes.
+        body_limit: bytes; 0: the status is enough, and no body is read.
     """
 
     def __init__(
@@ -116,6 +118,8 @@ class HttpClient:
 
     def _read(self, response: requests.Response, exchange: ExchangeUnderWay) -> HttpResponse:
         headers = response.headers
+        if not self._body_limit:
+            return HttpResponse(response.status_code, tuple(response.raw.headers.items()), b"")
         if headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
             raise BodyCompressed(f"{self.origin} compressed its answer although told not to", sent=True)
         length = headers.get("Content-Length", "")
@@ -182,7 +186,7 @@ class _Session(requests.Session):
 
 
 def _session(base: str, connections: int, tls_host_name: str | None, tls_ca_file: str | None) -> requests.Session:
-    silence_http_libraries()
+    _silence_libraries()
     session = _Session()
     session.trust_env = False
     session.headers.clear()
@@ -197,6 +201,16 @@ def _session(base: str, connections: int, tls_host_name: str | None, tls_ca_file
     else:
         session.mount("http://", DeadlineAdapter(connections))
     return session
+
+
+def _silence_libraries() -> None:
+    """Has them log nothing. What went wrong they raise as well, and then it is told in our own words.
+
+    urllib3 warns of headers that it cannot parse with the whole address and the text of all of them, Set-Cookie
+    included (connectionpool.py, _make_request).
+    """
+    for name in _QUOTING:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

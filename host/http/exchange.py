@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import quote
 
 from host.errors import HotstandbyError
 
@@ -67,6 +69,15 @@ class HttpResponse:
         """What the Content-Type claims."""
         parameters = (one.partition("=") for one in self.header("Content-Type").split(";")[1:])
         return next((value.strip(" \"'") for name, _, value in parameters if name.strip().lower() == "charset"), None)
+
+
+_STAYS: Final = "!#$%&'()*+,/:;=?@[]~"
+"""What delimits or escapes in an address (RFC 3986 §2.2)."""
+
+
+def escaped(target: str) -> str:
+    """A path and query as a person wrote it, with what cannot stand in a request percent-encoded; escapes stay."""
+    return quote(target, safe=_STAYS)
 
 
 class HttpError(HotstandbyError):

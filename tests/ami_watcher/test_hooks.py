@@ -130,6 +130,18 @@ def test_what_is_not_success_is_failure_and_no_redirect_is_followed(receiver: Re
     assert len(receiver.heard) == 1
 
 
+def test_no_error_tells_the_path_which_may_hold_a_token(receiver: Receiver) -> None:
+    receiver.answers = [500]
+    webhook = Webhook(f"http://127.0.0.1:{receiver.port}/services/geheim?key=geheim", None, deadline_s=5)
+    told = [webhook.attempt(notice())()]
+    receiver.close()
+    told.append(webhook.attempt(notice())())
+    for why in told:
+        assert why is not None
+        assert f"127.0.0.1:{receiver.port}" in why
+        assert "geheim" not in why
+
+
 def test_a_web_hook_is_tried_again_with_pauses_and_then_given_up(receiver: Receiver) -> None:
     address = f"http://127.0.0.1:{receiver.port}/hook"
     receiver.answers = [503, 503]

@@ -177,6 +177,11 @@ def dripping(connection: socket.socket) -> None:
         (page("500 Error", "boston"), "/marker", ProbeAnswer.ODD),
         (lambda connection: connection.sendall(b"\0\0\0"), "/marker", ProbeAnswer.ODD),  # no HTTP
         (dripping, "/marker", ProbeAnswer.SILENT),
+        (lambda connection: connection.recv(4096), "/marker", ProbeAnswer.ODD),  # closed without an answer
+        (page("200 OK", "boston" + "x" * 20_000), "/marker", ProbeAnswer.YES),  # its beginning is enough
+        (page("200 OK\r\nContent-Encoding: gzip", "boston"), "/marker", ProbeAnswer.ODD),
+        (page("200 OK", "boston"), "/a marker?of=boston", ProbeAnswer.YES),
+        (page("302 Found\r\nLocation: http://127.0.0.1:1/", "boston"), "/marker", ProbeAnswer.YES),
     ],
 )
 def test_a_site_proves_whose_it_is(
@@ -186,6 +191,13 @@ def test_a_site_proves_whose_it_is(
         found = probe_site("boston", "domino-local", "127.0.0.1", marker, port=port)
     assert found.answer is expected, found
     assert found.seconds < 15
+
+
+def test_a_web_server_that_does_not_run_says_that_the_machine_lives() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        found = probe_site("boston", "domino-local", "127.0.0.1", None, port=unused.getsockname()[1])
+    assert found.answer is ProbeAnswer.REFUSED
 
 
 def test_a_probe_that_hangs_holds_up_nobody() -> None:

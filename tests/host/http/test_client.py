@@ -23,6 +23,7 @@ from host.http import (
     NotHttp,
 )
 from host.http.client import HttpClient
+from host.http.exchange import escaped
 from tests.host.http.scripted import Act, Answer, Drip, response, scripted
 
 LATE_S = 0.15
@@ -103,6 +104,20 @@ def test_headers_are_found_whatever_their_case() -> None:
     assert (found.content_type, found.charset) == ("text/html", "utf-8")
     assert found.all_headers("SET-COOKIE") == ("a", "b")
     assert found.header("missing") == ""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (CHUNKED + b"5\r\nhalf", Act.CLOSE),
+        (OK + b"Content-Length: 1000\r\n\r\n", Act.HANG),
+        (OK + b"Content-Encoding: gzip\r\n\r\nx", Act.CLOSE),
+    ],
+)
+def test_where_the_status_is_enough_the_body_is_not_waited_for(answer: Answer) -> None:
+    with scripted(answer) as server:
+        found = HttpClient(server.origin, body_limit=0).exchange(HttpRequest("/", b"x"), soon())
+    assert (found.status, found.body) == (200, b"")
 
 
 def test_the_body_of_a_redirect_is_read_like_any_other_and_bounded() -> None:
@@ -276,3 +291,16 @@ def test_no_target_header_or_body_stands_in_an_error_a_log_or_a_repr(caplog: pyt
     said += [record.getMessage() for record in caplog.records]
     assert len(said) > 9
     assert not [line for line in said if "geheim" in line]
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("/a b?c=d e", "/a%20b?c=d%20e"),
+        ("/a%20b?c=%2B1&d=+1", "/a%20b?c=%2B1&d=+1"),
+        ("/zürich", "/z%C3%BCrich"),
+        ("/x\r\nX-Forged: yes", "/x%0D%0AX-Forged:%20yes"),
+    ],
+)
+def test_a_path_as_a_person_wrote_it_can_be_sent(written: str, sent: str) -> None:
+    assert escaped(written) == sent
