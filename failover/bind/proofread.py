@@ -19,7 +19,7 @@ from failover.bind.named import LocalNamed
 from failover.bind.zone_edit import Edit, applied, require_served, values_of
 from failover.bind.zone_text import ZoneFiles, ZoneFileUnclear, read_zone
 from failover.name_servers.agreement import RecordKey, Records
-from failover.name_servers.wire import owner_of, text_of
+from failover.name_servers.records import owner_of, text_of
 from host.printable import printable
 
 Canonical: TypeAlias = Mapping[tuple[str, str], tuple[str, frozenset[str]]]

@@ -18,8 +18,8 @@ import dns.rdata
 
 from failover.bind.zone_text import ZoneFiles, ZoneFileUnclear, ZoneRecord
 from failover.name_servers.agreement import RecordKey, Records
+from failover.name_servers.records import text_of
 from failover.name_servers.serial import later
-from failover.name_servers.wire import text_of
 
 
 @dataclass(frozen=True, slots=True, order=True)

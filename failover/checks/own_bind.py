@@ -14,7 +14,8 @@ from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSev
 from failover.checks.facts import NamedFacts
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, rdtype
-from failover.name_servers.wire import DnsTransport, query_servers
+from failover.name_servers.query import query_servers
+from failover.name_servers.transport import DnsTransport
 from failover.steps.dns.obstacle import zone_obstacle_here
 
 _PROFILES: Final = (Path("/etc/apparmor.d/usr.sbin.named"), Path("/etc/apparmor.d/local/usr.sbin.named"))

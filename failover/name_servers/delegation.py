@@ -16,7 +16,7 @@ import dns.resolver
 
 from failover.errors import FailoverError
 from failover.name_servers.agreement import MOST_SERVERS
-from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange
+from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange
 from pair.sections.dns import Dns
 
 DELEGATION_S: Final = 5.0

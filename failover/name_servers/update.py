@@ -15,7 +15,8 @@ import dns.update
 
 from failover.errors import FailoverError
 from failover.name_servers.agreement import NameServer, Records
-from failover.name_servers.wire import DnsTransport, owner_of
+from failover.name_servers.records import owner_of
+from failover.name_servers.transport import DnsTransport
 from pair.tsig_key import TsigKey
 
 

@@ -28,10 +28,9 @@ class ServerAnswer:
 
 def ask_role(server: str, address: str, zone: str, machines: Collection[str], *, port: int = 53) -> ServerAnswer:
     """Asks for SOA and `_failover` TXT, authoritative answers only; about 3 s when the server is dead."""
-    from failover.name_servers.wire import (  # dnspython: loaded beside whatever else is waited for
-        DnsTransport,
-        query_server,
-    )
+    # dnspython: loaded beside whatever else is waited for
+    from failover.name_servers.query import query_server
+    from failover.name_servers.transport import DnsTransport
 
     asked = f"SOA and {NAME} TXT of {zone} at {address}"
     started = time.monotonic()

@@ -18,6 +18,7 @@ from failover.name_servers.agreement import (
     summary,
     wanted_records,
 )
+from failover.name_servers.notify import NotifyOutcome, NotifyResult
 from failover.name_servers.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
 from failover.steps.dns.lag import STUCK_S, explain_lag
 from pair import tsig_key
@@ -179,11 +180,11 @@ def test_who_differs_is_named_with_what_it_said_made_printable() -> None:
 NS3 = NameServer("ns3", "192.0.2.13")
 BEHIND = replace(GOOD, serial=9)
 LIES = replace(GOOD, records=OLD)
-REFUSES = {NS3: "ns3 (192.0.2.13) took no NOTIFY: REFUSED"}
+REFUSES = {NS3: NotifyResult(NS3, NotifyOutcome.REFUSED, "REFUSED")}
 
 
 @pytest.mark.parametrize(
-    ("lagging", "dead", "refusals", "told_for_s", "said", "not_said"),
+    ("lagging", "dead", "not_taken", "told_for_s", "said", "not_said"),
     [
         # It asks the dead machine, most probably, and comes when that is over.
         (BEHIND, ["boston"], {}, 120.0, f"ns3 probably asks boston, which is dead.*{STUCK_S} s.*for 120 s", "see to"),
@@ -206,16 +207,21 @@ REFUSES = {NS3: "ns3 (192.0.2.13) took no NOTIFY: REFUSED"}
     ],
 )
 def test_why_a_server_lags_is_said_as_far_as_it_is_known(
-    lagging: ZoneAnswer, dead: list[str], refusals: dict[NameServer, str], told_for_s: float, said: str, not_said: str
+    lagging: ZoneAnswer,
+    dead: list[str],
+    not_taken: dict[NameServer, NotifyResult],
+    told_for_s: float,
+    said: str,
+    not_said: str,
 ) -> None:
-    words = explain_lag([lagging], 10, dead=dead, refusals=refusals, told_for_s=told_for_s)
+    words = explain_lag([lagging], 10, dead=dead, not_taken=not_taken, told_for_s=told_for_s)
     assert re.search(said, words), words
     assert not_said not in words
 
 
 def test_who_waits_for_the_dead_and_who_does_not_are_told_apart() -> None:
     other = replace(LIES, server=NameServer("ns4", "192.0.2.14"))
-    words = explain_lag([BEHIND, other], 10, dead=["boston"], refusals={}, told_for_s=120.0)
+    words = explain_lag([BEHIND, other], 10, dead=["boston"], not_taken={}, told_for_s=120.0)
     assert words.startswith("ns3 probably asks boston")
     assert words.endswith("see to the others there")
 

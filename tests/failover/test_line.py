@@ -14,7 +14,8 @@ import dns.rrset
 import pytest
 
 from failover.name_servers.agreement import NameServer
-from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange, query_server
+from failover.name_servers.query import query_server
+from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from failover.bind.zone_edit import edits, serial_of, values_of
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import FailoverError, NotProven
 from failover.name_servers.agreement import Agreement, NameServer, RecordKey, WantedRecords, ZoneAnswer, agreement
+from failover.name_servers.query import keys_from_wildcards, query_server
 from failover.name_servers.serial import believed, later, latest, raised
+from failover.name_servers.transport import DnsTransport
 from failover.name_servers.update import (
     PrerequisiteFailed,
     UpdateNotAllowed,
@@ -26,7 +28,6 @@ from failover.name_servers.update import (
     send_update,
     with_serial,
 )
-from failover.name_servers.wire import DnsTransport, keys_from_wildcards, query_server
 from host.errors import UsageError
 from pair.public_role import FAR, NAME, PublicRole, parse
 from pair.sections.dns import Dns

@@ -11,7 +11,9 @@ import dns.rcode
 
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, wanted_records
+from failover.name_servers.query import query_server
 from failover.name_servers.serial import plus
+from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange
 from failover.name_servers.update import (
     PrerequisiteFailed,
     UpdateNotAllowed,
@@ -21,7 +23,6 @@ from failover.name_servers.update import (
     send_update,
     with_serial,
 )
-from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange, query_server
 from failover.steps.dns.obstacle import zone_obstacle_here
 from pair import Dns
 from pair.tsig_key import TsigKey, read_tsig_key

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from failover.name_servers.agreement import NameServer, ZoneAnswer
+from failover.name_servers.notify import NotifyOutcome, NotifyResult
 from failover.name_servers.serial import later
 
 STUCK_S: Final = 105
@@ -25,7 +26,7 @@ def explain_lag(
     serial: int,
     *,
     dead: Collection[str],
-    refusals: Mapping[NameServer, str],
+    not_taken: Mapping[NameServer, NotifyResult],
     told_for_s: float,
 ) -> str:
     """What probably keeps the servers that lag, and what to do about it.
@@ -34,13 +35,14 @@ def explain_lag(
         lagging: what they said last.
         serial: our own server's.
         dead: machines that are fenced and whose name servers do not answer.
-        refusals: what became of our NOTIFYs, where they were not taken.
+        not_taken: our last NOTIFY to a server, where it was not taken.
         told_for_s: seconds for which they are told on, after the command has ended.
     """
-    said = [refusals[seen.server] for seen in lagging if refusals.get(seen.server)]
-    if any("REFUSED" in words for words in said):
+    failed = [not_taken[seen.server] for seen in lagging if seen.server in not_taken]
+    said = [str(one) for one in failed]
+    if any(one.outcome is NotifyOutcome.REFUSED for one in failed):
         said.append("who refuses a NOTIFY needs this machine in its primaries, before the other one")
-    waiting = [seen.server.name for seen in lagging if is_behind(seen, serial) and not refusals.get(seen.server)]
+    waiting = [seen.server.name for seen in lagging if is_behind(seen, serial) and seen.server not in not_taken]
     if waiting and dead:
         said.append(
             f"{_names(waiting)} probably asks {_names(dead)}, which is dead: BIND takes no NOTIFY meanwhile, for up to "

@@ -20,7 +20,7 @@ from failover.bind.named_conf import ZoneStatement
 from failover.bind.proofread import read_proofread
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.name_servers.agreement import wanted_records
-from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange
+from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange
 from pair.sections.dns import Dns
 
 _ASK_S: Final = 1.5

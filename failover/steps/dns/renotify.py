@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from failover.name_servers.agreement import NameServer
-from failover.name_servers.wire import DnsTransport, notify_all, query_server, query_servers
+from failover.name_servers.notify import notify_all
+from failover.name_servers.query import query_server, query_servers
+from failover.name_servers.transport import DnsTransport
 from failover.steps.dns.lag import STUCK_S, TELL_EVERY_S, is_behind
 from host.file_reading import from_json
 from pair.tsig_key import TsigKey

@@ -31,8 +31,11 @@ from failover.name_servers.agreement import (
     wanted_records,
 )
 from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, read_delegation
+from failover.name_servers.notify import NotifyOutcome, NotifyResult, notify_all
+from failover.name_servers.query import TRIES_S, query_server, query_servers
+from failover.name_servers.records import owner_of, text_of
 from failover.name_servers.serial import runs_ahead
-from failover.name_servers.wire import TRIES_S, DnsTransport, notify_all, owner_of, query_server, query_servers, text_of
+from failover.name_servers.transport import DnsTransport
 from failover.steps.dns import renotify
 from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.change import UPDATE_DEADLINE_S, PromotedMachine, ZoneChange
@@ -108,7 +111,7 @@ class DnsStep:
         self._unknown = ""
         self._last: list[ZoneAnswer] = []
         self._remind = remind
-        self._refusals: dict[NameServer, str] = {}
+        self._not_taken: dict[NameServer, NotifyResult] = {}
         self._tell_from = 0.0
         self._told = ""
         self._until = math.inf
@@ -244,7 +247,7 @@ class DnsStep:
         whom = tuple(
             seen.server
             for seen in lagging
-            if is_behind(seen, own.serial) and not self._dns.primary and not self._refusals.get(seen.server)
+            if is_behind(seen, own.serial) and not self._dns.primary and seen.server not in self._not_taken
         )
         told_for_s = 0.0
         if whom:
@@ -253,7 +256,7 @@ class DnsStep:
                 told_for_s = renotify.LASTS_S
             except OSError as error:
                 said += f"; they could not be told on ({error.strerror})"
-        why = explain_lag(lagging, own.serial, dead=self._dead, refusals=self._refusals, told_for_s=told_for_s)
+        why = explain_lag(lagging, own.serial, dead=self._dead, not_taken=self._not_taken, told_for_s=told_for_s)
         return f"{said}; {why}"
 
     def undo(self, saved: Mapping[str, Json]) -> str:
@@ -346,8 +349,10 @@ class DnsStep:
             if time.monotonic() > limit:
                 return seen
             if time.monotonic() >= tell and is_behind(seen, own.serial) and not self._dns.primary:
-                said = notify_all([server], self._dns.zone, own.soa, self._line, self._notify_key)
-                self._refusals[server] = said[0] if said else ""
+                (notified,) = notify_all([server], self._dns.zone, own.soa, self._line, self._notify_key)
+                self._not_taken.pop(server, None)
+                if notified.outcome is not NotifyOutcome.TAKEN:
+                    self._not_taken[server] = notified
                 tell = time.monotonic() + TELL_EVERY_S
             time.sleep(_POLL_S)
 

@@ -96,7 +96,7 @@ def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]
     import dns.rdataclass
     import dns.rdatatype
 
-    from failover.name_servers.wire import DnsTransport, InvalidAnswer, exchange
+    from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange
 
     query = dns.message.make_query(name, kind)
     query.flags |= dns.flags.RD

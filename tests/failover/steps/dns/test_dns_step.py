@@ -16,8 +16,9 @@ from failover.bind.named import NamedRefuses
 from failover.errors import NotProven
 from failover.name_servers.agreement import NameServer
 from failover.name_servers.delegation import DelegationUnknown, read_delegation
+from failover.name_servers.query import query_server
+from failover.name_servers.transport import DnsTransport
 from failover.name_servers.update import PrerequisiteFailed, UpdateRefused, ZoneUpdate, send_update
-from failover.name_servers.wire import DnsTransport, query_server
 from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.change import LaterPromotionInZone
 from failover.steps.dns.step import DnsLags, DnsStep

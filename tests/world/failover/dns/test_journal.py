@@ -7,8 +7,9 @@ import pytest
 from failover.bind.named import NamedRefuses
 from failover.demotion.boot_guard import copy_dates_from
 from failover.name_servers.agreement import NameServer
+from failover.name_servers.query import query_server
+from failover.name_servers.transport import DnsTransport
 from failover.name_servers.update import ZoneUpdate, send_update, with_serial
-from failover.name_servers.wire import DnsTransport, query_server
 from tests.failover.steps.dns.test_dns_step import carried_out
 from tests.world.failover.dns.binds import ADDRESSES, Binds
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from failover.name_servers.agreement import NameServer
-from failover.name_servers.wire import DnsTransport
+from failover.name_servers.transport import DnsTransport
 from failover.steps.dns import renotify
 from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.lag import STUCK_S

@@ -14,7 +14,7 @@ import pytest
 
 from failover.errors import NotProven
 from failover.name_servers.agreement import MOST_SERVERS
-from failover.name_servers.wire import DnsTransport
+from failover.name_servers.transport import DnsTransport
 from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.obstacle import zone_obstacle
 from failover.steps.dns.step import DnsLags, DnsStep

@@ -17,8 +17,8 @@ from failover.bind.named import LocalNamed, ZoneInSeveralViews
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.errors import NotProven
 from failover.name_servers.agreement import NameServer
+from failover.name_servers.transport import DnsTransport
 from failover.name_servers.update import UpdateRefused
-from failover.name_servers.wire import DnsTransport
 from failover.steps.dns.dry_run import _update
 from failover.steps.dns.obstacle import zone_obstacle, zone_obstacle_here
 from failover.steps.dns.step import DnsStep

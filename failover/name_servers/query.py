@@ -1,9 +1,8 @@
-"""Asks name servers and sends them NOTIFY. One exchange each, by a deadline, errors in our words."""
+"""Asks name servers what they say of some records, as authorities. Never raises: no answer is an answer of its own."""
 
 from __future__ import annotations
 
 import math
-import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,58 +12,23 @@ from typing import Final
 
 import dns.exception
 import dns.flags
-import dns.inet
 import dns.message
 import dns.name
-import dns.opcode
-import dns.query
 import dns.rcode
-import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
-from dns.rdtypes.ANY.TXT import TXT
 
-from failover.errors import FailoverError
 from failover.name_servers.agreement import MOST_SERVERS, NameServer, RecordKey, ZoneAnswer
+from failover.name_servers.records import owner_of, text_of
+from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange
 from host.printable import printable
 from pair.tsig_key import TsigKey
 
 TRIES_S: Final = (0.5, 1.0)
 """Seconds that each try over UDP waits: a lost datagram costs half a second."""
-NOTIFY_TRIES_S: Final = (0.3, 0.7, 1.5)
-"""RFC 1996 §3.6 suggests 60 s between tries; callers cannot wait for that."""
 ASK_S: Final = 10.0
 """Seconds for all questions to one server: one that answers each of them at the last moment holds nobody up."""
-_AT_ONCE: Final = MOST_SERVERS
-"""Servers asked at the same time."""
-
-
-class InvalidAnswer(FailoverError):
-    """Something came that is no answer to what was asked, and nothing else until the deadline."""
-
-
-@dataclass(frozen=True, slots=True)
-class DnsTransport:
-    """How servers are reached.
-
-    Attributes:
-        port: of all of them.
-        source: our address that they know us by; empty for the kernel's choice.
-    """
-
-    port: int = 53
-    source: str = ""
-
-    def towards(self, address: str) -> str | None:
-        """The source address for a destination of the same family; a loopback one reaches nothing but loopback."""
-        if not self.source or (":" in self.source) != (":" in address):
-            return None
-        return None if _loopback(self.source) and not _loopback(address) else self.source
-
-
-def _loopback(address: str) -> bool:
-    return address == "::1" or address.startswith("127.")
 
 
 def query_servers(
@@ -79,7 +43,7 @@ def query_servers(
     """What each server says, all asked at the same time; a dead one holds up nobody."""
     if not servers:
         return []
-    with ThreadPoolExecutor(min(_AT_ONCE, len(servers))) as pool:
+    with ThreadPoolExecutor(min(MOST_SERVERS, len(servers))) as pool:
         asked = (
             partial(query_server, server, zone, keys, line, until=until, key=key_for(server)) for server in servers
         )
@@ -104,16 +68,16 @@ def query_server(
         key: signs the questions; a server with views may choose the view by it.
     """
     origin = dns.name.from_text(zone)
-    asking = _Asking(server, origin, line, tries_s, min(until, time.monotonic() + ASK_S), key)
+    conversation = _Conversation(server, origin, line, tries_s, min(until, time.monotonic() + ASK_S), key)
     try:
-        soa_set = asking.for_records(origin, "SOA")
+        soa_set = conversation.for_records(origin, "SOA")
         soa = next(iter(soa_set)) if soa_set else None
         if soa_set is None or soa is None:
             return ZoneAnswer(server, failure="it has no SOA for the zone")
         found: dict[RecordKey, frozenset[str]] = {}
         ttls: dict[RecordKey, int] = {}
         for name, kind in keys:
-            rrset = asking.for_records(owner_of(name, origin), kind)
+            rrset = conversation.for_records(owner_of(name, origin), kind)
             found[name, kind] = frozenset(text_of(rdata) for rdata in rrset or ())
             if rrset:
                 ttls[name, kind] = rrset.ttl
@@ -131,23 +95,18 @@ def keys_from_wildcards(
     the zone's file speak of what is at the name alone.
     """
     origin = dns.name.from_text(zone)
-    asking = _Asking(seen.server, origin, line, TRIES_S, time.monotonic() + ASK_S, key)
+    conversation = _Conversation(seen.server, origin, line, TRIES_S, time.monotonic() + ASK_S, key)
     found = set()
     for (name, kind), values in seen.records.items():
         try:
             owner = owner_of(name, origin)
             for wildcard in _wildcards(owner, origin) if values else ():
-                same = frozenset(text_of(rdata) for rdata in asking.for_records(wildcard, kind) or ()) == values
-                if same and asking.everything(owner) == asking.everything(wildcard):
+                same = frozenset(text_of(rdata) for rdata in conversation.for_records(wildcard, kind) or ()) == values
+                if same and conversation.everything(owner) == conversation.everything(wildcard):
                     found.add((name, kind))
         except _Unfit:
             continue
     return frozenset(found)
-
-
-def owner_of(name: str, origin: dns.name.Name) -> dns.name.Name:
-    """A name of [dns.follow] as an absolute one; "@" is the zone itself."""
-    return origin if name == "@" else dns.name.from_text(name, origin)
 
 
 def _wildcards(owner: dns.name.Name, origin: dns.name.Name) -> Iterable[dns.name.Name]:
@@ -166,7 +125,7 @@ class _Unfit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _Conversation:
     """Questions to one server as an authority."""
 
     server: NameServer
@@ -241,106 +200,3 @@ class _Asking:
             except OSError as error:
                 why, silent = f"no answer ({error.strerror or type(error).__name__})", True
         raise _Unfit(why, silent=silent)
-
-
-def exchange(query: dns.message.Message, address: str, line: DnsTransport, *, wait_s: float) -> dns.message.Message:
-    """One question over UDP, over TCP where the answer is cut short.
-
-    A datagram that is no answer to it is passed over, whoever sent it: the right one may come behind it.
-
-    Args:
-        wait_s: seconds, for all of it.
-
-    Raises:
-        InvalidAnswer, dns.exception.Timeout, OSError
-    """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    source = line.towards(address)
-    # dnspython reckons its deadlines on this clock.
-    expiration = time.time() + wait_s
-    odd = ""
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
-        if source:
-            sock.bind((source, 0))
-        where = dns.inet.low_level_address_tuple((address, line.port), family)
-        try:
-            dns.query.send_udp(sock, query, where, expiration)
-            while time.time() < expiration:
-                try:
-                    answer: dns.message.Message = dns.query.receive_udp(
-                        sock,
-                        where,
-                        expiration,
-                        ignore_unexpected=True,
-                        keyring=query.keyring,
-                        request_mac=query.mac,
-                        raise_on_truncation=True,
-                    )[0]
-                except dns.message.Truncated as cut:
-                    answer = cut.message()  # type: ignore[no-untyped-call]
-                    if query.is_response(answer):
-                        left_s = max(0.0, expiration - time.time())
-                        return dns.query.tcp(query, address, timeout=left_s, port=line.port, source=source)
-                except dns.exception.Timeout:
-                    break
-                except (dns.exception.DNSException, ValueError) as error:
-                    odd = type(error).__name__
-                    continue
-                if query.is_response(answer):
-                    return answer
-                odd = "BadResponse"
-        except (dns.exception.DNSException, ValueError, EOFError) as error:
-            if isinstance(error, dns.exception.Timeout):
-                raise
-            odd = type(error).__name__
-    if odd:
-        raise InvalidAnswer(odd)
-    raise dns.exception.Timeout
-
-
-def text_of(rdata: dns.rdata.Rdata) -> str:
-    """A record's value: a TXT's strings joined, without quotes; else as it is written."""
-    if isinstance(rdata, TXT):
-        return b"".join(rdata.strings).decode("utf-8", "backslashreplace")
-    return rdata.to_text()
-
-
-def notify_all(
-    servers: Iterable[NameServer], zone: str, serial_soa: str, line: DnsTransport, key: TsigKey | None
-) -> list[str]:
-    """Tells every secondary at once that the zone changed (RFC 1996), over UDP with retries.
-
-    A hint only: what it achieves is seen by asking. Returns, in words, who did not take it.
-    """
-    targets = list(servers)
-    if not targets:
-        return []
-    with ThreadPoolExecutor(min(_AT_ONCE, len(targets))) as pool:
-        return [words for words in pool.map(lambda to: _notify(to, zone, serial_soa, line, key), targets) if words]
-
-
-def _notify(server: NameServer, zone: str, soa: str, line: DnsTransport, key: TsigKey | None) -> str:
-    origin = dns.name.from_text(zone)
-    message = dns.message.make_query(origin, "SOA")
-    message.set_opcode(dns.opcode.NOTIFY)
-    message.flags = (message.flags & ~dns.flags.RD) | dns.flags.AA
-    message.answer.append(dns.rrset.from_text(origin, 0, "IN", "SOA", soa))
-    if key is not None:
-        message.use_tsig(key.keyring)
-    why = "no answer"
-    for wait_s in NOTIFY_TRIES_S:
-        try:
-            answer = exchange(message, server.address, line, wait_s=wait_s)
-        except dns.exception.Timeout:
-            continue
-        except InvalidAnswer as error:
-            why = str(error)
-            continue
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            continue
-        if answer.rcode() == dns.rcode.NOERROR:
-            return ""
-        return f"{server} took no NOTIFY: {dns.rcode.to_text(answer.rcode())}"
-    return f"{server} took no NOTIFY: {why}"
