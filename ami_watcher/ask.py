@@ -33,11 +33,6 @@ class WatcherSilent(HotstandbyError):
     """The daemon does not run here, may not be asked, or does not answer."""
 
 
-def socket_path(places: Places) -> Path:
-    """Where the daemon listens for our own commands."""
-    return places.watcher_run / "ami-watcher.sock"
-
-
 def ask(
     places: Places,
     path: str,
@@ -58,7 +53,7 @@ def ask(
     Raises:
         WatcherSilent
     """
-    where = socket_path(places)
+    where = places.watcher_socket
     given = {name: value for name, value in query.items() if value is not None}
     connection = _UnixConnection(where, deadline_s)
     try:

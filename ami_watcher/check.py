@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
-from ami_watcher.web.documents import ContactsDocument, RegistrationsDocument
+from ami_watcher.event import LinkState
+from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.web.documents import ContactsDocument, Level, RegistrationsDocument
 
 
 class PluginStatus(IntEnum):
@@ -20,11 +23,19 @@ class PluginStatus(IntEnum):
     UNKNOWN = 3
 
 
+LEVELS: Final = {
+    Level.GOOD: PluginStatus.OK,
+    Level.WARNING: PluginStatus.WARNING,
+    Level.BAD: PluginStatus.CRITICAL,
+    Level.UNKNOWN: PluginStatus.UNKNOWN,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PluginResult:
     """What the plugin prints, and ends with."""
 
-    verdict: PluginStatus
+    status: PluginStatus
     sentence: str
     numbers: str = ""
 
@@ -32,7 +43,7 @@ class PluginResult:
     def line(self) -> str:
         """The one line: a "|" in the sentence would begin the numbers, so there is none."""
         words = self.sentence.replace("|", "/").replace("\n", " ")
-        return f"AMI-WATCHER {self.verdict.name} - {words}" + (f" | {self.numbers}" if self.numbers else "")
+        return f"AMI-WATCHER {self.status.name} - {words}" + (f" | {self.numbers}" if self.numbers else "")
 
 
 def judged(
@@ -54,30 +65,25 @@ def judged(
     sentence = f"{registrations.machine}: {registrations.sentence} {registrations.detail or ''}".rstrip()
     if registrations.overtaken:
         return PluginResult(PluginStatus.CRITICAL, sentence, numbers)
-    if registrations.link.state != "synced":
-        lost = registrations.link.state == "lost"
+    if registrations.link.state is not LinkState.SYNCED:
+        lost = registrations.link.state is LinkState.LOST
         return PluginResult(PluginStatus.CRITICAL if lost else PluginStatus.UNKNOWN, sentence, numbers)
-    verdict = {
-        "good": PluginStatus.OK,
-        "warning": PluginStatus.WARNING,
-        "bad": PluginStatus.CRITICAL,
-        "unknown": PluginStatus.UNKNOWN,
-    }[registrations.level]
-    if verdict is PluginStatus.OK and missing_warning is not None and len(contacts.missing) >= missing_warning:
+    status = LEVELS[registrations.level]
+    if status is PluginStatus.OK and missing_warning is not None and len(contacts.missing) >= missing_warning:
         return PluginResult(PluginStatus.WARNING, f"{sentence} {contacts.other_sentence}", numbers)
-    return PluginResult(verdict, sentence, numbers)
+    return PluginResult(status, sentence, numbers)
 
 
 def _numbers(registrations: RegistrationsDocument, contacts: ContactsDocument, missing_warning: int | None) -> str:
-    own = [row for row in registrations.registrations if row.state not in ("standby", "unexpected")]
-    holds = sum(row.state == "registered" for row in own)
+    own = [row for row in registrations.registrations if row.held_here]
+    holds = sum(row.state == RegistrationState.REGISTERED for row in own)
     proofs = [row.proof for row in own if row.proof is not None]
     age = max((registrations.at - proof for proof in proofs), default=0.0)
     warning = missing_warning if missing_warning is not None else ""
     return " ".join(
         (
             f"registered={holds};;;0;{len(own)}",
-            f"unexpected={sum(row.state == 'unexpected' for row in registrations.registrations)};;0;0",
+            f"unexpected={sum(row.state == RegistrationState.UNEXPECTED for row in registrations.registrations)};;0;0",
             f"proof_age={max(0.0, age):.1f}s;;;0",
             f"contacts={contacts.total};;;0",
             f"missing={len(contacts.missing)};{warning};;0",

@@ -17,6 +17,7 @@ import click
 
 from ami_watcher.ask import WatcherSilent, ask
 from ami_watcher.check import PluginResult, PluginStatus, judged
+from ami_watcher.event import EventKind
 from ami_watcher.web.documents import ContactsDocument, Document, HistoryDocument, RegistrationsDocument
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 WATCH_S = 1.0
+KINDS = [str(kind) for kind in EventKind]
 
 
 class _Commands(click.Group):
@@ -79,8 +81,8 @@ def main() -> None:
 @_config
 def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
-    from ami_watcher.daemon import WatcherDaemon
-    from ami_watcher.follow.for_pair import follower
+    from ami_watcher.daemon.daemon import WatcherDaemon
+    from ami_watcher.follow.follow import follower
     from ami_watcher.web.pauses import shorten
     from pair import active, this_machine
 
@@ -146,7 +148,7 @@ def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, fin
 @_config
 @_json
 @click.argument("subject", required=False)
-@click.option("--kind", type=click.Choice(["registration", "contact", "link", "role", "kick"]), help="Only these.")
+@click.option("--kind", type=click.Choice(KINDS), help="Only these.")
 @click.option("--since", default="24h", show_default=True, metavar="TIME", help="How far back, such as 90m, 24h, 7d.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True, help="The newest so many.")
 def history(config: Path | None, as_json: bool, subject: str | None, kind: str | None, since: str, limit: int) -> None:
@@ -179,7 +181,7 @@ def check(config: Path | None, missing_warning: int | None, timeout: float) -> N
     except WatcherSilent as error:
         result = PluginResult(PluginStatus.UNKNOWN, str(error))
     click.echo(harmless(result.line))
-    sys.exit(result.verdict)
+    sys.exit(result.status)
 
 
 def _show(get: Callable[[], Any], table: Callable[[Any], RenderableType], as_json: bool, watch: bool) -> None:

@@ -9,14 +9,31 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ami_watcher.web.documents import ContactsDocument, HistoryDocument, RegistrationDocument, RegistrationsDocument
+from ami_watcher.event import LinkState
+from ami_watcher.history.timeline import UNWATCHED
+from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.web.documents import (
+    STANDBY,
+    ContactsDocument,
+    HistoryDocument,
+    Level,
+    RegistrationDocument,
+    RegistrationsDocument,
+)
 from host.durations import lasting
 from host.printable import printable
 
-STYLE: Final = {"good": "green", "warning": "yellow", "bad": "bold red", "unknown": "dim"}
-SIGN: Final = {"good": "+", "warning": "~", "bad": "!", "unknown": "?"}
+STYLE: Final = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BAD: "bold red", Level.UNKNOWN: "dim"}
+SIGN: Final = {Level.GOOD: "+", Level.WARNING: "~", Level.BAD: "!", Level.UNKNOWN: "?"}
 """Besides the colour, which not every terminal and not every eye has."""
-BLOCKS: Final = {"registered": "▁", "registering": "▅", "unknown": "·", "unwatched": "·", "standby": " "}
+BLOCKS: Final[dict[str, str]] = {
+    RegistrationState.REGISTERED: "▁",
+    RegistrationState.REGISTERING: "▅",
+    RegistrationState.UNKNOWN: "·",
+    UNWATCHED: "·",
+    STANDBY: " ",
+}
+TINT: Final[dict[str, str]] = {RegistrationState.REGISTERED: "green", RegistrationState.REGISTERING: "yellow"}
 STRIP: Final = 24
 
 
@@ -40,7 +57,7 @@ def registrations(document: RegistrationsDocument) -> RenderableType:
             table.add_row(
                 printable(row.trunk),
                 row.channel,
-                Text(f"{SIGN[row.level]} {row.word}", style=STYLE[row.level] if row.state != "standby" else "dim"),
+                Text(f"{SIGN[row.level]} {row.word}", style=STYLE[row.level] if row.state != STANDBY else "dim"),
                 lasting(document.at - row.since) if row.since is not None else "-",
                 strip(row, document.at),
                 Text(printable(row.cause or ""), overflow="fold"),
@@ -117,14 +134,14 @@ def history(document: HistoryDocument) -> RenderableType:
     parts: list[RenderableType] = []
     if document.entries:
         table = _table("when", "what", "who", "was", "is", "why")
-        for entry in document.entries:
+        for event in document.entries:
             table.add_row(
-                datetime.fromtimestamp(entry.at).astimezone().strftime("%F %T"),
-                entry.kind,
-                printable(entry.subject),
-                printable(entry.before or "-"),
-                printable(entry.after or "-"),
-                Text(printable(entry.cause or ""), overflow="fold"),
+                datetime.fromtimestamp(event.at).astimezone().strftime("%F %T"),
+                event.kind,
+                printable(event.subject),
+                printable(event.before or "-"),
+                printable(event.after or "-"),
+                Text(printable(event.cause or ""), overflow="fold"),
             )
         parts.append(table)
     else:
@@ -141,14 +158,20 @@ def strip(row: RegistrationDocument, now: float) -> Text:
     for index in range(STRIP):
         start = now - 86_400.0 + index * hour
         states = [part.state for part in row.strip if part.start < start + hour and part.end > start]
-        worst = max(states, key=_badness, default="standby")
-        style = {"registered": "green", "registering": "yellow"}.get(worst, "dim" if worst in BLOCKS else "bold red")
+        worst = max(states, key=_badness, default=STANDBY)
+        style = TINT.get(worst, "dim" if worst in BLOCKS else "bold red")
         text.append(BLOCKS.get(worst, "█"), style=style)
     return text
 
 
 def _badness(state: str) -> int:
-    order = ("standby", "unwatched", "unknown", "registered", "registering")
+    order = (
+        STANDBY,
+        UNWATCHED,
+        RegistrationState.UNKNOWN,
+        RegistrationState.REGISTERED,
+        RegistrationState.REGISTERING,
+    )
     return order.index(state) if state in order else len(order)
 
 
@@ -168,13 +191,15 @@ def _due(at: float | None, now: float) -> str:
 def _next(document: RegistrationsDocument) -> str:
     if document.overtaken:
         return "failover demote"
-    if document.link.state in ("lost", "refused"):
-        return "systemctl status asterisk" if document.link.state == "lost" else "journalctl -u ami-watcher -n 20"
-    bad = next((row for row in document.registrations if row.level == "bad"), None)
-    if bad is None and any(row.state == "standby" and row.level == "unknown" for row in document.registrations):
+    if document.link.state is LinkState.LOST:
+        return "systemctl status asterisk"
+    if document.link.state is LinkState.REFUSED:
+        return "journalctl -u ami-watcher -n 20"
+    bad = next((row for row in document.registrations if row.level is Level.BAD), None)
+    if bad is None and any(row.state == STANDBY and row.level is Level.UNKNOWN for row in document.registrations):
         return "failover ready"
     if bad is None:
-        return "nothing to do" if document.level == "good" else "ami-watcher registrations --watch"
-    if bad.state in ("gone", "unexpected"):
+        return "nothing to do" if document.level is Level.GOOD else "ami-watcher registrations --watch"
+    if bad.state in (RegistrationState.GONE, RegistrationState.UNEXPECTED):
         return "render-localized --check"
     return f"ami-watcher history {printable(bad.trunk)}"

@@ -29,7 +29,7 @@ import panoramisk
 from ami_watcher.ami.message import AmiMessage
 from ami_watcher.ami.session import AmiSession
 from ami_watcher.ami.wire import AmiReader
-from ami_watcher.follow.follow import WANTED_EVENTS
+from ami_watcher.follow.primary_session import DELIVERED_EVENTS
 from ami_watcher.phones.contact import contacts_from
 from bench.ami_feeder import busy_hour
 from bench.result import NotHere, Result
@@ -185,7 +185,7 @@ async def _ours(port: int, kind: str, count: int, *, parse: bool) -> float:
 
 async def _unwanted(port: int, count: int) -> float:
     """Events that Wire drops: over when the reply to a Ping, which the feeder sends behind them, is here."""
-    session = AmiSession(Ami(port=port, username=f"unwanted-{count}"), "x", wanted=WANTED_EVENTS)
+    session = AmiSession(Ami(port=port, username=f"unwanted-{count}"), "x", wanted=DELIVERED_EVENTS)
     await session.open(deadline_s=5.0)
     begun = time.process_time()
     await session.action("Ping", deadline_s=DEADLINE_S)

@@ -83,6 +83,11 @@ class Places:
         return self.run / "watcher"
 
     @property
+    def watcher_socket(self) -> Path:
+        """Where ami-watcher listens for our own commands."""
+        return self.watcher_run / "ami-watcher.sock"
+
+    @property
     def watcher_state(self) -> Path:
         """What ami-watcher remembers; its user's alone."""
         return self.state / "watcher"

@@ -1,7 +1,7 @@
-"""The second connection: what may take long, or changes something, goes over it and never holds up the first.
+"""Second AMI session for slow actions, so that polling never waits.
 
-Phones are listed over it, which can be many, and registrations that Asterisk has given up are started again. Where
-manager.conf allows one login only, all this takes turns with the first connection's polls, on that one.
+Phones are listed over it, which can be many, and registrations that Asterisk has given up are asked for again. Where
+manager.conf allows one login only, all this takes turns with the first session's polls, on that one.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from ami_watcher.ami.connection import AmiEndpoint
 from ami_watcher.ami.errors import ActionRefused, ListIncomplete, LoginInUse, PrivilegeMissing
 from ami_watcher.ami.message import AmiMessage
 from ami_watcher.ami.session import AmiSession
-from ami_watcher.follow.knowledge import AsteriskState
+from ami_watcher.event import LinkState
+from ami_watcher.follow.asterisk_state import AsteriskState
 from ami_watcher.follow.settings import FollowSettings
-from ami_watcher.follow.snapshot import LinkState
-from ami_watcher.follow.waiting import first_of
 from ami_watcher.phones.contact import CONTACT_LISTS, contacts_from
 from ami_watcher.registrations.reregister import ReregistrationSchedule
 from host.errors import HotstandbyError
@@ -34,15 +33,15 @@ REFUSED_S: Final = 3.0
 
 
 class SecondarySession:
-    """What is done for one Asterisk beside following it.
+    """Lists phones and re-registers, in rounds of their own beside the primary session's.
 
     Args:
         ami: where Asterisk's AMI is; may be set anew.
         secret: gives the secret; may raise HotstandbyError.
         settings: durations; may be set anew.
-        knowledge: of that Asterisk.
+        state: what is known of that Asterisk.
         may_register: why this machine may not register on shared accounts now, or None when it may.
-        look_now: has the lists of registrations read at once.
+        poll_now: has the lists of registrations read at once.
         clock: seconds that never step back.
     """
 
@@ -51,10 +50,10 @@ class SecondarySession:
         ami: AmiEndpoint,
         secret: Callable[[], str],
         settings: FollowSettings,
-        knowledge: AsteriskState,
+        state: AsteriskState,
         *,
         may_register: Callable[[], str | None],
-        look_now: Callable[[], None],
+        poll_now: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ami = ami
@@ -62,21 +61,21 @@ class SecondarySession:
         self.wake_contacts = asyncio.Event()
         """Set it to have phones listed soon."""
         self._secret = secret
-        self._knowledge = knowledge
+        self._state = state
         self._may_register = may_register
-        self._look_now = look_now
+        self._poll_now = poll_now
         self._clock = clock
-        self._kicks = ReregistrationSchedule(after_s=settings.kick_after_s)
+        self._schedule = ReregistrationSchedule(after_s=settings.reregister_after_s)
         self._session: AmiSession | None = None
         self._session_made = asyncio.Lock()
-        self.turn = asyncio.Lock()
-        """Held by whoever uses the first connection: Asterisk answers one action of it after the other."""
-        self._first: AmiSession | None = None
-        self._alone = False
+        self.primary_turn = asyncio.Lock()
+        """Held by whoever uses the primary session: Asterisk answers one action of it after the other."""
+        self._primary: AmiSession | None = None
+        self._only_primary = False
 
-    def beside(self, first: AmiSession) -> None:
-        """From now on, beside this connection; it is used as well if Asterisk allows no other."""
-        self._first, self._alone = first, False
+    def set_primary(self, primary: AmiSession) -> None:
+        """From now on, beside this session; it is used as well if Asterisk allows no other."""
+        self._primary, self._only_primary = primary, False
 
     async def contact_rounds(self) -> NoReturn:
         """Lists phones again and again."""
@@ -86,33 +85,35 @@ class SecondarySession:
             self.wake_contacts.clear()
             try:
                 await self._read_contacts()
-                self._knowledge.contacts_problem = ""
+                self._state.contacts_problem = ""
                 backoff.reset()
             except HotstandbyError as error:
                 # The registrations go on; only the phones are not known.
-                self._knowledge.contacts_problem = f"phones cannot be listed: {error}"
-                await self.end()
+                self._state.contacts_problem = f"phones cannot be listed: {error}"
+                await self.close()
                 pause = backoff.pause_s()
             except Exception as error:
                 # Phones choose most of what is read here; whatever they choose, the registrations are followed.
                 log.exception("The list of phones could not be read")
-                self._knowledge.contacts_problem = f"phones cannot be listed: {type(error).__name__}, see the log"
+                self._state.contacts_problem = f"phones cannot be listed: {type(error).__name__}, see the log"
                 pause = backoff.pause_s()
             # Many phones are not listed back to back, however often one of them registers.
             took = self._clock() - began
             closest = max(CLOSEST_CONTACTS_S, min(20 * took, self.settings.contacts_poll_s))
             await asyncio.sleep(closest)
-            await first_of(self.wake_contacts, timeout_s=max(pause - closest, 0.0))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(pause - closest, 0.0)):
+                    await self.wake_contacts.wait()
 
-    async def kick_rounds(self) -> NoReturn:
+    async def reregistration_rounds(self) -> NoReturn:
         """Looks again and again for registrations that Asterisk has given up."""
         while True:
             await asyncio.sleep(self.settings.poll_s)
-            if self.settings.kick and self._knowledge.link is LinkState.SYNCED:
-                await self._kick()
+            if self.settings.reregister and self._state.link is LinkState.SYNCED:
+                await self._reregister()
 
-    async def end(self) -> None:
-        """Closes the connection; the next errand makes another."""
+    async def close(self) -> None:
+        """Closes the session; the next action opens another."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -132,56 +133,56 @@ class SecondarySession:
                 # Not loaded, or "No Contacts found".
                 continue
         # Ten thousand take a moment, in which the registrations are to be followed.
-        self._knowledge.contacts_listed(await asyncio.to_thread(contacts_from, items))
+        self._state.contacts_listed(await asyncio.to_thread(contacts_from, items))
         if denied is not None:
             raise denied
 
     @contextlib.asynccontextmanager
     async def _opened(self) -> AsyncIterator[AmiSession]:
         session = await self._open()
-        if session is not self._first:
+        if session is not self._primary:
             yield session
             return
-        async with self.turn:
+        async with self.primary_turn:
             yield session
 
     async def _open(self) -> AmiSession:
         async with self._session_made:
-            first = None if self._first is None or self._first.ended.done() else self._first
-            if self._alone and first is not None:
-                return first
+            primary = None if self._primary is None or self._primary.ended.done() else self._primary
+            if self._only_primary and primary is not None:
+                return primary
             if self._session is None or self._session.ended.done():
                 session = AmiSession(self.ami, self._secret(), wanted=(), events="off")
                 try:
                     await session.open(deadline_s=max(self.settings.answer_s, REFUSED_S))
                 except LoginInUse:
-                    if first is None:
+                    if primary is None:
                         raise
                     # Not tried again beside this one: Asterisk takes a second for each refusal, and logs it.
-                    self._alone = True
-                    return first
+                    self._only_primary = True
+                    return primary
                 self._session = session
             return self._session
 
-    async def _kick(self) -> None:
+    async def _reregister(self) -> None:
         forbidden = self._may_register()
-        registry = self._knowledge.registry
-        was = {one.wanted.trunk: one.registration.state.value for one in registry.standing}
-        self._kicks.after_s = self.settings.kick_after_s
-        due = self._kicks.due(
-            registry.standing,
+        registry = self._state.registry
+        was = {one.expected.trunk: one.registration.state.value for one in registry.trunk_statuses}
+        self._schedule.after_s = self.settings.reregister_after_s
+        due = self._schedule.due(
+            registry.trunk_statuses,
             self._clock(),
             may_shared=forbidden is None,
             unexpected=registry.unexpected,
         )
-        for kick in due:
+        for again in due:
             try:
                 async with self._opened() as session:
-                    await session.action(kick.action, *kick.fields, deadline_s=self.settings.answer_s)
+                    await session.action(again.action, *again.fields, deadline_s=self.settings.answer_s)
             except HotstandbyError as error:
-                log.warning("%s could not be started again: %s", ", ".join(kick.trunks), error)
+                log.warning("re-registering %s failed: %s", ", ".join(again.trunks), error)
                 continue
-            for trunk in kick.trunks:
-                log.warning("%s is started again with %s: %s", trunk, kick.done, kick.why)
-                self._knowledge.tell("kick", trunk, was.get(trunk, "rejected"), kick.done, kick.why)
-            self._look_now()
+            for trunk in again.trunks:
+                log.warning("re-registering %s with %s: %s", trunk, again.done, again.why)
+                self._state.reregistered(trunk, was[trunk], again.done, again.why)
+            self._poll_now()

@@ -1,26 +1,19 @@
-"""What is known about one Asterisk at one moment, and what changed."""
+"""What others see of a followed Asterisk: what is known at one moment, and who gives that."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from enum import Enum
+from typing import Protocol
 
+from ami_watcher.ami.connection import AmiEndpoint
+from ami_watcher.event import LinkState, WatcherEvent
+from ami_watcher.follow.settings import FollowSettings
 from ami_watcher.phones.contact import Contact
+from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.registration import Registration
-
-
-class LinkState(Enum):
-    """The connection to Asterisk."""
-
-    CONNECTING = "connecting"
-    LOGGED_IN = "logged in"
-    """Nothing has been read yet."""
-    SYNCED = "synced"
-    """Lists were read over this connection; what is shown is true as of the last poll."""
-    LOST = "lost"
-    """It ended or could not be made; it is tried again by itself."""
-    REFUSED = "refused"
-    """Asterisk does not let us in, or lets us see nothing: somebody has to change its configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +49,25 @@ class Snapshot:
     contacts_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that is different now.
+class AsteriskSource(Protocol):
+    """Follows one Asterisk. Follower is the one that ships, another stands in for it in tests."""
 
-    Attributes:
-        at: unix seconds.
-        kind: "registration", "link", "kick", "role", or "contacts".
-        subject: name of the trunk; of the machine for link and role; "contacts" where the set of contacts changed.
-        before: the state that it was in, in the words of State and LinkState; "" for something new.
-        after: the state that it is in now; "" for something that is no longer expected or listed.
-            For a kick: what was done. For contacts: how many there are.
-        cause: why, in words, or None where nothing was said.
-    """
+    @property
+    def snapshot(self) -> Snapshot:
+        """Everything that is known now."""
 
-    at: float
-    kind: str
-    subject: str
-    before: str
-    after: str
-    cause: str | None = None
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[WatcherEvent]]:
+        """Events from now on, in order."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follows until `stop` is set."""
+
+    def reconfigure(
+        self,
+        expected: Iterable[ExpectedRegistration],
+        *,
+        role: str | None,
+        settings: FollowSettings | None = None,
+        ami: AmiEndpoint | None = None,
+    ) -> None:
+        """Goes on with another pair.toml, or in another role."""

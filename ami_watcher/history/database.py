@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from ami_watcher.event import WatchedPeriod, WatcherEvent
+from ami_watcher.event import EventKind, WatcherEvent
+from ami_watcher.history.timeline import WatchedPeriod
 from ami_watcher.phones.contact import Contact, Reach
 from ami_watcher.phones.inventory import KnownContact
 from host.atomic import own_directory
@@ -51,7 +52,7 @@ class DatabaseUnusable(HotstandbyError):
 class StoredHistory:
     """What an earlier run left."""
 
-    entries: tuple[WatcherEvent, ...]
+    events: tuple[WatcherEvent, ...]
     known: tuple[KnownContact, ...]
     watched: tuple[WatchedPeriod, ...]
 
@@ -64,21 +65,21 @@ class HistoryDatabase:
         self._connection = connection
         self.path = path
 
-    def append(self, entries: Sequence[WatcherEvent], watched: WatchedPeriod, *, forget_before: float) -> None:
-        """Adds `entries`, whole or not at all, and drops what is older than `forget_before`.
+    def append(self, events: Sequence[WatcherEvent], watched: WatchedPeriod, *, forget_before: float) -> None:
+        """Adds `events`, whole or not at all, and drops what is older than `forget_before`.
 
         Args:
-            entries: new ones.
+            events: new ones.
             watched: this run so far.
             forget_before: unix seconds.
 
         Raises:
-            StoreUnwell: nothing was written.
+            DatabaseUnusable: nothing was written.
         """
         with self._transaction():
             self._connection.executemany(
                 "INSERT INTO entries (at, kind, subject, before, after, cause) VALUES (?, ?, ?, ?, ?, ?)",
-                ((entry.at, entry.kind, entry.subject, entry.before, entry.after, entry.cause) for entry in entries),
+                ((one.at, one.kind, one.subject, one.before, one.after, one.cause) for one in events),
             )
             self._connection.execute("INSERT OR REPLACE INTO watched VALUES (?, ?)", (watched.start, watched.end))
             self._connection.execute("DELETE FROM entries WHERE at < ?", (forget_before,))
@@ -88,7 +89,7 @@ class HistoryDatabase:
         """Makes `known` everybody that the file knows, whole or not at all.
 
         Raises:
-            StoreUnwell: nothing was written.
+            DatabaseUnusable: nothing was written.
         """
         with self._transaction():
             self._connection.execute("DELETE FROM known")
@@ -97,12 +98,12 @@ class HistoryDatabase:
             )
 
     def load(self, since: float, limit: int) -> StoredHistory:
-        """Entries from `since` (unix seconds) on, the newest `limit`, with everybody known and when it was watched.
+        """Events from `since` (unix seconds) on, the newest `limit`, with everybody known and when it was watched.
 
-        Before them comes the last earlier entry of each trunk: what held when the time began.
+        Before them comes the last earlier event of each trunk: what held when the time began.
 
         Raises:
-            StoreUnwell
+            DatabaseUnusable
         """
         try:
             watched = tuple(
@@ -111,7 +112,7 @@ class HistoryDatabase:
             known = tuple(_known(row) for row in self._connection.execute("SELECT * FROM known"))
             # Beside max(), SQLite takes the other columns from the row that holds it.
             earlier = [
-                WatcherEvent(*row[1:])
+                row[1:]
                 for row in self._connection.execute(
                     "SELECT max(at), at, kind, subject, before, after, cause FROM entries "
                     "WHERE at < ? AND kind != 'contact' GROUP BY kind, subject ORDER BY at",
@@ -120,15 +121,15 @@ class HistoryDatabase:
             ]
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise _unwell(self.path, error) from error
-        return StoredHistory((*earlier, *self.recall(since=since, limit=limit)), known, watched)
+        return StoredHistory((*_events(earlier), *self.recall(since=since, limit=limit)), known, watched)
 
     def recall(
-        self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
+        self, *, since: float = 0.0, kind: EventKind | None = None, subject: str | None = None, limit: int = 1000
     ) -> list[WatcherEvent]:
-        """The newest `limit` entries from `since` on, oldest first.
+        """The newest `limit` events from `since` on, oldest first.
 
         Raises:
-            StoreUnwell
+            DatabaseUnusable
         """
         try:
             rows = self._connection.execute(
@@ -139,7 +140,7 @@ class HistoryDatabase:
             ).fetchall()
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise _unwell(self.path, error) from error
-        return [WatcherEvent(*row) for row in reversed(rows)]
+        return _events(reversed(rows))
 
     def close(self) -> None:
         """Closes the file."""
@@ -168,7 +169,7 @@ def open_database(path: Path, *, wait_s: float = WAIT_S) -> tuple[HistoryDatabas
         wait_s: how long a call waits for a lock.
 
     Raises:
-        StoreUnwell: it cannot be opened now.
+        DatabaseUnusable: it cannot be opened now.
     """
     try:
         own_directory(path.parent)
@@ -231,6 +232,14 @@ def _unwell(path: Path, error: Exception) -> DatabaseUnusable:
     )
 
 
+_KINDS: Final = frozenset(EventKind)
+
+
+def _events(rows: Iterable[Sequence[Any]]) -> list[WatcherEvent]:
+    """Events of rows; one of a kind that only a later version knows is left out."""
+    return [WatcherEvent(at, EventKind(kind), *rest) for at, kind, *rest in rows if kind in _KINDS]
+
+
 def _row(item: KnownContact) -> tuple[str | float | int | None, ...]:
     contact = item.contact
     return (
@@ -254,7 +263,7 @@ def _known(row: tuple[object, ...]) -> KnownContact:
         channel=str(channel),
         name=str(name),
         address=str(address),
-        reach=Reach(reach),
+        reach=Reach(str(reach)),
         rtt_ms=_real(rtt_ms),
         user_agent=None if user_agent is None else str(user_agent),
         expires_at=_real(expires_at),

@@ -13,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ami_watcher.event import DAY_S, REMEMBERED, RESUME_GAP_S, RecentEvents, WatchedPeriod, WatcherEvent, joined
+from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.history.database import DatabaseUnusable, HistoryDatabase, open_database
+from ami_watcher.history.recent import REMEMBERED, RecentEvents
+from ami_watcher.history.timeline import DAY_S, RESUME_GAP_S, WatchedPeriod, joined
 from ami_watcher.phones.contact import Contact
 from ami_watcher.phones.inventory import Inventory
 
@@ -35,10 +37,10 @@ class HistoryStore:
         """
         Args:
             path: the SQLite file.
-            history_days: how long entries and phones are kept.
+            history_days: how long events and phones are kept.
             now: unix seconds.
         """
-        self.memory = RecentEvents()
+        self.recent = RecentEvents()
         self.inventory = Inventory()
         self.history_days = history_days
         self.problem: str | None = None
@@ -46,7 +48,7 @@ class HistoryStore:
         self.note: str | None = None
         """What happened to the file at some time in this run, such as that it was damaged and moved aside."""
         self._path = path
-        self._store: HistoryDatabase | None = None
+        self._database: HistoryDatabase | None = None
         self._earlier: tuple[WatchedPeriod, ...] = ()
         self._run = WatchedPeriod(now, now)
         self._pending: deque[WatcherEvent] = deque(maxlen=REMEMBERED)
@@ -65,31 +67,31 @@ class HistoryStore:
         """When watchers ran, this run included."""
         return joined((*self._earlier, self._run), gap_s=RESUME_GAP_S)
 
-    def alive(self, now: float) -> None:
+    def mark_watched(self, now: float) -> None:
         """Says that the watcher watches at `now` (unix seconds)."""
         self._run = WatchedPeriod(min(self._run.start, now), max(self._run.end, now))
 
-    def record(self, entries: Iterable[WatcherEvent]) -> None:
-        """Remembers entries; they reach the file with the next flush."""
-        new = list(entries)
-        self.memory.add(new)
+    def record(self, events: Iterable[WatcherEvent]) -> None:
+        """Remembers events; they reach the file with the next flush."""
+        new = list(events)
+        self.recent.add(new)
         self._pending.extend(new)
 
-    def see(self, contacts: Iterable[Contact], now: float) -> list[WatcherEvent]:
+    def take_contacts(self, contacts: Iterable[Contact], now: float) -> list[WatcherEvent]:
         """Takes a whole list of contacts and remembers what changed."""
-        entries = self.inventory.see(contacts, now)
-        self.record(entries)
-        return entries
+        events = self.inventory.take(contacts, now)
+        self.record(events)
+        return events
 
     async def flush(self, now: float) -> None:
         """Writes what is new. Never raises for the file's sake."""
         oldest = now - self.history_days * DAY_S
         self.inventory.forget(oldest)
-        if self._store is None:
+        if self._database is None:
             if now - self._opened_at < REOPEN_EVERY_S:
                 return
             await self._open(now)
-            if self._store is None:
+            if self._database is None:
                 return
         batch = list(self._pending)
         if not batch and now - self._written_at < ALIVE_EVERY_S:
@@ -100,11 +102,11 @@ class HistoryStore:
 
         written: set[int] = set()
 
-        def write(store: HistoryDatabase) -> None:
-            store.append(batch, run, forget_before=oldest)
-            written.update(id(entry) for entry in batch)
+        def write(database: HistoryDatabase) -> None:
+            database.append(batch, run, forget_before=oldest)
+            written.update(id(event) for event in batch)
             if with_known:
-                store.replace_known(known)
+                database.replace_known(known)
 
         try:
             await self._call(write)
@@ -123,34 +125,34 @@ class HistoryStore:
             self.problem = None
 
     async def recall(
-        self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 1000
+        self, *, since: float = 0.0, kind: EventKind | None = None, subject: str | None = None, limit: int = 1000
     ) -> tuple[list[WatcherEvent], bool]:
-        """The newest `limit` entries from `since` on, oldest first, and whether they come from the whole history.
+        """The newest `limit` events from `since` on, oldest first, and whether they come from the whole history.
 
-        Without the file it is what memory holds: at least this run, or the last 20,000 entries of it.
+        Without the file it is what memory holds: at least this run, or the last 20,000 events of it.
         """
-        if self._store is not None and self.problem is None:
+        if self._database is not None and self.problem is None:
             try:
                 stored = await self._call(
-                    lambda store: store.recall(since=since, kind=kind, subject=subject, limit=limit)
+                    lambda database: database.recall(since=since, kind=kind, subject=subject, limit=limit)
                 )
             except DatabaseUnusable as error:
                 self._failed(str(error))
             else:
                 late = [
-                    entry
-                    for entry in self._pending
-                    if entry.at >= since and kind in (None, entry.kind) and subject in (None, entry.subject)
+                    event
+                    for event in self._pending
+                    if event.at >= since and kind in (None, event.kind) and subject in (None, event.subject)
                 ]
                 merged = list(dict.fromkeys((*stored, *late)))
                 return (merged[-limit:] if limit > 0 else []), True
-        return self.memory.recall(since=since, kind=kind, subject=subject, limit=limit), False
+        return self.recent.recall(since=since, kind=kind, subject=subject, limit=limit), False
 
     async def end(self, now: float) -> None:
         """Writes what is left and closes the file."""
-        self.alive(now)
+        self.mark_watched(now)
         self._known_at = self._written_at = float("-inf")
-        if self._store is not None:
+        if self._database is not None:
             await self.flush(now)
         self._drop()
         # Behind the closing, which brings what is in the -wal file into the file itself.
@@ -160,7 +162,7 @@ class HistoryStore:
     async def _open(self, now: float) -> None:
         self._opened_at = now
         try:
-            self._store, note = await asyncio.get_running_loop().run_in_executor(
+            self._database, note = await asyncio.get_running_loop().run_in_executor(
                 self._thread, open_database, self._path
             )
         except DatabaseUnusable as error:
@@ -172,19 +174,19 @@ class HistoryStore:
         if self._loaded:
             return
         try:
-            kept = await self._call(lambda store: store.load(now - DAY_S, REMEMBERED))
+            kept = await self._call(lambda database: database.load(now - DAY_S, REMEMBERED))
         except DatabaseUnusable as error:
             self._failed(str(error))
             return
         # It may be opened late, when memory already knows more than the file.
-        self.memory.add(kept.entries)
+        self.recent.add(kept.events)
         newer = self.inventory.known
         self.inventory = Inventory((*kept.known, *newer))
         self._earlier = kept.watched
         self._loaded = True
 
     async def _call(self, action: Callable[[HistoryDatabase], Result]) -> Result:
-        store = self._store
+        store = self._database
         if store is None:
             raise DatabaseUnusable(f"{self._path} is not open")
         called = asyncio.get_running_loop().run_in_executor(self._thread, action, store)
@@ -203,6 +205,6 @@ class HistoryStore:
         self._drop()
 
     def _drop(self) -> None:
-        if self._store is not None:
-            self._thread.submit(self._store.close)
-            self._store = None
+        if self._database is not None:
+            self._thread.submit(self._database.close)
+            self._database = None

@@ -1,34 +1,19 @@
-"""The admin's programs and web hook that are told of changes.
-
-Each destination has a thread and a bounded queue of its own, so that a web hook that is down delays nobody, and the
-daemon's own loop never waits for either.
-"""
+"""What is told of a change, and to whom: the admin's programs and web hook."""
 
 from __future__ import annotations
 
 import json
-import logging
-import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
-from ami_watcher.event import WatcherEvent
+from ami_watcher.event import EventKind, WatcherEvent
 from host.hook import run_parts, run_program
 from host.http import HttpError, HttpRequest, escaped
 from host.printable import printable
-
-log = logging.getLogger(__name__)
-
-QUEUED: Final = 256
-"""Changes that one destination may be behind; then the oldest is given up."""
-LONGEST_PAUSE_S: Final = 60.0
-COMPLAIN_EVERY_S: Final = 60.0
 
 Attempt = Callable[[], str | None]
 """One try to tell a change; None, or why it failed. Called again, it repeats only what has not been done."""
@@ -39,41 +24,41 @@ class Notification:
     """A change on its way to a destination.
 
     Attributes:
-        entry: the change.
+        event: the change.
         machine: where it happened.
         pair: name of the pair.
     """
 
-    entry: WatcherEvent
+    event: WatcherEvent
     machine: str
     pair: str
 
     @property
     def sentence(self) -> str:
         """The change in words, safe for one line."""
-        entry = self.entry
-        was = f" (was {entry.before})" if entry.before else ""
-        why = f": {entry.cause}" if entry.cause else ""
+        event = self.event
+        was = f" (was {event.before})" if event.before else ""
+        why = f": {event.cause}" if event.cause else ""
         subject = {
-            "link": f"The connection to Asterisk on {entry.subject}",
-            "role": f"The role of {entry.subject}",
-            "registration": f"{entry.subject} on {self.machine}",
-        }.get(entry.kind, entry.subject)
-        return printable(f"{subject} is {entry.after or 'gone'}{was}{why}", 400)
+            EventKind.LINK: f"The connection to Asterisk on {event.subject}",
+            EventKind.ROLE: f"The role of {event.subject}",
+            EventKind.REGISTRATION: f"{event.subject} on {self.machine}",
+        }.get(event.kind, event.subject)
+        return printable(f"{subject} is {event.after or 'gone'}{was}{why}", 400)
 
     @property
     def environment(self) -> dict[str, str]:
         """What a program finds in its environment; every value is one line of printable text."""
-        entry = self.entry
+        event = self.event
         values = {
             "PAIR": self.pair,
             "MACHINE": self.machine,
-            "KIND": entry.kind,
-            "SUBJECT": entry.subject,
-            "BEFORE": entry.before or "",
-            "AFTER": entry.after or "",
-            "CAUSE": entry.cause or "",
-            "AT": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds"),
+            "KIND": event.kind,
+            "SUBJECT": event.subject,
+            "BEFORE": event.before or "",
+            "AFTER": event.after or "",
+            "CAUSE": event.cause or "",
+            "AT": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="seconds"),
             "SENTENCE": self.sentence,
         }
         return {f"HOTSTANDBY_{key}": printable(value, 400) for key, value in values.items()}
@@ -81,7 +66,7 @@ class Notification:
     @property
     def body(self) -> bytes:
         """What the web hook is sent."""
-        document = {"pair": self.pair, "machine": self.machine, **asdict(self.entry), "sentence": self.sentence}
+        document = {"pair": self.pair, "machine": self.machine, **asdict(self.event), "sentence": self.sentence}
         return json.dumps(document).encode()
 
 
@@ -159,108 +144,3 @@ class Webhook:
             return None if 200 <= status < 300 else f"{self._client.origin} answered {status}"
 
         return tell
-
-
-class Notifier:
-    """Brings notices to one destination, one after the other, with retries that end."""
-
-    def __init__(self, destination: Programs | Webhook, *, attempts: int, first_pause_s: float = 1.0) -> None:
-        """
-        Args:
-            destination: where to.
-            attempts: tries in all for each notice.
-            first_pause_s: seconds before the second try; each further pause is twice as long, up to a minute.
-        """
-        self.destination = destination
-        self.delivered = 0
-        self.failed = 0
-        """Given up after the last try."""
-        self.dropped = 0
-        """Given up because too many were waiting."""
-        self._attempts = attempts
-        self._first_pause_s = first_pause_s
-        self._queue: queue.Queue[Notification] = queue.Queue(maxsize=QUEUED)
-        self._stop = threading.Event()
-        self._untold = 0
-        self._complained_at = float("-inf")
-        # A program that hangs must not keep the daemon from ending.
-        self._thread = threading.Thread(target=self._work, name=destination.name, daemon=True)
-
-    def start(self) -> None:
-        """Begins to deliver."""
-        self._thread.start()
-
-    def tell(self, notice: Notification) -> None:
-        """Puts a notice into the queue; never waits."""
-        while not self._stop.is_set():
-            try:
-                self._queue.put_nowait(notice)
-            except queue.Full:
-                try:
-                    lost = self._queue.get_nowait()
-                except queue.Empty:
-                    continue
-                self._queue.task_done()
-                self.dropped += 1
-                self._complain(lost)
-            else:
-                return
-
-    def stop(self) -> None:
-        """Takes no more and tries nothing again; what runs is left to end by itself."""
-        self._stop.set()
-
-    def _complain(self, lost: Notification) -> None:
-        """Says that changes are given up: once for a whole burst of them, since a role may change thousands."""
-        self._untold += 1
-        now = time.monotonic()
-        if now - self._complained_at < COMPLAIN_EVERY_S:
-            return
-        log.error(
-            "%s are too slow: %d change%s given up, the last that %s",
-            self.destination.name,
-            self._untold,
-            " was" if self._untold == 1 else "s were",
-            lost.sentence,
-        )
-        self._complained_at, self._untold = now, 0
-
-    def idle(self, within_s: float) -> bool:
-        """Whether all is delivered, or given up, within `within_s` seconds."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            if self._queue.unfinished_tasks == 0:
-                return True
-            time.sleep(0.05)
-        return self._queue.unfinished_tasks == 0
-
-    def _work(self) -> None:
-        while not self._stop.is_set():
-            try:
-                notice = self._queue.get(timeout=0.25)
-            except queue.Empty:
-                continue
-            try:
-                self._deliver(notice)
-            except Exception:
-                self.failed += 1
-                log.exception("%s failed in a way that is a defect of ours", self.destination.name)
-            finally:
-                self._queue.task_done()
-
-    def _deliver(self, notice: Notification) -> None:
-        attempt = self.destination.attempt(notice)
-        pause_s = self._first_pause_s
-        why: str | None = None
-        for number in range(1, self._attempts + 1):
-            why = attempt()
-            if why is None:
-                self.delivered += 1
-                return
-            if number < self._attempts:
-                log.warning("%s: %s; next try in %g s", self.destination.name, why, pause_s)
-                if self._stop.wait(pause_s):
-                    return
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-        self.failed += 1
-        log.error("%s: %s; gave up after %d tries: %s", self.destination.name, why, self._attempts, notice.sentence)

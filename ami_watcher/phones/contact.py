@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 
-class Reach(Enum):
+class Reach(StrEnum):
     """What a qualify last said about a contact."""
 
     REACHABLE = "reachable"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ami_watcher.event import WatcherEvent
+from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.phones.contact import Contact, Reach
 from host.errors import HotstandbyError
 from host.file_reading import MISREAD, from_json
@@ -102,7 +102,7 @@ class Inventory:
             self._sorted = tuple(self._known[key] for key in sorted(self._known))
         return self._sorted
 
-    def see(self, contacts: Iterable[Contact], now: float) -> list[WatcherEvent]:
+    def take(self, contacts: Iterable[Contact], now: float) -> list[WatcherEvent]:
         """Takes one whole list and says what changed.
 
         Args:
@@ -110,7 +110,7 @@ class Inventory:
             now: unix seconds.
         """
         self._sorted = None
-        entries: list[WatcherEvent] = []
+        events: list[WatcherEvent] = []
         listed = {contact.key: contact for contact in contacts}
         came: dict[str, list[Contact]] = {}
         went: dict[str, list[Contact]] = {}
@@ -123,22 +123,22 @@ class Inventory:
             if before is None or not before.here:
                 came.setdefault(contact.name, []).append(contact)
             elif before.contact.reach is not contact.reach:
-                entries.append(WatcherEvent(now, "contact", contact.name, _said(before.contact), _said(contact)))
+                events.append(WatcherEvent(now, EventKind.CONTACT, contact.name, _said(before.contact), _said(contact)))
             self._known[key] = KnownContact(contact, before.first_seen if before else now, now, here=True)
         for name in sorted(came.keys() | went.keys()):
             # A phone that left one address and came at another in the same list has moved: one line, not two.
             old, new = went.get(name, []), came.get(name, [])
             for index in range(max(len(old), len(new))):
-                entries.append(
+                events.append(
                     WatcherEvent(
                         now,
-                        "contact",
+                        EventKind.CONTACT,
                         name,
                         _said(old[index]) if index < len(old) else None,
                         _said(new[index]) if index < len(new) else None,
                     )
                 )
-        return entries
+        return events
 
     def forget(self, before: float) -> None:
         """Drops who was last here before `before` (unix seconds), and the longest gone when there are too many."""

@@ -7,7 +7,6 @@ in that version (chan_sip ended with 20), has no list action: that is no error, 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +16,9 @@ from ami_watcher.ami.errors import ActionRefused, ListIncomplete, PrivilegeMissi
 from ami_watcher.ami.message import AmiMessage
 from ami_watcher.ami.session import AmiSession
 from ami_watcher.ami.shared_login import open_session
+from ami_watcher.registrations.addresses import addresses_of, same_host, split_address, whole_number, without_brackets
 from ami_watcher.registrations.expected import ExpectedRegistration
+from ami_watcher.registrations.state_words import RegistrationState, gives_up, meaning_of
 from host.places import Places
 
 LIST_ACTIONS: Final[Mapping[str, str]] = {
@@ -26,14 +27,6 @@ LIST_ACTIONS: Final[Mapping[str, str]] = {
     "pjsip": "PJSIPShowRegistrationsOutbound",
 }
 """Channel as in pair.toml, and the action that lists its outbound registrations."""
-
-GAVE_UP: Final[Mapping[str, frozenset[str]]] = {
-    "sip": frozenset({"Rejected", "No Authentication", "Failed"}),
-    "iax2": frozenset(),
-    "pjsip": frozenset(),
-}
-"""States from which the driver never tries again by itself (chan_sip handle_response_register, 16 to 20).
-PJSIP's "Rejected" may or may not be one: it is the same word for both (res_pjsip_outbound_registration.c)."""
 
 FOR_DAYS: Final = 10_000
 """Attempts of PJSIP, tens of seconds apart, that nobody will see the end of."""
@@ -76,14 +69,24 @@ class ListedRegistration:
     stateless: bool = False
 
     @property
+    def meaning(self) -> RegistrationState:
+        """What the driver's word means."""
+        return meaning_of(self.state)
+
+    @property
     def registered(self) -> bool:
         """Whether Asterisk holds it to be registered now."""
-        return self.state == "Registered"
+        return self.meaning is RegistrationState.REGISTERED
+
+    @property
+    def refused(self) -> bool:
+        """Whether the carrier said no; PJSIP says so of one that is silent as well."""
+        return self.meaning is RegistrationState.REJECTED
 
     @property
     def gave_up(self) -> bool:
         """Whether its driver will certainly not try again by itself."""
-        return self.state in GAVE_UP.get(self.channel, frozenset())
+        return gives_up(self.channel, self.state)
 
     def __str__(self) -> str:
         return self.name or f"{self.username}@{self.host}"
@@ -170,7 +173,7 @@ def listed_from(channel: str, item: AmiMessage | Mapping[str, str]) -> ListedReg
     if item.get("Event") != "RegistryEntry":
         return None
     host = without_brackets(item.get("Host", ""))
-    port = _number(item.get("Port", ""))
+    port = whole_number(item.get("Port", ""))
     if channel == "iax2":
         host, port = split_address(item.get("Host", ""))
     return ListedRegistration(
@@ -180,65 +183,29 @@ def listed_from(channel: str, item: AmiMessage | Mapping[str, str]) -> ListedReg
         host=host,
         port=port,
         state=item.get("State", ""),
-        refresh_s=_number(item.get("Refresh", "")),
+        refresh_s=whole_number(item.get("Refresh", "")),
     )
 
 
 def matches(
-    listed: ListedRegistration, wanted: ExpectedRegistration, addresses: Mapping[str, frozenset[str]] | None = None
+    listed: ListedRegistration, expected: ExpectedRegistration, addresses: Mapping[str, frozenset[str]] | None = None
 ) -> bool:
-    """Whether `listed` is the registration of the trunk `wanted`.
+    """Whether `listed` is the registration of the trunk `expected`.
 
     A PJSIP object is named after its trunk. A chan_sip registration is told by user, host and port, for it has no name.
-    chan_iax2 lists its server by address: that is compared where wanted.host is an address, or where `addresses` knows
-    what its name resolves to (expected.resolved, for the names of expected.to_resolve); otherwise user and port decide.
+    chan_iax2 lists its server by address: that is compared where expected.host is an address, or where `addresses`
+    knows what its name resolves to (resolve_hosts, for the names of hosts_to_resolve); otherwise user and port decide.
     """
-    if listed.channel != wanted.channel:
+    if listed.channel != expected.channel:
         return False
     if listed.channel == "pjsip":
-        return listed.name == wanted.trunk
-    if listed.username != wanted.username or (listed.port or wanted.port) != wanted.port:
+        return listed.name == expected.trunk
+    if listed.username != expected.username or (listed.port or expected.port) != expected.port:
         return False
     if listed.channel == "sip":
-        return same_host(listed.host, wanted.host)
-    known = addresses_of(wanted.host, addresses)
+        return same_host(listed.host, expected.host)
+    known = addresses_of(expected.host, addresses)
     return not known or not listed.host or listed.host in known
-
-
-def same_host(one: str, other: str) -> bool:
-    """Whether two spellings are one host: names without case, addresses by value, with brackets or without."""
-    return _comparable(one) == _comparable(other)
-
-
-def without_brackets(host: str) -> str:
-    """An IPv6 address stands in brackets in a register line, and so in chan_sip's list and events."""
-    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
-
-
-def _comparable(host: str) -> str:
-    bare = without_brackets(host)
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        return bare.lower()
-
-
-def addresses_of(host: str, addresses: Mapping[str, frozenset[str]] | None) -> frozenset[str]:
-    """Addresses that `host` stands for; empty where that is not known."""
-    try:
-        return frozenset({str(ipaddress.ip_address(host))})
-    except ValueError:
-        return (addresses or {}).get(host, frozenset())
-
-
-def split_address(text: str) -> tuple[str, int | None]:
-    """Address and port of "192.0.2.5:4569" or "[2001:db8::5]:4569"; ("", None) of "(null)" and the like."""
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
-    try:
-        return str(ipaddress.ip_address(host)), _number(port)
-    except ValueError:
-        return "", None
 
 
 def _pjsip(item: AmiMessage | Mapping[str, str]) -> ListedRegistration:
@@ -246,7 +213,9 @@ def _pjsip(item: AmiMessage | Mapping[str, str]) -> ListedRegistration:
     server = item.get("ServerUri", "")
     user, _, _ = client.partition(":")[2].partition("@")
     host, port = _server(server)
-    pauses = [_number(item.get(name, "")) for name in ("RetryInterval", "ForbiddenRetryInterval", "FatalRetryInterval")]
+    pauses = [
+        whole_number(item.get(name, "")) for name in ("RetryInterval", "ForbiddenRetryInterval", "FatalRetryInterval")
+    ]
     return ListedRegistration(
         channel="pjsip",
         name=item.get("ObjectName", ""),
@@ -255,13 +224,13 @@ def _pjsip(item: AmiMessage | Mapping[str, str]) -> ListedRegistration:
         port=port,
         # Absent after "unregister *all": no state object is left.
         state=item.get("Status", "") or "Unregistered",
-        refresh_s=_number(item.get("Expiration", "")),
+        refresh_s=whole_number(item.get("Expiration", "")),
         client_uri=client,
         server_uri=server,
         retry_s=max((pause for pause in pauses if pause is not None), default=None),
         persistent=(
             all(pauses)
-            and (_number(item.get("MaxRetries", "")) or 0) >= FOR_DAYS
+            and (whole_number(item.get("MaxRetries", "")) or 0) >= FOR_DAYS
             and item.get("AuthRejectionPermanent", "").lower() in ("false", "no")
         ),
         stateless=not item.get("Status", ""),
@@ -274,10 +243,6 @@ def _server(uri: str) -> tuple[str, int | None]:
     rest = rest.rpartition("@")[2]
     if rest.startswith("["):
         host, _, port = rest[1:].partition("]")
-        return host, _number(port.lstrip(":"))
+        return host, whole_number(port.lstrip(":"))
     host, _, port = rest.partition(":")
-    return host, _number(port)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 10 else None
+    return host, whole_number(port)

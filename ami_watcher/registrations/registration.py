@@ -5,52 +5,11 @@ Rules only: no socket, no clock. Lists are truth, events are hints; see docs/und
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Final
 
+from ami_watcher.registrations.state_words import CAUSES, RegistrationState, meaning_of
 from host.printable import printable
-
-
-class RegistrationState(Enum):
-    """What a person needs to know about one registration."""
-
-    REGISTERED = "registered"
-    REGISTERING = "registering"
-    REJECTED = "rejected"
-    UNREGISTERED = "unregistered"
-    GONE = "gone"
-    """Expected, and Asterisk does not list it."""
-    UNEXPECTED = "unexpected"
-    """Listed, and not expected here: on a standby it takes the calls away from the primary."""
-    UNKNOWN = "unknown"
-    """The link is lost, or the last proof is too old, or Asterisk used a word that we do not know."""
-
-
-MEANING: Final[Mapping[str, RegistrationState]] = {
-    "Registered": RegistrationState.REGISTERED,
-    "Request Sent": RegistrationState.REGISTERING,
-    "Auth. Sent": RegistrationState.REGISTERING,
-    "Rejected": RegistrationState.REJECTED,
-    "No Authentication": RegistrationState.REJECTED,
-    "Failed": RegistrationState.REJECTED,
-    "Unregistered": RegistrationState.UNREGISTERED,
-    "Timeout": RegistrationState.UNREGISTERED,
-}
-"""Asterisk's words (chan_sip regstatestrings, chan_iax2 regstate2str, res_pjsip_outbound_registration) to ours."""
-
-CAUSES: Final[Mapping[tuple[str, str], str]] = {
-    ("sip", "No Authentication"): "the carrier forbade it (403), and Asterisk does not try again by itself",
-    ("sip", "Rejected"): "the carrier refused it (400, 404 or the like), and Asterisk does not try again by itself",
-    ("sip", "Failed"): "registerattempts are used up, and Asterisk does not try again by itself",
-    ("sip", "Unregistered"): "not tried yet, or its registrar cannot be found",
-    ("iax2", "Timeout"): "the carrier does not answer",
-    ("iax2", "No Authentication"): "the carrier wants a secret and none is configured",
-    ("iax2", "Rejected"): "the carrier refused it",
-    ("pjsip", "Rejected"): "the carrier refused it or did not answer",
-}
-"""What a raw state says about why, where it says more than its name."""
 
 GONE_AFTER_S: Final = 0.4
 """A reload of chan_sip or chan_iax2 empties its list and fills it again; this is longer than that takes."""
@@ -70,8 +29,8 @@ class Registration:
         cause: why, in words, or None where nothing was said.
         proof: when a list last showed it, or showed that it is not there; None before the first list.
         raw: Asterisk's own word in that list, "" where it was not listed.
-        doubt: since when the lists have shown less than `state` says, without it being long enough to count;
-            None while they agree.
+        unconfirmed_since: since when the lists have shown less than `state` says, without it being long enough to
+            count; None while they agree.
     """
 
     trunk: str
@@ -82,7 +41,7 @@ class Registration:
     cause: str | None = None
     proof: float | None = None
     raw: str = ""
-    doubt: float | None = None
+    unconfirmed_since: float | None = None
 
     def seen(
         self,
@@ -114,17 +73,17 @@ class Registration:
             return self._became(
                 RegistrationState.UNEXPECTED, raw, now, expiry_s, f"Asterisk says '{printable(raw, 40)}' for it"
             )
-        found = RegistrationState.GONE if raw is None else MEANING.get(raw, RegistrationState.UNKNOWN)
+        found = RegistrationState.GONE if raw is None else meaning_of(raw)
         if self._passing(found, now, refresh_grace_s):
             # Not proven anew: the proof stays what it was.
-            return replace(self, doubt=now if self.doubt is None else self.doubt)
+            return replace(self, unconfirmed_since=now if self.unconfirmed_since is None else self.unconfirmed_since)
         return self._became(found, raw or "", now, expiry_s, self._cause(found, raw, hint))
 
     def _passing(self, found: RegistrationState, now: float, refresh_grace_s: float) -> bool:
         """Whether `found` may still turn out to be nothing."""
         if found is RegistrationState.GONE:
             listed = self.state not in (RegistrationState.GONE, RegistrationState.UNKNOWN)
-            return listed and (self.doubt is None or now - self.doubt < GONE_AFTER_S)
+            return listed and (self.unconfirmed_since is None or now - self.unconfirmed_since < GONE_AFTER_S)
         if self.state is not RegistrationState.REGISTERED or self.proof is None or now - self.proof >= refresh_grace_s:
             return False
         return found is RegistrationState.REGISTERING or (
@@ -135,7 +94,7 @@ class Registration:
         """This registration when nobody can say any more how it is."""
         if self.state is RegistrationState.UNKNOWN:
             return self if self.cause == cause else replace(self, cause=cause)
-        return replace(self, state=RegistrationState.UNKNOWN, since=now, cause=cause, doubt=None)
+        return replace(self, state=RegistrationState.UNKNOWN, since=now, cause=cause, unconfirmed_since=None)
 
     def _became(
         self, state: RegistrationState, raw: str, now: float, expiry_s: int | None, cause: str | None

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ami_watcher.registrations.addresses import same_host, split_address
 from ami_watcher.registrations.expected import ExpectedRegistration
-from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, matches, same_host, split_address
-from ami_watcher.registrations.registration import Registration, RegistrationState, grace_s, granted_s
+from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, matches
+from ami_watcher.registrations.registration import Registration, grace_s, granted_s
+from ami_watcher.registrations.state_words import RegistrationState
 from host.printable import printable
 
 MODULES: Final[Mapping[str, str]] = {
@@ -50,13 +52,13 @@ class TrunkStatus:
     """A trunk that should be registered here, with everything known about it: what reregister.py decides from.
 
     Attributes:
-        wanted: the trunk.
+        expected: the trunk.
         listed: its entry in the last list, None where it had none.
         registration: what that means.
         heard: when an event last spoke of it, on the caller's clock; None for never.
     """
 
-    wanted: ExpectedRegistration
+    expected: ExpectedRegistration
     listed: ListedRegistration | None
     registration: Registration
     heard: float | None
@@ -66,14 +68,14 @@ class RegistrationRegistry:
     """The registrations of one Asterisk.
 
     Args:
-        wanted: every trunk that registers, here or not.
+        expected: every trunk that registers, here or not.
         timing: polls and patience.
         addresses: what the hosts of iax2 trunks resolve to.
     """
 
     def __init__(
         self,
-        wanted: Iterable[ExpectedRegistration],
+        expected: Iterable[ExpectedRegistration],
         *,
         timing: Timing,
         addresses: Mapping[str, frozenset[str]] | None = None,
@@ -82,7 +84,7 @@ class RegistrationRegistry:
         self.version = ""
         self.listed_at: float | None = None
         self._timing = timing
-        self._wanted: tuple[ExpectedRegistration, ...] = tuple(wanted)
+        self._expected: tuple[ExpectedRegistration, ...] = tuple(expected)
         self._addresses = dict(addresses or {})
         self._known: dict[str, Registration] = {}
         self._sorted: tuple[Registration, ...] | None = None
@@ -100,17 +102,17 @@ class RegistrationRegistry:
         return self._sorted
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether a list showed something that may turn out to be nothing: look again soon."""
-        return any(one.doubt is not None for one in self._known.values())
+    def unconfirmed(self) -> bool:
+        """True while a change is unconfirmed; poll again soon."""
+        return any(one.unconfirmed_since is not None for one in self._known.values())
 
     @property
-    def standing(self) -> tuple[TrunkStatus, ...]:
-        """The trunks that should be registered here, as they stand."""
+    def trunk_statuses(self) -> tuple[TrunkStatus, ...]:
+        """The trunks that should be registered here, each with what is known of it."""
         return tuple(
-            TrunkStatus(wanted, self._entries.get(key), self._known[key], self._heard.get(key))
-            for wanted in self._wanted
-            if wanted.here and (key := _key(wanted)) in self._known
+            TrunkStatus(one, self._entries.get(key), self._known[key], self._heard.get(key))
+            for one in self._expected
+            if one.here and (key := _key(one)) in self._known
         )
 
     @property
@@ -120,20 +122,20 @@ class RegistrationRegistry:
 
     def expect(
         self,
-        wanted: Iterable[ExpectedRegistration],
+        expected: Iterable[ExpectedRegistration],
         now: float,
         *,
         timing: Timing | None = None,
         addresses: Mapping[str, frozenset[str]] | None = None,
     ) -> tuple[RegistrationChange, ...]:
         """Another pair.toml, or another role. What is expected anew is unknown until the next list."""
-        self._wanted = tuple(wanted)
+        self._expected = tuple(expected)
         if timing is not None:
             self._timing = timing
         if addresses is not None:
             self._addresses = dict(addresses)
         after = dict(self._known)
-        here = {_key(one): one for one in self._wanted if one.here}
+        here = {_key(one): one for one in self._expected if one.here}
         for key, one in here.items():
             if key not in after or after[key].state is RegistrationState.UNEXPECTED:
                 after[key] = Registration(
@@ -173,7 +175,7 @@ class RegistrationRegistry:
         after: dict[str, Registration] = {}
         for key, listed in entries.items():
             after[key] = self._seen(key, owners.get(key), listed, now)
-        for one in self._wanted:
+        for one in self._expected:
             key = _key(one)
             if key in after:
                 continue
@@ -214,7 +216,7 @@ class RegistrationRegistry:
         channel = listed.channel if listed is not None else key.partition(" ")[0]
         trunk = owner.trunk if owner is not None else printable(str(listed), 80)
         before = self._known.get(key) or Registration(trunk, channel, RegistrationState.UNKNOWN, now)
-        expected = owner is not None and owner.here
+        here = owner is not None and owner.here
         if listed is None:
             after = before.seen(None, now, refresh_grace_s=0.0)
             if after.state is RegistrationState.GONE and channel not in self.modules:
@@ -223,7 +225,7 @@ class RegistrationRegistry:
         return before.seen(
             listed.state,
             now,
-            expected=expected,
+            expected=here,
             refresh_grace_s=grace_s(
                 channel,
                 listed.refresh_s,
@@ -249,7 +251,7 @@ class RegistrationRegistry:
         # Trunks that belong here choose first: of two that look alike, the expected one is the one that is seen.
         # What no address fits is then told by user and port: the name may stand for other addresses by now.
         for addresses in (self._addresses, None):
-            for one in sorted(self._wanted, key=lambda each: not each.here):
+            for one in sorted(self._expected, key=lambda each: not each.here):
                 key = _key(one)
                 if key in entries:
                     continue
@@ -281,8 +283,8 @@ class RegistrationRegistry:
 _NOBODY: Final = Registration("", "", RegistrationState.UNKNOWN, 0.0)
 
 
-def _key(wanted: ExpectedRegistration) -> str:
-    return f"{wanted.channel} trunk {wanted.trunk}"
+def _key(expected: ExpectedRegistration) -> str:
+    return f"{expected.channel} trunk {expected.trunk}"
 
 
 def _because(registration: Registration, cause: str) -> Registration:

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ami_watcher.registrations.registration import RegistrationState
 from ami_watcher.registrations.registry import TrunkStatus
+from ami_watcher.registrations.state_words import RegistrationState
 
 TRANSACTION_S: Final = 42.0
 """PJSIP's REGISTER goes unanswered for 32 s (timer F) before its result is known; ten seconds are for DNS and load."""
@@ -59,7 +59,7 @@ class _Tries:
 
     Attributes:
         refused_at: when it was first seen refused.
-        last: when it was last kicked, or refused_at.
+        last: when it was last asked for, or refused_at.
         doublings: of the pause.
     """
 
@@ -69,7 +69,7 @@ class _Tries:
 
 
 class ReregistrationSchedule:
-    """Remembers what was kicked, so that a carrier that goes on refusing is asked ever more rarely.
+    """Remembers what was asked for, so that a carrier that goes on refusing is asked ever more rarely.
 
     A carrier that refuses only for as long as the other machine's binding lives is asked at an even pace until then:
     from its end on, every second of a pause is one without calls.
@@ -84,7 +84,7 @@ class ReregistrationSchedule:
 
     def due(
         self,
-        standing: Iterable[TrunkStatus],
+        trunks: Iterable[TrunkStatus],
         now: float,
         *,
         may_shared: bool,
@@ -93,44 +93,44 @@ class ReregistrationSchedule:
         """What to do now. Whatever is returned counts as done at `now`.
 
         Args:
-            standing: the trunks that should be registered here (Registry.standing).
+            trunks: those that should be registered here (RegistrationRegistry.trunk_statuses).
             now: seconds, on the clock of the registrations.
             may_shared: whether this machine may register on accounts that only one machine may hold.
             unexpected: channels of which something is listed that should not be here (Registry.unexpected).
         """
-        all_of_them = tuple(standing)
+        all_of_them = tuple(trunks)
         for one in all_of_them:
             if one.registration.state is RegistrationState.REGISTERED:
-                self._tries.pop(one.wanted.trunk, None)
+                self._tries.pop(one.expected.trunk, None)
         # Anything that a reload of chan_sip would register must be allowed, not only what needs it.
-        shared_sip = any(one.wanted.channel == "sip" and one.wanted.shared for one in all_of_them)
+        shared_sip = any(one.expected.channel == "sip" and one.expected.shared for one in all_of_them)
         reload_allowed = may_shared or not (shared_sip or "sip" in unexpected)
-        kicks: list[Reregistration] = []
+        due: list[Reregistration] = []
         sip: list[TrunkStatus] = []
         stateless: list[TrunkStatus] = []
         for one in all_of_them:
             if not self._ripe(one, now):
                 continue
-            if one.wanted.channel == "sip" and reload_allowed:
+            if one.expected.channel == "sip" and reload_allowed:
                 sip.append(one)
-            elif one.wanted.channel == "pjsip" and (may_shared or not one.wanted.shared):
+            elif one.expected.channel == "pjsip" and (may_shared or not one.expected.shared):
                 if one.listed is not None and one.listed.stateless:
                     stateless.append(one)
                     continue
                 self._count(one, now)
-                kicks.append(
+                due.append(
                     Reregistration(
-                        "PJSIPRegister", (("Registration", one.wanted.trunk),), (one.wanted.trunk,), _why(one)
+                        "PJSIPRegister", (("Registration", one.expected.trunk),), (one.expected.trunk,), _why(one)
                     )
                 )
         if stateless and _nothing_of_pjsip_to_lose(all_of_them, may_shared, unexpected):
             for one in stateless:
                 self._count(one, now)
-            kicks.append(
+            due.append(
                 Reregistration(
                     "PJSIPRegister",
                     (("Registration", EVERYTHING),),
-                    tuple(one.wanted.trunk for one in stateless),
+                    tuple(one.expected.trunk for one in stateless),
                     "Asterisk keeps no state for it since all were taken back",
                 )
             )
@@ -138,27 +138,27 @@ class ReregistrationSchedule:
             for one in sip:
                 self._count(one, now)
             words = ", ".join(sorted({one.registration.raw for one in sip}))
-            kicks.append(
+            due.append(
                 Reregistration(
                     "Reload",
                     (("Module", "chan_sip"),),
-                    tuple(one.wanted.trunk for one in sip),
+                    tuple(one.expected.trunk for one in sip),
                     f"chan_sip never leaves '{words}' by itself",
                 )
             )
-        return tuple(kicks)
+        return tuple(due)
 
     def _ripe(self, one: TrunkStatus, now: float) -> bool:
         if one.listed is None:
             return False
         if one.registration.state is RegistrationState.UNREGISTERED:
             last = max(one.registration.since, self._of(one).last)
-            return one.wanted.channel == "pjsip" and now - last >= UNREGISTERED_S
+            return one.expected.channel == "pjsip" and now - last >= UNREGISTERED_S
         if one.registration.state is not RegistrationState.REJECTED or now - self._of(one).last < self._pause_s(one):
             return False
-        if one.wanted.channel == "sip":
+        if one.expected.channel == "sip":
             return one.listed.gave_up
-        if one.wanted.channel == "pjsip" and not one.listed.persistent:
+        if one.expected.channel == "pjsip" and not one.listed.persistent:
             quiet_since = max(one.registration.since, one.heard or 0.0)
             longest = RETRY_S if one.listed.retry_s is None else float(one.listed.retry_s)
             return now - quiet_since >= longest + TRANSACTION_S
@@ -166,7 +166,7 @@ class ReregistrationSchedule:
 
     def _of(self, one: TrunkStatus) -> _Tries:
         since = one.registration.since
-        return self._tries.get(one.wanted.trunk, _Tries(refused_at=since, last=since))
+        return self._tries.get(one.expected.trunk, _Tries(refused_at=since, last=since))
 
     def _pause_s(self, one: TrunkStatus) -> float:
         return min(self.after_s * 2.0 ** self._of(one).doublings, LONGEST_PAUSE_S)
@@ -174,17 +174,17 @@ class ReregistrationSchedule:
     def _held_elsewhere(self, one: TrunkStatus, now: float) -> bool:
         """Whether the other machine's binding may still be what the carrier refuses for; and one pause longer, so that
         somebody asks when it has just ended."""
-        held_s = one.wanted.held_elsewhere_s
+        held_s = one.expected.held_elsewhere_s
         return held_s > 0 and now - self._of(one).refused_at < held_s + self.after_s
 
     def _count(self, one: TrunkStatus, now: float) -> None:
         tries = self._of(one)
         if one.registration.state is RegistrationState.UNREGISTERED:
-            self._tries[one.wanted.trunk] = replace(tries, last=now)
+            self._tries[one.expected.trunk] = replace(tries, last=now)
             return
         # Beyond a few doublings the pause no longer grows, and the number need not either.
         doublings = tries.doublings if self._held_elsewhere(one, now) else min(tries.doublings + 1, 32)
-        self._tries[one.wanted.trunk] = replace(tries, last=now, doublings=doublings)
+        self._tries[one.expected.trunk] = replace(tries, last=now, doublings=doublings)
 
 
 def _why(one: TrunkStatus) -> str:
@@ -193,10 +193,10 @@ def _why(one: TrunkStatus) -> str:
     return "PJSIP has not tried it again for longer than its configuration lets it wait"
 
 
-def _nothing_of_pjsip_to_lose(standing: Iterable[TrunkStatus], may_shared: bool, unexpected: frozenset[str]) -> bool:
+def _nothing_of_pjsip_to_lose(trunks: Iterable[TrunkStatus], may_shared: bool, unexpected: frozenset[str]) -> bool:
     """Whether all PJSIP registrations may be sent anew: what is held would be taken back first."""
-    pjsip = [one for one in standing if one.wanted.channel == "pjsip"]
-    allowed = may_shared or not any(one.wanted.shared for one in pjsip)
+    pjsip = [one for one in trunks if one.expected.channel == "pjsip"]
+    allowed = may_shared or not any(one.expected.shared for one in pjsip)
     return (
         allowed
         and "pjsip" not in unexpected

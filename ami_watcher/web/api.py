@@ -1,4 +1,4 @@
-"""The HTTP API and the page: what is asked for, found at the desk, and given in the right form."""
+"""The HTTP API and the page: each request, answered from the state."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ami_watcher.event import EventKind
+from ami_watcher.web.events import EventStream
 from ami_watcher.web.guard import COOKIE, SESSION_S, AccessTokens
 from ami_watcher.web.live_page import LivePage
 from ami_watcher.web.metrics import WatcherMetrics
 from ami_watcher.web.openapi import description
-from ami_watcher.web.stream import EventStream
 from ami_watcher.web.watcher_state import WatcherState
 
+KINDS: Final = frozenset(EventKind)
 ASSETS: Final = Path(__file__).parent / "page" / "assets"
-KINDS: Final = frozenset({"registration", "contact", "link", "role", "kick"})
 LONGEST_BODY: Final = 4_096
 """Bytes of a login form."""
 AFTER_A_WRONG_TOKEN_S: Final = 0.5
@@ -71,11 +72,11 @@ class PageLogin:
         return answer
 
 
-def application(desk: WatcherState, metrics: WatcherMetrics) -> tuple[Starlette, PageLogin]:
+def application(state: WatcherState, metrics: WatcherMetrics) -> tuple[Starlette, PageLogin]:
     """The application, without its guard, and its login.
 
     Args:
-        desk: what is known.
+        state: what is known.
         metrics: what is counted.
     """
     page = LivePage()
@@ -83,27 +84,27 @@ def application(desk: WatcherState, metrics: WatcherMetrics) -> tuple[Starlette,
 
     async def index(request: Request) -> Response:
         query, known = _text(request, "q", 200), login.tokens is not None
-        return _html(await desk.told(lambda glance: page.index(glance, query, login=known)))
+        return _html(await state.compute(lambda view: page.index(view, query, login=known)))
 
     async def registrations(_request: Request) -> Response:
-        return Response(await desk.told(lambda glance: glance.registrations_json), media_type="application/json")
+        return Response(await state.compute(lambda view: view.registrations_json), media_type="application/json")
 
     async def contacts(request: Request) -> Response:
         query, limit = _text(request, "q", 200), _number(request, "limit", 500, 0, 10_000)
-        body = await desk.told(lambda glance: glance.contacts(query, limit).model_dump_json())
+        body = await state.compute(lambda view: view.contacts(query, limit).model_dump_json())
         return Response(body, media_type="application/json")
 
     async def everything() -> str:
-        return (await desk.told(lambda glance: glance.registrations_json)).decode()
+        return (await state.compute(lambda view: view.registrations_json)).decode()
 
     async def history(request: Request) -> Response:
         kind = _text(request, "kind", 20)
         if kind and kind not in KINDS:
             raise HTTPException(400, f"kind is one of {', '.join(sorted(KINDS))}")
         return _json(
-            await desk.history(
+            await state.history(
                 since=float(_number(request, "since", 0, 0, 10**11)),
-                kind=kind or None,
+                kind=EventKind(kind) if kind else None,
                 subject=_text(request, "subject", 256) or None,
                 limit=_number(request, "limit", 200, 1, 10_000),
             )
@@ -111,10 +112,10 @@ def application(desk: WatcherState, metrics: WatcherMetrics) -> tuple[Starlette,
 
     async def healthz(_request: Request) -> Response:
         # Open to everybody: it says that the daemon answers, and nothing of what it knows.
-        return JSONResponse({"ready": desk.health().ready, "version": desk.version})
+        return JSONResponse({"ready": state.health().ready, "version": state.version})
 
     async def readyz(_request: Request) -> Response:
-        health = desk.health()
+        health = state.health()
         return _json(health, status=200 if health.ready else 503)
 
     async def measured(request: Request) -> Response:
@@ -122,7 +123,7 @@ def application(desk: WatcherState, metrics: WatcherMetrics) -> tuple[Starlette,
         return Response(text, headers={"Content-Type": kind})
 
     async def openapi(_request: Request) -> Response:
-        return JSONResponse(description(desk.version))
+        return JSONResponse(description(state.version))
 
     async def refused(_request: Request, error: Exception) -> Response:
         status, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, "A defect.")
@@ -136,7 +137,7 @@ def application(desk: WatcherState, metrics: WatcherMetrics) -> tuple[Starlette,
         Route("/api/registrations", registrations),
         Route("/api/contacts", contacts),
         Route("/api/history", history),
-        Route("/api/events", EventStream(desk.hub, everything)),
+        Route("/api/events", EventStream(state.hub, everything)),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", measured),

@@ -5,17 +5,32 @@ Times are unix seconds; durations carry their unit in the name. A key may be add
 
 from __future__ import annotations
 
-from typing import Literal
+from enum import StrEnum
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Level = Literal["good", "warning", "bad", "unknown"]
-"""How a thing is, for colours and exit codes: good, watch it, act, nobody can say."""
+from ami_watcher.event import EventKind, LinkState
+from ami_watcher.phones.contact import Reach
+from ami_watcher.registrations.state_words import RegistrationState
 
-LinkWord = Literal["connecting", "logged in", "synced", "lost", "refused"]
-StateWord = Literal[
-    "registered", "registering", "rejected", "unregistered", "gone", "unexpected", "unknown", "standby", "unwatched"
-]
+
+class Level(StrEnum):
+    """How a thing is, for colours and exit codes."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    """Watch it."""
+    BAD = "bad"
+    """Act."""
+    UNKNOWN = "unknown"
+    """Nobody can say."""
+
+
+STANDBY: Final = "standby"
+"""State of a trunk that this machine must not hold, and does not."""
+StateWord = RegistrationState | Literal["standby", "unwatched"]
+"""What a trunk is, or was in a stretch of time; unwatched: no watcher ran."""
 
 
 class Document(BaseModel):
@@ -27,7 +42,7 @@ class Document(BaseModel):
 class LinkDocument(Document):
     """The connection to Asterisk."""
 
-    state: LinkWord = Field(description="synced is the only one in which anything else here is proven")
+    state: LinkState = Field(description="synced is the only one in which anything else here is proven")
     level: Level
     sentence: str = Field(description="the state in words, with what to do where something is wrong")
     since: float = Field(description="unix seconds at which this state began")
@@ -60,6 +75,11 @@ class RegistrationDocument(Document):
     outages: int = Field(description="how often it did not hold in the last 24 hours")
     outage_s: float = Field(description="seconds, in all")
 
+    @property
+    def held_here(self) -> bool:
+        """Whether this machine should hold it."""
+        return self.state not in (STANDBY, RegistrationState.UNEXPECTED)
+
 
 class RegistrationsDocument(Document):
     """All outbound registrations of one machine, and whether they are as they should be."""
@@ -84,7 +104,7 @@ class ContactDocument(Document):
     channel: str
     name: str
     address: str
-    reach: Literal["reachable", "lagged", "unreachable", "unmonitored", "unknown"]
+    reach: Reach
     rtt_ms: float | None
     user_agent: str | None
     expires_at: float | None
@@ -125,7 +145,7 @@ class EventDocument(Document):
     """One change."""
 
     at: float
-    kind: Literal["registration", "contact", "link", "kick", "role"]
+    kind: EventKind
     subject: str
     before: str | None
     after: str | None

@@ -12,8 +12,10 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ami_watcher.event import DAY_S, QUIET
+from ami_watcher.history.timeline import DAY_S, QUIET, UNWATCHED
+from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web import documents
+from ami_watcher.web.documents import STANDBY, Level
 from ami_watcher.web.state_view import StateView
 from host.durations import lasting
 
@@ -30,11 +32,11 @@ NARROWEST: Final = 6.0
 """Units of an outage at least: five seconds are to be seen in a day."""
 
 WORDS: Final = {
-    "unregistered": "not registered",
-    "gone": "missing",
-    "unexpected": "registered, and must not be",
-    "standby": "standing by",
-    "unwatched": "no watcher ran",
+    RegistrationState.UNREGISTERED: "not registered",
+    RegistrationState.GONE: "missing",
+    RegistrationState.UNEXPECTED: "registered, and must not be",
+    STANDBY: "standing by",
+    UNWATCHED: "no watcher ran",
 }
 """States whose own name is not what people read."""
 
@@ -72,7 +74,7 @@ def told(row: documents.RegistrationDocument) -> str:
         return "nothing to show"
     if row.outages:
         return f"{row.outages} outage{'s' if row.outages > 1 else ''}, {lasting(row.outage_s)} in all"
-    unseen = sum(part.end - part.start for part in row.strip if part.state != "registered")
+    unseen = sum(part.end - part.start for part in row.strip if part.state != RegistrationState.REGISTERED)
     whole = sum(part.end - part.start for part in row.strip)
     if unseen < 60:
         return "held throughout"
@@ -98,27 +100,27 @@ class LivePage:
         )
         self._jinja.globals.update(bars=bars, told=told, lasting=lasting, clock=clock, words=WORDS)
 
-    def index(self, glance: StateView, query: str, *, login: bool) -> str:
+    def index(self, view: StateView, query: str, *, login: bool) -> str:
         """The whole page.
 
         Args:
-            glance: what is known.
+            view: what is known.
             query: filter of the contacts.
             login: whether a token is needed, so that one can leave.
         """
-        registrations = glance.registrations
+        registrations = view.registrations
         rows = shown = registrations.registrations
         resting: tuple[documents.RegistrationDocument, ...] = ()
         if len(rows) > FEW:
-            shown = tuple(row for row in rows if row.level != "good")[:MOST_TRUNKS]
-            resting = tuple(row for row in rows if row.level == "good")[: MOST_TRUNKS - len(shown)]
+            shown = tuple(row for row in rows if row.level is not Level.GOOD)[:MOST_TRUNKS]
+            resting = tuple(row for row in rows if row.level is Level.GOOD)[: MOST_TRUNKS - len(shown)]
         return self._jinja.get_template("index.html").render(
             registrations=registrations.model_copy(update={"registrations": shown}),
             resting=resting,
             hidden=len(rows) - len(shown) - len(resting),
-            contacts=glance.contacts(query, MOST_ROWS),
-            history=glance.recent(RECENT),
-            health=glance.health,
+            contacts=view.contacts(query, MOST_ROWS),
+            history=view.recent(RECENT),
+            health=view.health,
             query=query,
             now=registrations.at,
             login=login,

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from ami_watcher.event import EventKind
 from ami_watcher.web import documents
 
 EVENTS: Final = (
-    "Server-sent events (text/event-stream). `snapshot`: a Registrations document, first of all and whenever more was "
-    "missed than is kept. `registration`, `link`, `role`, `kick`, `contact`: a HistoryEntry each. `contacts`: how many "
-    "came and went at once. `beat`: a sign of life every 10 s, without an id. A client that comes again with "
+    "Server-sent events (text/event-stream). `snapshot`: a RegistrationsDocument, first of all and whenever more was "
+    "missed than is kept. `registration`, `link`, `role`, `kick`, `contact`: an EventDocument each. `contacts`: how "
+    "many came and went at once. `beat`: a sign of life every 10 s, without an id. A client that comes again with "
     "Last-Event-ID is told what it missed."
 )
 
@@ -49,12 +50,14 @@ def description(version: str) -> dict[str, Any]:
         "security": [{}, {"token": []}],
         "paths": {
             "/api/registrations": {
-                "get": _answers("All outbound registrations, with a strip of the last day", "Registrations")
+                "get": _answers(
+                    "All outbound registrations, with a strip of the last day", documents.RegistrationsDocument
+                )
             },
             "/api/contacts": {
                 "get": _answers(
                     "Who is registered here, and who has not come back",
-                    "Contacts",
+                    documents.ContactsDocument,
                     ("q", "only where name, address or user agent holds it", {"type": "string", "maxLength": 200}),
                     ("limit", "contacts at most", _number(500, 0, 10_000)),
                 )
@@ -62,12 +65,12 @@ def description(version: str) -> dict[str, Any]:
             "/api/history": {
                 "get": _answers(
                     "What changed, oldest first",
-                    "History",
+                    documents.HistoryDocument,
                     ("since", "unix seconds", {"type": "number", "minimum": 0, "default": 0}),
                     (
                         "kind",
                         "only these",
-                        {"type": "string", "enum": ["registration", "contact", "link", "role", "kick"]},
+                        {"type": "string", "enum": list(EventKind)},
                     ),
                     ("subject", "only this trunk or phone", {"type": "string", "maxLength": 256}),
                     ("limit", "the newest so many", _number(200, 1, 10_000)),
@@ -97,10 +100,10 @@ def description(version: str) -> dict[str, Any]:
             },
             "/readyz": {
                 "get": {
-                    **_answers("Whether everything here is proven now", "Health"),
+                    **_answers("Whether everything here is proven now", documents.HealthDocument),
                     "responses": {
-                        "200": _document("it is", "Health"),
-                        "503": _document("it is not; problems says why", "Health"),
+                        "200": _document("it is", documents.HealthDocument),
+                        "503": _document("it is not; problems says why", documents.HealthDocument),
                     },
                 }
             },
@@ -118,7 +121,9 @@ def description(version: str) -> dict[str, Any]:
     }
 
 
-def _answers(summary: str, model: str, *parameters: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
+def _answers(
+    summary: str, model: type[documents.Document], *parameters: tuple[str, str, dict[str, Any]]
+) -> dict[str, Any]:
     operation: dict[str, Any] = {"summary": summary, "responses": {"200": _document("as of now", model)}}
     if parameters:
         operation["parameters"] = [
@@ -129,15 +134,15 @@ def _answers(summary: str, model: str, *parameters: tuple[str, str, dict[str, An
     return operation
 
 
-def _document(words: str, model: str) -> dict[str, Any]:
+def _document(words: str, model: type[documents.Document]) -> dict[str, Any]:
     return {
         "description": words,
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}},
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
     }
 
 
 def _refusal(words: str) -> dict[str, Any]:
-    return _document(words, "Refusal")
+    return _document(words, documents.RefusalDocument)
 
 
 def _number(default: int, least: int, most: int) -> dict[str, Any]:

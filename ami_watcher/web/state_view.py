@@ -1,7 +1,7 @@
 """Everything known at one moment, as values that nobody changes any more, and the documents made from it.
 
-Documents of thousands of trunks take a moment to make. Whoever holds a glance can do that beside the loop, which
-follows Asterisk meanwhile: no document is half old. Each is made once, for whoever asks first.
+Documents of thousands of trunks take a moment to make, in a thread beside the loop, which follows Asterisk meanwhile.
+Each is made once, for whoever asks first.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from ami_watcher.event import WatchedPeriod, WatcherEvent
+from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.follow.snapshot import Snapshot
+from ami_watcher.history.timeline import WatchedPeriod
 from ami_watcher.other_machine import OTHER_MACHINE_UNSEEN, OtherMachine
 from ami_watcher.phones.inventory import ContactExport, KnownContact
 from ami_watcher.registrations.expected import ExpectedRegistration, Role, expected_registrations
+from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web import documents
-from ami_watcher.web.view import contacts_document, registrations_document
+from ami_watcher.web.contacts_view import contacts_document
+from ami_watcher.web.registrations_view import registrations_document
 from pair.model import Pair
 
 
@@ -29,24 +32,24 @@ class StateView:
         at: unix seconds.
         snapshot: what Asterisk shows.
         pair: pair.toml.
-        entries: of trunks, link and role, as they were remembered.
+        events: of trunks, link and role, as they were remembered.
         watched: when watchers ran.
         known: every phone.
-        other: the other machine's list, and why there is none.
+        other_contacts: the other machine's list, and why there is none.
         health: what /readyz says.
-        neighbour: what is known of the other machine.
+        other_machine: what is known of the other machine.
         problem: what is wrong with pair.toml.
     """
 
     at: float
     snapshot: Snapshot
     pair: Pair
-    entries: Sequence[WatcherEvent]
+    events: Sequence[WatcherEvent]
     watched: Sequence[WatchedPeriod]
     known: Sequence[KnownContact]
-    other: tuple[ContactExport | None, str]
+    other_contacts: tuple[ContactExport | None, str]
     health: documents.HealthDocument
-    neighbour: OtherMachine = OTHER_MACHINE_UNSEEN
+    other_machine: OtherMachine = OTHER_MACHINE_UNSEEN
     problem: str = ""
 
     @property
@@ -56,26 +59,26 @@ class StateView:
 
     @cached_property
     def history(self) -> Sequence[WatcherEvent]:
-        """The entries in order of time."""
-        return sorted(self.entries, key=lambda entry: entry.at)
+        """The events in order of time."""
+        return sorted(self.events, key=lambda event: event.at)
 
     @cached_property
-    def wanted(self) -> Sequence[ExpectedRegistration]:
+    def expected(self) -> Sequence[ExpectedRegistration]:
         """The trunks that register, in the role of this moment."""
         return expected_registrations(self.pair, self.machine, cast("Role | None", self.snapshot.role))
 
     @cached_property
     def registrations(self) -> documents.RegistrationsDocument:
         """All registrations."""
-        entries = [entry for entry in self.history if entry.kind == "registration"]
+        events = [event for event in self.history if event.kind is EventKind.REGISTRATION]
         return registrations_document(
             self.snapshot,
             self.pair,
-            self.wanted,
-            entries,
+            self.expected,
+            events,
             self.watched,
             self.at,
-            self.neighbour,
+            self.other_machine,
             self.problem,
         )
 
@@ -86,7 +89,7 @@ class StateView:
 
     def contacts(self, query: str = "", limit: int = 500) -> documents.ContactsDocument:
         """Who is here, and who has not come back."""
-        other, why = self.other
+        other, why = self.other_contacts
         return contacts_document(
             self.snapshot,
             self.known,
@@ -101,9 +104,9 @@ class StateView:
     def recent(self, limit: int) -> documents.HistoryDocument:
         """What changed lately; phones are left out, and what was unknown because the link was lost."""
         found = [
-            entry
-            for entry in self.history
-            if not (entry.kind == "registration" and "unknown" in (entry.before, entry.after))
+            event
+            for event in self.history
+            if not (event.kind is EventKind.REGISTRATION and RegistrationState.UNKNOWN in (event.before, event.after))
         ]
         return history_document(self.machine, found[-limit:], self.at)
 
@@ -111,7 +114,7 @@ class StateView:
 def history_document(
     machine: str, found: Sequence[WatcherEvent], at: float, *, complete: bool = True, note: str | None = None
 ) -> documents.HistoryDocument:
-    """Entries as the API gives them.
+    """Events as the API gives them.
 
     Args:
         machine: ours.
@@ -125,5 +128,5 @@ def history_document(
         at=at,
         complete=complete,
         note=note,
-        entries=tuple(documents.EventDocument.model_validate(entry, from_attributes=True) for entry in found),
+        entries=tuple(documents.EventDocument.model_validate(event, from_attributes=True) for event in found),
     )

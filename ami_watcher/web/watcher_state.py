@@ -1,6 +1,6 @@
-"""What the daemon knows, where the API, the page and the metrics ask for it.
+"""Read-side state for API, page and metrics.
 
-The loop alone changes what is known. Whoever asks gets a glance: values of one moment, to work with beside the loop.
+The loop alone changes it. Whoever asks gets a StateView: values of one moment, to work with in another thread.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, TypeVar
 
-from ami_watcher.follow.snapshot import LinkState, Snapshot
-from ami_watcher.follow.source import AsteriskSource
+from ami_watcher.event import EventKind, LinkState
+from ami_watcher.follow.snapshot import AsteriskSource, Snapshot
 from ami_watcher.history.store import HistoryStore
-from ami_watcher.notify.hooks import Notifier
+from ami_watcher.notify.notifier import Notifier
 from ami_watcher.other_machine import OTHER_MACHINE_UNSEEN
 from ami_watcher.phones.exchange import ContactExchange
 from ami_watcher.phones.inventory import ContactExport
@@ -27,7 +27,7 @@ from pair.model import Pair
 Made = TypeVar("Made")
 
 SHARED_S: Final = 1.0
-"""So long a glance serves everybody who asks, where nothing was learned meanwhile."""
+"""So long a view serves everybody who asks, where nothing was learned meanwhile."""
 
 
 class WatcherState:
@@ -38,7 +38,7 @@ class WatcherState:
         source: AsteriskSource,
         pair: Pair,
         machine: str,
-        keeper: HistoryStore,
+        store: HistoryStore,
         hub: EventHub,
         exchange: ContactExchange,
         *,
@@ -49,7 +49,7 @@ class WatcherState:
             source: follows Asterisk.
             pair: pair.toml, replaced when it is read anew.
             machine: ours.
-            keeper: phones and history.
+            store: phones and history.
             hub: who listens.
             exchange: the lists of phones of both machines.
             clock: unix seconds.
@@ -57,13 +57,13 @@ class WatcherState:
         self.source = source
         self.pair = pair
         self.machine = machine
-        self.keeper = keeper
+        self.store = store
         self.hub = hub
         self.exchange = exchange
-        self.couriers: Sequence[Notifier] = ()
-        self.other: tuple[ContactExport | None, str] = (None, "")
+        self.notifiers: Sequence[Notifier] = ()
+        self.other_contacts: tuple[ContactExport | None, str] = (None, "")
         """The other machine's list as last read, and why there is none."""
-        self.neighbour = OTHER_MACHINE_UNSEEN
+        self.other_machine = OTHER_MACHINE_UNSEEN
         """The other machine as last seen, and the name servers' word."""
         self.warnings: dict[str, str] = {}
         """What is wrong and is no registration: by what it is about, in sentences."""
@@ -74,13 +74,13 @@ class WatcherState:
         self.version = _version()
         self._clock = clock
 
-    def glance(self) -> StateView:
+    def view(self) -> StateView:
         """Everything as of now. Within a second in which nothing is learned, all who ask share one."""
         now = self._clock()
-        self.keeper.alive(now)
+        self.store.mark_watched(now)
         snapshot = self.source.snapshot
         health = self._health(snapshot)
-        known = self.keeper.inventory.known
+        known = self.store.inventory.known
         stamp = (
             snapshot.registrations,
             snapshot.link,
@@ -89,10 +89,10 @@ class WatcherState:
             snapshot.contacts,
             snapshot.contacts_at is None,
             self.pair,
-            self.keeper.memory.told,
+            self.store.recent.count,
             known,
-            self.other,
-            self.neighbour,
+            self.other_contacts,
+            self.other_machine,
             health,
         )
         shared = self._shared
@@ -101,32 +101,34 @@ class WatcherState:
                 at=now,
                 snapshot=snapshot,
                 pair=self.pair,
-                entries=self.keeper.memory.lasting,
-                watched=self.keeper.watched,
+                events=self.store.recent.lasting,
+                watched=self.store.watched,
                 known=known,
-                other=self.other,
+                other_contacts=self.other_contacts,
                 health=health,
-                neighbour=self.neighbour,
+                other_machine=self.other_machine,
                 problem=self.warnings.get("pair.toml", ""),
             )
             self._stamp = stamp
         return shared
 
-    async def told(self, make: Callable[[StateView], Made]) -> Made:
-        """What `make` makes of everything as of now. It works in a thread of its own, and the loop goes on meanwhile.
+    async def compute(self, make: Callable[[StateView], Made]) -> Made:
+        """What `make` computes from everything as of now, in a thread of its own, so that the loop goes on meanwhile.
 
         Args:
-            make: uses the glance that it gets and nothing that anybody changes.
+            make: uses the view that it gets and nothing that anybody changes.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, make, self.glance())
+        return await asyncio.get_running_loop().run_in_executor(self._thread, make, self.view())
 
     async def history(
-        self, *, since: float = 0.0, kind: str | None = None, subject: str | None = None, limit: int = 200
+        self, *, since: float = 0.0, kind: EventKind | None = None, subject: str | None = None, limit: int = 200
     ) -> documents.HistoryDocument:
         """What changed, from the file where it is well."""
-        found, complete = await self.keeper.recall(since=since, kind=kind, subject=subject, limit=limit)
-        note = None if complete else self.keeper.problem
-        return await self.told(lambda now: history_document(self.machine, found, now.at, complete=complete, note=note))
+        found, complete = await self.store.recall(since=since, kind=kind, subject=subject, limit=limit)
+        note = None if complete else self.store.problem
+        return await self.compute(
+            lambda now: history_document(self.machine, found, now.at, complete=complete, note=note)
+        )
 
     def health(self) -> documents.HealthDocument:
         """Whether everything here is proven, and what is wrong besides."""
@@ -140,7 +142,7 @@ class WatcherState:
         problems = list(self.warnings.values())
         if snapshot.link is not LinkState.SYNCED or snapshot.link_reason:
             problems.insert(0, snapshot.link_reason or f"The connection to Asterisk is {snapshot.link.value}.")
-        problems += [note for note in (self.keeper.problem, self.keeper.note) if note]
+        problems += [note for note in (self.store.problem, self.store.note) if note]
         return documents.HealthDocument(
             ready=snapshot.link is LinkState.SYNCED,
             machine=self.machine,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Final
 
 from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, matches
-
-REFUSED_STATES: Final = frozenset({"Rejected", "No Authentication", "Failed"})
-"""The carrier answered, and said no. chan_sip never tries again by itself after these."""
+from ami_watcher.registrations.state_words import RegistrationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class TrunkComparison:
     @property
     def refused(self) -> bool:
         """The carrier said no; PJSIP says so of one that is silent as well."""
-        return any(one.state in REFUSED_STATES for one in self.found)
+        return any(one.refused for one in self.found)
 
     @property
     def goes_on(self) -> bool:
@@ -49,7 +46,7 @@ class TrunkComparison:
     @property
     def unregistered(self) -> bool:
         """PJSIP has taken it back, has given it up, or waits for the answer to its first REGISTER."""
-        return any(one.channel == "pjsip" and one.state == "Unregistered" for one in self.found)
+        return any(one.channel == "pjsip" and one.meaning is RegistrationState.UNREGISTERED for one in self.found)
 
 
 @dataclass(frozen=True, slots=True)

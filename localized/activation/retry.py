@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ami_watcher.registrations.lists import RegistrationLists
+from ami_watcher.registrations.state_words import RegistrationState
 from localized.activation.comparison import Comparison, TrunkComparison, refused_before
 
 ANSWER_S: Final = 2.0
@@ -68,7 +69,9 @@ class RetrySchedule:
         self._reread = _Pause(started, REFUSED_S)
         listed = before.registrations if before is not None else ()
         self._unregistered = {
-            one.name: started for one in listed if one.channel == "pjsip" and one.state == "Unregistered"
+            one.name: started
+            for one in listed
+            if one.channel == "pjsip" and one.meaning is RegistrationState.UNREGISTERED
         }
         self._asked: dict[str, float] = {}
         self.asked: tuple[str, ...] = ()

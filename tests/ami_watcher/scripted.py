@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
+from ami_watcher.event import EventKind, LinkState, WatcherEvent
+from ami_watcher.follow.snapshot import Snapshot
 from ami_watcher.phones.contact import Contact, Reach
-from ami_watcher.registrations.registration import Registration, RegistrationState
+from ami_watcher.registrations.registration import Registration
+from ami_watcher.registrations.state_words import RegistrationState
 from host.places import Places
 from pair import Pair, parse
 
@@ -119,7 +121,7 @@ def a_snapshot(**differs: Any) -> Snapshot:
 
 
 def a_phone(name: str, address: str = "10.0.0.5:5060", **differs: Any) -> Contact:
-    """A reachable desk phone."""
+    """A reachable state phone."""
     fine = Contact("pjsip", name, address, Reach.REACHABLE, 3.1, "Desk phone 1.0", time.time() + 1800)
     return replace(fine, **differs)
 
@@ -130,7 +132,7 @@ class Scripted:
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.current = snapshot or a_snapshot()
         self.configured: list[dict[str, object]] = []
-        self._queues: set[asyncio.Queue[Change]] = set()
+        self._queues: set[asyncio.Queue[WatcherEvent]] = set()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -138,12 +140,12 @@ class Scripted:
         return replace(self.current, at=time.time())
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[AsyncIterator[Change]]:
+    async def subscribe(self) -> AsyncIterator[AsyncIterator[WatcherEvent]]:
         """Changes from now on."""
-        queue: asyncio.Queue[Change] = asyncio.Queue()
+        queue: asyncio.Queue[WatcherEvent] = asyncio.Queue()
         self._queues.add(queue)
 
-        async def changes() -> AsyncIterator[Change]:
+        async def changes() -> AsyncIterator[WatcherEvent]:
             while True:
                 yield await queue.get()
 
@@ -156,9 +158,9 @@ class Scripted:
         """Until stopped."""
         await stop.wait()
 
-    def reconfigure(self, wanted: Iterable[object], **settings: object) -> None:
+    def reconfigure(self, expected: Iterable[object], **settings: object) -> None:
         """Remembers what it was told."""
-        self.configured.append({"wanted": tuple(wanted), **settings})
+        self.configured.append({"expected": tuple(expected), **settings})
 
     def become(self, trunk: str, state: RegistrationState, cause: str | None = None) -> None:
         """A trunk changes its state now."""
@@ -167,13 +169,13 @@ class Scripted:
         after = replace(before, state=state, since=now, proof=now, cause=cause)
         others = tuple(after if one is before else one for one in self.current.registrations)
         self.current = replace(self.current, registrations=others)
-        self.tell(Change(now, "registration", trunk, before.state.value, state.value, cause))
+        self.tell(WatcherEvent(now, EventKind.REGISTRATION, trunk, before.state.value, state.value, cause))
 
     def list_contacts(self, *contacts: Contact) -> None:
         """A list of phones is read now."""
         self.current = replace(self.current, contacts=contacts, contacts_at=time.time())
 
-    def tell(self, change: Change) -> None:
+    def tell(self, change: WatcherEvent) -> None:
         """Tells a change to everybody who subscribed."""
         for queue in self._queues:
             queue.put_nowait(change)

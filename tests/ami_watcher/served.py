@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ami_watcher.daemon import WatcherDaemon
+from ami_watcher.daemon.daemon import WatcherDaemon
 from pair import read
 from tests.ami_watcher.running import free_port
 from tests.ami_watcher.scripted import Scripted, machine_at

@@ -13,12 +13,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from ami_watcher.event import WatcherEvent
-from ami_watcher.follow.snapshot import LinkState
-from ami_watcher.registrations.registration import Registration, RegistrationState
+from ami_watcher.event import EventKind, LinkState, WatcherEvent
+from ami_watcher.registrations.registration import Registration
+from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web import events as hub
 from ami_watcher.web import listen as web
-from ami_watcher.web import stream
 from ami_watcher.web.documents import ContactsDocument, HistoryDocument, RegistrationsDocument
 from host.places import Places
 from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
@@ -107,7 +106,7 @@ async def test_a_change_that_was_never_told_is_made_up_for_once(tmp_path: Path) 
     async with serving(tmp_path) as served:
         lost = tuple(a_registration(trunk, RegistrationState.REJECTED) for trunk in ("acme", "metro", "nova"))
         served.source.current = replace(served.source.current, registrations=lost)
-        remembered = served.daemon.desk.keeper.memory
+        remembered = served.daemon.state.store.recent
 
         def made_up() -> list[str]:
             return sorted(entry.subject for entry in remembered.recall() if entry.after == "rejected")
@@ -119,8 +118,8 @@ async def test_a_change_that_was_never_told_is_made_up_for_once(tmp_path: Path) 
 
 async def test_a_clock_that_is_set_back_makes_no_change_up_again_and_again(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        remembered = served.daemon.desk.keeper.memory
-        remembered.add([WatcherEvent(time.time() + 86_400, "registration", "acme", None, "rejected")])
+        remembered = served.daemon.state.store.recent
+        remembered.add([WatcherEvent(time.time() + 86_400, EventKind.REGISTRATION, "acme", None, "rejected")])
         await asyncio.sleep(1.7)
         made_up = [entry for entry in remembered.recall(subject="acme") if entry.before == "rejected"]
         assert [entry.after for entry in made_up] == ["registered"]
@@ -128,7 +127,7 @@ async def test_a_clock_that_is_set_back_makes_no_change_up_again_and_again(tmp_p
 
 async def test_phones_are_streamed_each_or_in_a_storm_as_a_number(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        await until(lambda: served.daemon.desk.keeper.inventory.known)
+        await until(lambda: served.daemon.state.store.inventory.known)
         async with served.events() as events:
             await events.next()
             served.source.list_contacts(a_phone("100"), a_phone("200"))
@@ -141,7 +140,7 @@ async def test_phones_are_streamed_each_or_in_a_storm_as_a_number(tmp_path: Path
 
 
 async def test_signs_of_life_come_while_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream.EventStream.__init__, "__kwdefaults__", {"beat_s": 0.1, "send_s": 1.0})
+    monkeypatch.setattr(hub.EventStream.__init__, "__kwdefaults__", {"beat_s": 0.1, "send_s": 1.0})
     async with serving(tmp_path) as served, served.events() as events:
         assert (await events.next())["event"] == "snapshot"
         beat = await events.next()
@@ -152,13 +151,13 @@ async def test_signs_of_life_come_while_nothing_happens(tmp_path: Path, monkeypa
 async def test_a_client_that_reads_nothing_is_let_go_and_costs_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream.EventStream.__init__, "__kwdefaults__", {"beat_s": 10.0, "send_s": 0.5})
+    monkeypatch.setattr(hub.EventStream.__init__, "__kwdefaults__", {"beat_s": 10.0, "send_s": 0.5})
     async with serving(tmp_path) as served:
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", served.port))
         slow.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        events = served.daemon.desk.hub
+        events = served.daemon.state.hub
         await until(lambda: events.listeners == 1)
         async with served.events() as quick:
             await quick.next()
@@ -172,7 +171,7 @@ async def test_a_client_that_reads_nothing_is_let_go_and_costs_no_memory(
 async def test_more_listeners_than_can_be_served_are_told_when_to_come_again(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         for _ in range(hub.MOST_LISTENERS):
-            served.daemon.desk.hub.listen(None)
+            served.daemon.state.hub.listen(None)
         answer = await served.get("/api/events")
         assert (answer.status, answer.headers["retry-after"]) == (503, "10")
         assert (await served.get("/api/registrations")).status == 200
@@ -239,7 +238,7 @@ async def test_with_a_token_only_who_shows_it_is_answered(tmp_path: Path) -> Non
 async def test_a_reload_never_opens_to_everybody_what_still_listens_to_the_network(tmp_path: Path) -> None:
     async with serving(tmp_path, watcher='listen = "0.0.0.0"\ntoken_file = "watcher-token"') as served:
         machine_at(tmp_path, port=served.port)  # loopback, and no token: true of the next start alone
-        served.daemon._reload()
+        served.daemon._configuration.reload()
         assert (await served.get("/api/registrations")).status == 401
         problems = (await served.get("/readyz", Authorization=f"Bearer {TOKEN}")).json()["problems"]
         assert any("was not taken over" in problem for problem in problems)
@@ -249,21 +248,21 @@ async def test_a_file_written_while_the_old_one_was_read_is_still_told_to_be_ref
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(tmp_path) as served:
-        before = served.daemon.desk.pair.digest
+        before = served.daemon.state.pair.digest
         refused = asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def read_late(places: Places) -> str:
             """The old file's digest, known only after the next file was written and refused."""
             places.pair_toml.write_text("[pair\n")
-            loop.call_soon_threadsafe(served.daemon._reload)
+            loop.call_soon_threadsafe(served.daemon._configuration.reload)
             loop.call_soon_threadsafe(refused.set)
             asyncio.run_coroutine_threadsafe(refused.wait(), loop).result(20)
             return before
 
-        monkeypatch.setattr("ami_watcher.daemon.digest_of", read_late)
-        served.daemon._stamp = None
-        await served.daemon._follow_the_file()
+        monkeypatch.setattr("ami_watcher.daemon.configuration.digest_of", read_late)
+        served.daemon._configuration._stamp = None
+        await served.daemon._configuration.look()
         problems = (await served.get("/readyz")).json()["problems"]
         assert any("was not taken over" in problem for problem in problems)
 

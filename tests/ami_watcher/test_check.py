@@ -12,13 +12,15 @@ from rich.console import Console, RenderableType
 
 from ami_watcher import tables
 from ami_watcher.check import PluginResult, PluginStatus, judged
-from ami_watcher.follow.snapshot import LinkState, Snapshot
+from ami_watcher.event import LinkState
+from ami_watcher.follow.snapshot import Snapshot
 from ami_watcher.other_machine import OtherMachine
 from ami_watcher.phones.inventory import ContactExport, KnownContact
 from ami_watcher.registrations.expected import Role, expected_registrations
-from ami_watcher.registrations.registration import RegistrationState
+from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.web.contacts_view import contacts_document
 from ami_watcher.web.documents import ContactsDocument, RegistrationsDocument
-from ami_watcher.web.view import contacts_document, registrations_document
+from ami_watcher.web.registrations_view import registrations_document
 from pair.public_role import PublicRole
 from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapshot
 
@@ -26,12 +28,12 @@ PAIR = a_pair()
 
 
 def registrations(
-    snapshot: Snapshot, neighbour: OtherMachine | None = None, problem: str = ""
+    snapshot: Snapshot, other_machine: OtherMachine | None = None, problem: str = ""
 ) -> RegistrationsDocument:
     """As shown beside a dallas that was seen a minute ago and holds everything, where no other is given."""
     now = time.time()
     trunks = expected_registrations(PAIR, snapshot.machine, cast("Role | None", snapshot.role))
-    return registrations_document(snapshot, PAIR, trunks, (), (), now, neighbour or seen(now - 60), problem)
+    return registrations_document(snapshot, PAIR, trunks, (), (), now, other_machine or seen(now - 60), problem)
 
 
 def seen(at: float, **changed: Any) -> OtherMachine:
@@ -108,7 +110,7 @@ def test_each_situation_has_its_sentence_level_and_exit_code(
     document = registrations(snapshot)
     assert (document.level, document.sentence) == (level, sentence)
     result = judged(document, contacts(snapshot))
-    assert result.verdict is verdict
+    assert result.status is verdict
     assert result.line.startswith(f"AMI-WATCHER {verdict.name} - boston: {sentence}")
 
 
@@ -116,7 +118,7 @@ NS3 = {"ns3": PublicRole(4, "dallas")}
 
 
 @pytest.mark.parametrize(
-    ("neighbour", "verdict", "words"),
+    ("other_machine", "verdict", "words"),
     [
         (
             OtherMachine(),
@@ -131,18 +133,18 @@ NS3 = {"ns3": PublicRole(4, "dallas")}
     ],
 )
 def test_a_standby_says_of_the_other_machine_what_was_seen_and_when(
-    neighbour: OtherMachine | None, verdict: PluginStatus, words: str
+    other_machine: OtherMachine | None, verdict: PluginStatus, words: str
 ) -> None:
-    document = registrations(STANDBY, neighbour)
+    document = registrations(STANDBY, other_machine)
     assert words in document.sentence
-    assert judged(document, contacts(STANDBY)).verdict is verdict
+    assert judged(document, contacts(STANDBY)).status is verdict
     text = printed(tables.registrations(document))
     assert ("nothing to do" in text) is (verdict is PluginStatus.OK)
     assert "holds it" not in " ".join(text.split()).replace("whether dallas holds it", "")
 
 
 @pytest.mark.parametrize(
-    ("neighbour", "overtaken"),
+    ("other_machine", "overtaken"),
     [
         (OtherMachine(own_epoch=3, roles=NS3), True),  # one name server that says so is enough to say so
         (seen(time.time() - 60, own_epoch=3), True),  # or dallas itself
@@ -156,18 +158,20 @@ def test_a_standby_says_of_the_other_machine_what_was_seen_and_when(
         (seen(time.time() - 3600, own_epoch=3), False),
     ],
 )
-def test_a_primary_that_was_overtaken_says_so_before_anything_else(neighbour: OtherMachine, overtaken: bool) -> None:
+def test_a_primary_that_was_overtaken_says_so_before_anything_else(
+    other_machine: OtherMachine, overtaken: bool
+) -> None:
     for snapshot in (a_snapshot(), a_snapshot(link=LinkState.LOST, link_reason="Nothing listens there.")):
-        document = registrations(snapshot, neighbour)
+        document = registrations(snapshot, other_machine)
         assert document.overtaken is overtaken
         if overtaken:
             assert document.sentence.startswith("boston was overtaken: ")
             assert "dallas was promoted with 4, later than its 3" in document.sentence
             assert document.detail is not None
             assert "type: failover demote" in document.detail
-            assert judged(document, contacts(snapshot)).verdict is PluginStatus.CRITICAL
+            assert judged(document, contacts(snapshot)).status is PluginStatus.CRITICAL
             assert printed(tables.registrations(document)).rstrip().endswith("next     failover demote")
-    assert not registrations(STANDBY, neighbour).overtaken
+    assert not registrations(STANDBY, other_machine).overtaken
 
 
 def test_a_pair_toml_that_is_not_in_force_is_no_green_page() -> None:
@@ -197,7 +201,7 @@ def test_numbers_are_for_charts_and_cannot_be_forged_by_a_name() -> None:
 )
 def test_phones_that_are_missing_warn_where_one_asked_for_it(limit: int | None, verdict: PluginStatus) -> None:
     document = registrations(a_snapshot())
-    assert judged(document, contacts(a_snapshot(), "201", "202"), missing_warning=limit).verdict is verdict
+    assert judged(document, contacts(a_snapshot(), "201", "202"), missing_warning=limit).status is verdict
 
 
 def test_a_reason_that_all_share_is_said_once() -> None:

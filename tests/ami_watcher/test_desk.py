@@ -13,7 +13,7 @@ import pytest
 from ami_watcher.history.store import HistoryStore
 from ami_watcher.other_machine import OtherMachine
 from ami_watcher.phones.exchange import ContactExchange
-from ami_watcher.registrations.registration import RegistrationState
+from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web import live_page, state_view
 from ami_watcher.web.events import EventHub
 from ami_watcher.web.metrics import WatcherMetrics
@@ -68,21 +68,21 @@ def a_desk(directory: Path, source: Scripted) -> WatcherState:
 
 async def test_who_asks_while_nothing_is_learned_shares_what_was_made(tmp_path: Path) -> None:
     source = Scripted()
-    desk = a_desk(tmp_path, source)
-    first = await desk.told(lambda now: now.registrations)
-    assert await desk.told(lambda now: now.registrations) is first
-    await WatcherMetrics(desk).exposition("")
-    assert await desk.told(lambda now: now.registrations) is first
+    state = a_desk(tmp_path, source)
+    first = await state.compute(lambda now: now.registrations)
+    assert await state.compute(lambda now: now.registrations) is first
+    await WatcherMetrics(state).exposition("")
+    assert await state.compute(lambda now: now.registrations) is first
 
 
 LEARNED: dict[str, Callable[[WatcherState, Scripted], object]] = {
     "a registration": lambda _, source: source.become("acme", RegistrationState.REJECTED),
     "a phone": lambda _, source: source.list_contacts(a_phone("100"), a_phone("101")),
-    "a warning": lambda desk, _: desk.warnings.update(export="The list cannot be written."),
-    "history": lambda desk, _: desk.keeper.see([a_phone("100")], 1.0),
-    "pair.toml": lambda desk, _: setattr(desk, "pair", a_pair(port=8161)),
-    "who was promoted": lambda desk, _: setattr(desk, "neighbour", OtherMachine(own_epoch=3)),
-    "the other machine": lambda desk, _: setattr(desk, "other", (None, "It cannot be read.")),
+    "a warning": lambda state, _: state.warnings.update(export="The list cannot be written."),
+    "history": lambda state, _: state.store.take_contacts([a_phone("100")], 1.0),
+    "pair.toml": lambda state, _: setattr(state, "pair", a_pair(port=8161)),
+    "who was promoted": lambda state, _: setattr(state, "other_machine", OtherMachine(own_epoch=3)),
+    "the other machine": lambda state, _: setattr(state, "other_contacts", (None, "It cannot be read.")),
 }
 
 
@@ -91,19 +91,19 @@ async def test_what_is_learned_is_in_the_next_answer(
     tmp_path: Path, learn: Callable[[WatcherState, Scripted], object]
 ) -> None:
     source = Scripted()
-    desk = a_desk(tmp_path, source)
-    before = desk.glance()
-    assert desk.glance() is before
-    learn(desk, source)
-    assert desk.glance() is not before
+    state = a_desk(tmp_path, source)
+    before = state.view()
+    assert state.view() is before
+    learn(state, source)
+    assert state.view() is not before
 
 
 async def test_a_glance_stays_what_it_was(tmp_path: Path) -> None:
     source = Scripted()
-    desk = a_desk(tmp_path, source)
-    before = desk.glance()
+    state = a_desk(tmp_path, source)
+    before = state.view()
     source.become("acme", RegistrationState.REJECTED)
-    desk.keeper.see([a_phone("101")], 1.0)
+    state.store.take_contacts([a_phone("101")], 1.0)
     assert {row.trunk: row.state for row in before.registrations.registrations}["acme"] == "registered"
     assert before.recent(5).entries == ()
     assert before.known == ()

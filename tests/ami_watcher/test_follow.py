@@ -14,9 +14,10 @@ import pytest
 
 from ami_watcher.ami.errors import LoginInUse
 from ami_watcher.ami.shared_login import login_requested
+from ami_watcher.event import LinkState, WatcherEvent
 from ami_watcher.follow.follow import Follower
 from ami_watcher.follow.settings import FollowSettings
-from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
+from ami_watcher.follow.snapshot import Snapshot
 from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.lists import read_registrations
 from host.errors import UsageError
@@ -47,7 +48,7 @@ class Followed:
 
     def __init__(self, follower: Follower) -> None:
         self.follower = follower
-        self.told: list[Change] = []
+        self.told: list[WatcherEvent] = []
 
     @property
     def snapshot(self) -> Snapshot:
@@ -60,7 +61,7 @@ class Followed:
     def link_is(self, state: LinkState) -> bool:
         return self.snapshot.link is state
 
-    def changes(self, kind: str) -> list[tuple[str, str, str]]:
+    def changes(self, kind: str) -> list[tuple[str, str | None, str | None]]:
         return [(change.subject, change.before, change.after) for change in self.told if change.kind == kind]
 
 
@@ -360,10 +361,9 @@ async def test_phones_that_cannot_be_listed_do_not_hide_the_registrations() -> N
 
 async def test_phones_are_read_over_a_connection_of_their_own() -> None:
     async with FakeAmi("16") as asterisk, following(asterisk) as followed:
-        await until(lambda: len(followed.snapshot.contacts) == 3)  # a change is told from here on
+        await until(lambda: len(followed.snapshot.contacts) == 3)
         asterisk.items["PJSIPShowContacts"] = [{"ObjectName": "100;@1"}, {"ObjectName": "101;@1"}]
-        await until(lambda: [after for _, _, after in followed.changes("contacts")][-1:] == ["5"])
-        assert len(followed.snapshot.contacts) == 5
+        await until(lambda: len(followed.snapshot.contacts) == 5)
         assert asterisk.connected == 2
 
 
@@ -388,7 +388,7 @@ async def test_another_address_makes_another_connection() -> None:
 # Kicks
 
 
-KICKED = replace(QUICK, kick_after_s=0.3)
+KICKED = replace(QUICK, reregister_after_s=0.3)
 
 
 async def test_a_registration_that_was_given_up_is_started_again() -> None:
@@ -402,7 +402,7 @@ async def test_a_registration_that_was_given_up_is_started_again() -> None:
 
 @pytest.mark.parametrize("why", ["may not", "switched off"])
 async def test_nothing_is_started_without_the_right(why: str) -> None:
-    settings = replace(KICKED, kick=why == "may not")
+    settings = replace(KICKED, reregister=why == "may not")
     async with FakeAmi("16") as asterisk:
         asterisk.items["SIPshowregistry"] = [{"State": "No Authentication"}]
         async with following(asterisk, ACME, settings=settings, may="it is not primary") as followed:

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_watcher.event import RecentEvents, Stretch, WatchedPeriod, WatcherEvent, held_since, joined, outages, strip
+from ami_watcher.event import EventKind, WatcherEvent
+from ami_watcher.history.recent import RecentEvents
+from ami_watcher.history.timeline import Stretch, WatchedPeriod, held_since, joined, outages, strip
 
 ALL_DAY = (WatchedPeriod(0.0, 1000.0),)
 
 
 def changed(at: float, before: str | None, after: str) -> WatcherEvent:
-    return WatcherEvent(at, "registration", "acme", before, after)
+    return WatcherEvent(at, EventKind.REGISTRATION, "acme", before, after)
 
 
 @pytest.mark.parametrize(
@@ -137,19 +139,21 @@ def test_runs_that_follow_each_other_closely_are_one() -> None:
 def test_a_storm_of_phones_pushes_out_phones_and_never_a_trunk() -> None:
     memory = RecentEvents(size=10)
     memory.add([changed(1.0, None, "registered")])
-    memory.add(WatcherEvent(2.0 + number, "contact", str(number), None, "10.0.0.5:5060") for number in range(1000))
-    assert [entry.subject for entry in memory.recall(kind="registration")] == ["acme"]
-    assert len(memory.recall(kind="contact")) == 10
+    memory.add(
+        WatcherEvent(2.0 + number, EventKind.CONTACT, str(number), None, "10.0.0.5:5060") for number in range(1000)
+    )
+    assert [entry.subject for entry in memory.recall(kind=EventKind.REGISTRATION)] == ["acme"]
+    assert len(memory.recall(kind=EventKind.CONTACT)) == 10
 
 
 def test_memory_is_asked_by_time_kind_subject_and_number_and_answers_in_order() -> None:
     memory = RecentEvents()
     memory.add([changed(1.0, None, "registered"), changed(3.0, "registered", "rejected")])
-    memory.add([WatcherEvent(2.0, "contact", "100", None, "10.0.0.5:5060")])
+    memory.add([WatcherEvent(2.0, EventKind.CONTACT, "100", None, "10.0.0.5:5060")])
     assert [entry.at for entry in memory.recall()] == [1.0, 2.0, 3.0]
     assert [entry.at for entry in memory.recall(since=2.0)] == [2.0, 3.0]
     assert [entry.at for entry in memory.recall(subject="acme", limit=1)] == [3.0]
-    assert memory.recall(kind="link") == []
-    last = memory.last("registration", "acme")
+    assert memory.recall(kind=EventKind.LINK) == []
+    last = memory.last(EventKind.REGISTRATION, "acme")
     assert last is not None
     assert last.after == "rejected"

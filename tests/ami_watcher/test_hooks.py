@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.event import WatcherEvent
-from ami_watcher.notify.hooks import QUEUED, Notification, Notifier, Programs, Webhook
+from ami_watcher.event import EventKind, WatcherEvent
+from ami_watcher.notify.hooks import Notification, Programs, Webhook
+from ami_watcher.notify.notifier import QUEUED, Notifier
 
-REJECTED = WatcherEvent(1_700_000_000.0, "registration", "acme", "registered", "rejected", "forbidden (403)")
+REJECTED = WatcherEvent(1_700_000_000.0, EventKind.REGISTRATION, "acme", "registered", "rejected", "forbidden (403)")
 
 
 def notice(entry: WatcherEvent = REJECTED) -> Notification:
@@ -84,7 +85,9 @@ def test_a_program_finds_the_change_in_its_environment(tmp_path: Path) -> None:
 
 
 def test_what_others_chose_reaches_a_program_as_one_printable_line() -> None:
-    hostile = WatcherEvent(0.0, "registration", "a\nHOTSTANDBY_AFTER=registered", None, "x\x1b[2J", "\x00" + "y" * 9000)
+    hostile = WatcherEvent(
+        0.0, EventKind.REGISTRATION, "a\nHOTSTANDBY_AFTER=registered", None, "x\x1b[2J", "\x00" + "y" * 9000
+    )
     for value in notice(hostile).environment.values():
         assert value.isprintable()
         assert len(value) < 2000
@@ -111,7 +114,7 @@ def test_a_program_that_hangs_is_ended_at_its_deadline(tmp_path: Path) -> None:
 
 def test_a_web_hook_is_posted_json_with_its_token(receiver: Receiver) -> None:
     webhook = Webhook(f"http://127.0.0.1:{receiver.port}/hook", "open-Sesame0", deadline_s=5)
-    hostile = WatcherEvent(1.0, "registration", 'ac"me\r\nX-Forged: yes', None, "rejected", "<script>")
+    hostile = WatcherEvent(1.0, EventKind.REGISTRATION, 'ac"me\r\nX-Forged: yes', None, "rejected", "<script>")
     assert webhook.attempt(notice(hostile))() is None
     ((headers, body),) = receiver.heard
     assert headers["Authorization"] == "Bearer open-Sesame0"
@@ -145,28 +148,28 @@ def test_no_error_tells_the_path_which_may_hold_a_token(receiver: Receiver) -> N
 def test_a_web_hook_is_tried_again_with_pauses_and_then_given_up(receiver: Receiver) -> None:
     address = f"http://127.0.0.1:{receiver.port}/hook"
     receiver.answers = [503, 503]
-    courier = Notifier(Webhook(address, None, deadline_s=5), attempts=3, first_pause_s=0.05)
-    courier.start()
-    courier.tell(notice())
-    assert courier.idle(10)
-    assert (len(receiver.heard), courier.delivered, courier.failed) == (3, 1, 0)
+    notifier = Notifier(Webhook(address, None, deadline_s=5), attempts=3, first_pause_s=0.05)
+    notifier.start()
+    notifier.tell(notice())
+    assert notifier.idle(10)
+    assert (len(receiver.heard), notifier.delivered, notifier.failed) == (3, 1, 0)
     receiver.answers = [503] * 9
-    courier.tell(notice())
-    assert courier.idle(10)
-    assert (len(receiver.heard), courier.delivered, courier.failed) == (6, 1, 1)
-    courier.stop()
+    notifier.tell(notice())
+    assert notifier.idle(10)
+    assert (len(receiver.heard), notifier.delivered, notifier.failed) == (6, 1, 1)
+    notifier.stop()
 
 
 def test_nobody_home_is_said_in_words_and_does_not_stop_the_next(receiver: Receiver) -> None:
     port = receiver.port
     receiver.close()
-    courier = Notifier(Webhook(f"http://127.0.0.1:{port}/", None, deadline_s=1), attempts=1)
-    courier.start()
-    courier.tell(notice())
-    courier.tell(notice())
-    assert courier.idle(10)
-    assert courier.failed == 2
-    courier.stop()
+    notifier = Notifier(Webhook(f"http://127.0.0.1:{port}/", None, deadline_s=1), attempts=1)
+    notifier.start()
+    notifier.tell(notice())
+    notifier.tell(notice())
+    assert notifier.idle(10)
+    assert notifier.failed == 2
+    notifier.stop()
 
 
 def test_the_queue_is_bounded_and_gives_up_the_oldest_and_says_so_once(
@@ -178,27 +181,29 @@ def test_the_queue_is_bounded_and_gives_up_the_oldest_and_says_so_once(
         "10-waits",
         f"while ! test -e {gate}; do sleep 0.05; done; echo $HOTSTANDBY_SUBJECT >> {tmp_path}/told",
     )
-    courier = Notifier(Programs(tmp_path, deadline_s=30), attempts=1)
-    courier.start()
-    courier.tell(notice(WatcherEvent(0.0, "registration", "first", None, "registered")))
+    notifier = Notifier(Programs(tmp_path, deadline_s=30), attempts=1)
+    notifier.start()
+    notifier.tell(notice(WatcherEvent(0.0, EventKind.REGISTRATION, "first", None, "registered")))
     time.sleep(0.3)  # until the first one is with the program
     for number in range(QUEUED + 10):
-        courier.tell(notice(WatcherEvent(0.0, "registration", str(number), None, "registered")))
-    assert courier.dropped == 10
+        notifier.tell(notice(WatcherEvent(0.0, EventKind.REGISTRATION, str(number), None, "registered")))
+    assert notifier.dropped == 10
     assert caplog.text.count("too slow") == 1
-    courier.stop()
+    notifier.stop()
     gate.touch()
 
 
 def test_telling_never_waits_and_stopping_tries_nothing_again(receiver: Receiver) -> None:
     receiver.answers = [503] * 100
-    courier = Notifier(Webhook(f"http://127.0.0.1:{receiver.port}/", None, deadline_s=20), attempts=9, first_pause_s=30)
-    courier.start()
+    notifier = Notifier(
+        Webhook(f"http://127.0.0.1:{receiver.port}/", None, deadline_s=20), attempts=9, first_pause_s=30
+    )
+    notifier.start()
     began = time.monotonic()
-    courier.tell(notice())
+    notifier.tell(notice())
     assert time.monotonic() - began < 5
     while not receiver.heard:
         time.sleep(0.05)
-    courier.stop()
-    assert courier.idle(5)
+    notifier.stop()
+    assert notifier.idle(5)
     assert len(receiver.heard) == 1

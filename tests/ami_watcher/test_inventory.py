@@ -25,13 +25,13 @@ TRUNK = Contact("sip", "carrier", "192.0.2.5:5060", Reach.REACHABLE, dynamic=Fal
 
 def test_each_change_between_two_lists_is_told_once() -> None:
     inventory = Inventory()
-    told = inventory.see([DESK, SOFT], 1000.0)
+    told = inventory.take([DESK, SOFT], 1000.0)
     assert [(entry.subject, entry.before, entry.after) for entry in told] == [
         ("100", None, "10.0.0.5:5060 reachable"),
         ("200", None, "10.0.0.9:5060"),
     ]
-    assert inventory.see([DESK, SOFT], 1030.0) == []
-    told = inventory.see([replace(DESK, reach=Reach.UNREACHABLE)], 1060.0)
+    assert inventory.take([DESK, SOFT], 1030.0) == []
+    told = inventory.take([replace(DESK, reach=Reach.UNREACHABLE)], 1060.0)
     assert [(entry.subject, entry.before, entry.after) for entry in told] == [
         ("100", "10.0.0.5:5060 reachable", "10.0.0.5:5060 unreachable"),
         ("200", "10.0.0.9:5060", None),
@@ -40,28 +40,28 @@ def test_each_change_between_two_lists_is_told_once() -> None:
 
 def test_a_phone_that_moves_is_one_change() -> None:
     inventory = Inventory()
-    inventory.see([SOFT], 1000.0)
+    inventory.take([SOFT], 1000.0)
     moved = replace(SOFT, address="10.0.0.9:40002")
-    (entry,) = inventory.see([moved], 1030.0)
+    (entry,) = inventory.take([moved], 1030.0)
     assert (entry.before, entry.after) == ("10.0.0.9:5060", "10.0.0.9:40002")
 
 
 def test_it_is_remembered_since_when_and_until_when_a_phone_was_here() -> None:
     inventory = Inventory()
-    inventory.see([DESK], 1000.0)
-    inventory.see([DESK], 1030.0)
-    inventory.see([], 1060.0)
+    inventory.take([DESK], 1000.0)
+    inventory.take([DESK], 1030.0)
+    inventory.take([], 1060.0)
     (known,) = inventory.known
     assert (known.first_seen, known.last_seen, known.here) == (1000.0, 1030.0, False)
 
 
 def test_the_longest_gone_are_forgotten_first_and_those_here_never() -> None:
     inventory = Inventory(most=2)
-    inventory.see([replace(DESK, name=str(number)) for number in range(3)], 1000.0)
-    inventory.see([replace(DESK, name="2"), SOFT], 2000.0)
+    inventory.take([replace(DESK, name=str(number)) for number in range(3)], 1000.0)
+    inventory.take([replace(DESK, name="2"), SOFT], 2000.0)
     inventory.forget(before=500.0)
     assert sorted(item.contact.name for item in inventory.known) == ["2", "200"]
-    inventory.see([SOFT], 3000.0)
+    inventory.take([SOFT], 3000.0)
     inventory.forget(before=2500.0)
     assert [item.contact.name for item in inventory.known] == ["200"]
 
@@ -104,7 +104,7 @@ def test_the_missing_are_waited_for_until_their_binding_ends() -> None:
 
 def test_trunks_are_no_phones_that_could_come_back() -> None:
     inventory = Inventory()
-    inventory.see([DESK, TRUNK], 1000.0)
+    inventory.take([DESK, TRUNK], 1000.0)
     assert [item.contact.name for item in inventory.export("boston", 1000.0).known] == ["100"]
 
 

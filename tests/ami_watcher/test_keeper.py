@@ -11,102 +11,103 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.event import DAY_S, WatchedPeriod, WatcherEvent
+from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.history.database import DatabaseUnusable, open_database
 from ami_watcher.history.store import REOPEN_EVERY_S, HistoryStore
+from ami_watcher.history.timeline import DAY_S, WatchedPeriod
 from tests.ami_watcher.scripted import a_phone
 
 NOW = 1_000_000.0
 
 
 def change(at: float, after: str = "registered", subject: str = "acme") -> WatcherEvent:
-    return WatcherEvent(at, "registration", subject, "rejected", after, 'it\'s a "cause"; DROP TABLE entries')
+    return WatcherEvent(at, EventKind.REGISTRATION, subject, "rejected", after, 'it\'s a "cause"; DROP TABLE entries')
 
 
 @asynccontextmanager
 async def keeping(path: Path, now: float = NOW, *, history_days: int = 30) -> AsyncIterator[HistoryStore]:
-    keeper = HistoryStore(path, history_days=history_days, now=now)
-    await keeper.begin(now)
+    store = HistoryStore(path, history_days=history_days, now=now)
+    await store.begin(now)
     try:
-        yield keeper
+        yield store
     finally:
-        await keeper.end(now)
+        await store.end(now)
 
 
 async def test_the_next_run_finds_what_this_one_knew(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.sqlite3"
-    async with keeping(path) as keeper:
-        keeper.record([change(NOW)])
-        keeper.see([a_phone("100")], NOW)
-        keeper.alive(NOW + 60)
-        await keeper.flush(NOW + 60)
-    async with keeping(path, NOW + 70) as keeper:
-        assert keeper.memory.recall(kind="registration") == [change(NOW)]
-        assert [item.contact.name for item in keeper.inventory.known] == ["100"]
-        assert keeper.watched == (WatchedPeriod(NOW, NOW + 70),)  # a short restart leaves no hole
-        assert (await keeper.recall(subject="acme"))[1]
-    async with keeping(path, NOW + 7000) as keeper:
-        assert keeper.watched[-1] == WatchedPeriod(NOW + 7000, NOW + 7000)
+    async with keeping(path) as store:
+        store.record([change(NOW)])
+        store.take_contacts([a_phone("100")], NOW)
+        store.mark_watched(NOW + 60)
+        await store.flush(NOW + 60)
+    async with keeping(path, NOW + 70) as store:
+        assert store.recent.recall(kind=EventKind.REGISTRATION) == [change(NOW)]
+        assert [item.contact.name for item in store.inventory.known] == ["100"]
+        assert store.watched == (WatchedPeriod(NOW, NOW + 70),)  # a short restart leaves no hole
+        assert (await store.recall(subject="acme"))[1]
+    async with keeping(path, NOW + 7000) as store:
+        assert store.watched[-1] == WatchedPeriod(NOW + 7000, NOW + 7000)
 
 
 async def test_what_held_before_the_last_day_is_known_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
-    async with keeping(path) as keeper:
-        keeper.record([change(NOW - 9 * DAY_S, "rejected"), change(NOW - 8 * DAY_S)])
-        await keeper.flush(NOW)
-    async with keeping(path) as keeper:
-        assert [entry.at for entry in keeper.memory.recall()] == [NOW - 8 * DAY_S]
+    async with keeping(path) as store:
+        store.record([change(NOW - 9 * DAY_S, "rejected"), change(NOW - 8 * DAY_S)])
+        await store.flush(NOW)
+    async with keeping(path) as store:
+        assert [entry.at for entry in store.recent.recall()] == [NOW - 8 * DAY_S]
 
 
 async def test_what_is_older_than_history_days_goes(tmp_path: Path) -> None:
-    async with keeping(tmp_path / "file.sqlite3", history_days=2) as keeper:
-        keeper.record([change(NOW - 3 * DAY_S), change(NOW)])
-        await keeper.flush(NOW)
-        await keeper.flush(NOW + 10)
-        found, complete = await keeper.recall()
+    async with keeping(tmp_path / "file.sqlite3", history_days=2) as store:
+        store.record([change(NOW - 3 * DAY_S), change(NOW)])
+        await store.flush(NOW)
+        await store.flush(NOW + 10)
+        found, complete = await store.recall()
         assert ([entry.at for entry in found], complete) == ([NOW], True)
 
 
 async def test_an_entry_that_is_not_written_yet_is_recalled_once(tmp_path: Path) -> None:
-    async with keeping(tmp_path / "file.sqlite3") as keeper:
-        keeper.record([change(NOW)])
-        await keeper.flush(NOW)
-        keeper.record([change(NOW + 1)])
-        assert [entry.at for entry in (await keeper.recall())[0]] == [NOW, NOW + 1]
-        await keeper.flush(NOW + 2)
-        assert [entry.at for entry in (await keeper.recall())[0]] == [NOW, NOW + 1]
+    async with keeping(tmp_path / "file.sqlite3") as store:
+        store.record([change(NOW)])
+        await store.flush(NOW)
+        store.record([change(NOW + 1)])
+        assert [entry.at for entry in (await store.recall())[0]] == [NOW, NOW + 1]
+        await store.flush(NOW + 2)
+        assert [entry.at for entry in (await store.recall())[0]] == [NOW, NOW + 1]
 
 
 async def test_a_locked_file_is_survived_in_memory_said_and_made_up_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "file.sqlite3"
-    async with keeping(path) as keeper:
-        await keeper.flush(NOW)
+    async with keeping(path) as store:
+        await store.flush(NOW)
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        keeper.record([change(NOW + 1)])
-        await keeper.flush(NOW + 2)
-        assert keeper.problem is not None
-        assert "locked" in keeper.problem
-        found, complete = await keeper.recall()
+        store.record([change(NOW + 1)])
+        await store.flush(NOW + 2)
+        assert store.problem is not None
+        assert "locked" in store.problem
+        found, complete = await store.recall()
         assert ([entry.at for entry in found], complete) == ([NOW + 1], False)
-        await keeper.flush(NOW + 4)  # it is not tried again at once, and not said again
+        await store.flush(NOW + 4)  # it is not tried again at once, and not said again
         assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
         holder.execute("ROLLBACK")
         holder.close()
-        await keeper.flush(NOW + 2 + REOPEN_EVERY_S + 1)
-        assert keeper.problem is None
-        found, complete = await keeper.recall()
+        await store.flush(NOW + 2 + REOPEN_EVERY_S + 1)
+        assert store.problem is None
+        found, complete = await store.recall()
         assert ([entry.at for entry in found], complete) == ([NOW + 1], True)
 
 
 @pytest.mark.parametrize("damage", ["no database", "torn page", "another layout", "a name that is no text"])
 async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "file.sqlite3"
-    async with keeping(path) as keeper:
-        keeper.record([change(NOW + number / 1000, subject=f"trunk{number}") for number in range(2000)])
-        await keeper.flush(NOW)
+    async with keeping(path) as store:
+        store.record([change(NOW + number / 1000, subject=f"trunk{number}") for number in range(2000)])
+        await store.flush(NOW)
     if damage == "no database":
         path.write_bytes(b"what was here before was no database " * 400)
     elif damage == "torn page":
@@ -121,61 +122,61 @@ async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(tmp_path: Path, 
             file.execute("PRAGMA user_version = 99")
         file.close()
     before = path.read_bytes()
-    async with keeping(path) as keeper:
-        assert keeper.note is not None
+    async with keeping(path) as store:
+        assert store.note is not None
         (aside,) = [found for found in tmp_path.iterdir() if found.name.startswith("file.sqlite3.damaged-")]  # noqa: ASYNC240
-        assert str(aside) in keeper.note
+        assert str(aside) in store.note
         assert aside.read_bytes() == before
-        keeper.record([change(NOW)])
-        await keeper.flush(NOW)
-        assert (await keeper.recall()) == ([change(NOW)], True)
+        store.record([change(NOW)])
+        await store.flush(NOW)
+        assert (await store.recall()) == ([change(NOW)], True)
 
 
 async def test_a_full_disk_is_survived_and_nothing_is_lost_when_there_is_room_again(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
-    async with keeping(path) as keeper:
-        await keeper.flush(NOW)
+    async with keeping(path) as store:
+        await store.flush(NOW)
         # SQLite's own limit gives SQLITE_FULL, as a disk without room does.
-        assert keeper._store is not None
-        keeper._store._connection.execute("PRAGMA max_page_count = 1")
-        keeper.record([change(NOW + number / 1000, subject=f"trunk{number}") for number in range(3000)])
-        await keeper.flush(NOW + 5)
-        assert keeper.problem is not None
-        assert "full" in keeper.problem
-        await keeper.flush(NOW + 5 + REOPEN_EVERY_S + 1)  # opened anew, without the limit
-        assert keeper.problem is None
-        found, complete = await keeper.recall(limit=10_000)
+        assert store._database is not None
+        store._database._connection.execute("PRAGMA max_page_count = 1")
+        store.record([change(NOW + number / 1000, subject=f"trunk{number}") for number in range(3000)])
+        await store.flush(NOW + 5)
+        assert store.problem is not None
+        assert "full" in store.problem
+        await store.flush(NOW + 5 + REOPEN_EVERY_S + 1)  # opened anew, without the limit
+        assert store.problem is None
+        found, complete = await store.recall(limit=10_000)
         assert (len(found), complete) == (3000, True)
 
 
 async def test_a_directory_where_the_file_should_be_is_survived(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
     path.mkdir()
-    async with keeping(path) as keeper:
-        keeper.record([change(NOW)])
-        await keeper.flush(NOW)
-        assert keeper.problem is not None
-        assert str(path) in keeper.problem
-        assert (await keeper.recall()) == ([change(NOW)], False)
+    async with keeping(path) as store:
+        store.record([change(NOW)])
+        await store.flush(NOW)
+        assert store.problem is not None
+        assert str(path) in store.problem
+        assert (await store.recall()) == ([change(NOW)], False)
 
 
 async def test_a_file_that_can_only_be_opened_late_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
-    async with keeping(path) as keeper:
-        keeper.see([a_phone("100")], NOW)
-        keeper.record([change(NOW)])
+    async with keeping(path) as store:
+        store.take_contacts([a_phone("100")], NOW)
+        store.record([change(NOW)])
     hidden = path.rename(tmp_path / "away")
     path.mkdir()
-    keeper = HistoryStore(path, history_days=30, now=NOW + 10)
-    await keeper.begin(NOW + 10)
-    keeper.see([a_phone("200")], NOW + 10)
+    store = HistoryStore(path, history_days=30, now=NOW + 10)
+    await store.begin(NOW + 10)
+    store.take_contacts([a_phone("200")], NOW + 10)
     path.rmdir()
     hidden.rename(path)
-    await keeper.flush(NOW + 10 + REOPEN_EVERY_S + 1)
-    await keeper.end(NOW + 40)
+    await store.flush(NOW + 10 + REOPEN_EVERY_S + 1)
+    await store.end(NOW + 40)
     async with keeping(path, NOW + 50) as again:
         assert [item.contact.name for item in again.inventory.known] == ["100", "200"]
-        assert len(again.memory.recall(kind="registration")) == 1
+        assert len(again.recent.recall(kind=EventKind.REGISTRATION)) == 1
 
 
 def test_two_writers_at_once_wait_for_each_other_or_are_refused_in_words(tmp_path: Path) -> None:
@@ -193,27 +194,27 @@ def test_two_writers_at_once_wait_for_each_other_or_are_refused_in_words(tmp_pat
 
 async def test_ended_in_the_middle_of_writing_nothing_is_written_twice_or_lost(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
-    async with keeping(path) as keeper:
-        await keeper.flush(NOW)
+    async with keeping(path) as store:
+        await store.flush(NOW)
         holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         holder.execute("BEGIN IMMEDIATE")
-        keeper.record([change(NOW + 1), change(NOW + 2)])
-        flushing = asyncio.create_task(keeper.flush(NOW + 3))
+        store.record([change(NOW + 1), change(NOW + 2)])
+        flushing = asyncio.create_task(store.flush(NOW + 3))
         await asyncio.sleep(0.1)
         flushing.cancel()
         holder.execute("ROLLBACK")  # now the thread can write, whose caller is gone
         holder.close()
         with pytest.raises(asyncio.CancelledError):
             await flushing
-    async with keeping(path) as keeper:
-        assert [entry.at for entry in (await keeper.recall())[0]] == [NOW + 1, NOW + 2]
+    async with keeping(path) as store:
+        assert [entry.at for entry in (await store.recall())[0]] == [NOW + 1, NOW + 2]
 
 
 async def test_ten_thousand_phones_are_written_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "file.sqlite3"
-    async with keeping(path) as keeper:
-        keeper.see([a_phone(str(number)) for number in range(10_000)], NOW)
+    async with keeping(path) as store:
+        store.take_contacts([a_phone(str(number)) for number in range(10_000)], NOW)
         async with asyncio.timeout(10):
-            await keeper.flush(NOW)
-    async with keeping(path) as keeper:
-        assert len(keeper.inventory.known) == 10_000
+            await store.flush(NOW)
+    async with keeping(path) as store:
+        assert len(store.inventory.known) == 10_000

@@ -9,9 +9,10 @@ import pytest
 
 from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.lists import ListedRegistration
-from ami_watcher.registrations.registration import MEANING, Registration, RegistrationState
+from ami_watcher.registrations.registration import Registration
 from ami_watcher.registrations.registry import TrunkStatus
 from ami_watcher.registrations.reregister import LONGEST_PAUSE_S, ReregistrationSchedule
+from ami_watcher.registrations.state_words import MEANING, RegistrationState
 
 ACME = ExpectedRegistration("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
 NOVA = ExpectedRegistration("nova", "pjsip", "5552000", "192.0.2.5", 5060, here=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from ami_watcher.ami.errors import ActionLate, PrivilegeMissing
+from ami_watcher.registrations.addresses import split_address
 from ami_watcher.registrations.expected import (
     ExpectedRegistration,
     expected_registrations,
     hosts_to_resolve,
     resolve_hosts,
 )
-from ami_watcher.registrations.lists import ListedRegistration, matches, read_registrations, split_address
+from ami_watcher.registrations.lists import ListedRegistration, matches, read_registrations
 from lab.fakes.ami import Action, Connection, FakeAmi
 from lab.fakes.recording import Recording
 from lab.world.pair_toml import pair_toml

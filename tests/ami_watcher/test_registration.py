@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ami_watcher.registrations.registration import Registration, RegistrationState, grace_s, granted_s
+from ami_watcher.registrations.registration import Registration, grace_s, granted_s
+from ami_watcher.registrations.state_words import RegistrationState
 
 HELD = Registration("acme", "sip", RegistrationState.REGISTERED, since=0.0, proof=100.0, raw="Registered")
 PJSIP = Registration("nova", "pjsip", RegistrationState.REGISTERED, since=0.0, proof=100.0, raw="Registered")
@@ -42,17 +43,17 @@ def test_a_registration_changes_only_on_proof(
 
 def test_a_registration_is_gone_when_two_lists_leave_it_out() -> None:
     once = HELD.seen(None, 105.0, refresh_grace_s=30.0)
-    assert (once.state, once.doubt) == (RegistrationState.REGISTERED, 105.0)
+    assert (once.state, once.unconfirmed_since) == (RegistrationState.REGISTERED, 105.0)
     assert once.seen(None, 105.1, refresh_grace_s=30.0).state is RegistrationState.REGISTERED
     assert once.seen(None, 105.5, refresh_grace_s=30.0).state is RegistrationState.GONE
     again = once.seen("Registered", 105.5, refresh_grace_s=30.0)
-    assert (again.state, again.doubt, again.since) == (RegistrationState.REGISTERED, None, 0.0)
+    assert (again.state, again.unconfirmed_since, again.since) == (RegistrationState.REGISTERED, None, 0.0)
 
 
 def test_a_refresh_keeps_the_old_proof_and_so_cannot_last() -> None:
     during = HELD.seen("Request Sent", 110.0, refresh_grace_s=30.0)
     assert during.proof == 100.0
-    assert during.doubt == 110.0
+    assert during.unconfirmed_since == 110.0
     assert during.seen("Auth. Sent", 131.0, refresh_grace_s=30.0).state is RegistrationState.REGISTERING
 
 

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.lists import ListedRegistration, RegistrationLists, listed_from
-from ami_watcher.registrations.registration import MEANING, RegistrationState
 from ami_watcher.registrations.registry import RegistrationChange, RegistrationRegistry, Timing
+from ami_watcher.registrations.state_words import MEANING, RegistrationState
 
 ACME = ExpectedRegistration("acme", "sip", "5551000", "192.0.2.5", 5060, here=True)
 METRO = ExpectedRegistration("metro", "iax2", "5556000", "192.0.2.5", 4569, here=True)

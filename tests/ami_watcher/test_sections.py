@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.registrations.registration import RegistrationState
+from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web.live_page import FEW
 from tests.ami_watcher.scripted import Scripted, a_registration, a_snapshot
 from tests.ami_watcher.served import serving

@@ -8,8 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from ami_watcher.web.documents import RegistrationDocument, StateWord
-from ami_watcher.web.series import STATES, series
+from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.web.documents import Level, RegistrationDocument, StateWord
+from ami_watcher.web.metrics import STATES, series
 
 CHANGES = {("acme", "rejected"): 2, ("acme", "registered"): 12_345_678, ("metro", "gone"): 1}
 
@@ -20,7 +21,7 @@ def a_row(trunk: str, state: StateWord, since: float | None, expiry_s: float | N
         channel="sip",
         host=None,
         state=state,
-        level="good",
+        level=Level.GOOD,
         word=state,
         since=since,
         proof=None,
@@ -34,10 +35,10 @@ def a_row(trunk: str, state: StateWord, since: float | None, expiry_s: float | N
 
 
 ROWS = (
-    a_row("acme", "registered", 1_763_825_000.1234567, 120),
-    a_row("metro", "gone", 1_763_825_000.0, None),
+    a_row("acme", RegistrationState.REGISTERED, 1_763_825_000.1234567, 120),
+    a_row("metro", RegistrationState.GONE, 1_763_825_000.0, None),
     a_row("nova-2", "standby", None, None),
-    a_row("over", "unexpected", 0.5, 3600.5),
+    a_row("over", RegistrationState.UNEXPECTED, 0.5, 3600.5),
 )
 
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from ami_watcher.event import WatcherEvent
+from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.notify.debounce import Debounce
 
 
 def change(
-    after: str, *, before: str = "registered", kind: str = "registration", subject: str = "acme"
+    after: str, *, before: str = "registered", kind: EventKind = EventKind.REGISTRATION, subject: str = "acme"
 ) -> WatcherEvent:
     return WatcherEvent(0.0, kind, subject, before, after)
 
 
-KNOWN = [change("registered"), change("synced", kind="link", subject="boston")]
+KNOWN = [change("registered"), change("synced", kind=EventKind.LINK, subject="boston")]
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_what_is_told_says_what_was_told_before() -> None:
 
 def test_phones_are_told_to_nobody() -> None:
     settling = Debounce(0.0)
-    settling.offer(change("10.0.0.5:5060", kind="contact"), 0.0)
+    settling.offer(change("10.0.0.5:5060", kind=EventKind.CONTACT), 0.0)
     assert settling.due(10.0) == []
 
 
 def test_subjects_settle_each_for_itself() -> None:
     settling = Debounce(3.0, KNOWN)
-    settling.offer(change("lost", kind="link", subject="boston"), 0.0)
+    settling.offer(change("lost", kind=EventKind.LINK, subject="boston"), 0.0)
     settling.offer(change("rejected"), 1.0)
     assert [entry.subject for entry in settling.due(3.5)] == ["boston"]
     assert [entry.subject for entry in settling.due(4.0)] == ["acme"]

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ami_watcher.event import WatcherEvent
+from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.history.store import HistoryStore
-from ami_watcher.notify.hooks import Notification, Notifier, Programs
+from ami_watcher.notify.hooks import Notification, Programs
+from ami_watcher.notify.notifier import Notifier
 from ami_watcher.phones.exchange import ContactExchange
 from ami_watcher.phones.inventory import ContactExport
 from ami_watcher.web.events import EventHub
@@ -28,13 +29,13 @@ DEPLOY = ROOT / "deploy"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Names of all series that a watcher can export."""
-    directory = tmp_path_factory.mktemp("desk")
+    directory = tmp_path_factory.mktemp("state")
     exchange = ContactExchange(directory, machine="boston", other="dallas")
-    keeper = HistoryStore(directory / "file", history_days=1, now=0.0)
-    desk = WatcherState(Scripted(), a_pair(), "boston", keeper, EventHub("run1"), exchange)
-    desk.other = (ContactExport("dallas", 0.0, ()), "")
-    desk.couriers = [Notifier(Programs(directory, deadline_s=1), attempts=1)]
-    metrics = WatcherMetrics(desk)
+    store = HistoryStore(directory / "file", history_days=1, now=0.0)
+    state = WatcherState(Scripted(), a_pair(), "boston", store, EventHub("run1"), exchange)
+    state.other_contacts = (ContactExport("dallas", 0.0, ()), "")
+    state.notifiers = [Notifier(Programs(directory, deadline_s=1), attempts=1)]
+    metrics = WatcherMetrics(state)
     metrics.count("acme", "rejected")
     text = asyncio.run(metrics.exposition(""))[0].decode()
     return {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
@@ -67,7 +68,7 @@ def test_the_page_of_the_documentation_names_every_metric(exported: set[str]) ->
 
 def test_the_page_of_the_documentation_names_every_variable_of_a_hook() -> None:
     text = (ROOT / "docs" / "operate" / "watcher.md").read_text()
-    entry = WatcherEvent(0.0, "registration", "acme", "registered", "rejected", None)
+    entry = WatcherEvent(0.0, EventKind.REGISTRATION, "acme", "registered", "rejected", None)
     for name in Notification(entry, "boston", "secondsignal").environment:
         assert f"`{name}`" in text
 

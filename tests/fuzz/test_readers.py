@@ -175,7 +175,7 @@ ELSEWHERE: Final = {
     "agi.server.standalone": "its own /proc/self/stat",
     "ami_watcher.command": "our own document, spelled anew for a terminal",
     "ami_watcher.phones.exchange": "ami_watcher.phones.inventory reads",
-    "ami_watcher.daemon": "a digest of pair.toml; pair.reading reads",
+    "ami_watcher.daemon.configuration": "a digest of pair.toml; pair.reading reads",
     "failover.bind.named": "copies what named-compilezone wrote; named_conf reads",
     "failover.checks.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
     "failover.steps.proof.call": "failover.steps.proof.tone reads",

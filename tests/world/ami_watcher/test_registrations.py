@@ -12,7 +12,7 @@ import ami_watcher.registrations.reregister
 from ami_watcher.ami.errors import AmiUnreachable, LoginInUse, PrivilegeMissing
 from ami_watcher.ami.session import AmiSession
 from ami_watcher.ami.shared_login import login_requested
-from ami_watcher.follow.snapshot import LinkState
+from ami_watcher.event import LinkState
 from ami_watcher.registrations.lists import read_registrations
 from host.places import Places
 from lab import Release, World
@@ -199,7 +199,9 @@ async def test_a_refusal_for_ever_is_ended_by_a_kick(
     await do(write_registrations, world.dallas, release, trunks=["strict"], expiry_s=10)
     await do(world.carrier.await_holder, "strict", ["dallas"])
     await do(write_registrations, world.boston, release, trunks=["strict"], retry_s=0)
-    async with watching(world, world.boston, release, trunks=["strict"], kick=True, kick_after_s=1.0) as watched:
+    async with watching(
+        world, world.boston, release, trunks=["strict"], reregister=True, reregister_after_s=1.0
+    ) as watched:
         await watched.shows(deadline_s=8.0, strict="rejected")
         strict = watched.follower.snapshot.registrations[0]
         if release == "16":

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from ami_watcher.event import LinkState, WatcherEvent
 from ami_watcher.follow.follow import Follower
 from ami_watcher.follow.settings import FollowSettings
-from ami_watcher.follow.snapshot import Change, LinkState
 from ami_watcher.registrations.expected import ExpectedRegistration
-from ami_watcher.registrations.registration import MEANING
+from ami_watcher.registrations.state_words import MEANING
 from lab import Release, World
 from lab.carrier.accounts import CARRIER, account
 from lab.world.ami_relay import AmiRelay
@@ -28,7 +28,9 @@ from tests.ami_watcher.until import until
 TRUNKS = ("acme", "metro", "nova")
 ALL_REGISTERED = dict.fromkeys(TRUNKS, "registered")
 POLL_S = 1.0
-SETTINGS = FollowSettings(poll_s=POLL_S, answer_s=1.0, stale_s=3.0, retry_first_s=0.1, retry_most_s=0.5, kick=False)
+SETTINGS = FollowSettings(
+    poll_s=POLL_S, answer_s=1.0, stale_s=3.0, retry_first_s=0.1, retry_most_s=0.5, reregister=False
+)
 WITHIN_S = POLL_S + 0.5
 """One poll, and what two busy processors take to do it."""
 
@@ -50,7 +52,7 @@ class Watched:
 
     def __init__(self, follower: Follower, world: World, machine: Machine, relay: AmiRelay) -> None:
         self.follower = follower
-        self.told: list[Change] = []
+        self.told: list[WatcherEvent] = []
         self.relay = relay
         self._world = world
         self._machine = machine
@@ -64,7 +66,7 @@ class Watched:
         return self.follower.snapshot.link
 
     @property
-    def registrations_told(self) -> list[tuple[str, str, str]]:
+    def registrations_told(self) -> list[tuple[str, str | None, str | None]]:
         return [(one.subject, one.before, one.after) for one in self.told if one.kind == "registration"]
 
     async def asterisk_says(self) -> dict[str, str]:

@@ -1,23 +1,28 @@
-"""What is known of one Asterisk at any moment, and the telling of whatever changes in it.
+"""Everything known of one Asterisk now: the link, its registrations, its phones; and who is told when it changes.
 
 It has one writer: the loop that follows that Asterisk. A snapshot is a value of its own, which nobody changes any more.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from ami_watcher.follow.snapshot import Change, LinkState, Snapshot
-from ami_watcher.follow.subscribers import Subscribers
+from ami_watcher.event import EventKind, LinkState, WatcherEvent
+from ami_watcher.follow.snapshot import Snapshot
 from ami_watcher.phones.contact import Contact
 from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.lists import RegistrationLists
 from ami_watcher.registrations.registration import Registration
 from ami_watcher.registrations.registry import RegistrationChange, RegistrationRegistry, Timing
 
+QUEUE: Final = 1000
+"""Changes that wait for a subscriber that does not come; older ones are dropped."""
 CLOCK_S: Final = 0.05
 """The two clocks drift apart by less than this between two polls, unless one of them is set."""
 
@@ -27,8 +32,8 @@ class AsteriskState:
 
     Args:
         machine: name in pair.toml.
-        wanted: the trunks that register.
-        role: the role that `wanted` was made for.
+        expected: the trunks that register.
+        role: the role that `expected` was made for.
         timing: polls and patience.
         wall: unix seconds.
         clock: seconds that never step back.
@@ -37,16 +42,16 @@ class AsteriskState:
     def __init__(
         self,
         machine: str,
-        wanted: Iterable[ExpectedRegistration],
+        expected: Iterable[ExpectedRegistration],
         *,
         role: str | None,
         timing: Timing,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.wanted = tuple(wanted)
+        self.expected = tuple(expected)
         self.role = role
-        self.registry = RegistrationRegistry(self.wanted, timing=timing)
+        self.registry = RegistrationRegistry(self.expected, timing=timing)
         self.subscribers = Subscribers()
         self.link = LinkState.CONNECTING
         self.warning = ""
@@ -61,7 +66,7 @@ class AsteriskState:
         self._contacts: tuple[Contact, ...] = ()
         self._contacts_at: float | None = None
         self._made: tuple[tuple[Registration, ...], float, tuple[Registration, ...]] = ((), 0.0, ())
-        self._publish(self.registry.expect(self.wanted, clock()))
+        self._publish(self.registry.expect(self.expected, clock()))
 
     @property
     def snapshot(self) -> Snapshot:
@@ -99,18 +104,18 @@ class AsteriskState:
 
     def expect(
         self,
-        wanted: Iterable[ExpectedRegistration],
+        expected: Iterable[ExpectedRegistration],
         *,
         role: str | None,
         timing: Timing,
         addresses: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         """Another pair.toml, another role, or other addresses."""
-        self.wanted = tuple(wanted)
+        self.expected = tuple(expected)
         if role != self.role:
-            self.tell("role", self._machine, self.role or "", role or "")
+            self._tell(EventKind.ROLE, self._machine, self.role, role)
             self.role = role
-        self._publish(self.registry.expect(self.wanted, self._clock(), timing=timing, addresses=addresses))
+        self._publish(self.registry.expect(self.expected, self._clock(), timing=timing, addresses=addresses))
 
     def listed(self, lists: RegistrationLists) -> None:
         """All lists of registrations were read."""
@@ -120,36 +125,41 @@ class AsteriskState:
         """All lists of contacts were read."""
         self._contacts_at = self._clock()
         if found != self._contacts:
-            before, self._contacts = self._contacts, found
-            self.tell("contacts", "contacts", str(len(before)), str(len(found)))
+            # The same value as long as nobody came or went: whoever compares by identity is quick.
+            self._contacts = found
 
-    def to(self, link: LinkState, reason: str) -> None:
+    def set_link(self, link: LinkState, reason: str) -> None:
         """The link is in this state now."""
         if link is self.link and reason == self._link_reason:
             return
         before, now = self.link, self._clock()
         if link is not before:
             self._link_since = now
-            self.tell("link", self._machine, before.value, link.value, reason or None)
+            self._tell(EventKind.LINK, self._machine, before.value, link.value, reason or None)
         self.link, self._link_reason = link, reason
         if link in (LinkState.LOST, LinkState.REFUSED):
             self.warning = self.contacts_problem = ""
             self._publish(self.registry.lost(reason, now))
 
-    def tell(self, kind: str, subject: str, before: str, after: str, cause: str | None = None) -> None:
-        """Tells everybody of a change; the words are those of Change."""
-        self.subscribers.tell(Change(self._wall(), kind, subject, before, after, cause))
+    def reregistered(self, trunk: str, before: str, done: str, why: str) -> None:
+        """Asterisk was told to register `trunk` again: with `done`, because of `why`."""
+        self._tell(EventKind.REREGISTRATION, trunk, before, done, why)
 
-    def _publish(self, shifts: Iterable[RegistrationChange]) -> None:
-        for shift in shifts:
-            one = shift.after or shift.before
+    def _tell(
+        self, kind: EventKind, subject: str, before: str | None, after: str | None, cause: str | None = None
+    ) -> None:
+        self.subscribers.tell(WatcherEvent(self._wall(), kind, subject, before, after, cause))
+
+    def _publish(self, changes: Iterable[RegistrationChange]) -> None:
+        for change in changes:
+            one = change.after or change.before
             if one is not None:
-                self.tell(
-                    "registration",
+                self._tell(
+                    EventKind.REGISTRATION,
                     one.trunk,
-                    shift.before.state.value if shift.before else "",
-                    shift.after.state.value if shift.after else "",
-                    shift.after.cause if shift.after else None,
+                    change.before.state.value if change.before else None,
+                    change.after.state.value if change.after else None,
+                    change.after.cause if change.after else None,
                 )
 
 
@@ -158,5 +168,48 @@ def _in_unix(one: Registration, offset: float) -> Registration:
         one,
         since=one.since + offset,
         proof=None if one.proof is None else one.proof + offset,
-        doubt=None if one.doubt is None else one.doubt + offset,
+        unconfirmed_since=None if one.unconfirmed_since is None else one.unconfirmed_since + offset,
     )
+
+
+class Subscribers:
+    """Gives every event to everybody who is subscribed."""
+
+    def __init__(self) -> None:
+        self._all: set[_Subscriber] = set()
+
+    def tell(self, event: WatcherEvent) -> None:
+        """Gives it to everybody; waits for nobody."""
+        for subscriber in self._all:
+            subscriber.put(event)
+
+    @contextlib.asynccontextmanager
+    async def subscribe(self) -> AsyncIterator[AsyncIterator[WatcherEvent]]:
+        """Events from now on."""
+        subscriber = _Subscriber()
+        self._all.add(subscriber)
+        try:
+            yield subscriber
+        finally:
+            self._all.discard(subscriber)
+
+
+class _Subscriber(AsyncIterator[WatcherEvent]):
+    """A bounded queue; the oldest changes go first."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[WatcherEvent] = deque(maxlen=QUEUE)
+        self._some = asyncio.Event()
+
+    def put(self, event: WatcherEvent) -> None:
+        self._waiting.append(event)
+        self._some.set()
+
+    def __aiter__(self) -> AsyncIterator[WatcherEvent]:
+        return self
+
+    async def __anext__(self) -> WatcherEvent:
+        while not self._waiting:
+            self._some.clear()
+            await self._some.wait()
+        return self._waiting.popleft()
