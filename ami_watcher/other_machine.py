@@ -115,9 +115,7 @@ def query_public_roles(pair: Pair, machine: str) -> dict[str, PublicRole]:
     section = pair.dns
     if section is None or not section.servers:
         return {}
-    where = {
-        name: section.own_address(name) if name == machine else address for name, address in section.servers.items()
-    }
+    where = section.servers_seen_from(machine)
     with ThreadPoolExecutor(len(where)) as pool:
         asked = {
             name: pool.submit(_role, address, section.port, section.zone, tuple(pair.machines))

@@ -27,10 +27,9 @@ def ask_keys(context: Context) -> dict[str, KeyAnswer]:
     except (TsigKeyUnusable, SecretUnusable):
         return {}
     found: dict[str, KeyAnswer] = {}
-    for server, address in section.servers.items():
+    for server, where in section.servers_seen_from(context.machine).items():
         query = dns.message.make_query(section.zone, "SOA")
         query.use_tsig(key.keyring)
-        where = section.own_address(server) if server == context.machine else address
         try:
             dns.query.udp(query, where, timeout=QUERY_S, port=section.port, ignore_unexpected=True)
             found[server] = KeyAnswer.TAKEN

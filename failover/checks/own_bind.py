@@ -73,10 +73,7 @@ def served_ttls(context: Context) -> dict[str, int]:
     if section is None:
         return found
     keys = sorted({(name, rdtype(where)) for name, by in section.follow.items() for where in by.values()})
-    servers = [
-        NameServer(name, section.own_address(name) if name == context.machine else address)
-        for name, address in section.servers.items()
-    ]
+    servers = [NameServer(name, address) for name, address in section.servers_seen_from(context.machine).items()]
     for seen in query_servers(servers, section.zone, keys, DnsTransport(port=section.port)):
         for (name, _), seconds in seen.ttls.items():
             found[name] = max(seconds, found.get(name, 0))

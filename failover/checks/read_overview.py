@@ -41,7 +41,9 @@ def read_overview(context: Context) -> Overview:
         Probe(lambda: side(peer.probe_status()), lambda seconds: side(peer.late_status(seconds))),
         *(
             _server(context, name, address)
-            for name, address in (context.pair.dns.servers if context.pair.dns else {}).items()
+            for name, address in (
+                context.pair.dns.servers_seen_from(context.machine) if context.pair.dns else {}
+            ).items()
         ),
     ]
     values = run_probes(looks, total_s=7.0)
@@ -63,7 +65,7 @@ def _server(context: Context, name: str, address: str) -> Probe[MachineView | Zo
     assert dns is not None
     follow = {(each, rdtype(where)) for each, by in dns.follow.items() for where in by.values()}
     keys = sorted({(NAME, "TXT"), *follow})
-    server = NameServer(name, dns.own_address(name) if name == context.machine else address)
+    server = NameServer(name, address)
     return Probe(
         lambda: query_server(server, dns.zone, keys, DnsTransport(port=dns.port)),
         lambda _: ZoneAnswer(server, failure="no answer", silent=True),

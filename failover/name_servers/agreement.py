@@ -104,6 +104,14 @@ class ZoneAnswer:
     ttls: Mapping[RecordKey, int] = field(default_factory=dict)
 
 
+def update_server(dns: Dns, machine: str) -> NameServer:
+    """The server that takes the zone's changes while `machine` is primary: the one that [dns] primary names, else its
+    own."""
+    if dns.primary is not None:
+        return NameServer(dns.primary, dns.servers[dns.primary])
+    return NameServer(machine, dns.own_address(machine))
+
+
 class Agreement(Enum):
     """What an answer means for the promotion."""
 

@@ -12,6 +12,7 @@ import dns.message
 import dns.query
 
 from failover.errors import FailoverError
+from pair.sections.dns import Dns
 
 
 class InvalidAnswer(FailoverError):
@@ -29,6 +30,11 @@ class DnsTransport:
 
     port: int = 53
     source: str = ""
+
+    @classmethod
+    def of(cls, section: Dns, machine: str) -> DnsTransport:
+        """How `machine` reaches the servers of [dns]."""
+        return cls(section.port, section.source_address(machine))
 
     def towards(self, address: str) -> str | None:
         """The source address for a destination of the same family; a loopback one reaches nothing but loopback."""

@@ -114,11 +114,10 @@ def gather_evidence(context: Context, *, hurry: bool = False) -> Evidence:
     for alias, found in context.pair.domino.sites.items():
         looks.append(_look("http", name, _site(name, alias, found.addresses[name], found.marker)))
     if dns is not None:
-        for server, where in dns.servers.items():
+        for server, where in dns.servers_seen_from(context.machine).items():
             if server != name:
                 others.add(len(looks))
-            own = dns.own_address(server) if server == context.machine else where
-            looks.append(_server(server, own, dns, machines))
+            looks.append(_server(server, where, dns, machines))
     if hurry and not peer.keys.config.exists():
         looks.append(_look("port", name, lambda: _port(name, context.other.ssh_host)))
         looks[0] = Probe(lambda: peer.probe_status(deadline_s=SSH_S), lambda seconds: _no_sign(peer, seconds))

@@ -76,3 +76,11 @@ class Dns(Section):
     def own_address(self, machine: str) -> str:
         """Where `machine` reaches its own named; the loopback address when nothing is said."""
         return self.own.get(machine) or self.servers.get(machine) or "127.0.0.1"
+
+    def servers_seen_from(self, machine: str) -> dict[str, str]:
+        """Where `machine` reaches each server: its own named by `own_address`."""
+        return {name: self.own_address(name) if name == machine else address for name, address in self.servers.items()}
+
+    def source_address(self, machine: str) -> str:
+        """The address that other servers know `machine` by; empty for the kernel's choice."""
+        return self.own.get(machine) or self.servers.get(machine, "")

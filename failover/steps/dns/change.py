@@ -74,6 +74,8 @@ class ZoneChange:
         self._named = named
         self._key = key
         self._view_key = key if dns.view else None
+        # A machine need not run a name server; every followed name has an address on each.
+        self._machines = {machine for addresses in dns.follow.values() for machine in addresses} | dns.servers.keys()
 
     def own(self) -> ZoneAnswer:
         """What that server says.
@@ -268,7 +270,7 @@ class ZoneChange:
 
     def _told(self, own: ZoneAnswer) -> list[PublicRole]:
         texts = own.records.get((NAME, "TXT"), frozenset())
-        return [role for text in texts if (role := parse(text, self._dns.servers)) is not None]
+        return [role for text in texts if (role := parse(text, self._machines)) is not None]
 
 
 def _words(outliers: Mapping[str, int], more: str = "") -> str:

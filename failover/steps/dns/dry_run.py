@@ -10,7 +10,7 @@ import dns.message
 import dns.rcode
 
 from failover.context import Context
-from failover.name_servers.agreement import NameServer, wanted_records
+from failover.name_servers.agreement import NameServer, update_server, wanted_records
 from failover.name_servers.query import query_server
 from failover.name_servers.serial import plus
 from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange
@@ -53,7 +53,7 @@ def dry_run_updates(context: Context) -> list[DryRunResult]:
     zone = context.pair.dns
     if zone is None:
         return []
-    line = DnsTransport(zone.port, zone.own.get(context.machine) or zone.servers.get(context.machine, ""))
+    line = DnsTransport.of(zone, context.machine)
     stands = zone_obstacle_here(zone, context.machine)
     if stands:
         return [DryRunResult(False, stands)]
@@ -62,12 +62,13 @@ def dry_run_updates(context: Context) -> list[DryRunResult]:
     if zone.key_file is None:
         return [DryRunResult(False, "dns.key_file is missing in pair.toml: an UPDATE has to be signed")]
     key = read_tsig_key(context.places, zone.key_file)
-    present = zone.primary or context.peer
     found = []
+    present = zone.primary or context.peer
     if present in zone.servers:
+        # As it is reached from here: its own address for itself may be another one.
         found.append(_update(zone, context.peer, NameServer(present, zone.servers[present]), key, line))
     if zone.primary is None:
-        found.append(_signed(zone, NameServer(context.machine, zone.own_address(context.machine)), key, line))
+        found.append(_signed(zone, update_server(zone, context.machine), key, line))
     return found
 
 

@@ -33,7 +33,7 @@ def zone_obstacle_here(dns_section: Dns, machine: str) -> str:
     Raises:
         NamedSilent
     """
-    line = DnsTransport(dns_section.port, dns_section.own.get(machine) or dns_section.servers.get(machine, ""))
+    line = DnsTransport.of(dns_section, machine)
     named = LocalNamed.of(dns_section)
     return (
         zone_obstacle(dns_section, named, dns_section.own_address(machine), line)

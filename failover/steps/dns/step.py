@@ -28,6 +28,7 @@ from failover.name_servers.agreement import (
     agreement,
     servers_to_agree,
     summary,
+    update_server,
     wanted_records,
 )
 from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, read_delegation
@@ -97,14 +98,11 @@ class DnsStep:
         self._notify_key = notify_key
         self._dead = frozenset(dead)
         self._fenced = self._dead | ({peer} if peer else set())
-        own = (
-            NameServer(dns.primary, dns.servers[dns.primary])
-            if dns.primary
-            else NameServer(machine, dns.own_address(machine))
+        self._own = update_server(dns, machine)
+        self._line = DnsTransport.of(dns, machine)
+        self._change = ZoneChange(
+            dns, PromotedMachine(machine, epoch), self._own, self._line, self._want.keys, named, key
         )
-        self._own = own
-        self._line = DnsTransport(dns.port, dns.own.get(machine) or dns.servers.get(machine, ""))
-        self._change = ZoneChange(dns, PromotedMachine(machine, epoch), own, self._line, self._want.keys, named, key)
         self._others: list[NameServer] | None = None
         self._asking: Future[dict[str, tuple[str, ...]]] | None = None
         self._heard: dict[NameServer, Future[ZoneAnswer]] = {}

@@ -184,9 +184,12 @@ def test_each_refusal_says_why_and_what_to_do(binds: AnyServers) -> None:
     assert binds["boston"].answers("pbx.acme.example", "A") == "192.0.2.12"
 
 
-def test_of_two_promotions_at_once_the_zone_takes_the_first(binds: AnyServers) -> None:
+@pytest.mark.parametrize("third", [False, True], ids=["a machine's own server", "a third one, and no other is known"])
+def test_of_two_promotions_at_once_the_zone_takes_the_first(binds: AnyServers, third: bool) -> None:
     """Both machines were promoted with the same number, and one server takes the updates of both."""
     shared: dict[str, Any] = {"primary": "boston", "follow": {"pbx": {"boston": "192.0.2.11", "dallas": "192.0.2.12"}}}
+    if third:
+        shared |= {"primary": "third", "servers": {"third": ADDRESSES["boston"]}}
     carried_out(binds.step("boston", 7, **shared))
     serial = binds.serial("boston")
     step = binds.step("dallas", 7, **shared)
