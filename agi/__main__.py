@@ -5,11 +5,13 @@ The launchers in agi-bin start it by this name, which therefore stays when modul
 
 import logging
 import os
+import sys
 
-from agi.server.standalone import main
+from agi.server.standalone import main, process_age_s, take_standard_descriptors
 
 if __name__ == "__main__":
+    logging.basicConfig(format="agi: %(message)s", level=logging.WARNING)
+    code = main(sys.argv[1:], *take_standard_descriptors(), held_s=process_age_s())
     # Not sys.exit: nothing that a script started (a thread, an atexit) may hold the call.
-    code = main()
     logging.shutdown()
     os._exit(code)

@@ -95,15 +95,17 @@ def run(config: Path | None) -> int:
     _take_all_descriptors()
     places = Places.standard(config)
     pair = _pair(places)
-    listeners = activation.from_systemd()
+    listeners = activation.systemd_sockets()
     families = {listener.family == socket.AF_UNIX for listener in listeners}
     if False not in families:
-        listeners.append(activation.fastagi(pair))
+        listeners.append(activation.listen_fastagi(pair))
     if True not in families:
-        listeners.append(activation.handover_socket(places, pair))
+        listeners.append(activation.listen_handover(places, pair))
 
     async def serve() -> None:
-        await AgiServer(places, pair, listeners=listeners).run()
+        server = AgiServer(places, pair, listeners=listeners)
+        server.handle_signals()
+        await server.run()
 
     asyncio.run(serve())
     limited.tell()

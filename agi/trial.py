@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from agi.fake_asterisk import FakeAsterisk, environment, serve_session
 from agi.protocol.handshake import Handshake
 from agi.script import Scripts, Services
-from agi.server.standalone import converse
+from agi.server.standalone import run_session
 from host.places import Places
 from pair.model import Pair
 
 
 @dataclass
 class ScriptTrial:
-    """What happened.
+    """What trial.
 
     Attributes:
         dialogue: each command with its reply.
@@ -53,8 +53,8 @@ def try_script(
     found = scripts[script]
     services = Services(places, pair)
     deadline_s = found.deadline_s or pair.agi.deadline_s
-    far = FakeAsterisk(dict(variables))
-    happened = ScriptTrial(variables=far.variables)
+    fake = FakeAsterisk(dict(variables))
+    trial = ScriptTrial(variables=fake.variables)
     first = environment(
         found.name,
         arguments,
@@ -66,28 +66,28 @@ def try_script(
     our_read, their_write = os.pipe()
 
     def note(command: str, reply: str) -> None:
-        happened.dialogue.append((command, reply))
+        trial.dialogue.append((command, reply))
 
     def asterisk() -> None:
         limit_s = deadline_s + pair.agi.environment_s + 5
-        serve_session(their_read, their_write, first, far.answer, deadline_s=limit_s, heard=note)
+        serve_session(their_read, their_write, first, fake.answer, deadline_s=limit_s, heard=note)
         os.close(their_write)
 
     def script_itself() -> None:
-        opening = Handshake(script=found.name, arguments=arguments)
-        happened.ended_well = converse(our_read, our_write, opening, scripts, services, pair.agi)
+        handshake = Handshake(script=found.name, arguments=arguments)
+        trial.ended_well = run_session(our_read, our_write, handshake, scripts, services, pair.agi)
 
     begun = time.monotonic()
-    far_end = threading.Thread(target=asterisk, name="asterisk", daemon=True)
-    near_end = threading.Thread(target=script_itself, name="script", daemon=True)
-    far_end.start()
-    near_end.start()
+    asterisk_end = threading.Thread(target=asterisk, name="asterisk", daemon=True)
+    script_end = threading.Thread(target=script_itself, name="script", daemon=True)
+    asterisk_end.start()
+    script_end.start()
     # As the server does: a script that does not end by its deadline is left behind, and the call goes on.
-    near_end.join(begun + deadline_s + 0.05 - time.monotonic())
-    happened.seconds = time.monotonic() - begun
-    if near_end.is_alive():
-        return replace(happened, ended_well=False, dialogue=list(happened.dialogue), variables=dict(far.variables))
-    far_end.join(timeout=5)
+    script_end.join(begun + deadline_s + 0.05 - time.monotonic())
+    trial.seconds = time.monotonic() - begun
+    if script_end.is_alive():
+        return replace(trial, ended_well=False, dialogue=list(trial.dialogue), variables=dict(fake.variables))
+    asterisk_end.join(timeout=5)
     services.close()
     os.close(their_read)
-    return happened
+    return trial

@@ -17,7 +17,7 @@ from host.places import Places
 from pair.model import Pair
 
 
-def from_systemd(environ: MutableMapping[str, str] | None = None) -> list[socket.socket]:
+def systemd_sockets(environ: MutableMapping[str, str] | None = None) -> list[socket.socket]:
     """The sockets that the service manager passed to this process, non-blocking; none when it passed none.
 
     The variables are taken out of the environment, so that no child believes that they are meant for it.
@@ -36,7 +36,7 @@ def from_systemd(environ: MutableMapping[str, str] | None = None) -> list[socket
     return found
 
 
-def fastagi(pair: Pair) -> socket.socket:
+def listen_fastagi(pair: Pair) -> socket.socket:
     """Our own FastAGI socket.
 
     Raises:
@@ -59,7 +59,7 @@ def fastagi(pair: Pair) -> socket.socket:
     return listener
 
 
-def handover_socket(places: Places, pair: Pair) -> socket.socket:
+def listen_handover(places: Places, pair: Pair) -> socket.socket:
     """Our own hand-over socket, for root and the Asterisk group alone.
 
     Raises:

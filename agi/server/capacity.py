@@ -63,13 +63,14 @@ class Capacity:
         """Whether another job finds no turn."""
         return self._jobs >= self._concurrency + self._queue
 
-    def dispensable(self) -> CallSession | None:
+    def oldest_silent(self) -> CallSession | None:
         """Who gives way to one more: where most places are held by sessions that have not said what for, the oldest
-        of those. Fewer are what an honest rush looks like, and then whoever came first stays."""
-        silent = [session for session in self.sessions if session.opening]
+        of those. Fewer are what an honest rush looks like, and then whoever came first stays.
+        """
+        silent = [session for session in self.sessions if session.handshaking]
         return silent[0] if len(silent) * 2 > self.most else None
 
-    def work(self, job: Callable[[], None], loop: asyncio.AbstractEventLoop) -> bool:
+    def run_in_thread(self, job: Callable[[], None], loop: asyncio.AbstractEventLoop) -> bool:
         """Runs `job` in a thread, now or when one is free; False when too many wait already."""
         if self.busy:
             return False

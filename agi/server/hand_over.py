@@ -29,6 +29,9 @@ from agi.server.descriptors import DescriptorCloser
 WORD: Final = b"hotstandby-agi-1"
 """First in the packet; another number when the agreement changes."""
 
+HANGUP: Final = b"H"
+"""What a launcher says when it got SIGHUP."""
+
 _LARGEST: Final = 256 * 1024
 _MOST_DESCRIPTORS: Final = 253
 """Of one packet (SCM_MAX_FD, include/net/scm.h). Room for all of them: what has none is closed by the kernel, here and
@@ -57,7 +60,7 @@ class HandedOverCall:
     write_fd: int
 
 
-def receive(control: socket.socket, closer: DescriptorCloser) -> HandedOverCall | None:
+def receive_call(control: socket.socket, closer: DescriptorCloser) -> HandedOverCall | None:
     """The packet of a launcher that connected; None when it went away without one.
 
     Args:
@@ -81,7 +84,7 @@ def receive(control: socket.socket, closer: DescriptorCloser) -> HandedOverCall 
             closer.close(descriptors)
 
 
-def said(control: socket.socket, closer: DescriptorCloser) -> bytes:
+def read_notice(control: socket.socket, closer: DescriptorCloser) -> bytes:
     """What a launcher whose call is under way says: H, or nothing any more.
 
     Raises:

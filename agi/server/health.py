@@ -74,10 +74,14 @@ class HealthServer:
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._accepting)
-        for task in self._begun:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._begun, return_exceptions=True))
+        self._loop.run_until_complete(self._let_go())
         self._loop.close()
+
+    async def _let_go(self) -> None:
+        tasks = list(self._begun)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self) -> None:
         while True:

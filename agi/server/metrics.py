@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Outcome(Enum):
+    """How a session ended; the label of its metric."""
+
+    DONE = "done"
+    LATE = "late"
+    """It did not end by its deadline, and the call went on."""
+    HUNGUP = "hungup"
+    FAILED = "failed"
+    """The script raised something."""
+    BUSY = "busy"
+    """There was no place or no thread for it: back to the dialplan at once."""
+    CROWDED = "crowded"
+    """It said nothing, and gave way to another one."""
+    REFUSED = "refused"
+    """It is no AGI session."""
+    UNKNOWN_SCRIPT = "unknown_script"
 
 
 class AgiMetrics:
@@ -56,23 +75,20 @@ class AgiMetrics:
             waiting_now
         )
         self.registry.register(_Lookups(lookups))
-        self._children: dict[tuple[str, str], Counter] = {}
-        # An alert on a rate wants the zero to be there before the first one.
-        self._forged = {way: self._tampered.labels(way) for way in ("fastagi", "handover")}
-        self._took = {way: self._seconds.labels(way) for way in ("fastagi", "handover")}
+        for way in ("fastagi", "handover"):
+            # An alert on a rate wants the zero to be there before the first one.
+            self._tampered.labels(way)
+            self._seconds.labels(way)
 
-    def ended(self, way: str, outcome: str, seconds: float) -> None:
+    def ended(self, way: str, outcome: Outcome, seconds: float) -> None:
         """Counts a session that ended."""
-        child = self._children.get((way, outcome))
-        if child is None:
-            child = self._children[way, outcome] = self._sessions.labels(way, outcome)
-        child.inc()
-        if outcome != "refused":
-            self._took[way].observe(seconds)
+        self._sessions.labels(way, outcome.value).inc()
+        if outcome is not Outcome.REFUSED:
+            self._seconds.labels(way).observe(seconds)
 
     def tampered(self, way: str) -> None:
         """Counts a forged environment."""
-        self._forged[way].inc()
+        self._tampered.labels(way).inc()
 
 
 class _Lookups(Collector):

@@ -7,7 +7,6 @@ import logging
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,10 +31,10 @@ from pair.sections.agi import Agi
 log = logging.getLogger("agi")
 
 
-def converse(
+def run_session(
     read_fd: int,
     write_fd: int,
-    opening: Handshake,
+    handshake: Handshake,
     scripts: Scripts,
     services: Services,
     settings: Agi,
@@ -61,7 +60,7 @@ def converse(
     os.set_blocking(write_fd, False)
     kept: list[bytes] = []
     try:
-        environment = _opened(read_fd, write_fd, opening, now + settings.environment_s)
+        environment = _read_environment(read_fd, write_fd, handshake, now + settings.environment_s)
         if environment.tampered is not None:
             log.warning(
                 "The AGI environment of channel %s is forged (%s). The caller is treated as anonymous.",
@@ -71,40 +70,41 @@ def converse(
         script = scripts[environment.script]
         deadline = begun + (script.deadline_s or settings.deadline_s)
         ends = OwnDescriptors(read_fd, write_fd)
-        io = BlockingIo(ends, deadline=deadline, limit=line_limit(environment.version), rest=opening.rest)
+        io = BlockingIo(ends, deadline=deadline, limit=line_limit(environment.version), rest=handshake.rest)
         call = Call(environment, io, deadline=deadline, handed_over=True)
         started(call, deadline)
-        ended_well = _ran(script, call, services)
+        ended_by_itself = _run_script(script, call, services)
         kept = io.kept
     finally:
-        _finish(read_fd, write_fd, kept)
-    return ended_well
+        _send_pending(read_fd, write_fd, kept)
+    return ended_by_itself
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m agi [--config DIR] LAUNCHER [ARGUMENT…]`, with Asterisk on descriptors 0 and 1; its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    logging.basicConfig(format="agi: %(message)s", level=logging.WARNING)
+def main(argv: Sequence[str], read_fd: int, write_fd: int, *, held_s: float) -> int:
+    """One call of `python -m agi`; its exit code. In the main thread, whose SIGHUP and SIGALRM it takes.
+
+    Args:
+        argv: [--config DIR] LAUNCHER [ARGUMENT…]
+        read_fd, write_fd: Asterisk's, closed at the end.
+        held_s: how long the call has been held already.
+    """
+    words = list(argv)
     config = None
     if words[:1] == ["--config"]:
         config = Path(words[1])
         words = words[2:]
-    # A script's print() must not become a command.
-    read_fd, write_fd = os.dup(0), os.dup(1)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    os.close(null)
-    hung_up: list[Call | None] = []
-    calls: list[Call] = []
+    hung_up = False
+    running: Call | None = None
 
     def on_hangup(*_: object) -> None:
-        hung_up.append(None)
-        for call in calls:
-            call.caller_hung_up()
+        nonlocal hung_up
+        hung_up = True
+        if running is not None:
+            running.caller_hung_up()
 
     def on_start(call: Call, deadline: float) -> None:
-        calls.append(call)
+        nonlocal running
+        running = call
         if hung_up:
             call.caller_hung_up()
         # Whatever the script is doing then: this signal ends the process, and Asterisk sees the end of its pipe.
@@ -118,42 +118,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         if active.warning:
             log.warning("%s", active.warning)
         scripts = Scripts(places.config / "agi")
-        opening = Handshake(script=Path(words[0]).stem, arguments=tuple(words[1:]))
+        handshake = Handshake(script=Path(words[0]).stem, arguments=tuple(words[1:]))
         services = Services(places, active.pair)
-        done = converse(
-            read_fd, write_fd, opening, scripts, services, active.pair.agi, held_s=_age_s(), started=on_start
+        done = run_session(
+            read_fd, write_fd, handshake, scripts, services, active.pair.agi, held_s=held_s, started=on_start
         )
         # The call has been given back; what keeps the next one from asking Domino again is written now.
         services.close()
     except (HotstandbyError, ChannelClosed) as error:
         log.error("%s", error)
         return 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return 0 if done else 1
 
 
-def _age_s() -> float:
+def take_standard_descriptors() -> tuple[int, int]:
+    """Asterisk's descriptors 0 and 1 under other numbers: a script's print() must not become a command."""
+    read_fd, write_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    return read_fd, write_fd
+
+
+def process_age_s() -> float:
     """Seconds since Asterisk started this process, the launcher's time included (proc(5), starttime)."""
     fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return max(0.0, boottime() - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
 
-def _opened(read_fd: int, write_fd: int, opening: Handshake, deadline: float) -> Environment:
+def _read_environment(read_fd: int, write_fd: int, handshake: Handshake, deadline: float) -> Environment:
     poll = select.poll()
     poll.register(read_fd, select.POLLIN)
     with contextlib.suppress(OSError):
-        os.write(write_fd, opening.command)
+        os.write(write_fd, handshake.command)
     while True:
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise LateError("Asterisk did not send a whole AGI environment in time.")
         data = os.read(read_fd, 65536)
         if not data:
             raise EnvironmentRefused("The AGI environment ended before it was whole.")
-        environment = opening.feed(data)
+        environment = handshake.feed(data)
         if environment is not None:
             return environment
 
 
-def _ran(script: Script, call: Call, services: Services) -> bool:
+def _run_script(script: Script, call: Call, services: Services) -> bool:
     try:
         script.run(call, services)
     except (AGIHangup, ChannelClosed):
@@ -167,7 +179,7 @@ def _ran(script: Script, call: Call, services: Services) -> bool:
     return True
 
 
-def _finish(read_fd: int, write_fd: int, kept: list[bytes]) -> None:
+def _send_pending(read_fd: int, write_fd: int, kept: list[bytes]) -> None:
     """Sends what was kept back in one write, ends our side, and reads until Asterisk has answered all of it.
 
     Not until Asterisk ends its side: it does so after it has waited for this process (waitpid).

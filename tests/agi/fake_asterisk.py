@@ -17,7 +17,7 @@ Answer = Callable[[str], str | None]
 
 
 @dataclass
-class Happened:
+class AgiRun:
     """One session, seen from Asterisk.
 
     Attributes:
@@ -52,9 +52,9 @@ def fastagi(
     answer: Answer | None = None,
     deadline_s: float = 10.0,
     **fields: str,
-) -> Happened:
+) -> AgiRun:
     """`AGI(agi://127.0.0.1:port/script,arguments…)`; `first` is sent in place of the environment."""
-    happened = Happened()
+    happened = AgiRun()
     begun = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), timeout=deadline_s) as connection:
         connection.settimeout(None)
@@ -80,14 +80,14 @@ def process(
     deadline_s: float = 10.0,
     env: Mapping[str, str] | None = None,
     **fields: str,
-) -> Happened:
+) -> AgiRun:
     """`AGI(script.py,arguments…)`: starts argv[0] with the rest as arguments.
 
     Args:
         hangup_at: the caller hangs up, with SIGHUP to the process, when a command begins so.
         during: called with each command before it is answered.
     """
-    happened = Happened()
+    happened = AgiRun()
     begun = time.monotonic()
     words = [str(word) for word in argv]
     started = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, bufsize=0)

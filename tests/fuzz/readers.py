@@ -28,7 +28,7 @@ from agi.lookups import answer, cache_file
 from agi.protocol import environment, quoting, replies
 from agi.server import descriptors as link
 from agi.server import hand_over
-from agi.server.hand_over import HandoverRefused, receive
+from agi.server.hand_over import HandoverRefused, receive_call
 from ami_watcher import ask, other_machine
 from ami_watcher.ami import message, wire
 from ami_watcher.ami.errors import AmiError
@@ -166,7 +166,7 @@ def _handed(data: bytes, _: Path) -> object:
         for end in ends:
             os.close(end)
         ours.setblocking(False)
-        handed = receive(ours, CLOSER)
+        handed = receive_call(ours, CLOSER)
     if handed is not None:
         CLOSER.close((handed.read_fd, handed.write_fd))
     return handed

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agi.fake_asterisk import Happened, fastagi, process
-from tests.agi.served import SCRIPTS, Site, make_site, served
+from tests.agi.fake_asterisk import AgiRun, fastagi, process
+from tests.agi.served import LIMIT_S, Site, make_site, served, served_by_process, until
 
-Way = Callable[..., Happened]
+Way = Callable[..., AgiRun]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with served(tmp_path_factory.mktemp("served"), "deadline_s = 5") as found:
+    with served(tmp_path_factory.mktemp("served"), "deadline_s = 30") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A configuration without a server."""
-    return make_site(tmp_path_factory.mktemp("alone"), "deadline_s = 5")
+    return make_site(tmp_path_factory.mktemp("alone"), "deadline_s = 30")
 
 
 @pytest.fixture(params=["process", "handover", "fastagi"])
 def way(request: pytest.FixtureRequest, site: Site, alone: Site) -> Way:
     """Runs a script one of the three ways."""
 
-    def run(script: str, *arguments: str, **options: Any) -> Happened:
+    def run(script: str, *arguments: str, **options: Any) -> AgiRun:
         if request.param == "fastagi":
             return fastagi(site.port, script, arguments, **options)
         where = site if request.param == "handover" else alone
@@ -109,45 +110,34 @@ def test_what_a_script_prints_is_no_command(way: Way) -> None:
 
 
 def test_a_script_that_takes_too_long_does_not_hold_the_call(way: Way) -> None:
-    happened = way("slow", "30")
+    happened = way("slow", "600")
 
     assert happened.ended
     assert happened.variables == {"BEFORE": "1"}
-    assert 0.9 < happened.seconds < 20
 
 
 @pytest.mark.parametrize("way_name", ["process", "handover"])
 def test_a_sighup_reaches_the_script(way_name: str, site: Site, alone: Site) -> None:
     where = site if way_name == "handover" else alone
-    replies: list[str] = []
-
-    def slow_answer(command: str) -> str | None:
-        if command.startswith("WAIT FOR DIGIT"):
-            time.sleep(0.2)  # the time that a signal and a relayed word take
-            return "200 result=-1\n"
-        reply = happened_far.answer(command)
-        replies.append(reply)
-        return reply
-
-    from agi.fake_asterisk import FakeAsterisk
-
-    happened_far = FakeAsterisk()
     script = """\
+import time
+
+
 def run(call, services):
     try:
         call.wait_for_digit(10)
     except Exception:
         pass
+    while not call.hungup and call.left_s:
+        time.sleep(0.01)
     call.set_variable("HUNGUP", call.hungup)
 """
     (where.home / "config/agi/hup.py").write_text(script)
     if where is site:
-        assert site.process is not None
-        site.process.send_signal(signal.SIGHUP)
-        site.await_log("hup")
-    process([where.launcher("hup")], env=where.env, answer=slow_answer, hangup_at="WAIT FOR DIGIT")
+        site.reload()
+    happened = process([where.launcher("hup")], env=where.env, hangup_at="WAIT FOR DIGIT")
 
-    assert happened_far.variables == {"HUNGUP": "True"}
+    assert happened.variables == {"HUNGUP": "True"}
 
 
 def test_a_sighup_while_the_process_is_starting_is_not_lost(alone: Site) -> None:
@@ -165,17 +155,17 @@ def test_a_sighup_while_the_process_is_starting_is_not_lost(alone: Site) -> None
     assert happened.variables == {"HUNGUP": "True"}
 
 
-def test_with_a_server_the_launcher_imports_nothing_heavy(site: Site) -> None:
-    happened = [process([site.launcher("hello")], env=site.env).seconds for _ in range(5)]
-    by_itself = [
-        process([site.launcher("hello")], env={**site.env, "HOTSTANDBY_RUN": "/nowhere"}).seconds for _ in range(1)
-    ]
-
-    assert sorted(happened)[2] < by_itself[0] or sorted(happened)[2] < 0.1
+def test_the_launcher_imports_nothing_that_is_written_in_python(site: Site) -> None:
+    code = (
+        "import sys; before = set(sys.modules); exec(open(sys.argv[1]).read(), {'__name__': 'x'}); "
+        "print([name for name in {*sys.modules} - before if getattr(sys.modules[name], '__file__', '').endswith('y')])"
+    )
+    argv = [sys.executable, "-IS", "-c", code, str(site.launcher("hello"))]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout == "[]\n"
 
 
 def test_a_server_killed_during_a_call_lets_the_call_go_on(tmp_path: Path) -> None:
-    with served(tmp_path) as site:
+    with served_by_process(tmp_path) as site:
 
         def during(command: str) -> None:
             if command.startswith("WAIT FOR DIGIT"):
@@ -187,13 +177,12 @@ def test_a_server_killed_during_a_call_lets_the_call_go_on(tmp_path: Path) -> No
         site.process = None
 
     assert happened.ended
-    assert happened.seconds < 15
     assert happened.variables["BACK"] == "1)"
     assert happened.returncode == 1  # AGISTATUS is FAILURE: it did not end as it should
 
 
 def test_a_server_frozen_before_a_call_is_passed_by(tmp_path: Path) -> None:
-    with served(tmp_path) as site:
+    with served_by_process(tmp_path) as site:
         assert site.process is not None
         site.process.send_signal(signal.SIGSTOP)
 
@@ -201,11 +190,10 @@ def test_a_server_frozen_before_a_call_is_passed_by(tmp_path: Path) -> None:
 
     assert happened.ended
     assert happened.variables["LOOKUP_STATUS"] == "FOUND"
-    assert happened.seconds < 20
 
 
 def test_a_server_frozen_during_a_call_holds_it_no_longer_than_the_deadline(tmp_path: Path) -> None:
-    with served(tmp_path, "deadline_s = 0.5") as site:
+    with served_by_process(tmp_path, "deadline_s = 0.5") as site:
 
         def answer(command: str) -> str | None:
             if command.startswith("failure"):
@@ -216,40 +204,35 @@ def test_a_server_frozen_during_a_call_holds_it_no_longer_than_the_deadline(tmp_
                 return ""
             return "200 result=1 (" + command.rpartition(" ")[2].strip('"').removeprefix("${X}") + ")\n"
 
-        begun = time.monotonic()
         happened = process([site.launcher("ask")], env=site.env, answer=answer)
 
-    assert time.monotonic() - begun < 20
     assert not happened.ended
     assert happened.returncode == 1
 
 
 def test_a_server_that_is_too_busy_sends_calls_back_at_once(tmp_path: Path) -> None:
-    busy = (
-        "import time\nDEADLINE_S = 15\n\n\ndef run(call, services):\n    time.sleep(3)\n    call.set_variable('X', 1)\n"
-    )
-    with served(tmp_path, "concurrency = 1\nqueue = 0", scripts={**SCRIPTS, "busy": busy}) as site:
-        first: list[Happened] = []
-        held = [site.launcher("busy")]
-        thread = threading.Thread(target=lambda: first.append(process(held, env=site.env)))
+    gate = tmp_path / "gate"
+    with served(tmp_path, "concurrency = 1\nqueue = 0") as site:
+        first: list[AgiRun] = []
+        held = [site.launcher("gate"), gate]
+        thread = threading.Thread(target=lambda: first.append(process(held, env=site.env, deadline_s=LIMIT_S)))
         thread.start()
-        until = time.monotonic() + 5
-        while site.health()[1]["healthy"] and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: not site.health()[1]["healthy"], "the one thread is taken")
 
         status, health = site.health()
         happened = process([site.launcher("ask")], env=site.env)
         quick = process([site.launcher("hello")], env=site.env)
         other_way = fastagi(site.port, "ask")
         assert first == []  # nobody waited for the call that holds the one place
-        thread.join(20)
+        gate.touch()
+        thread.join(LIMIT_S)
 
         assert status == 503
         assert health["refusing"] == ["handover: all threads are taken, and so are the turns to wait for one"]
         assert happened.variables == {}
         assert quick.variables["LOOKUP_STATUS"] == "FOUND"  # needs no thread
         assert other_way.variables["LOOKUP_STATUS"] == "FOUND"  # has threads of its own
-        assert first[0].variables == {"X": "1"}
+        assert first[0].variables == {"BEFORE": "1", "AFTER": "1"}
         assert "sent back to the dialplan" in site.log
 
 
@@ -260,19 +243,16 @@ def test_a_launcher_is_for_nobody_but_asterisk(site: Site) -> None:
 
 
 def test_descriptors_do_not_leak(site: Site) -> None:
-    def settled() -> int:
-        until = time.monotonic() + 5
-        while site.health()[1]["sessions"] and time.monotonic() < until:
-            time.sleep(0.02)
-        return site.open_descriptors()
-
     fastagi(site.port, "hello")
     process([site.launcher("hello")], env=site.env)
-    before = settled()
+    site.await_idle()
+    before = site.open_descriptors()
     for _ in range(5):
         fastagi(site.port, "ask")
         process([site.launcher("ask")], env=site.env)
         fastagi(site.port, "nowhere")
         process([site.launcher("nowhere")], env=site.env)
 
-    assert settled() <= before + 2  # a question to the health page may still be closing
+    site.await_idle()
+    # A question to the health page may still be closing.
+    until(lambda: site.open_descriptors() <= before + 2, "they are closed")
