@@ -13,8 +13,8 @@ from typing import Any
 
 from ami_watcher.daemon.daemon import WatcherDaemon
 from pair import read
+from tests.ami_watcher.fake_source import FakeSource, machine_at
 from tests.ami_watcher.running import free_port
-from tests.ami_watcher.scripted import Scripted, machine_at
 
 TOKEN = "open-Sesame0"
 
@@ -36,7 +36,7 @@ class Served:
     """A daemon, its source, and requests to it."""
 
     daemon: WatcherDaemon
-    source: Scripted
+    source: FakeSource
     port: int
 
     async def get(self, path: str, method: str = "GET", body: str | None = None, **headers: str) -> Answer:
@@ -92,10 +92,10 @@ class Events:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path, source: Scripted | None = None, **settings: Any) -> AsyncIterator[Served]:
+async def serving(tmp_path: Path, source: FakeSource | None = None, **settings: Any) -> AsyncIterator[Served]:
     port = free_port()
     places = machine_at(tmp_path, port=port, **settings)
-    given = source or Scripted()
+    given = source or FakeSource()
     daemon = WatcherDaemon(places, read(places), "boston", given)
     running = asyncio.create_task(daemon.run())
     served = Served(daemon, given, port)

@@ -22,7 +22,7 @@ from ami_watcher.web.contacts_view import contacts_document
 from ami_watcher.web.documents import ContactsDocument, RegistrationsDocument
 from ami_watcher.web.registrations_view import registrations_document
 from pair.public_role import PublicRole
-from tests.ami_watcher.scripted import a_pair, a_phone, a_registration, a_snapshot
+from tests.ami_watcher.fake_source import a_pair, a_phone, a_registration, a_snapshot
 
 PAIR = a_pair()
 

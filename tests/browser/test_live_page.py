@@ -14,8 +14,8 @@ import pytest
 
 from host.places import Places
 from lab.fakes.ami import FakeAmi
+from tests.ami_watcher.fake_source import machine_at
 from tests.ami_watcher.running import Running, free_port, watcher
-from tests.ami_watcher.scripted import machine_at
 from tests.browser.chromium import Chromium
 
 Result = TypeVar("Result")
@@ -111,7 +111,7 @@ def test_a_change_appears_by_itself_and_is_told_to_a_screen_reader(page: Chromiu
     assert before == "yes"
     assert page.evaluate("document.querySelector('#trunk-sip-acme').dataset.kept") is None  # made like the server's
     page.until("document.getElementById('hero').classList.contains('level-bad')")
-    assert page.evaluate("document.getElementById('icon').getAttribute('href')") == "/page/lamp-bad.svg"
+    assert page.evaluate("document.getElementById('icon').getAttribute('href')") == "/page/level-bad.svg"
     assert page.evaluate("document.title").startswith("✕ boston: ")
     live = page.evaluate("[news.getAttribute('aria-live'), news.getAttribute('role'), news.textContent]")
     assert live[:2] == ["polite", "status"]

@@ -20,9 +20,9 @@ from ami_watcher.phones.inventory import ContactExport
 from ami_watcher.web.events import EventHub
 from ami_watcher.web.metrics import WatcherMetrics
 from ami_watcher.web.watcher_state import WatcherState
-from tests.ami_watcher.scripted import Scripted, a_pair
+from tests.ami_watcher.fake_source import FakeSource, a_pair
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 
 
@@ -32,7 +32,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     directory = tmp_path_factory.mktemp("state")
     exchange = ContactExchange(directory, machine="boston", other="dallas")
     store = HistoryStore(directory / "file", history_days=1, now=0.0)
-    state = WatcherState(Scripted(), a_pair(), "boston", store, EventHub("run1"), exchange)
+    state = WatcherState(FakeSource(), a_pair(), "boston", store, EventHub("run1"), exchange)
     state.other_contacts = (ContactExport("dallas", 0.0, ()), "")
     state.notifiers = [Notifier(Programs(directory, deadline_s=1), attempts=1)]
     metrics = WatcherMetrics(state)

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
+from tests.ami_watcher.fake_source import machine_at, pair_text, stand
 from tests.ami_watcher.running import COMMAND, Running, asterisk, command, environment_of, free_port, wait_for, watcher
-from tests.ami_watcher.scripted import machine_at, pair_text, stand
 
 
 async def test_it_follows_asterisk_and_answers_page_api_and_commands(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from ami_watcher.web import events as hub
 from ami_watcher.web import listen as web
 from ami_watcher.web.documents import ContactsDocument, HistoryDocument, RegistrationsDocument
 from host.places import Places
-from tests.ami_watcher.scripted import Scripted, a_phone, a_registration, a_snapshot, machine_at
+from tests.ami_watcher.fake_source import FakeSource, a_phone, a_registration, a_snapshot, machine_at
 from tests.ami_watcher.served import TOKEN, Events, serving
 from tests.ami_watcher.until import until
 
@@ -55,7 +55,7 @@ async def test_a_parameter_out_of_bounds_is_refused_in_words(tmp_path: Path, que
 
 
 async def test_contacts_are_found_and_bounded(tmp_path: Path) -> None:
-    source = Scripted(a_snapshot(contacts=tuple(a_phone(str(number)) for number in range(1000))))
+    source = FakeSource(a_snapshot(contacts=tuple(a_phone(str(number)) for number in range(1000))))
     async with serving(tmp_path, source) as served:
         found = (await served.get("/api/contacts?q=99&limit=3")).json()
         assert (found["total"], found["matching"], len(found["contacts"])) == (1000, 19, 3)
@@ -291,7 +291,7 @@ async def test_a_browser_logs_in_with_the_token_and_keeps_a_session_that_is_not_
 
 async def test_text_from_outside_is_text_on_the_page_and_in_metrics(tmp_path: Path) -> None:
     hostile = '"><script>alert(1)</script>\n{{7*7}}'
-    source = Scripted(
+    source = FakeSource(
         a_snapshot(
             registrations=(
                 replace(a_registration("acme"), trunk=hostile, state=RegistrationState.UNEXPECTED, cause=hostile),

@@ -15,7 +15,7 @@ from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.history.database import DatabaseUnusable, open_database
 from ami_watcher.history.store import REOPEN_EVERY_S, HistoryStore
 from ami_watcher.history.timeline import DAY_S, WatchedPeriod
-from tests.ami_watcher.scripted import a_phone
+from tests.ami_watcher.fake_source import a_phone
 
 NOW = 1_000_000.0
 

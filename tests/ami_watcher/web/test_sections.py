@@ -8,14 +8,14 @@ import pytest
 
 from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web.live_page import FEW
-from tests.ami_watcher.scripted import Scripted, a_registration, a_snapshot
+from tests.ami_watcher.fake_source import FakeSource, a_registration, a_snapshot
 from tests.ami_watcher.served import serving
 
 
 async def page_of(tmp_path: Path, number: int) -> str:
     rows = [a_registration(f"trunk-{index:03d}") for index in range(number - 1)]
     rows.append(a_registration("zenith", RegistrationState.REJECTED, cause="the carrier refused it"))
-    async with serving(tmp_path, Scripted(a_snapshot(registrations=tuple(rows)))) as served:
+    async with serving(tmp_path, FakeSource(a_snapshot(registrations=tuple(rows)))) as served:
         return (await served.get("/")).body.decode()
 
 

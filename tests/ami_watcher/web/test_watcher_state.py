@@ -18,7 +18,7 @@ from ami_watcher.web import live_page, state_view
 from ami_watcher.web.events import EventHub
 from ami_watcher.web.metrics import WatcherMetrics
 from ami_watcher.web.watcher_state import WatcherState
-from tests.ami_watcher.scripted import Scripted, a_pair, a_phone
+from tests.ami_watcher.fake_source import FakeSource, a_pair, a_phone
 from tests.ami_watcher.served import serving
 
 PATHS = ("/", "/metrics", "/api/registrations", "/api/contacts", "/api/history")
@@ -54,7 +54,7 @@ async def test_the_loop_has_its_turns_while_an_answer_is_made(
     assert all(turns)
 
 
-def a_desk(directory: Path, source: Scripted) -> WatcherState:
+def a_desk(directory: Path, source: FakeSource) -> WatcherState:
     exchange = ContactExchange(directory, machine="boston", other="dallas")
     return WatcherState(
         source,
@@ -67,7 +67,7 @@ def a_desk(directory: Path, source: Scripted) -> WatcherState:
 
 
 async def test_who_asks_while_nothing_is_learned_shares_what_was_made(tmp_path: Path) -> None:
-    source = Scripted()
+    source = FakeSource()
     state = a_desk(tmp_path, source)
     first = await state.compute(lambda now: now.registrations)
     assert await state.compute(lambda now: now.registrations) is first
@@ -75,7 +75,7 @@ async def test_who_asks_while_nothing_is_learned_shares_what_was_made(tmp_path: 
     assert await state.compute(lambda now: now.registrations) is first
 
 
-LEARNED: dict[str, Callable[[WatcherState, Scripted], object]] = {
+LEARNED: dict[str, Callable[[WatcherState, FakeSource], object]] = {
     "a registration": lambda _, source: source.become("acme", RegistrationState.REJECTED),
     "a phone": lambda _, source: source.list_contacts(a_phone("100"), a_phone("101")),
     "a warning": lambda state, _: state.warnings.update(export="The list cannot be written."),
@@ -88,9 +88,9 @@ LEARNED: dict[str, Callable[[WatcherState, Scripted], object]] = {
 
 @pytest.mark.parametrize("learn", LEARNED.values(), ids=LEARNED)
 async def test_what_is_learned_is_in_the_next_answer(
-    tmp_path: Path, learn: Callable[[WatcherState, Scripted], object]
+    tmp_path: Path, learn: Callable[[WatcherState, FakeSource], object]
 ) -> None:
-    source = Scripted()
+    source = FakeSource()
     state = a_desk(tmp_path, source)
     before = state.view()
     assert state.view() is before
@@ -99,7 +99,7 @@ async def test_what_is_learned_is_in_the_next_answer(
 
 
 async def test_a_glance_stays_what_it_was(tmp_path: Path) -> None:
-    source = Scripted()
+    source = FakeSource()
     state = a_desk(tmp_path, source)
     before = state.view()
     source.become("acme", RegistrationState.REJECTED)

@@ -126,7 +126,7 @@ def a_phone(name: str, address: str = "10.0.0.5:5060", **differs: Any) -> Contac
     return replace(fine, **differs)
 
 
-class Scripted:
+class FakeSource:
     """A Source: the test sets `snapshot` and tells changes."""
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
