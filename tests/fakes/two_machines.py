@@ -3,7 +3,8 @@
 A command of one machine runs here as it would there; what it asks the peer is answered by the real service over the
 peer's own directories. So a promotion, its demotion over there and what a kill leaves run whole, without root.
 
-The carrier and both Asterisks watch the one rule: a shared account is never registered by two machines that live.
+The carrier watches the one rule: nobody registers a shared account while the other machine holds the right, or still
+registers it itself.
 """
 
 from __future__ import annotations
@@ -39,8 +40,7 @@ from host.command import CommandLate, Finished
 from host.places import Places
 from lab.carrier.accounts import account
 from lab.computer.roots import Release
-from lab.fakes.ami import FakeAmi
-from lab.fakes.asterisk import FakeAsterisk, Holders
+from lab.fakes.asterisk import FakeAsterisk, FakeRegistrar, Reply
 from lab.world.pair_toml import INCLUDES, pair_toml, secrets
 from localized.prepare import prepare
 from localized.role import Role
@@ -82,64 +82,58 @@ class Ssh(Enum):
 
 
 class FakePbx(FakeAsterisk):
-    """One machine's Asterisk, which can be frozen, killed, or disobey.
+    """One machine's Asterisk.
 
     Attributes:
         up: it runs.
         frozen: it runs, and answers nobody.
-        deaf: it takes every reload, and goes on with what it had.
-        rejected: accounts that the carrier refuses.
-        lists: what it registers now.
         calls: live ones.
     """
 
-    def __init__(self, name: str, release: Release, etc: Path, pair: TwoMachines) -> None:
-        self.up = self.frozen = self.deaf = False
-        self.rejected: set[str] = set()
-        self.lists: frozenset[str] = frozenset()
+    def __init__(self, name: str, release: Release, etc: Path, registrar: FakeRegistrar) -> None:
+        self.up = self.frozen = False
         self.calls = 0
-        self.said: list[str] = []
-        self._pair = pair
-        self._current: Holders = {}
-        super().__init__(name, release, etc, self._current)
+        super().__init__(name, release, etc, registrar)
 
-    def console(self, command: str) -> str:
-        """What `asterisk -rx COMMAND` prints."""
-        self.said.append(command)
+    def answer(self, command: str) -> str:
         if command == "core show channels count":
             return f"{self.calls} active channels\n{self.calls} active calls\n0 calls processed\n"
         if command.startswith("dialplan set global "):
+            self.commands.append(command)
             _, _, _, name, value = command.split()
             return f"\n    -- Global variable '{name}' set to '{value}'\n"
-        return self._said(command)
+        return super().answer(command)
 
-    def read_files(self) -> None:
-        """As at a start."""
-        self._register()
+    def turn_deaf(self) -> None:
+        """It takes every reload, and goes on with what it had."""
+        for file in ("sip.conf", "iax.conf", "pjsip.conf"):
+            self.refuse(file, f"{file} cannot be read")
 
-    def reject(self, *accounts: str) -> None:
-        """From now on the carrier refuses these from here."""
-        self.rejected = set(accounts)
+    def close_manager(self) -> None:
+        """Its manager interface is closed; it takes commands."""
+        asyncio.run_coroutine_threadsafe(self._ami.stop(), self._loop).result(30)
 
-    def _register(self) -> None:
-        if self.deaf:
-            return
-        self._current.clear()
-        super()._register()
-        self.lists = frozenset(self._current)
-        self._pair.registered(self)
-        for key, items in self._ami.items.items():
-            self._ami.items[key] = [self._as_refused(item) for item in items]
+    @property
+    def shared(self) -> set[str]:
+        """Shared accounts that it registers, or tries to."""
+        return set(self.listed()) & set(ACCOUNTS)
 
-    def _as_refused(self, item: Mapping[str, str]) -> Mapping[str, str]:
-        number = item.get("Username") or item.get("ClientUri", "").removeprefix("sip:").partition("@")[0]
-        if number not in self.rejected:
-            return item
-        return {key: "Rejected" if key in ("State", "Status") else value for key, value in item.items()}
 
-    def manager(self) -> FakeAmi:
-        """Its manager interface."""
-        return self._ami
+class Carrier(FakeRegistrar):
+    """The carrier, which watches who registers.
+
+    Attributes:
+        refused: (machine, account) that it refuses.
+    """
+
+    def __init__(self, machines: TwoMachines) -> None:
+        super().__init__()
+        self.refused: set[tuple[str, str]] = set()
+        self._machines = machines
+
+    def register(self, account: str, machine: str) -> Reply:
+        self._machines.heard(account, machine)
+        return Reply.REFUSED if (machine, account) in self.refused else super().register(account, machine)
 
 
 @dataclass
@@ -210,19 +204,19 @@ class TwoMachines:
     """boston and dallas.
 
     Attributes:
-        carrier: account -> the machine that registered it last.
+        carrier: who registered what last.
         violations: whenever two living machines held one account.
     """
 
     def __init__(self, directory: Path, loop: Loop, extra: str = "") -> None:
-        self.carrier: Holders = {}
+        self.carrier = Carrier(self)
         self.machines: dict[str, Machine] = {}
         self.violations: list[str] = []
         self.time = VirtualTime()
         self.pbxes: dict[str, FakePbx] = {}
         self._loop = loop
         for name in RELEASES:
-            self.pbxes[name] = FakePbx(name, RELEASES[name], _disk(directory / name), self)
+            self.pbxes[name] = FakePbx(name, RELEASES[name], _disk(directory / name), self.carrier)
             loop.do(self.pbxes[name].start())
             self.pbxes[name].up = True
         text = self._pair_toml(directory, extra)
@@ -256,15 +250,20 @@ class TwoMachines:
         kept = [part for part in whole.split("\n[") if not part.startswith(("dns", "domino", "sync"))]
         return "\n[".join(kept)
 
-    def registered(self, pbx: FakePbx) -> None:
-        """An Asterisk has read its files: the carrier hears from it."""
-        machine = self.machines.get(pbx.name)
-        if machine is not None and pbx.lists & set(ACCOUNTS) and not machine.is_primary:
-            self.violations.append(f"{pbx.name} registers {sorted(pbx.lists)} without the right")
+    def heard(self, number: str, name: str) -> None:
+        """An Asterisk asks the carrier to register an account."""
+        if number not in ACCOUNTS or name not in self.machines:
+            return
+        peer = self.peer_of(self.machines[name])
+        if peer.is_primary and not peer.dead:
+            self.violations.append(f"{name} registers {number} while {peer.name} holds the right")
         for other in self.pbxes.values():
-            if other is not pbx and other.up and (both := other.lists & pbx.lists & set(ACCOUNTS)):
-                self.violations.append(f"{pbx.name} registers {sorted(both)}, which {other.name} registers as well")
-        self.carrier.update(dict.fromkeys(pbx.lists - pbx.rejected, pbx.name))
+            if other.name != name and other.up and number in other.shared:
+                self.violations.append(f"{name} registers {number}, and {other.name} does as well")
+
+    def refuse(self, machine: Machine, *accounts: str) -> None:
+        """From now on the carrier refuses these from there, and no others."""
+        self.carrier.refused = {(machine.name, number) for number in accounts}
 
     def power_off(self, machine: Machine) -> None:
         """Nothing of it answers any more; the carrier keeps what it last heard."""
@@ -282,38 +281,23 @@ class TwoMachines:
 
     def start(self, pbx: FakePbx) -> None:
         """Its Asterisk starts, and reads its files."""
-        self._loop.do(pbx.manager().start())
         pbx.up = True
-        self._loop.call(pbx.read_files)
+        pbx.boot()
 
     def stop(self, pbx: FakePbx) -> None:
         """Its Asterisk ends."""
         if pbx.up:
             pbx.up = False
-            self._loop.do(pbx.manager().stop())
-
-    def accept(self, pbx: FakePbx) -> None:
-        """The carrier takes its accounts again, which it goes on asking for."""
-        pbx.rejected = set()
-        self._loop.call(pbx.read_files)
+            pbx.kill()
 
     def freeze(self, pbx: FakePbx) -> None:
         """Its Asterisk is there, and answers nobody."""
         pbx.frozen = True
-        self._loop.call(pbx.manager().freeze)
-
-    def close_manager(self, pbx: FakePbx) -> None:
-        """Its manager interface is closed; it takes commands."""
-        self._loop.do(pbx.manager().stop())
-
-    def thaw(self, pbx: FakePbx) -> None:
-        """It answers again."""
-        pbx.frozen = False
-        self._loop.call(pbx.manager().thaw)
+        pbx.freeze()
 
     def holders(self) -> set[str]:
         """Machines whose living Asterisk registers a shared account."""
-        return {pbx.name for pbx in self.pbxes.values() if pbx.up and pbx.lists & set(ACCOUNTS)}
+        return {pbx.name for pbx in self.pbxes.values() if pbx.up and pbx.shared}
 
     def primaries(self) -> set[str]:
         return {machine.name for machine in self.machines.values() if machine.is_primary and not machine.dead}
@@ -363,7 +347,7 @@ class TwoMachines:
             raise CommandLate(f"{argv[0]} did not end in {deadline_s:g} s")
         said: list[str] = []
         # In the loop, where its lists are read: nobody sees a reload half done.
-        self._loop.call(lambda: said.append(pbx.console(argv[argv.index("-rx") + 1])))
+        self._loop.call(lambda: said.append(pbx.answer(argv[argv.index("-rx") + 1])))
         return Finished(tuple(argv), 0, said[0], "", 0.01)
 
     def _ssh(self, argv: Sequence[str], deadline_s: float, given: bytes | None) -> Finished:
@@ -479,7 +463,6 @@ def two_machines(directory: Path, patch: pytest.MonkeyPatch, extra: str = "") ->
         yield made
     finally:
         for pbx in made.pbxes.values():
-            made.thaw(pbx)
             made.stop(pbx)
         loop.close()
 

@@ -41,12 +41,12 @@ def frozen(machines: TwoMachines) -> None:
 
 
 def deaf(machines: TwoMachines) -> None:
-    machines.boston.pbx.deaf = True
+    machines.boston.pbx.turn_deaf()
 
 
 def refused_here(*accounts: str) -> Callable[[TwoMachines], None]:
     def changed(machines: TwoMachines) -> None:
-        machines.dallas.pbx.reject(*accounts)
+        machines.refuse(machines.dallas, *accounts)
 
     return changed
 
@@ -56,11 +56,11 @@ def no_asterisk_here(machines: TwoMachines) -> None:
 
 
 def no_lists_here(machines: TwoMachines) -> None:
-    machines.close_manager(machines.dallas.pbx)
+    machines.dallas.pbx.close_manager()
 
 
 def deaf_here(machines: TwoMachines) -> None:
-    machines.dallas.pbx.deaf = True
+    machines.dallas.pbx.turn_deaf()
 
 
 def no_primary_files_here(machines: TwoMachines) -> None:
@@ -142,7 +142,7 @@ def test_what_was_stopped_by_a_lost_answer_goes_on_when_the_peer_is_seen_again(m
 
 def test_a_promotion_that_is_given_up_hands_the_calls_back_to_the_peer_that_gave_way(machines: TwoMachines) -> None:
     machines.type(machines.boston, "promote")
-    machines.dallas.pbx.reject(*ACCOUNTS)
+    machines.refuse(machines.dallas, *ACCOUNTS)
     assert machines.type(machines.dallas, "promote").exit == Exit.HALFWAY
     ended = machines.type(machines.dallas, "promote", "--abort")
     assert machines.holders() == machines.primaries() == {"boston"}, ended.said
@@ -151,11 +151,11 @@ def test_a_promotion_that_is_given_up_hands_the_calls_back_to_the_peer_that_gave
 
 def test_a_half_way_promotion_goes_on_when_the_carrier_takes_the_trunk(machines: TwoMachines) -> None:
     machines.type(machines.boston, "promote")
-    machines.dallas.pbx.reject(ACCOUNTS[0])
+    machines.refuse(machines.dallas, ACCOUNTS[0])
     assert machines.type(machines.dallas, "promote").exit == Exit.HALFWAY
-    machines.accept(machines.dallas.pbx)
+    machines.refuse(machines.dallas)
     assert machines.type(machines.dallas, "promote").exit == Exit.DEGRADED
-    assert machines.carrier == dict.fromkeys(ACCOUNTS, "dallas")
+    assert machines.carrier.holders == dict.fromkeys(ACCOUNTS, "dallas")
 
 
 def test_a_promotion_of_the_primary_with_nothing_missing_is_nothing(machines: TwoMachines) -> None:
