@@ -255,7 +255,7 @@ class TwoMachines:
         if number not in ACCOUNTS or name not in self.machines:
             return
         peer = self.peer_of(self.machines[name])
-        if peer.is_primary and not peer.dead:
+        if peer.is_primary and peer.pbx.up:
             self.violations.append(f"{name} registers {number} while {peer.name} holds the right")
         for other in self.pbxes.values():
             if other.name != name and other.up and number in other.shared:
