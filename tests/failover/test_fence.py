@@ -15,7 +15,7 @@ from failover.steps.fence.evidence import judge_peer
 from failover.steps.fence.program import VerifyResult
 from failover.steps.fence.refusal import refusal_in_short, refusal_text
 from pair.public_role import PublicRole, RoleAnswer
-from tests.failover.test_peer_words import ACME, status
+from tests.failover.peer.test_messages import ACME, status
 from tests.pair.example import example
 
 SERVING = status(

@@ -15,7 +15,7 @@ from failover.state import claim
 from failover.steps.fence.step import FenceStep
 from host.places import Places
 from pair import parse
-from tests.failover.test_peer_words import status
+from tests.failover.peer.test_messages import status
 from tests.pair.example import EXAMPLE
 
 SERVES = status(

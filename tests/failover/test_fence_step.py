@@ -22,7 +22,7 @@ from host.places import Places
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair import parse
-from tests.failover.test_peer_words import status
+from tests.failover.peer.test_messages import status
 from tests.pair.example import EXAMPLE
 
 BARE = EXAMPLE[: EXAMPLE.index("[dns]")] + EXAMPLE[EXAMPLE.index("[domino") :]

@@ -15,7 +15,7 @@ from failover.probes.evidence import Evidence, OwnAsterisk, clock
 from failover.probes.name_server import ServerAnswer
 from pair import Pair, parse
 from pair.public_role import PublicRole, RoleAnswer
-from tests.failover.test_peer_words import status
+from tests.failover.peer.test_messages import status
 from tests.pair.example import EXAMPLE, example
 
 PAIR = example()

@@ -24,7 +24,7 @@ from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus,
 from failover.probe_result import ProbeAnswer
 from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.checks.examples import BOSTON, PAIR, found
-from tests.failover.test_peer_words import status
+from tests.failover.peer.test_messages import status
 
 HOLDS = AsteriskStatus(
     state="answers",
