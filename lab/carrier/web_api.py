@@ -39,7 +39,7 @@ class Misbehaviour:
         of a Retry-After.
     on: read, write or any.
     times: so many requests.
-    until: and not after this, time.monotonic() seconds.
+    until: and not after this, seconds of the server's clock.
     """
 
     kind: str
@@ -82,15 +82,16 @@ class Reply:
 class CarrierApi:
     """The server. Give it numbers, and perhaps a misbehaviour; look at what it was asked."""
 
-    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0, *, now: Callable[[], float] = time.monotonic) -> None:
         self.book = Book()
         self.asked: list[Asked] = []
         self._wrong: list[Misbehaviour] = []
+        self._now = now
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._server = ThreadingHTTPServer((address, port), _handler(self))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
 
     @property
     def base(self) -> str:
@@ -111,7 +112,7 @@ class CarrierApi:
     def misbehave(self, kind: str, *, on: str = "any", times: int = 1, for_s: float = math.inf) -> None:
         """From now on, so many times, and for so many seconds at most."""
         with self._lock:
-            self._wrong.append(Misbehaviour(kind, on, times, time.monotonic() + for_s))
+            self._wrong.append(Misbehaviour(kind, on, times, self._now() + for_s))
 
     @property
     def writes(self) -> int:
@@ -159,7 +160,7 @@ class CarrierApi:
 
     def _due(self, what: str) -> Misbehaviour | None:
         for wrong in self._wrong:
-            if wrong.times > 0 and wrong.on in (what, "any") and time.monotonic() < wrong.until:
+            if wrong.times > 0 and wrong.on in (what, "any") and self._now() < wrong.until:
                 wrong.times -= 1
                 return wrong
         return None

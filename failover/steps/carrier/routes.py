@@ -78,11 +78,18 @@ class RouteReading:
 
 
 class Deadline:
-    """Seconds that are left of a total."""
+    """Seconds that are left of a total; tests give a clock of their own."""
 
-    def __init__(self, seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._now = now
         self._end = now() + seconds
+        self.sleep = sleep
 
     @property
     def left_s(self) -> float:
@@ -92,7 +99,7 @@ class Deadline:
 
 def _waits() -> Iterator[float]:
     """Seconds before each further attempt, without end."""
-    return itertools.chain(_BACK_OFF_S, itertools.repeat(min(_STEADY_S, _BACK_OFF_S[-1])))
+    return itertools.chain(_BACK_OFF_S, itertools.repeat(_STEADY_S))
 
 
 class CarrierRoutes:
@@ -192,7 +199,7 @@ class CarrierRoutes:
         for wait_s in _BACK_OFF_S:
             if seen.now == value or deadline.left_s <= wait_s:
                 break
-            time.sleep(wait_s)
+            deadline.sleep(wait_s)
             seen = self._read_patiently(item, deadline)
         return seen
 
@@ -242,7 +249,7 @@ class CarrierRoutes:
         """Waits, unless the time would be over: then the error stands."""
         if deadline.left_s <= seconds:
             raise error
-        time.sleep(seconds)
+        deadline.sleep(seconds)
 
     def _values(self, item: str) -> dict[str, str]:
         if self._preset.shape == "switches":

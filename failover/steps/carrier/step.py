@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from failover.errors import NotProven, WaitsForPerson
@@ -31,7 +31,16 @@ def step_name(carrier: str) -> str:
     return f"carrier-{carrier}"
 
 
-def carrier_step(places: Places, pair: Pair, name: str, machine: str, mask: Mask, *, confirmed: bool = False) -> Step:
+def carrier_step(
+    places: Places,
+    pair: Pair,
+    name: str,
+    machine: str,
+    mask: Mask,
+    *,
+    confirmed: bool = False,
+    deadline: Callable[[float], Deadline] = Deadline,
+) -> Step:
     """The step of one carrier.
 
     Args:
@@ -39,6 +48,7 @@ def carrier_step(places: Places, pair: Pair, name: str, machine: str, mask: Mask
         machine: the one to route to.
         mask: is told of the secret.
         confirmed: a person said that a manual one is done.
+        deadline: begins a deadline of so many seconds.
 
     Raises:
         PresetUnusable, SecretUnusable, NumberUnclear
@@ -54,14 +64,22 @@ def carrier_step(places: Places, pair: Pair, name: str, machine: str, mask: Mask
     account = CarrierAccount(carrier.base or preset.base, carrier.account or "", secret, carrier.tls_ca_file or "")
     peer = carrier.routes.get(pair.peer_of(machine), "")
     return CarrierStep(
-        name, carrier, machine, CarrierRoutes(carrier, preset, CarrierClient(preset, account, mask)), peer
+        name, carrier, machine, CarrierRoutes(carrier, preset, CarrierClient(preset, account, mask)), peer, deadline
     )
 
 
 class CarrierStep:
     """Routes every number of one carrier to a machine, by its API."""
 
-    def __init__(self, name: str, carrier: Carrier, machine: str, routes: CarrierRoutes, peer_route: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        carrier: Carrier,
+        machine: str,
+        routes: CarrierRoutes,
+        peer_route: str,
+        deadline: Callable[[float], Deadline],
+    ) -> None:
         self.name = step_name(name)
         self.deadline_s = carrier.deadline_s
         self._total_s = carrier.deadline_s
@@ -71,6 +89,7 @@ class CarrierStep:
         self._want = routes.wanted(machine)
         self._seen: dict[str, RouteReading] = {}
         self._results: list[RouteResult] = []
+        self._begin = deadline
         self._deadline: Deadline | None = None
 
     @property
@@ -85,7 +104,7 @@ class CarrierStep:
 
     def check(self) -> bool:
         """Whether every number is routed here already. One that cannot be read is not."""
-        self._deadline = Deadline(self._total_s)
+        self._deadline = self._begin(self._total_s)
         found = self._routes.read_all(self._want, self._deadline)
         self._seen = {item: seen for item, seen in found.items() if isinstance(seen, RouteReading)}
         same = {item: seen for item, seen in self._seen.items() if seen.now == self._want[item]}
@@ -101,7 +120,7 @@ class CarrierStep:
     def apply(self) -> None:
         """Moves each number; a failing one holds up none of the others."""
         left_s = self._total_s if self._deadline is None else self._deadline.left_s
-        self._results = self._routes.move_all(self._want, Deadline(max(left_s, min(_LEAST_S, self._total_s))))
+        self._results = self._routes.move_all(self._want, self._begin(max(left_s, min(_LEAST_S, self._total_s))))
 
     def verify(self) -> str:
         """What the carrier said when it was read back.
@@ -120,7 +139,7 @@ class CarrierStep:
         kept = saved["routes"]
         assert isinstance(kept, Mapping)
         back = {item: str(kept.get(item) or self._before(item)) for item in self._want}
-        return self._judged(self._routes.move_all(back, Deadline(self._total_s)), " back")
+        return self._judged(self._routes.move_all(back, self._begin(self._total_s)), " back")
 
     def _before(self, item: str) -> str:
         value = self._want[item]
