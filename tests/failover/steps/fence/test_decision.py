@@ -9,7 +9,7 @@ import pytest
 from failover.peer.messages import AsteriskStatus, PeerStatus
 from failover.steps.fence.decision import TABLE, DemotionReply, FenceDecision, PeerState, decide_fence, peer_state
 from tests.failover.peer.test_messages import ACME, status
-from tests.failover.test_fence import FROZEN, SERVING, STANDBY
+from tests.failover.steps.fence.test_evidence import FROZEN, SERVING, STANDBY
 
 TRYING = AsteriskStatus(
     state="answers", words="", listed=True, registrations=(ACME.model_copy(update={"registered": False}),)
