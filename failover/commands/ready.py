@@ -62,7 +62,7 @@ def _print(machine: str, results: Sequence[Result]) -> None:
         table.add_row(mark, one.name, words, style=colour)
     out.print(table)
     wrong = to_mend(results)
-    blockers = [one.item for one in wrong if one.level is Level.BLOCKER]
+    blockers = dict.fromkeys(one.item for one in wrong if one.level is Level.BLOCKER)
     if blockers:
         out.print(f"next     {machine} is NOT ready: {', '.join(blockers)}; type what stands there")
     elif wrong:
