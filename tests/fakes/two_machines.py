@@ -138,12 +138,21 @@ class Carrier(FakeRegistrar):
 
 @dataclass
 class Machine:
-    """One machine: what it is, and what is wrong with it."""
+    """One machine: what it is, and what is wrong with it.
+
+    Attributes:
+        hosts: its /etc/hosts.
+        ssh: how it behaves when it is asked.
+        ssh_says: the asker's ssh ends with these words instead; None: it does not.
+        dead: nothing of it answers.
+        asked: every request over ssh, in order.
+    """
 
     context: Context
     pbx: FakePbx
     hosts: Path
     ssh: Ssh = Ssh.ANSWERS
+    ssh_says: str | None = None
     dead: bool = False
     asked: list[str] = field(default_factory=list)
 
@@ -358,6 +367,8 @@ class TwoMachines:
         def ended(code: int, out: str = "", err: str = "") -> Finished:
             return Finished(tuple(argv), code, out, err, 0.01)
 
+        if machine.ssh_says is not None:
+            return ended(255, err=machine.ssh_says)
         if machine.ssh is Ssh.HANGS:
             raise CommandLate(f"{argv[0]} did not end in {deadline_s:g} s")
         if machine.ssh is Ssh.REFUSED:
