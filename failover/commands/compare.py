@@ -34,10 +34,8 @@ def command(context: Context, as_json: bool) -> None:
         asked = pool.submit(peer.probe_status)
         compared = pool.submit(peer.secrets)
         theirs = peer.facts(deadline_s=FACTS_S)
-    apart = asked.result()
-    clock_s = max(0.0, abs(apart.clock_s) - apart.unsure_s)
     found = (
-        *differences(ours.result(), theirs.facts, clock_s=clock_s, now=time.time()),
+        *differences(ours.result(), theirs.facts, clock_s=asked.result().surely_apart_s, now=time.time()),
         *of_secrets(compared.result()),
     )
     if as_json:

@@ -78,6 +78,11 @@ class PeerEvidence:
     clock_s: float = 0.0
     unsure_s: float = 0.0
 
+    @property
+    def surely_apart_s(self) -> float:
+        """Seconds by which the clocks differ at least, whatever the network took."""
+        return max(0.0, abs(self.clock_s) - self.unsure_s)
+
 
 @dataclass(frozen=True, slots=True)
 class PeerKeys:

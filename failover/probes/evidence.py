@@ -172,9 +172,8 @@ def clock(peer: str, asked: PeerEvidence) -> ProbeResult:
     if asked.status is None:
         return found(ProbeAnswer.UNKNOWN, f"{peer}'s clock is not known")
     apart = abs(asked.clock_s)
-    sure = max(0.0, apart - asked.unsure_s)
     words = f"the clocks differ by {apart:.1f} s"
-    if sure > CLOCK_S:
+    if asked.surely_apart_s > CLOCK_S:
         return found(ProbeAnswer.ODD, f"{words}; set them, look with: timedatectl")
     return found(ProbeAnswer.YES, words if apart > asked.unsure_s else f"the clocks agree to {asked.unsure_s:.1f} s")
 
