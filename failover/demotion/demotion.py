@@ -161,9 +161,9 @@ class _Demotion:
                 raise NotProven(f"its registrations cannot be read: {unread}")
             held = [one.trunk for one in own_asterisk.registrations_of_trunks(self._context, lists) if one.shared]
             role = local_state.role_of(self._context.places)[0]
-            refused = tuple(one for trunk in held for one in log.said().keeping(self._channel(trunk)))
+            refused = tuple(one for trunk in held for one in log.findings().keeping(self._channel(trunk)))
             if not held and role == "standby":
-                if others := log.said().refusals:
+                if others := log.findings().refusals:
                     self._notes.append(f"Asterisk did not take everything: {words_of(others)}")
                 return "its Asterisk lists no shared account"
             if refused and role == "standby" and time.monotonic() > begun + REFUSES_S:

@@ -381,8 +381,8 @@ _LEVELS: Final = "ERROR NOTICE WARNING"
 _ANSWERS: Final = {
     "sip": "Forbidden - wrong password on authentication for REGISTER for '{account}' to '{host}'",
     "iax2": "Registration of '{account}' rejected: 'Registration Refused' from: '{host}'",
-    "pjsip": "403 Forbidden fatal response received from 'sip:{host}' on registration attempt to "
-    "'sip:{account}@{host}', stopping outbound registration",
+    "pjsip": "Temporal response '403' received from 'sip:{host}' on registration attempt to 'sip:{account}@{host}', "
+    "retrying in '5'",
 }
 
 

@@ -205,7 +205,7 @@ def _activate(
             touch(store, prepared.generation, stale)
             touch_own(watch.asterisk, refused)
         found = _follow(watch, store, prepared.generation, modules, outcome, progress)
-        said = log.said() if log is not None else LogFindings()
+        said = log.findings() if log is not None else LogFindings()
         judge(outcome, found, pair, said)
         _remember(loaded, prepared.generation, found, said, read)
         if needs_restart(before, prepared.generation):
@@ -277,7 +277,7 @@ def reload_active(
     touch(store, active, modules if ReloadState(places).name() != active.name else ReloadState(places).changed(read))
     touch_own(watch.asterisk, ReloadState(places).refused())
     found = _follow(watch, store, active, sorted(modules), outcome, progress)
-    said = log.said()
+    said = log.findings()
     judge(outcome, found, pair, said)
     _remember(ReloadState(places), active, found, said, read)
     outcome.seconds = time.monotonic() - started

@@ -23,7 +23,7 @@ _WIDTH: Final = 35
 
 
 class AsteriskLog:
-    """What it says from now on.
+    """What Asterisk writes into its log from now on.
 
     Attributes:
         where: the file; None where there is none that can be read.
@@ -34,12 +34,10 @@ class AsteriskLog:
         self.where: Path | None = None
         self._inode, self._from = 0, 0
         try:
-            rows = _ROW.findall(rx(asterisk, "logger show channels"))
+            paths = log_files(rx(asterisk, "logger show channels"))
         except AsteriskUnreachable:
             return
-        for path, levels in sorted(rows, key=lambda row: "NOTICE" not in row[1]):
-            if not {"WARNING", "ERROR"} <= set(levels.split()):
-                continue
+        for path in paths:
             try:
                 self.where = _whole(path)
                 stat = self.where.stat()
@@ -49,8 +47,8 @@ class AsteriskLog:
             self._inode, self._from = stat.st_ino, stat.st_size
             return
 
-    def said(self) -> LogFindings:
-        """What it has said so far."""
+    def findings(self) -> LogFindings:
+        """What it has had so far."""
         if self.where is None:
             return LogFindings()
         try:
@@ -62,6 +60,15 @@ class AsteriskLog:
                 return read_log(file.read(AT_MOST).decode("utf-8", "replace"))
         except OSError:
             return LogFindings()
+
+
+def log_files(channels: str) -> list[str]:
+    """Paths of the files that hold warnings and errors, those with notices first, from `logger show channels`.
+
+    A path may be cut to 35 characters.
+    """
+    rows = sorted(_ROW.findall(channels), key=lambda row: "NOTICE" not in row[1])
+    return [path for path, levels in rows if {"WARNING", "ERROR"} <= set(levels.split())]
 
 
 def _whole(path: str) -> Path:
