@@ -6,12 +6,14 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agi.fake_asterisk import FakeAsterisk, environment, serve_session
+from agi.server import standalone
 
 Answer = Callable[[str], str | None]
 
@@ -120,6 +122,48 @@ def process(
         started.stdin.close()
         started.stdout.close()
     return happened
+
+
+def in_this_process(
+    argv: Sequence[str],
+    *,
+    first: bytes | None = None,
+    answer: Answer | None = None,
+    hangup_at: str | None = None,
+    held_s: float = 0.0,
+    **fields: str,
+) -> AgiRun:
+    """What `python -m agi` does with `argv`, here and in the main thread, whose SIGHUP handler it replaces."""
+    run = AgiRun()
+    their_read, our_write = os.pipe()
+    our_read, their_write = os.pipe()
+    words = [word for word in argv[2:] if argv[0] == "--config"] or list(argv)
+
+    def answered(command: str) -> str | None:
+        if hangup_at is not None and command.startswith(hangup_at):
+            run.far.dead = True
+            os.kill(os.getpid(), signal.SIGHUP)
+        return (answer or run.far.answer)(command)
+
+    def asterisk() -> None:
+        run.ended = serve_session(
+            their_read,
+            their_write,
+            environment(Path(words[0]).stem, tuple(words[1:]), **fields) if first is None else first,  # type: ignore[arg-type]
+            answered,
+            deadline_s=60.0,
+            heard=lambda command, reply: run.dialogue.append((command, reply)),
+        )
+        os.close(their_write)
+
+    far = threading.Thread(target=asterisk, daemon=True)
+    far.start()
+    try:
+        run.returncode = standalone.main(argv, our_read, our_write, held_s=held_s)
+    finally:
+        far.join(60)
+        os.close(their_read)
+    return run
 
 
 def readable(descriptor: int) -> bytes:

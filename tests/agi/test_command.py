@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from agi.command import main
 from agi.install import launcher
 from host.places import Places
 from tests.agi.served import BIN, Site, make_site, served
@@ -26,8 +31,31 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-def agi_server(site: Site, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([BIN / "agi-server", *argv], env=site.env, capture_output=True, text=True, timeout=30)
+@dataclass
+class Ended:
+    """A command that ran."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def agi_server(site: Site, *argv: str) -> Ended:
+    """The command in this process, with its own environment, streams and log handlers."""
+    out, errors = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    handlers, environ = root.handlers[:], dict(os.environ)
+    root.handlers.clear()
+    os.environ.update(site.env)
+    try:
+        with redirect_stdout(out), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+            main(list(argv), prog_name="agi-server")
+    finally:
+        root.handlers[:] = handlers
+        os.environ.clear()
+        os.environ.update(environ)
+    assert isinstance(ended.value.code, int)
+    return Ended(ended.value.code, out.getvalue(), errors.getvalue())
 
 
 def test_try_prints_the_dialogue(site: Site) -> None:
@@ -143,3 +171,40 @@ def test_help_has_an_example(site: Site, command: str) -> None:
 
     assert done.returncode == 0
     assert f"Example: agi-server {command}" in done.stdout
+
+
+def test_the_command_is_installed(site: Site) -> None:
+    done = subprocess.run([BIN / "agi-server", "--help"], env=site.env, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0
+    assert "Example: agi-server try" in done.stdout
+
+
+def test_check_without_a_server_says_that_calls_go_on(tmp_path: Path) -> None:
+    done = agi_server(make_site(tmp_path, scripts={}), "check")
+
+    assert done.returncode == 1
+    assert "Calls run without it" in done.stdout
+
+
+def test_install_without_a_name_takes_all_scripts(site: Site, tmp_path: Path) -> None:
+    done = agi_server(site, "install", "--agi-bin", str(tmp_path))
+
+    assert done.returncode == 0
+    assert {"lookup.py", "hello.py"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_install_says_when_it_may_not_write(site: Site, tmp_path: Path) -> None:
+    done = agi_server(site, "install", "hello", "--agi-bin", str(tmp_path / "missing"))
+
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_a_bad_pair_toml_serves_its_last_valid_one_with_a_warning(tmp_path: Path) -> None:
+    site = make_site(tmp_path)
+    assert agi_server(site, "check").returncode == 1
+    (tmp_path / "config/pair.toml").write_text("[")
+    done = agi_server(site, "check")
+
+    assert "WARNING: " in done.stderr or "pair.toml" in done.stderr
