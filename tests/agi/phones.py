@@ -35,7 +35,7 @@ def data() -> Data:
     )
 
 
-def lookup(port: int, extra: str = "", *, database: str = "crm/phones.nsf", deadline_ms: int = 300) -> str:
+def lookup(port: int, extra: str = "", *, database: str = "crm/phones.nsf", deadline_ms: int = 4000) -> str:
     """[lookup.caller] on the stand-in at `port`."""
     return f"""
 [lookup.caller]
