@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import sys
+from pathlib import Path
 
 import click
 
@@ -24,6 +26,14 @@ class Subcommands(click.Group):
         found = pkgutil.iter_modules(failover.commands.__path__)
         return sorted(module.name.replace("_", "-") for module in found)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does, from what each file says of its command: importing them all takes half a second."""
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        rows = [(name, click.Command(name, help=documented(name)).get_short_help_str(limit)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, loaded now; None where there is none."""
         if cmd_name not in self.list_commands(ctx):
@@ -42,6 +52,15 @@ class Subcommands(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             raise click.UsageError(f"{error.message}{nearest(args[0], self.list_commands(ctx))}", ctx) from None
+
+
+def documented(name: str) -> str:
+    """The docstring of a subcommand, without running its file."""
+    file = Path(failover.commands.__path__[0], f"{name.replace('-', '_')}.py")
+    for node in ast.parse(file.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "command":
+            return ast.get_docstring(node) or ""
+    return ""
 
 
 @click.command(

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 
+from failover.command import Subcommands, documented
 from tests.pair.example import EXAMPLE
 
 HEAVY: Final = frozenset({"requests", "urllib3", "jinja2", "rich", "dns", "asyncio", "panoramisk"})
+
+GROUP: Final = Subcommands()
 
 RUN: Final = """
 import json, os, sys
@@ -72,6 +76,19 @@ def test_what_runs_often_loads_little(places: dict[str, str], argv: list[str], n
     found = loaded(RUN, json.dumps(argv), places | {"SSH_ORIGINAL_COMMAND": "status"})
     assert "click" in found
     assert found & HEAVY <= needed
+
+
+def test_the_list_of_the_subcommands_loads_none_of_them(places: dict[str, str]) -> None:
+    assert not loaded(RUN, json.dumps(["failover", "--help"]), places) & (HEAVY | {"pydantic"})
+
+
+@pytest.mark.parametrize("name", GROUP.list_commands(click.Context(GROUP)))
+def test_the_list_says_of_each_subcommand_what_its_own_help_says(name: str) -> None:
+    command = GROUP.get_command(click.Context(GROUP), name)
+    assert command is not None
+    listed = click.Command(name, help=documented(name))
+    assert len(listed.get_short_help_str(500)) > 10
+    assert listed.get_short_help_str(500) == command.get_short_help_str(500)
 
 
 def test_a_promotion_asks_the_peer_before_it_loads_what_its_steps_need() -> None:
