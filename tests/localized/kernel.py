@@ -146,6 +146,13 @@ def points(changes: Sequence[Change]) -> Iterator[Point]:
             yield Point(number, in_the_middle=True)
 
 
+def spread(points: Sequence[Point], at_most: int | None) -> list[Point]:
+    """Some of the points, evenly spread from the first to the last; all of them where None."""
+    if at_most is None or len(points) <= at_most:
+        return list(points)
+    return [points[round(index * (len(points) - 1) / (at_most - 1))] for index in range(at_most)]
+
+
 def why_not() -> str | None:
     """Why this kernel does not let a process be held so; None where it does."""
     if platform.machine() not in _MACHINES:
