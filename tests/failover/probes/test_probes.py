@@ -81,7 +81,7 @@ def udp(reply: Callable[[bytes], bytes | None]) -> Iterator[int]:
 
 def echoing(data: bytes) -> bytes:
     call_id = next(line for line in data.split(b"\r\n") if line.startswith(b"Call-ID"))
-    return b"SIP/2.0 404 Not ProbeResult\r\n" + call_id + b"\r\n\r\n"
+    return b"SIP/2.0 404 Not Found\r\n" + call_id + b"\r\n\r\n"
 
 
 def test_a_pbx_that_knows_nobody_is_alive() -> None:
