@@ -4,7 +4,7 @@ Domino has several doors (views, agents, Domino Access Services, web services), 
 when it failed: a login page, an error page and half an answer all come as 200. So data is what passed every
 positive test, and everything else is an error, never "not found".
 
-    LookupSource    one question that can be asked with any key; agi.domino.from_lookup makes one of a [lookup.X]
+    LookupSource    one question that can be asked with any key; agi.domino.source makes one of a [lookup.X]
     DominoRow, Rows what it answers; no rows: Domino says there is nothing under that key
     DominoError     the tree of what goes wrong
 

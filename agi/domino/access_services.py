@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from agi.domino import mended_json
-from agi.domino.charset import text_of, whole
+from agi.domino import decoding
+from agi.domino.decoding import text_of, whole
 from agi.domino.errors import DominoError, DominoFailing, DominoNotData, DominoRefused
 from agi.domino.rows import DominoRow, Rows
 from agi.domino.wire import expect_success, expect_type, path, value
@@ -44,7 +44,7 @@ class DominoCollection:
             raise _said(reply)
         expect_success(reply)
         expect_type(reply, "application/json")
-        found = mended_json.loads(text_of(reply))
+        found = decoding.read_json(text_of(reply))
         if not isinstance(found, list):
             raise (
                 _said(reply)
@@ -87,7 +87,7 @@ def scalar(held: Any) -> str:
 
 def _said(reply: HttpResponse) -> DominoError:
     """The error that the service describes; a Java stack trace beside it is left out."""
-    found = mended_json.loads(text_of(reply))
+    found = decoding.read_json(text_of(reply))
     described = found if isinstance(found, dict) else {}
     message = printable(str(described.get("message") or described.get("text") or "no reason given"))
     code = reply.status if reply.status != 200 else described.get("code", 200)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from xml.etree.ElementTree import Element
 
-from agi.domino import guarded_xml, mended_json
+from agi.domino import decoding
 from agi.domino.access_services import scalar
-from agi.domino.charset import text_of, whole
+from agi.domino.decoding import text_of, whole
 from agi.domino.errors import DominoNotData
 from agi.domino.rows import DominoRow, Rows
 from agi.domino.wire import expect_success, expect_type, first_words, path, value
@@ -54,7 +54,7 @@ class DominoAgent:
         expect_success(reply)
         printed, ended = _printed(reply, _TYPES[self.output])
         if self.output == "json":
-            return _from_json(mended_json.loads(printed))
+            return _from_json(decoding.read_json(printed))
         if self.output == "xml":
             return _from_xml(printed)
         if not ended:
@@ -96,8 +96,8 @@ def _from_json(found: Any) -> Rows:
 
 
 def _from_xml(text: str) -> Rows:
-    root = guarded_xml.tree(text.strip())
-    if guarded_xml.local(root).lower() == "html":
+    root = decoding.read_xml(text.strip())
+    if decoding.local_name(root).lower() == "html":
         raise DominoNotData("the agent printed a page instead of data")
     return fields_of(root)
 
@@ -105,9 +105,9 @@ def _from_xml(text: str) -> Rows:
 def fields_of(root: Element) -> Rows:
     """One row of all elements that hold text alone; the same name again is another value. None: no row."""
     columns: dict[str, list[str]] = {}
-    for leaf in guarded_xml.leaves(root):
-        if text := guarded_xml.words(leaf).strip():
-            columns.setdefault(guarded_xml.local(leaf), []).append(text)
+    for leaf in decoding.leaves(root):
+        if text := decoding.all_text(leaf).strip():
+            columns.setdefault(decoding.local_name(leaf), []).append(text)
     return _row(columns)
 
 

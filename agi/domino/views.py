@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from xml.etree.ElementTree import Element
 
-from agi.domino import guarded_xml, mended_json
-from agi.domino.charset import text_of, whole
+from agi.domino import decoding
+from agi.domino.decoding import text_of, whole
 from agi.domino.errors import DominoNotData
 from agi.domino.rows import DominoRow, Rows
 from agi.domino.wire import expect_success, expect_type, path, value
@@ -80,7 +80,7 @@ def read(reply: HttpResponse, output: Literal["json", "xml"]) -> Rows:
     expect_success(reply)
     if output == "json":
         expect_type(reply, "application/json", "text/json")
-        return from_json(mended_json.loads(text_of(reply)))
+        return from_json(decoding.read_json(text_of(reply)))
     expect_type(reply, "text/xml", "application/xml")
     return from_xml(text_of(reply))
 
@@ -173,17 +173,17 @@ def from_xml(text: str) -> Rows:
     Raises:
         DominoNotData: it is not well-formed, or its root is not `viewentries`.
     """
-    root = guarded_xml.tree(text)
-    if guarded_xml.local(root) != "viewentries":
+    root = decoding.read_xml(text)
+    if decoding.local_name(root) != "viewentries":
         raise DominoNotData("Domino sent XML that is not a view's: its root is not 'viewentries'")
-    return tuple(_xml_row(entry) for entry in root if guarded_xml.local(entry) == "viewentry")
+    return tuple(_xml_row(entry) for entry in root if decoding.local_name(entry) == "viewentry")
 
 
 def _xml_row(entry: Element) -> DominoRow:
     columns: dict[str, tuple[str, ...]] = {}
     heading = _is(entry.get("category")) or _is(entry.get("categorytotal"))
     for cell in entry:
-        if guarded_xml.local(cell) != "entrydata":
+        if decoding.local_name(cell) != "entrydata":
             continue
         heading = heading or _is(cell.get("category"))
         values = tuple(text for kind in cell for text in _xml_values(kind) if text)
@@ -196,11 +196,11 @@ def _xml_row(entry: Element) -> DominoRow:
 
 def _xml_values(kind: Element) -> Iterator[str]:
     """The values of a `text` or of a `textlist`, and of their kin."""
-    name = guarded_xml.local(kind)
+    name = decoding.local_name(kind)
     if name == _PAIR:
-        yield _interval(map(guarded_xml.words, kind))
+        yield _interval(map(decoding.all_text, kind))
     elif name in _LISTS:
         for inner in kind:
             yield from _xml_values(inner)
     else:
-        yield guarded_xml.words(kind)
+        yield decoding.all_text(kind)

@@ -7,9 +7,9 @@ from typing import Final
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape, quoteattr
 
-from agi.domino import guarded_xml
+from agi.domino import decoding
 from agi.domino.agents import fields_of
-from agi.domino.charset import text_of
+from agi.domino.decoding import text_of
 from agi.domino.errors import DominoFailing, DominoNotData
 from agi.domino.rows import Rows
 from agi.domino.wire import expect_success, expect_type, path
@@ -70,12 +70,12 @@ def _body(reply: HttpResponse) -> Element:
     Raises:
         DominoNotData: there is none, or it holds a fault.
     """
-    root = guarded_xml.tree(text_of(reply))
+    root = decoding.read_xml(text_of(reply))
     body = root.find(_BODY)
     if root.tag != _ENVELOPE or body is None:
         raise DominoNotData("Domino sent XML that is no SOAP envelope")
     fault = body.find(_FAULT)
     if fault is not None:
-        said = next((guarded_xml.words(part) for part in fault if guarded_xml.local(part) == "faultstring"), "")
+        said = next((decoding.all_text(part) for part in fault if decoding.local_name(part) == "faultstring"), "")
         raise DominoNotData(f"the web service reports a fault: {printable(said.strip()) or 'without a reason'}")
     return body

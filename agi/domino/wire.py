@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 from urllib.parse import quote
 
-from agi.domino.charset import text_of
+from agi.domino.decoding import text_of
 from agi.domino.errors import DominoFailing, DominoNotData, DominoRefused
 from agi.domino.rows import Rows
 from host.http import HttpRequest, HttpResponse

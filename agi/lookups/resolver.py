@@ -28,9 +28,9 @@ from host.errors import HotstandbyError
 from host.places import Places
 
 if TYPE_CHECKING:
-    from agi.domino.from_lookup import DominoSites
     from agi.domino.marker import MarkerChecker
     from agi.domino.rows import LookupSource
+    from agi.domino.source import DominoSites
     from pair.model import Pair
     from pair.sections.lookup import Lookup
 
@@ -241,7 +241,7 @@ class LookupResolver:
     def _sites(self) -> DominoSites:
         with _importing:
             if self._sites_made is None:
-                from agi.domino.from_lookup import DominoSites
+                from agi.domino.source import DominoSites
 
                 self._sites_made = DominoSites(self._places, keep=_KEEP if self._stays else 0)
             return self._sites_made

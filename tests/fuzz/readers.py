@@ -22,7 +22,7 @@ import dns.exception
 import dns.message
 
 from agi import fake_asterisk
-from agi.domino import access_services, agents, charset, guarded_xml, login, mended_json, views, web_services
+from agi.domino import access_services, agents, decoding, login, views, web_services
 from agi.domino.errors import DominoError
 from agi.lookups import answer, cache_file
 from agi.protocol import environment, quoting, replies
@@ -380,7 +380,7 @@ def _said_by_domino(read: Callable[[HttpResponse, str], object], kind: str) -> C
 def _decoded(data: bytes) -> object:
     """The first line is the charset that is claimed."""
     declared, _, body = data.partition(b"\n")
-    return charset.decoded(body, declared.decode("latin-1"))
+    return decoding.decoded(body, declared.decode("latin-1"))
 
 
 def _options() -> sip_message.Options:
@@ -761,11 +761,11 @@ READERS: Final[tuple[Reader, ...]] = (
         (SOAP,),
         (DominoError,),
     ),
-    Reader("XML", guarded_xml, text(lambda said: _element(guarded_xml.tree(said))), (VIEW_XML, SOAP), (DominoError,)),
-    Reader("JSON that is not quite", mended_json, text(mended_json.loads), (b'{"a": "\\>\\u00e4"}',), (DominoError,)),
+    Reader("XML", decoding, text(lambda said: _element(decoding.read_xml(said))), (VIEW_XML, SOAP), (DominoError,)),
+    Reader("JSON that is not quite", decoding, text(decoding.read_json), (b'{"a": "\\>\\u00e4"}',), (DominoError,)),
     Reader(
         "bytes of any charset",
-        charset,
+        decoding,
         whole(_decoded),
         ("utf-8\nJörg".encode(), b"utf-16\n\xff\xfeJ\0", b"hz\n~{VPND~}"),
     ),

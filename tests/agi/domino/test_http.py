@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agi.domino.charset import text_of
+from agi.domino.decoding import text_of
 from agi.domino.errors import DominoError, DominoFailing, DominoLate, DominoNotData, DominoRefused, DominoUnreachable
 from agi.domino.http import DominoClient
 from agi.domino.login import AnonymousLogin, BasicLogin, DominoLogin, DominoUser, SessionLogin

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agi.domino import mended_json
+from agi.domino import decoding
 from agi.domino.errors import DominoError, DominoNotData
 from agi.domino.rows import DominoRow, same_key
 from agi.domino.views import DominoView, from_json, from_xml, read
@@ -318,7 +318,7 @@ def test_no_bytes_are_worse_than_an_error(body: bytes, output: str, charset: str
 @given(ANYTHING.filter(lambda value: value == value))
 def test_mending_leaves_valid_json_alone(value: Any) -> None:
     text = json.dumps(value)
-    assert mended_json.mended(text) == text
+    assert decoding.mend_json(text) == text
 
 
 @given(st.text())

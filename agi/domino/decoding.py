@@ -1,15 +1,100 @@
-"""XML from a server that may be hostile and is often ill-formed: no DTD, no entities, surrogate references mended."""
+"""What Domino sends, as text, JSON and XML, each mended where Domino is known to write what no parser takes.
+
+Live servers declare a charset that is not the body's, so the declaration comes second: bytes that are valid UTF-8 and
+not plain ASCII are hardly ever anything else. JSON has escapes that JSON does not know. XML may be hostile and is often
+ill-formed: no DTD, no entities, and references to halves of a surrogate pair are joined.
+"""
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from agi.domino.charset import whole
 from agi.domino.errors import DominoNotData
+from host.http import HttpResponse
+
+# Text.
+
+
+_PLAUSIBLE = re.compile(r"iso8859|latin|cp\d|utf|koi8|mac|gb|big5|shift|euc|ascii|tis|hz")
+
+
+def decoded(body: bytes, declared: str | None) -> str:
+    """`body` as text: UTF-8 if it is that, else as declared, else Windows' Western code page. Never fails.
+
+    Lone surrogates, which no file, log or wire takes, come out as U+FFFD.
+    """
+    for charset in ("utf-8-sig", _known(declared)):
+        if charset is None:
+            continue
+        try:
+            return whole(body.decode(charset))
+        except UnicodeError:
+            continue
+    return body.decode("cp1252", "replace")
+
+
+def text_of(response: HttpResponse) -> str:
+    """The body as text; its declared charset is not trusted."""
+    return decoded(response.body, response.charset)
+
+
+def whole(text: str) -> str:
+    """`text` with surrogate pairs joined, and halves without a partner replaced by U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _HALF.search(text) else text
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def _known(declared: str | None) -> str | None:
+    """Python's name of the charset, if it is one of text: `codecs` knows others that a server must not choose."""
+    try:
+        name = codecs.lookup(declared or "").name
+    except (LookupError, ValueError):
+        return None
+    return name if _PLAUSIBLE.match(name) else None
+
+
+# JSON.
+
+
+_JSON_ESCAPE = re.compile(r'\\(?:(u[0-9A-Fa-f]{4}|["\\/bfnrt])|(.))', re.DOTALL)
+
+
+def read_json(text: str) -> Any:
+    r"""The value that `text` stands for.
+
+    Domino writes `\>`, `\!`, `\<` and `\'` inside strings, which no parser takes; such a backslash is dropped.
+    Raw control characters inside strings are let through.
+
+    Raises:
+        DominoNotData: it is no JSON even so, or half of it.
+    """
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        pass
+    except ValueError:
+        try:
+            return json.loads(mend_json(text), strict=False)
+        except (ValueError, RecursionError):
+            pass
+    raise DominoNotData(f"Domino sent broken JSON, or half of it ({len(text)} characters)")
+
+
+def mend_json(text: str) -> str:
+    """`text` with the backslash of every invalid escape dropped; valid JSON comes back as it is."""
+    return _JSON_ESCAPE.sub(lambda match: match.group(0) if match.group(1) else match.group(2), text)
+
+
+# XML.
+
 
 _DEEPEST: Final = 100
 """Elements inside elements: a view needs six, SOAP a dozen."""
@@ -22,7 +107,7 @@ class _Forbidden(Exception):
     """Raised inside expat to stop it."""
 
 
-def tree(text: str) -> Element:
+def read_xml(text: str) -> Element:
     """The root of the document.
 
     Names are `{namespace}local`, as ElementTree writes them.
@@ -56,7 +141,7 @@ def tree(text: str) -> Element:
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(mended(text).encode("utf-8", "replace"), True)
+        parser.Parse(mend_xml(text).encode("utf-8", "replace"), True)
         return builder.close()
     except expat.ExpatError as broken:
         raise DominoNotData(f"Domino sent broken XML, or half of it ({expat.ErrorString(broken.code)})") from None
@@ -66,7 +151,7 @@ def tree(text: str) -> Element:
         raise DominoNotData(f"Domino sent broken XML ({broken})") from None
 
 
-def mended(text: str) -> str:
+def mend_xml(text: str) -> str:
     """`text` with references and characters that XML forbids replaced.
 
     Domino writes a character beyond U+FFFF as two references, one for each half of its surrogate pair. Both halves
@@ -75,12 +160,12 @@ def mended(text: str) -> str:
     return _CONTROL.sub("\ufffd", _REFERENCE.sub(_joined, text))
 
 
-def local(element: Element) -> str:
+def local_name(element: Element) -> str:
     """The name without its namespace."""
     return element.tag.rpartition("}")[2]
 
 
-def words(element: Element) -> str:
+def all_text(element: Element) -> str:
     """All text inside, in order."""
     return "".join(element.itertext())
 
