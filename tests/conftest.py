@@ -1,10 +1,52 @@
-"""In which order tests run."""
+"""In which order tests run, and which of them share a worker where `--dist loadscope` spreads them."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any, Final
+
 import pytest
+
+LONGEST: Final = (
+    "localized/test_silent_carrier.py",
+    "localized/test_activate.py",
+    "failover/switchover/test_cutover.py",
+    "ami_watcher/test_registrations.py",
+    "failover/promotion/test_missing_one.py",
+    "failover/switchover/test_unknown_fence.py",
+)
+"""Files of tests/world that take minutes: whoever began them last would be waited for."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with real servers first: they mostly wait, and the others fill the gaps."""
-    items.sort(key=lambda item: item.get_closest_marker("world") is None)
+    """Those with real servers first, the longest of them before the others: they mostly wait, the rest fills gaps."""
+    world = Path(__file__).parent / "world"
+    order = {world / name: place for place, name in enumerate(LONGEST)}
+    if missing := [str(path) for path in order if not path.exists()]:
+        raise pytest.UsageError(f"tests/conftest.py names as longest what is not there: {', '.join(missing)}")
+    items.sort(key=lambda item: (item.get_closest_marker("world") is None, order.get(item.path, len(order))))
+
+
+def shares_a_worker(nodeid: str) -> str:
+    """What a test is kept together with: a world's file, or what one release of Asterisk has of it, as each opens a
+    world of its own; of all other tests the rows of one function."""
+    file, _, test = nodeid.partition("::")
+    if not file.startswith("tests/world/"):
+        return nodeid.partition("[")[0]
+    release = re.search(r"\[(16|22)[-\]]", test)
+    return f"{file} {release[1]}" if release else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Spreads tests by `shares_a_worker`. Groups by mark do not survive pytest 9."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return shares_a_worker(nodeid)
+
+    return Together(config, log)
