@@ -298,7 +298,7 @@ def test_going_back_waits_for_no_journal(tmp_path: Path, world: World) -> None:
 
 def _run(where: Path, die_at: int, after: str, abort: str) -> int:
     argv = [sys.executable, "-m", "tests.failover.killed", str(where), str(die_at), after, abort]
-    return subprocess.run(argv, check=False, timeout=30, cwd=Path(__file__).parents[2]).returncode
+    return subprocess.run(argv, check=False, timeout=30, cwd=Path(__file__).parents[3]).returncode
 
 
 @pytest.mark.parametrize("after", ["before", "after"])
