@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from failover.bind import named_conf
 from failover.bind.named_conf import Configuration, ZoneStatement
+from failover.bind.zone_status import RndcFailure, ZoneStatus, read_zone_status, reason_of
 from failover.errors import FailoverError
 from host.atomic import replace_file
 from host.command import CommandLate, CommandMissing, Finished, run
-from host.printable import printable
 from pair.named_grammar import NotNamedConf
 from pair.sections.dns import Dns
 
 _DEADLINE_S: Final = 10.0
 """Seconds; named-checkconf -z loads every zone."""
+_LENIENT: Final = ("-i", "none", "-k", "ignore", "-n", "ignore")
+"""What named itself does not insist on, of named-checkzone."""
 _RAW: Final = b"\0\0\0\2"
 """How a raw master file begins: its format as 32 bits (BIND, dns_masterrawheader_t)."""
 
@@ -35,33 +35,6 @@ class NamedSilent(FailoverError):
 
 class ZoneInSeveralViews(NamedRefuses):
     """The zone stands in more than one view, and nothing says which is meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneStatus:
-    """What the running named says of a zone (`rndc zonestatus`).
-
-    Attributes:
-        kind: primary, secondary, or another of its words; empty where it does not serve the zone.
-        reason: its words, where it does not.
-        files: the zone's file first, as named.conf writes it.
-        dynamic: it takes UPDATEs; a journal beside a file says less: signing inline and ixfr-from-differences keep one.
-        frozen: it takes none until `rndc thaw`.
-        serial: that is served; 0 where it is not known.
-        secure: it is signed.
-        inline_signing: signatures stand beside the file, not in it.
-        loaded: it answers from it; not so where it is secondary, and its copy has expired.
-    """
-
-    kind: str
-    reason: str = ""
-    files: tuple[str, ...] = ()
-    dynamic: bool = False
-    frozen: bool = False
-    serial: int = 0
-    secure: bool = False
-    inline_signing: bool = False
-    loaded: bool = True
 
 
 class LocalNamed:
@@ -102,30 +75,18 @@ class LocalNamed:
             NamedSilent, NamedRefuses, ZoneInSeveralViews
         """
         said = self._of_zone("zonestatus", zone)
-        told = {
-            name.strip(): value.strip()
-            for name, colon, value in (one.partition(":") for one in said.stdout.splitlines())
-        }
-        if said.returncode != 0 or "type" not in told:
-            reason = _reason(said)
-            if re.search("no matching|not found", reason):
-                return ZoneStatus("", reason)
-            if "not loaded" in reason:
-                # A large zone takes named a while after each (re)start: whoever waits for it looks again.
-                block = self.block(zone)
-                secondary = block is not None and block.kind == "secondary"
-                return ZoneStatus("secondary" if secondary else "", reason, loaded=not secondary)
-            raise NamedRefuses(f"rndc zonestatus {zone} failed: {reason}")
-        word = told["type"]
-        return ZoneStatus(
-            kind={"master": "primary", "slave": "secondary"}.get(word, word),
-            files=tuple(told.get("files", "").split(", ")),
-            dynamic=told.get("dynamic") == "yes",
-            frozen=told.get("frozen") == "yes",
-            serial=int(told.get("signed serial") or told.get("serial") or 0),
-            secure=told.get("secure") == "yes",
-            inline_signing=told.get("inline signing") == "yes",
-        )
+        status = read_zone_status(said.stdout) if said.returncode == 0 else None
+        if status is not None:
+            return status
+        failure = RndcFailure.of(said)
+        if failure is RndcFailure.NO_SUCH_ZONE:
+            return ZoneStatus("", reason_of(said))
+        if failure is RndcFailure.NOT_LOADED:
+            # A large zone takes named a while after each (re)start: whoever waits for it looks again.
+            block = self.block(zone)
+            secondary = block is not None and block.kind == "secondary"
+            return ZoneStatus("secondary" if secondary else "", reason_of(said), loaded=not secondary)
+        raise NamedRefuses(f"rndc zonestatus {zone} failed: {reason_of(said)}")
 
     def block(self, zone: str) -> ZoneStatement | None:
         """What named.conf on disk, with its includes, says of the zone; in the view that is meant.
@@ -159,7 +120,7 @@ class LocalNamed:
         """
         said = self._tool("named-checkconf", "-px", str(self._conf))
         if said.returncode != 0:
-            raise NamedRefuses(f"{self._conf} cannot be read by named-checkconf: {_reason(said)}")
+            raise NamedRefuses(f"{self._conf} cannot be read by named-checkconf: {reason_of(said)}")
         try:
             return named_conf.read(said.stdout, self._conf.parent)
         except NotNamedConf as error:
@@ -181,7 +142,7 @@ class LocalNamed:
         """
         said = self._tool("named-checkconf", "-z", str(self._conf))
         if said.returncode != 0:
-            raise NamedRefuses(f"named would not load {self._conf}: {_reason(said)}")
+            raise NamedRefuses(f"named would not load {self._conf}: {reason_of(said)}")
 
     def canonical(self, zone: str, file: Path) -> str:
         """A zone file as BIND reads it: one record a line, everything spelled out; nothing is loaded.
@@ -189,12 +150,7 @@ class LocalNamed:
         Raises:
             NamedRefuses: named would not load it.
         """
-        printed = ["-D", "-o", "-", "-s", "full"]
-        lenient = ["-i", "none", "-k", "ignore", "-n", "ignore", "-w", str(self.directory())]
-        said = self._tool("named-checkzone", *printed, *lenient, zone, str(file))
-        if said.returncode != 0:
-            raise NamedRefuses(f"named would not load {file}: {_reason(said)}")
-        return said.stdout
+        return self._printed(zone, file)
 
     def copy(self, zone: str) -> str | None:
         """What a named that is not running yet, or takes its copy for expired, has of a zone as its secondary: file and
@@ -210,11 +166,13 @@ class LocalNamed:
             format_ = "raw" if _is_raw(block.file) else "text"
         except OSError as error:
             raise NamedRefuses(f"{block.file} cannot be read: {error.strerror}.") from None
-        printed = ["-j", "-f", format_, "-D", "-o", "-", "-s", "full"]
-        lenient = ["-i", "none", "-k", "ignore", "-n", "ignore", "-w", str(self.directory())]
-        said = self._tool("named-checkzone", *printed, *lenient, zone, str(block.file))
+        return self._printed(zone, block.file, "-j", "-f", format_)
+
+    def _printed(self, zone: str, file: Path, *options: str) -> str:
+        argv = [*options, "-D", "-o", "-", "-s", "full", *_LENIENT, "-w", str(self.directory()), zone, str(file)]
+        said = self._tool("named-checkzone", *argv)
         if said.returncode != 0:
-            raise NamedRefuses(f"named would not load {block.file}: {_reason(said)}")
+            raise NamedRefuses(f"named would not load {file}: {reason_of(said)}")
         return said.stdout
 
     def reconfig(self) -> None:
@@ -225,7 +183,7 @@ class LocalNamed:
         """
         said = self._control("reconfig")
         if said.returncode != 0:
-            raise NamedRefuses(f"rndc reconfig failed: {_reason(said)}. See: journalctl -u named")
+            raise NamedRefuses(f"rndc reconfig failed: {reason_of(said)}. See: journalctl -u named")
 
     def reload(self, zone: str) -> None:
         """Loads the zone's file again.
@@ -235,7 +193,7 @@ class LocalNamed:
         """
         said = self._of_zone("reload", zone)
         if said.returncode != 0:
-            raise NamedRefuses(f"rndc reload {zone} failed: {_reason(said)}. See: journalctl -u named")
+            raise NamedRefuses(f"rndc reload {zone} failed: {reason_of(said)}. See: journalctl -u named")
 
     def fit_format(self, zone: str, block: ZoneStatement) -> bool:
         """Rewrites the zone's file in the format that its statement expects, journal included; True when it had to.
@@ -253,24 +211,11 @@ class LocalNamed:
         source, target = ("raw", "text") if is_raw else ("text", "raw")
         with tempfile.TemporaryDirectory(prefix=".hotstandby-", dir=block.file.parent) as scratch:
             made = Path(scratch) / "zone"
-            lenient = ["-i", "none", "-k", "ignore", "-n", "ignore"]
-            argv = [
-                "-j",
-                *lenient,
-                "-w",
-                str(self.directory()),
-                "-f",
-                source,
-                "-F",
-                target,
-                "-o",
-                str(made),
-                zone,
-                str(block.file),
-            ]
+            formats = ["-f", source, "-F", target, "-o", str(made)]
+            argv = ["-j", *_LENIENT, "-w", str(self.directory()), *formats, zone, str(block.file)]
             said = self._tool("named-compilezone", *argv)
             if said.returncode != 0:
-                raise NamedRefuses(f"{block.file} cannot be converted from {source} to {target}: {_reason(said)}")
+                raise NamedRefuses(f"{block.file} cannot be converted from {source} to {target}: {reason_of(said)}")
             rewrite(block.file, made.read_bytes())
         return True
 
@@ -292,7 +237,7 @@ class LocalNamed:
 
     def _of_zone(self, word: str, zone: str) -> Finished:
         said = self._control(word, zone, *(["IN", self._view] if self._view else []))
-        if said.returncode != 0 and "multiple" in said.stdout + said.stderr:
+        if said.returncode != 0 and RndcFailure.of(said) is RndcFailure.SEVERAL_VIEWS:
             self.in_views = True
             block = self.block(zone)
             if block is not None and block.view:
@@ -304,9 +249,9 @@ class LocalNamed:
             said = run([*self._rndc, *words], deadline_s=_DEADLINE_S)
         except (CommandLate, CommandMissing) as error:
             raise NamedSilent(f"named was not reached: {error}") from None
-        if said.returncode != 0 and re.search("connect failed|connection to remote|no key definition", said.stderr):
+        if said.returncode != 0 and RndcFailure.of(said) is RndcFailure.UNREACHABLE:
             raise NamedSilent(
-                f"named was not reached with '{' '.join(self._rndc)}': {_reason(said)}. "
+                f"named was not reached with '{' '.join(self._rndc)}': {reason_of(said)}. "
                 "Start it with: systemctl start named"
             )
         return said
@@ -329,11 +274,3 @@ def rewrite(path: Path, data: bytes) -> None:
     before = path.stat()
     owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
     replace_file(path, data, mode=before.st_mode & 0o7777, owner=owner)
-
-
-def _reason(said: Finished) -> str:
-    """The lines that name an error, or the last one said."""
-    lines = [line.strip() for line in (said.stdout + "\n" + said.stderr).splitlines() if line.strip()]
-    words = "(?i)error|fail|not loaded|unknown|out of zone|no such|no matching|multiple|permission"
-    blamed = [line for line in lines if re.search(words, line)]
-    return printable("; ".join((blamed or lines[-1:])[:4]), 500) or f"exit {said.returncode}"

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSeveralViews, ZoneStatus
+from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSeveralViews
+from failover.bind.zone_status import ZoneStatus
 from failover.checks.facts import NamedFacts
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, rdtype

@@ -72,7 +72,7 @@ def override_gate(context: Context, gate: GateOverride, seconds: int) -> None:
 def drain_here(context: Context, limit_s: float, tell: ProgressListener) -> DrainResult:
     """Waits for the calls of this machine, which is about to be demoted."""
 
-    def look() -> int | None:
+    def count_calls() -> int | None:
         try:
             override_gate(context, GateOverride.REFUSE, GATE_S)
         except HotstandbyError:
@@ -80,7 +80,7 @@ def drain_here(context: Context, limit_s: float, tell: ProgressListener) -> Drai
         return own_asterisk.count_calls(context)
 
     try:
-        return wait_for_calls(look, context.machine, limit_s, tell)
+        return wait_for_calls(count_calls, context.machine, limit_s, tell)
     finally:
         _lift(context, GateOverride.REFUSE)
 
@@ -89,7 +89,7 @@ def drain_peer(context: Context, limit_s: float, tell: ProgressListener) -> Drai
     """Waits for the calls of the peer; new ones by address are taken here meanwhile."""
     peer = Peer(context)
 
-    def look() -> int | None:
+    def count_calls() -> int | None:
         try:
             # Open here before it closes there: a call that both refuse is lost.
             override_gate(context, GateOverride.TAKE, GATE_S)
@@ -98,7 +98,7 @@ def drain_peer(context: Context, limit_s: float, tell: ProgressListener) -> Drai
             return None
 
     try:
-        return wait_for_calls(look, context.peer, limit_s, tell)
+        return wait_for_calls(count_calls, context.peer, limit_s, tell)
     finally:
         # What cannot be lifted ends by itself.
         with contextlib.suppress(FailoverError):
@@ -107,7 +107,7 @@ def drain_peer(context: Context, limit_s: float, tell: ProgressListener) -> Drai
 
 
 def wait_for_calls(
-    look: CountCalls,
+    count_calls: CountCalls,
     machine: str,
     limit_s: float,
     tell: ProgressListener,
@@ -125,7 +125,7 @@ def wait_for_calls(
     tell(ProgressEvent(ProgressKind.BEGAN, "drain", "", 0.0))
     told: int | None = -1
     while True:
-        left = look()
+        left = count_calls()
         took = now() - started
         if left == 0:
             words = f"no call is left on {machine}"

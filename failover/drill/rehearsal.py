@@ -24,7 +24,7 @@ from failover.promotion.steps import deferred_carrier_step, deferred_dns_step
 from failover.steps.carrier.step import CarrierStep, ManualCarrier, step_name
 from failover.steps.dns import dry_run as dns_try
 from failover.steps.fence.program import run_verify
-from failover.steps.proof import external_checks as proof_look
+from failover.steps.proof import external_checks
 from failover.steps.proof.call import CallImpossible, dial_string, require_dialplan
 from host.errors import HotstandbyError
 from host.exits import Exit
@@ -177,7 +177,7 @@ def _carriers(context: Context) -> Iterator[Rehearsed]:
 def _proof(context: Context, facts: Facts) -> Rehearsed:
     proved, good, unproven = [], Level.GOOD, "what the world sees once this machine serves"
     if context.pair.dns is not None:
-        for one in proof_look.check_resolvers(context.pair.dns, context.peer):
+        for one in external_checks.check_resolvers(context.pair.dns, context.peer):
             proved.append(one.words)
             good = Level.WARNING if one.good is None else good
     proved += [one.words for one in facts.domino if one.good]

@@ -15,9 +15,10 @@ import dns.message
 import dns.name
 import dns.rdatatype
 
-from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSeveralViews, ZoneStatus
+from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSeveralViews
 from failover.bind.named_conf import ZoneStatement
 from failover.bind.proofread import read_proofread
+from failover.bind.zone_status import ZoneStatus
 from failover.bind.zone_text import ZoneFileUnclear
 from failover.name_servers.agreement import wanted_records
 from failover.name_servers.transport import DnsTransport, InvalidAnswer, exchange

@@ -114,7 +114,7 @@ class FenceStep:
         last = self._seen.status if self._seen is not None and self._seen_within(ANSWERED_S) else None
         if last is not None and last.serves and not last.claim:
             return False
-        looked = self._look()
+        looked = self._probe_peer()
         found = judge_peer(looked, run_verify(self._context, self._epoch), "")
         if found.proof is not FenceProof.PROVEN and self._handed_back:
             found = judge_peer(looked, None, self._word)
@@ -168,7 +168,7 @@ class FenceStep:
         seen = self._seen if self._seen is not None and self._seen_within(ANSWERED_S) else None
         if seen is not None and seen is self._planned:
             return  # the plan has just looked, and refused
-        last = self._look()
+        last = self._probe_peer()
         serves = last.status is not None and last.status.serves
         at_risk = last.status is None and self._context.pair.fence is not None and last.found.answer.alive
         if not serves and (self._word or not at_risk):
@@ -209,11 +209,11 @@ class FenceStep:
 
     def _answers(self) -> bool:
         """Whether the peer can be asked: a fresh look tells, for nothing is proven by it."""
-        last = self._seen if self._seen is not None and self._seen_within(ANSWERED_S) else self._look()
+        last = self._seen if self._seen is not None and self._seen_within(ANSWERED_S) else self._probe_peer()
         return last.found.answer is ProbeAnswer.YES
 
     def _stands_by(self) -> bool:
-        return judge_peer(self._look(), None, "").proof is FenceProof.PROVEN
+        return judge_peer(self._probe_peer(), None, "").proof is FenceProof.PROVEN
 
     def verify(self) -> str:
         """The proof that the peer serves nothing (the table in failover/steps/fence/decision.py).
@@ -227,7 +227,7 @@ class FenceStep:
             # Asked once more it would say the same half a second later, and callers wait.
             return self._shown
         while True:
-            looked = self._look()
+            looked = self._probe_peer()
             found = judge_peer(looked, run_verify(self._context, self._epoch), self._word)
             now = peer_state(looked.status, proven=found.proof is FenceProof.PROVEN)
             match decide_fence(self._reply, now, settled=time.monotonic() > self._until):
@@ -285,7 +285,7 @@ class FenceStep:
             return None
         return self._peer.probe_status()
 
-    def _look(self) -> PeerEvidence:
+    def _probe_peer(self) -> PeerEvidence:
         seen = self._seen
         if seen is not None and self._seen_within(FRESH_S) and not seen.found.answer.alive:
             return seen

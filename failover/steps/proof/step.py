@@ -12,7 +12,7 @@ from failover.journal.entry import Json
 from failover.probes import phones
 from failover.probes.parallel import Probe, run_probes
 from failover.steps.proof import call as proof_call
-from failover.steps.proof import external_checks as proof_look
+from failover.steps.proof import external_checks
 from failover.steps.proof.external_checks import ProofResult
 from host.errors import HotstandbyError
 
@@ -55,7 +55,7 @@ class ProofStep:
 
     def apply(self) -> None:
         """Looks, all at once."""
-        self._found = self.look()
+        self._found = self.check_all()
 
     def verify(self) -> str:
         """What was seen.
@@ -63,7 +63,7 @@ class ProofStep:
         Raises:
             ProofIncomplete
         """
-        found = self._found if self._found is not None else self.look()
+        found = self._found if self._found is not None else self.check_all()
         words = "; ".join(one.words for one in found)
         if self._context.pair.proof is None:
             words += f"; {NO_CALL}"
@@ -76,17 +76,17 @@ class ProofStep:
         """Nothing to take back."""
         return "it only looked"
 
-    def look(self) -> tuple[ProofResult, ...]:
+    def check_all(self) -> tuple[ProofResult, ...]:
         """Everything that is configured, beside each other, as long as the slowest takes."""
         context = self._context
-        looks = [_look("registrations", lambda: [proof_look.check_registrations(context)])]
+        looks = [_probe("registrations", lambda: [external_checks.check_registrations(context)])]
         if (dns := context.pair.dns) is not None and dns.resolvers:
-            looks.append(_look("resolver", lambda: proof_look.check_resolvers(dns, context.machine)))
+            looks.append(_probe("resolver", lambda: external_checks.check_resolvers(dns, context.machine)))
         if context.pair.domino.sites:
-            looks.append(_look("domino", lambda: proof_look.check_domino(context)))
-        looks.append(_look("phones", lambda: [_phones(context)]))
+            looks.append(_probe("domino", lambda: external_checks.check_domino(context)))
+        looks.append(_probe("phones", lambda: [_phones(context)]))
         if context.pair.proof is not None and self._place_call:
-            looks.append(_look("call", lambda: [self._call()]))
+            looks.append(_probe("call", lambda: [self._call()]))
         return tuple(one for many in run_probes(looks, total_s=self.deadline_s) for one in many)
 
     def _call(self) -> ProofResult:
@@ -113,5 +113,5 @@ def _phones(context: Context) -> ProofResult:
     return ProofResult("phones", None, words, time.monotonic() - started)
 
 
-def _look(what: str, ask: Callable[[], list[ProofResult]]) -> Probe[list[ProofResult]]:
+def _probe(what: str, ask: Callable[[], list[ProofResult]]) -> Probe[list[ProofResult]]:
     return Probe(ask, lambda seconds: [ProofResult(what, False, f"{what}: no answer in {seconds:.0f} s", seconds)])
