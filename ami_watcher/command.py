@@ -83,7 +83,7 @@ def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
     from ami_watcher.daemon.daemon import WatcherDaemon
     from ami_watcher.follow.follow import follower
-    from ami_watcher.web.pauses import shorten
+    from ami_watcher.daemon import garbage_collection
     from pair import active, this_machine
 
     _log_to_stderr()
@@ -95,7 +95,7 @@ def run(config: Path | None) -> None:
 
     async def follow() -> None:
         daemon = WatcherDaemon(places, found.pair, machine, follower(places, found.pair, machine))
-        shorten()
+        garbage_collection.make_rare()
         await daemon.run()
 
     try:
