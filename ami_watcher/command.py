@@ -81,9 +81,9 @@ def main() -> None:
 @_config
 def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
+    from ami_watcher.daemon import garbage_collection
     from ami_watcher.daemon.daemon import WatcherDaemon
     from ami_watcher.follow.follow import follower
-    from ami_watcher.daemon import garbage_collection
     from pair import active, this_machine
 
     _log_to_stderr()

@@ -1,7 +1,8 @@
-"""A real ami-watcher process for tests: started, asked, stopped."""
+"""ami-watcher for tests: started, asked, stopped; in the loop of the test, or as a process of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import signal
@@ -16,9 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from ami_watcher.command import main
+from ami_watcher.daemon.daemon import WatcherDaemon
+from ami_watcher.follow.follow import follower
 from host.places import Places
 from lab.fakes.ami import FakeAmi
+from pair import read
 
 COMMAND = str(Path(sys.executable).with_name("ami-watcher"))
 
@@ -31,17 +37,11 @@ def free_port() -> int:
 
 
 @dataclass
-class Running:
-    """A running ami-watcher."""
+class Asked:
+    """A running ami-watcher, asked over TCP and by its commands."""
 
-    process: subprocess.Popen[bytes]
     port: int
-    log: Path
     environment: Mapping[str, str]
-
-    def said(self) -> str:
-        """Everything that it logged."""
-        return self.log.read_text()
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
         """Status and body of one request over TCP."""
@@ -56,6 +56,18 @@ class Running:
     def command(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """What `ami-watcher ARGV` prints and ends with."""
         return command(self.environment, *argv)
+
+
+@dataclass
+class Running(Asked):
+    """One that is a process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """Everything that it logged."""
+        return self.log.read_text()
 
     def listen(self, last_id: str | None = None) -> http.client.HTTPResponse:
         """An open stream of events."""
@@ -72,7 +84,12 @@ class Running:
 
 
 def command(environment: Mapping[str, str], *argv: str) -> subprocess.CompletedProcess[str]:
-    """Runs ami-watcher to its end."""
+    """Runs ami-watcher to its end: in this process, but for `run`, which takes over the log."""
+    if argv[:1] != ("run",):
+        done = CliRunner().invoke(main, list(argv), env=dict(environment))
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(argv, done.exit_code, done.stdout, done.stderr)
     return subprocess.run([COMMAND, *argv], env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -94,7 +111,7 @@ def watcher(places: Places, port: int, **more: str) -> Iterator[Running]:
     log = places.state / "log"
     with log.open("ab") as sink:
         process = subprocess.Popen([COMMAND, "run"], env=environment, stdout=sink, stderr=sink)
-    running = Running(process, port, log, environment)
+    running = Running(port, environment, process, log)
     try:
         wait_for(lambda: process.poll() is not None or answers(port), "it answers", 30)
         assert process.poll() is None, running.said()
@@ -103,6 +120,20 @@ def watcher(places: Places, port: int, **more: str) -> Iterator[Running]:
         if process.poll() is None:
             process.kill()
         process.wait(timeout=10)
+
+
+@asynccontextmanager
+async def watching(places: Places, port: int) -> AsyncIterator[Asked]:
+    """ami-watcher in this loop, as `run` makes it; it is asked from a thread beside it."""
+    pair = read(places)
+    daemon = WatcherDaemon(places, pair, "boston", follower(places, pair, "boston"))
+    running = asyncio.create_task(daemon.run())
+    try:
+        yield Asked(port, environment_of(places))
+        assert not running.done(), running.exception()
+    finally:
+        daemon.stop()
+        await running
 
 
 def answers(port: int) -> bool:

@@ -21,7 +21,18 @@ from typing import Any
 import pytest
 
 from tests.ami_watcher.fake_source import machine_at, pair_text, stand
-from tests.ami_watcher.running import COMMAND, Running, asterisk, command, environment_of, free_port, wait_for, watcher
+from tests.ami_watcher.running import (
+    COMMAND,
+    Asked,
+    Running,
+    asterisk,
+    command,
+    environment_of,
+    free_port,
+    wait_for,
+    watcher,
+    watching,
+)
 
 
 async def test_it_follows_asterisk_and_answers_page_api_and_commands(tmp_path: Path) -> None:
@@ -72,27 +83,27 @@ async def test_watching_as_json_prints_a_line_when_something_differs(tmp_path: P
         def levels() -> list[str]:
             return [json.loads(line)["level"] for line in lines.read_text().splitlines()]
 
-        def visit() -> None:
-            with watcher(places, port) as running:
-                wait_for(lambda: running.command("check").returncode == 1, "acme is registered, the others are not")
-                with lines.open("wb") as sink:
-                    watching = subprocess.Popen(
-                        [COMMAND, "registrations", "--watch", "--json"], env=running.environment, stdout=sink
-                    )
-                try:
-                    wait_for(lambda: levels() == ["warning"], "the first line")
-                    time.sleep(2.5)  # two more rounds, in which nothing happens
-                    assert levels() == ["warning"]
-                    stand(places, "standby")
-                    wait_for(lambda: levels()[1:], "a line for the change")
-                finally:
-                    watching.terminate()
-                    watching.wait(10)
-                drawn = running.command("registrations", "--watch")
-                assert drawn.returncode == 2
-                assert "add --json" in drawn.stderr
+        def visit(running: Asked) -> None:
+            wait_for(lambda: running.command("check").returncode == 1, "acme is registered, the others are not")
+            with lines.open("wb") as sink:
+                watching = subprocess.Popen(
+                    [COMMAND, "registrations", "--watch", "--json"], env=running.environment, stdout=sink
+                )
+            try:
+                wait_for(lambda: levels() == ["warning"], "the first line")
+                time.sleep(2.5)  # two more rounds, in which nothing happens
+                assert levels() == ["warning"]
+                stand(places, "standby")
+                wait_for(lambda: levels()[1:], "a line for the change")
+            finally:
+                watching.terminate()
+                watching.wait(10)
+            drawn = running.command("registrations", "--watch")
+            assert drawn.returncode == 2
+            assert "add --json" in drawn.stderr
 
-        await asyncio.to_thread(visit)
+        async with watching(places, port) as running:
+            await asyncio.to_thread(visit, running)
 
 
 async def test_sigterm_ends_it_within_two_seconds_whoever_listens(tmp_path: Path) -> None:
@@ -170,27 +181,27 @@ async def test_a_pair_toml_that_changes_is_followed_without_being_told(tmp_path:
         port = free_port()
         places = machine_at(tmp_path, port=port, ami_port=standin.port)
 
-        def document(running: Running) -> dict[str, Any]:
+        def document(running: Asked) -> dict[str, Any]:
             return dict(json.loads(running.get("/api/registrations")[1]))
 
-        def trunks(running: Running) -> set[str]:
+        def trunks(running: Asked) -> set[str]:
             return {row["trunk"] for row in document(running)["registrations"]}
 
-        def visit() -> None:
-            with watcher(places, port) as running:
-                wait_for(lambda: trunks(running) == {"acme", "metro", "nova"}, "three trunks")
-                text = places.pair_toml.read_text()
-                places.pair_toml.write_text(text[: text.index("[trunks.nova]")])
-                wait_for(lambda: trunks(running) == {"acme", "metro"}, "two trunks")
-                places.pair_toml.write_text("[pair]\nname = \n")
-                wait_for(lambda: json.loads(running.get("/readyz")[1])["problems"], "the bad edit is told")
-                assert trunks(running) == {"acme", "metro"}
-                assert document(running)["level"] != "good"
-                places.pair_toml.write_text(text)
-                wait_for(lambda: not json.loads(running.get("/readyz")[1])["problems"], "the good one is in force")
-                wait_for(lambda: trunks(running) == {"acme", "metro", "nova"}, "three trunks again")
+        def visit(running: Asked) -> None:
+            wait_for(lambda: trunks(running) == {"acme", "metro", "nova"}, "three trunks")
+            text = places.pair_toml.read_text()
+            places.pair_toml.write_text(text[: text.index("[trunks.nova]")])
+            wait_for(lambda: trunks(running) == {"acme", "metro"}, "two trunks")
+            places.pair_toml.write_text("[pair]\nname = \n")
+            wait_for(lambda: json.loads(running.get("/readyz")[1])["problems"], "the bad edit is told")
+            assert trunks(running) == {"acme", "metro"}
+            assert document(running)["level"] != "good"
+            places.pair_toml.write_text(text)
+            wait_for(lambda: not json.loads(running.get("/readyz")[1])["problems"], "the good one is in force")
+            wait_for(lambda: trunks(running) == {"acme", "metro", "nova"}, "three trunks again")
 
-        await asyncio.to_thread(visit)
+        async with watching(places, port) as running:
+            await asyncio.to_thread(visit, running)
 
 
 async def test_a_new_role_is_seen_without_being_told(tmp_path: Path) -> None:
@@ -198,19 +209,19 @@ async def test_a_new_role_is_seen_without_being_told(tmp_path: Path) -> None:
         port = free_port()
         places = machine_at(tmp_path, port=port, ami_port=standin.port)
 
-        def visit() -> None:
-            with watcher(places, port) as running:
-                stand(places, "standby")
+        def visit(running: Asked) -> None:
+            stand(places, "standby")
 
-                def wrong() -> Any:
-                    document = json.loads(running.get("/api/registrations")[1])
-                    rows = {row["trunk"]: row["state"] for row in document["registrations"]}
-                    return rows == {"acme": "unexpected", "metro": "standby", "nova": "standby"}
+            def wrong() -> Any:
+                document = json.loads(running.get("/api/registrations")[1])
+                rows = {row["trunk"]: row["state"] for row in document["registrations"]}
+                return rows == {"acme": "unexpected", "metro": "standby", "nova": "standby"}
 
-                wait_for(wrong, "acme is registered on a standby")
-                assert running.command("check").returncode == 2
+            wait_for(wrong, "acme is registered on a standby")
+            assert running.command("check").returncode == 2
 
-        await asyncio.to_thread(visit)
+        async with watching(places, port) as running:
+            await asyncio.to_thread(visit, running)
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
@@ -271,15 +282,18 @@ def test_without_a_daemon_the_check_is_unknown(tmp_path: Path) -> None:
     assert done.stdout.startswith("AMI-WATCHER UNKNOWN - ami-watcher does not run")
 
 
-def test_an_asterisk_that_is_not_there_is_critical_and_said_in_words(tmp_path: Path) -> None:
+async def test_an_asterisk_that_is_not_there_is_critical_and_said_in_words(tmp_path: Path) -> None:
     port = free_port()
     places = machine_at(tmp_path, port=port, ami_port=free_port())
-    with watcher(places, port) as running:
+
+    def visit(running: Asked) -> None:
         wait_for(lambda: running.command("check").returncode == 2, "the link is lost")
-        line = running.command("check").stdout
-        assert "Nothing listens at 127.0.0.1" in line
+        assert "Nothing listens at 127.0.0.1" in running.command("check").stdout
         assert running.get("/readyz")[0] == 503
         assert running.get("/healthz")[0] == 200
+
+    async with watching(places, port) as running:
+        await asyncio.to_thread(visit, running)
 
 
 async def test_the_service_manager_is_told_ready_watchdog_and_stopping(tmp_path: Path) -> None:
@@ -326,25 +340,28 @@ async def test_a_restart_keeps_history_and_since(tmp_path: Path) -> None:
         port = free_port()
         places = machine_at(tmp_path, port=port, ami_port=standin.port)
 
-        def acme(running: Running) -> Any:
+        def acme(running: Asked) -> Any:
             document = json.loads(running.get("/api/registrations")[1])
             return next(
                 (r for r in document["registrations"] if r["trunk"] == "acme" and r["state"] == "registered"), None
             )
 
-        def visit() -> None:
-            with watcher(places, port) as running:
-                before = wait_for(lambda: acme(running), "acme is registered")
-                wait_for(lambda: running.get("/api/history?subject=acme")[1].count(b'"after"') == 1, "it is in history")
-                running.end()
-            with watcher(places, port) as running:
-                after = wait_for(lambda: acme(running), "acme is registered")
-                assert after["since"] == pytest.approx(before["since"], abs=1.0)
-                history = json.loads(running.get("/api/history?subject=acme")[1])
-                assert len(history["entries"]) == 1  # a restart of ours is no news
-                assert history["complete"]
+        def first(running: Asked) -> Any:
+            before = wait_for(lambda: acme(running), "acme is registered")
+            wait_for(lambda: running.get("/api/history?subject=acme")[1].count(b'"after"') == 1, "it is in history")
+            return before
 
-        await asyncio.to_thread(visit)
+        def second(running: Asked) -> Any:
+            after = wait_for(lambda: acme(running), "acme is registered")
+            return after, json.loads(running.get("/api/history?subject=acme")[1])
+
+        async with watching(places, port) as running:
+            before = await asyncio.to_thread(first, running)
+        async with watching(places, port) as running:
+            after, history = await asyncio.to_thread(second, running)
+        assert after["since"] == pytest.approx(before["since"], abs=1.0)
+        assert len(history["entries"]) == 1  # a restart of ours is no news
+        assert history["complete"]
 
 
 async def test_killed_in_the_middle_it_starts_again_with_what_it_had_written(tmp_path: Path) -> None:
@@ -380,11 +397,11 @@ async def test_hooks_hear_of_a_change_with_its_words_in_their_environment(tmp_pa
         hook.write_text(f'#!/bin/sh\necho "$HOTSTANDBY_SUBJECT $HOTSTANDBY_AFTER: $HOTSTANDBY_SENTENCE" >> {told}\n')
         hook.chmod(0o755)
 
-        def visit() -> None:
-            with watcher(places, port):
-                wait_for(lambda: told.exists() and "acme registered: acme on boston" in told.read_text(), "it is told")
+        def visit(running: Asked) -> None:
+            wait_for(lambda: told.exists() and "acme registered: acme on boston" in told.read_text(), "it is told")
 
-        await asyncio.to_thread(visit)
+        async with watching(places, port) as running:
+            await asyncio.to_thread(visit, running)
 
 
 async def test_an_export_is_left_for_the_other_machine_and_its_own_is_read(tmp_path: Path) -> None:
@@ -408,22 +425,22 @@ async def test_an_export_is_left_for_the_other_machine_and_its_own_is_read(tmp_p
         dallas = {"format": 1, "machine": "dallas", "at": now - 400, "contacts": [phone]}
         (directory / "dallas.json").write_text(json.dumps(dallas))
 
-        def visit() -> None:
-            with watcher(places, port) as running:
-                wait_for(lambda: (directory / "boston.json").exists(), "the export is written", 20)
-                own = json.loads((directory / "boston.json").read_text())
-                assert "100" in [item["name"] for item in own["contacts"]]
-                missing = running.command("contacts", "--missing").stdout
-                assert "201" in missing
-                assert "in 8" in missing  # due within 90 s
-                shutil.rmtree(directory)
-                wait_for(
-                    lambda: "dallas has left no list" in running.command("contacts", "--missing").stdout,
-                    "it is gone",
-                    20,
-                )
+        def visit(running: Asked) -> None:
+            wait_for(lambda: (directory / "boston.json").exists(), "the export is written", 20)
+            own = json.loads((directory / "boston.json").read_text())
+            assert "100" in [item["name"] for item in own["contacts"]]
+            missing = running.command("contacts", "--missing").stdout
+            assert "201" in missing
+            assert "in 8" in missing  # due within 90 s
+            shutil.rmtree(directory)
+            wait_for(
+                lambda: "dallas has left no list" in running.command("contacts", "--missing").stdout,
+                "it is gone",
+                20,
+            )
 
-        await asyncio.to_thread(visit)
+        async with watching(places, port) as running:
+            await asyncio.to_thread(visit, running)
 
 
 def test_every_command_has_help_with_an_example() -> None:
