@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from ami_watcher.phones.contact import Contact, Reach
+from ami_watcher.phones.exchange import ContactExchange
+from ami_watcher.phones.inventory import ContactExport, KnownContact
 from failover.checks.compare import differences
 from failover.checks.shared_facts import facts
 from failover.peer.messages import AsteriskStatus, PeerFacts, SecretsReport
@@ -188,3 +192,36 @@ def test_a_secret_that_others_may_read_is_told(machine: Standby) -> None:
         assert "secret" in errors(told(machine, "check")[1])
     finally:
         path.chmod(0o600)
+
+
+def phone(name: str, *, last_seen: float, expires_at: float | None) -> KnownContact:
+    contact = Contact("pjsip", name, "10.0.0.5:5060", Reach.REACHABLE, None, "Desk phone", expires_at)
+    return KnownContact(contact, last_seen - 60.0, last_seen, here=True)
+
+
+def test_phones_that_were_at_the_other_machine_and_are_not_back_are_listed(machine: Standby) -> None:
+    assert "has left no list of its phones here" in str(machine.run("clients").exception)
+    then = time.time() - 600.0
+    phones = (
+        phone("101", last_seen=then, expires_at=time.time() + 3600.0),
+        phone("102", last_seen=then, expires_at=then),
+        phone("103", last_seen=then, expires_at=None),
+    )
+    exchange = ContactExchange(machine.places.contacts, machine="boston", other="dallas")
+    exchange.publish(ContactExport("boston", then, phones))
+    try:
+        done = machine.run("clients", "--limit", "2")
+        assert done.exit_code == Exit.DEGRADED
+        for words in ("101", "Desk phone", "and 1 more: failover clients --limit 3", "3 of the 3 that boston listed"):
+            assert words in done.stdout
+        shown = machine.run("clients").stdout
+        assert "is overdue: restart it" in " ".join(shown.split())
+        assert "not known: its driver does not say" in " ".join(shown.split())
+        code, found = told(machine, "clients")
+        assert (code, found["known"], found["back"], len(found["missing"])) == (Exit.DEGRADED, 3, 0, 3)
+        exchange.publish(ContactExport("boston", then, ()))
+        done = machine.run("clients")
+        assert done.exit_code == 0
+        assert done.stdout.rstrip().endswith("next     nothing to do")
+    finally:
+        exchange.own_file.unlink()
