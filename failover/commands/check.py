@@ -49,9 +49,9 @@ def _document(one: Result) -> dict[str, str]:
 def _print(machine: str, wrong: Sequence[Result]) -> None:
     for one in wrong:
         head = f"{WORDS[one.level].upper():<8} {one.check.name:<12} "
-        text, mend = harmless(one.finding.text), harmless(one.finding.mend)
-        click.echo(textwrap.fill(text, 100, initial_indent=head, subsequent_indent=" " * 22))
-        click.echo(textwrap.fill(mend, 100, initial_indent=" " * 20 + "> ", subsequent_indent=" " * 22))
+        click.echo(textwrap.fill(harmless(one.finding.text), 100, initial_indent=head, subsequent_indent=" " * 22))
+        below = " " * 20 + "> "
+        click.echo(textwrap.fill(harmless(one.finding.mend), 100, initial_indent=below, subsequent_indent=" " * 22))
     counts = {word: sum(WORDS[one.level] == word for one in wrong) for word in WORDS.values()}
     counted = (
         f"{machine}: {counts['error']} errors, {counts['warning']} warnings, {counts['unseen']} to look at yourself, "
