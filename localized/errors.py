@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from host.errors import HotstandbyError, UnsafeError, UsageError
+from host.exits import Exit
 
 NOTHING_RENDERED: Final = "Nothing was rendered; the active generation is untouched."
 """What a refusal to render ends with, where it was asked for."""
@@ -32,6 +33,12 @@ class NoRight(UnsafeError):
 
 class AsteriskUnreachable(LocalizedError):
     """Asterisk is not running, does not answer by the deadline, or does not have the module."""
+
+
+class ActivationIncomplete(LocalizedError):
+    """The swap was made, and Asterisk could not be made to follow; the same command completes it."""
+
+    exit_code = Exit.HALFWAY
 
 
 def reason(error: HotstandbyError) -> str:

@@ -18,7 +18,8 @@ from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
 from localized.activation.comparison import TrunkComparison
-from localized.activation.outcome import ActivationOutcome
+from localized.activation.outcome import ActivationOutcome, Verification
+from localized.activation.sentences import NOTHING_TO_DO, next_command, notes
 from localized.check import FileDifference
 from localized.checks.problem import ConfigProblem, Severity
 from localized.prepare import PreparedGeneration
@@ -96,7 +97,7 @@ def rendered(prepared: PreparedGeneration, machine: str, as_json: bool, *, activ
     activate = f"render-localized --role {generation.role.value} --activate"
     following = f"mend what is marked error, then: {activate}" if stopping else activate
     if active and not stopping:
-        following = "nothing to do"
+        following = NOTHING_TO_DO
     if as_json:
         _json(
             {
@@ -132,7 +133,11 @@ def activated(outcome: ActivationOutcome, as_json: bool) -> int:
         _json(_outcome(outcome))
         return int(outcome.exit)
     out = console()
-    word, style = _VERDICT[outcome.exit] if outcome.comparison is not None else ("active on disk alone", "bold yellow")
+    word, style = (
+        _VERIFICATION[outcome.verification]
+        if outcome.comparison is not None
+        else ("active on disk alone", "bold yellow")
+    )
     out.print(
         Text.assemble(
             (outcome.machine, "bold"),
@@ -148,16 +153,17 @@ def activated(outcome: ActivationOutcome, as_json: bool) -> int:
         for row in outcome.comparison.rows:
             table.add_row(*_cells(row))
         out.print(table)
-    for note in outcome.notes:
+    for note in notes(outcome):
         _told(out, Text("! ", style="yellow"), note)
-    out.print(Text.assemble(("next  ", "dim"), outcome.next))
+    out.print(Text.assemble(("next  ", "dim"), next_command(outcome)))
     return int(outcome.exit)
 
 
-_VERDICT = {
-    Exit.DONE: ("active and verified", "bold green"),
-    Exit.DEGRADED: ("active, DEGRADED", "bold yellow"),
-    Exit.FAILED: ("active, and FAILED its proof", "bold red"),
+_VERIFICATION = {
+    Verification.VERIFIED: ("active and verified", "bold green"),
+    Verification.DEGRADED: ("active, DEGRADED", "bold yellow"),
+    Verification.FAILED: ("activated, verification FAILED", "bold red"),
+    None: ("active on disk alone", "bold yellow"),
 }
 
 
@@ -166,7 +172,7 @@ def checked(problems: Sequence[ConfigProblem], machine: str, as_json: bool) -> i
     stops = [problem for problem in problems if problem.weight is not Severity.WARNING]
     code = Exit.USAGE if stops else Exit.DONE
     warnings = len(problems) - len(stops)
-    following = "mend what is marked error, then: render-localized --check" if stops else "nothing to do"
+    following = "mend what is marked error, then: render-localized --check" if stops else NOTHING_TO_DO
     if warnings and not stops:
         following = f"look at the warning{'s' if warnings > 1 else ''}; nothing has to be done"
     if as_json:
@@ -193,7 +199,7 @@ def differs(differences: Sequence[FileDifference], machine: str, role: Role, as_
     """The result of --diff."""
     count = "1 file" if len(differences) == 1 else f"{len(differences)} files"
     changed = f"{count} would change" if differences else "nothing would change"
-    following = f"render-localized --role {role.value} --activate" if differences else "nothing to do"
+    following = f"render-localized --role {role.value} --activate" if differences else NOTHING_TO_DO
     if as_json:
         _json(
             {
@@ -262,8 +268,8 @@ def _outcome(outcome: ActivationOutcome) -> dict[str, Any]:
         "foreign": [str(one) for one in (found.foreign if found is not None else ())],
         "reloaded": outcome.reloaded,
         "asked_again": outcome.asked_again,
-        "notes": outcome.notes,
-        "next": outcome.next,
+        "notes": notes(outcome),
+        "next": next_command(outcome),
         "seconds": round(outcome.seconds, 3),
     }
 

@@ -15,8 +15,10 @@ from failover.journal.entry import Json
 from failover.state import fenced, local_state, proven_secrets, right
 from host.errors import HotstandbyError
 from host.exits import Exit
-from localized.activation.activate import AsteriskProbe, activate, activate_unseen, probe_asterisk
+from localized.activation.activate import activate, activate_unseen
 from localized.activation.outcome import ActivationOutcome
+from localized.activation.probe import AsteriskProbe, probe_asterisk
+from localized.activation.sentences import notes
 from localized.errors import AsteriskUnreachable
 from localized.generations.store import GenerationStore
 from localized.prepare import PreparedGeneration, prepare_or_last
@@ -128,7 +130,7 @@ class LocalizeStep:
         """Grants the right, lets Asterisk start, swaps, reloads, and waits for the registrations.
 
         Raises:
-            NotActivatable, NotWritable, AsteriskUnreachable, Halfway
+            NotActivatable, NotWritable, AsteriskUnreachable, ActivationIncomplete
         """
         context = self._context
         self.serves_nothing = False
@@ -172,19 +174,19 @@ class LocalizeStep:
             raise NotProven("Asterisk's registrations were not read. Type the same command again.")
         found = outcome.comparison
         if found.unwanted:
-            raise NotProven("; ".join(outcome.notes))
+            raise NotProven("; ".join(notes(outcome)))
         good = [row for row in found.rows if row.as_expected]
         registered = [row.wanted.trunk for row in good if row.wanted.here]
         proven_secrets.note(self._context.places, self._context.pair, self._context.machine, registered, time.time())
         words = f"{len(good)} of {len(found.rows)} trunks as expected, generation {outcome.generation}"
         if found.missing:
-            told = "; ".join([words, *outcome.notes])
+            told = "; ".join([words, *notes(outcome)])
             if not any(row.wanted.here for row in good):
                 raise NoTrunk(told)
             if any(row.wanted.required for row in found.missing):
                 raise RequiredTrunkMissing(told)
             raise TrunkMissing(told)
-        return "; ".join([words, *outcome.notes])
+        return "; ".join([words, *notes(outcome)])
 
     def undo(self, saved: Mapping[str, Json]) -> str:
         """The right is taken back. Where the files of a primary were made active: standby, proven, or Asterisk killed.

@@ -1,16 +1,66 @@
-"""What an activation came to: exit code, what a person should know, and what to type next. Rules only."""
+"""What an activation came to, as values: what decides the exit code, and what sentences are made from. Rules only."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from typing import Final
+from enum import Enum
 
 from host.exits import Exit
 from localized.activation.comparison import Comparison, TrunkComparison
-from localized.asterisk.refusals import ConfigRefusal, LogFindings, words_of
+from localized.asterisk.refusals import ConfigRefusal, LogFindings
+from localized.checks.problem import ConfigProblem
 from localized.role import Role
 from pair import Pair
+
+
+class Verification(Enum):
+    """What Asterisk's lists said of an activation."""
+
+    VERIFIED = Exit.DONE
+    DEGRADED = Exit.DEGRADED
+    """Something that is not required is missing."""
+    FAILED = Exit.FAILED
+    """A required trunk is missing, or something registers that must not."""
+
+
+class Missing(Enum):
+    """Why a trunk that should register is not registered."""
+
+    MODULE_NOT_LOADED = "module not loaded"
+    REFUSED_BY_ASTERISK = "refused by Asterisk"
+    NOT_READ = "not read by Asterisk"
+    NO_ANSWER = "no answer"
+    NO_CREDENTIALS = "credentials refused by Asterisk"
+    SECOND_REFUSED = "second registration refused"
+    GIVEN_UP = "refused, and chan_sip does not try again"
+    REFUSED = "refused by the carrier"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingTrunk:
+    """One trunk that should register, and is not registered.
+
+    Attributes:
+        code: the carrier's answer, "403" or IAX2's cause; empty where the log tells of none.
+        refusals: what Asterisk refused of it.
+        peer: the other machine, which may hold it.
+        expiry_s: seconds that the other machine's binding lives.
+    """
+
+    trunk: str
+    channel: str
+    why: Missing
+    host: str
+    required: bool
+    peer: str
+    expiry_s: int
+    code: str = ""
+    refusals: tuple[ConfigRefusal, ...] = ()
+
+    @property
+    def by_carrier(self) -> bool:
+        """It is the carrier's answer that is missing, and nothing that Asterisk would have to read."""
+        return not self.refusals and self.why not in {Missing.MODULE_NOT_LOADED, Missing.NOT_READ}
 
 
 @dataclass(slots=True)
@@ -18,133 +68,127 @@ class ActivationOutcome:
     """What an activation came to.
 
     Attributes:
-        exit: exit code.
         role, machine, generation: what is active now.
+        problems: found beforehand, and no reason to stop.
         comparison: expected registrations and found ones; None where Asterisk was not asked.
+        missing: trunks that should be registered and are not.
+        kept: what Asterisk refused, so that it registers what it must not.
+        refused_besides: what Asterisk refused although every list is as it should be.
+        refused_matters: some of that concerns a trunk: it shows when Asterisk starts anew.
+        dialplan_role: what the dialplan says where that is another role than the active one.
+        not_reloaded: why modules that register nothing were not reloaded.
+        hosts: what a person should know of the hosts file; hosts_failed: our block is not in it.
+        restart: Asterisk reads a file that has changed at its start alone.
         reloaded: modules that were asked to reload.
         asked_again: trunks that their carrier had refused before, and was asked for again.
-        notes: what a person should know, one sentence each.
-        next: what to type next.
         seconds: from the swap to the end.
     """
 
     role: Role
     machine: str
     generation: str
-    exit: Exit = Exit.DONE
+    problems: tuple[ConfigProblem, ...] = ()
     comparison: Comparison | None = None
+    missing: tuple[MissingTrunk, ...] = ()
+    kept: tuple[ConfigRefusal, ...] = ()
+    refused_besides: tuple[ConfigRefusal, ...] = ()
+    refused_matters: bool = False
+    dialplan_role: str | None = None
+    not_reloaded: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+    hosts_failed: bool = False
+    restart: bool = False
     reloaded: list[str] = field(default_factory=list)
     asked_again: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    next: str = "nothing to do"
     seconds: float = 0.0
 
+    @property
+    def unwanted(self) -> tuple[TrunkComparison, ...]:
+        """Listed, and must not be."""
+        return self.comparison.unwanted if self.comparison is not None else ()
 
-_WRONG_ACCOUNT: Final = frozenset({"400", "401", "404", "407", "414", "493", "No authority found"})
+    @property
+    def foreign_on_standby(self) -> bool:
+        """A standby registers something that pair.toml does not know."""
+        return self.role is Role.STANDBY and self.comparison is not None and bool(self.comparison.foreign)
+
+    @property
+    def verification(self) -> Verification:
+        """What it comes to; where Asterisk was not asked, what else there is to say."""
+        if self.unwanted or any(one.required for one in self.missing):
+            return Verification.FAILED
+        degraded = (
+            self.missing
+            or self.hosts_failed
+            or self.dialplan_role is not None
+            or self.refused_matters
+            or (self.foreign_on_standby and not self.unwanted)
+            or (self.comparison is not None and self.not_reloaded)
+        )
+        return Verification.DEGRADED if degraded else Verification.VERIFIED
+
+    @property
+    def exit(self) -> Exit:
+        """Exit code."""
+        return self.verification.value
+
+
+def judge(outcome: ActivationOutcome, found: Comparison, pair: Pair, log: LogFindings = LogFindings()) -> None:  # noqa: B008 - frozen
+    """Adds to `outcome` what Asterisk's lists and its log showed.
+
+    Args:
+        found: the lists, compared.
+        log: what stood in the log meanwhile.
+    """
+    outcome.comparison = found
+    if found.unwanted:
+        outcome.kept = tuple(one for row in found.unwanted for one in log.keeping(row.wanted.channel))
+        return
+    outcome.missing = tuple(_missing(pair, outcome.machine, row, log) for row in found.missing)
+    told = {one for missing in outcome.missing for one in missing.refusals}
+    outcome.refused_besides = tuple(one for one in log.refusals if one not in told)
+    outcome.refused_matters = any(
+        one.whole or one.concerns(row.wanted.trunk, row.wanted.channel)
+        for one in outcome.refused_besides
+        for row in found.rows
+    )
+
+
+def _missing(pair: Pair, machine: str, row: TrunkComparison, log: LogFindings) -> MissingTrunk:
+    trunk, channel = row.wanted.trunk, row.wanted.channel
+    key = pair.trunk_on(trunk, machine)
+    refusals = log.about(trunk, channel)
+    answers = [answer for one in row.found if (answer := log.answer_to(one)) is not None]
+    code = answers[-1].code if answers else ""
+    silent = not code and (bool(answers) or not row.refused)
+    return MissingTrunk(
+        trunk=trunk,
+        channel=channel,
+        why=_why(row, key.second_registration == "refused", refusals, code, silent=silent),
+        host=key.host,
+        required=row.wanted.required,
+        peer=pair.peer_of(machine),
+        expiry_s=key.expiry_s,
+        code=code,
+        refusals=refusals,
+    )
+
+
+_WRONG_ACCOUNT = frozenset({"400", "401", "404", "407", "414", "493", "No authority found"})
 """Answers that say nothing of another machine's binding."""
 
 
-def judge(outcome: ActivationOutcome, found: Comparison, pair: Pair, said: LogFindings = LogFindings()) -> None:  # noqa: B008 - frozen
-    """Adds to `outcome` its exit code, notes and the next command.
-
-    Args:
-        found: what Asterisk's lists showed.
-        said: what its log said meanwhile.
-    """
-    outcome.comparison = found
-    again = f"render-localized --role {outcome.role.value} --activate"
-    if found.unwanted:
-        names = ", ".join(row.wanted.trunk for row in found.unwanted)
-        outcome.exit = Exit.FAILED
-        outcome.notes.append(f"{names} must not register as {outcome.role.value}, and Asterisk still lists it.")
-        outcome.next = f"render-localized --check, which says what registers it; then {again}"
-        if kept := [one for row in found.unwanted for one in said.keeping(row.wanted.channel)]:
-            outcome.notes.append(
-                f"Asterisk refused what was activated, and goes on with what it had: {words_of(tuple(kept))}."
-            )
-            outcome.next = f"mend that, then {again}; or end this Asterisk, with: failover demote"
-        return
-    required = [row.wanted.trunk for row in found.missing if row.wanted.required]
-    for row in found.missing:
-        outcome.notes.append(_what_will_happen(pair, outcome, row, said))
-    by_carrier = all(row.found and not said.about(row.wanted.trunk, row.wanted.channel) for row in found.missing)
-    if required:
-        outcome.exit = Exit.FAILED
-        first = "look at what the carrier says" if by_carrier else "mend what Asterisk did not load"
-        outcome.next = f"{first}, then {again} (or --rollback, where the peer serves)"
-    elif found.missing:
-        outcome.exit = Exit.DEGRADED
-        outcome.next = (
-            f"{again}, which asks again where a carrier refused"
-            if by_carrier
-            else f"mend what Asterisk did not load, then {again}"
-        )
-    _refused_besides(outcome, found, said, again)
-    if found.foreign and outcome.role is Role.STANDBY:
-        names = ", ".join(str(one) for one in found.foreign)
-        outcome.notes.append(
-            f"Asterisk registers {names}, which pair.toml does not know, on a standby. Make it a trunk with "
-            'account = "per-machine", or remove it.'
-        )
-        if outcome.exit is not Exit.FAILED:
-            outcome.exit = Exit.DEGRADED
-            outcome.next = f"edit pair.toml or that registration, then {again}"
-    elif found.foreign:
-        outcome.notes.append(f"Not in pair.toml, and left alone: {', '.join(str(one) for one in found.foreign)}.")
-
-
-def _refused_besides(outcome: ActivationOutcome, found: Comparison, said: LogFindings, again: str) -> None:
-    """What Asterisk refused although every list is as it should be: it shows when it starts anew."""
-    told = {one for row in found.missing for one in said.about(row.wanted.trunk, row.wanted.channel)}
-    others = tuple(one for one in said.refusals if one not in told)
-    if not others:
-        return
-    outcome.notes.append(
-        f"Asterisk did not take everything, and goes on with what it had until it starts anew: {words_of(others)}."
-    )
-    wanted = [row.wanted for row in found.rows]
-    if any(one.whole or one.concerns(each.trunk, each.channel) for one in others for each in wanted):
-        outcome.exit = Exit.DEGRADED if outcome.exit is Exit.DONE else outcome.exit
-        outcome.next = f"mend that, then {again}" if outcome.next == "nothing to do" else outcome.next
-
-
-def _what_will_happen(pair: Pair, outcome: ActivationOutcome, row: TrunkComparison, said: LogFindings) -> str:
-    trunk, channel = row.wanted.trunk, row.wanted.channel
-    key = pair.trunk_on(trunk, outcome.machine)
-    why = said.about(trunk, channel)
+def _why(
+    row: TrunkComparison, second_is_refused: bool, refusals: tuple[ConfigRefusal, ...], code: str, *, silent: bool
+) -> Missing:
     if not row.found:
-        return _not_loaded(row, why)
-    answers = [answer for one in row.found if (answer := said.answer_to(one)) is not None]
-    code = answers[-1].code if answers else ""
-    if not code and (answers or not row.refused):
-        return f"{trunk}: no answer from {key.host} yet. Asterisk goes on trying."
-    if why:
-        return (
-            f"{trunk}: Asterisk did not load its credentials, so that the refusal of {key.host} says nothing of user "
-            f"name and secret: {words_of(why)}."
-        )
-    with_code = f" with {code}" if code else ""
-    if key.second_registration == "refused" and code not in _WRONG_ACCOUNT:
-        until = time.strftime("%H:%M:%S", time.localtime(time.time() + key.expiry_s))
-        return (
-            f"{trunk}: its carrier refuses a second registration{with_code} until {pair.peer_of(outcome.machine)}'s "
-            f"binding ends, in at most {key.expiry_s} s ({until}). ami-watcher tries again by itself."
-        )
-    if channel == "sip" and row.refused:
-        return (
-            f"{trunk}: the carrier refused it{with_code}, and chan_sip gives up after a refusal. ami-watcher kicks it "
-            f"again; by hand: render-localized --role {outcome.role.value} --activate"
-        )
-    return f"{trunk}: the carrier refused it{with_code}. Asterisk goes on trying; look at its user name and secret."
-
-
-def _not_loaded(row: TrunkComparison, why: tuple[ConfigRefusal, ...]) -> str:
-    trunk = row.wanted.trunk
-    if not row.loaded:
-        return f"{trunk}: Asterisk has not loaded the module that registers over {row.wanted.channel}: nothing is sent."
-    if why:
-        return f"{trunk}: Asterisk refused it, and sends nothing: {words_of(why)}."
-    return (
-        f"{trunk}: Asterisk lists no such registration, and sends nothing: it has not read it, or not where it looks. "
-        "render-localized --check says where; Asterisk's log says what it refused."
-    )
+        if not row.loaded:
+            return Missing.MODULE_NOT_LOADED
+        return Missing.REFUSED_BY_ASTERISK if refusals else Missing.NOT_READ
+    if silent:
+        return Missing.NO_ANSWER
+    if refusals:
+        return Missing.NO_CREDENTIALS
+    if second_is_refused and code not in _WRONG_ACCOUNT:
+        return Missing.SECOND_REFUSED
+    return Missing.GIVEN_UP if row.wanted.channel == "sip" and row.refused else Missing.REFUSED

@@ -75,7 +75,7 @@ class RegistrationWait:
         with self._reloading:
             reload.reload_module(self.asterisk, module)
 
-    def look_before(self) -> None:
+    def read_before(self) -> None:
         """Proves that Asterisk answers, on both of its sides, and has the modules that the role needs.
 
         Raises:
@@ -143,7 +143,7 @@ class RegistrationWait:
         started = time.monotonic()
         deadline = started + self.asterisk.register_deadline_s
         new = {CHANNEL_OF[module] for module in reloaded if module in CHANNEL_OF}
-        asking = RetrySchedule(self._lists, new, started)
+        retry = RetrySchedule(self._lists, new, started)
         answered_by: float | None = None
         try:
             while True:
@@ -152,11 +152,11 @@ class RegistrationWait:
                 lists = await list_registrations(session, deadline_s=self.asterisk.reload_deadline_s)
                 found = compare(self.wanted, lists, addresses)
                 now = time.monotonic()
-                due = asking.due(found, now)
+                due = retry.due(found, now)
                 if answered_by is None:
-                    answered_by = asking.answered_by(now)
-                    self.asked_again = asking.asked
-                if found.settled or now > asking.until(found, deadline):
+                    answered_by = retry.answered_by(now)
+                    self.asked_again = retry.asked
+                if found.settled or now > retry.until(found, deadline):
                     return found
                 if now >= answered_by and not worth_waiting_for(found, self._by_design):
                     return found

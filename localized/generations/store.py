@@ -71,6 +71,10 @@ class Generation:
         """Path -> what the manifest says of it."""
         return {file["path"]: file for file in self.manifest()["files"]}
 
+    def modules(self) -> set[str]:
+        """The Asterisk modules that read its files."""
+        return {file["reload"] for file in self.files().values() if file["reload"]}
+
     def shown(self, path: str) -> bytes:
         """A file for people's eyes: secrets masked; empty where it does not exist."""
         hidden = self.path / MASKED / path

@@ -17,6 +17,7 @@ import pytest
 
 from host.places import Places
 from lab.fakes.asterisk import FakeAsterisk, FakeRegistrar, ForkedAsterisk, forked_asterisk
+from localized.generations.lock import directory_lock
 from tests.localized import kernel
 from tests.localized.forked import run, run_watched
 from tests.localized.hardened import ALONE, KEPT_SECRETS, PRIMARY, STANDBY, environment, hold, machine
@@ -113,6 +114,9 @@ def test_killed_between_swap_and_proof_the_next_command_has_asterisk_read_everyt
                 # A message that was not sent leaves no trace: once is enough from here.
                 continue
             seen.add(left)
+            with directory_lock(places, "a test", wait_s=30.0):
+                # A child of the killed one, between its fork and its exec, holds the lock for a moment longer.
+                pass
             again = run(places, then, env=env)
             assert again.returncode == 0, again.stdout + again.stderr
             assert unread(asterisk, places) == []

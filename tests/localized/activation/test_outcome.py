@@ -11,6 +11,7 @@ from ami_watcher.registrations.lists import ListedRegistration, RegistrationList
 from host.exits import Exit
 from localized.activation.comparison import compare
 from localized.activation.outcome import ActivationOutcome, judge
+from localized.activation.sentences import next_command, notes
 from localized.asterisk.refusals import read_log
 from localized.role import Role
 from tests.localized.example import example
@@ -66,8 +67,8 @@ def test_what_was_listed_decides(
 ) -> None:
     outcome = judged(role, *listed)
     assert outcome.exit is code
-    assert (note in " ".join(outcome.notes)) if note else outcome.notes == []
-    assert (outcome.next == "nothing to do") is (code is Exit.DONE)
+    assert (note in " ".join(notes(outcome))) if note else notes(outcome) == []
+    assert (next_command(outcome) == "nothing to do") is (code is Exit.DONE)
 
 
 DUPLICATE = (
@@ -98,29 +99,29 @@ ATTEMPT = "response received from 'sip:h' on registration attempt to 'sip:nova@s
 def test_a_missing_trunk_is_told_as_what_is_known_of_it(trunk: str | None, log: str, said: str, never: str) -> None:
     listed = [] if trunk is None else [replace(nova(trunk), client_uri="sip:nova@sip.nova.example")]
     outcome = judged(Role.PRIMARY, acme(), metro(), *listed, log=f"{ATTEMPT}\n{log}\n" if log else "")
-    told = next(note for note in outcome.notes if note.startswith("nova:"))
+    told = next(note for note in notes(outcome) if note.startswith("nova:"))
     assert said in told
     assert never not in told
 
 
 def test_a_module_that_is_not_loaded_is_told() -> None:
     outcome = judged(Role.PRIMARY, acme(), nova(), modules=ALL - {"iax2"})
-    assert outcome.notes == ["metro: Asterisk has not loaded the module that registers over iax2: nothing is sent."]
+    assert notes(outcome) == ["metro: Asterisk has not loaded the module that registers over iax2: nothing is sent."]
 
 
 def test_what_asterisk_refused_is_told_though_every_list_is_as_it_should_be() -> None:
     outcome = judged(Role.PRIMARY, acme(), metro(), nova(), log=DUPLICATE)
-    assert (outcome.exit, "duplicate object: 'nova' of type 'auth'" in outcome.notes[0]) == (Exit.DEGRADED, True)
+    assert (outcome.exit, "duplicate object: 'nova' of type 'auth'" in notes(outcome)[0]) == (Exit.DEGRADED, True)
 
 
 def test_another_object_that_asterisk_refused_is_told_and_degrades_nothing() -> None:
     log = "E: Could not create an object of type 'endpoint' with id 'bob' from configuration file 'pjsip.conf'"
     outcome = judged(Role.PRIMARY, acme(), metro(), nova(), log=log)
-    assert (outcome.exit, "id 'bob'" in outcome.notes[0]) == (Exit.DONE, True)
+    assert (outcome.exit, "id 'bob'" in notes(outcome)[0]) == (Exit.DONE, True)
 
 
 def test_a_standby_that_asterisk_refused_is_told_with_its_own_words_and_the_way_out() -> None:
     outcome = judged(Role.STANDBY, metro(), nova(), log=INVALID)
     assert outcome.exit is Exit.FAILED
-    assert "goes on with what it had: Contents of config file 'pjsip.conf' are invalid" in outcome.notes[1]
-    assert "failover demote" in outcome.next
+    assert "goes on with what it had: Contents of config file 'pjsip.conf' are invalid" in notes(outcome)[1]
+    assert "failover demote" in next_command(outcome)

@@ -46,7 +46,7 @@ def test_a_required_trunk_that_is_missing_is_a_failure_with_expected_and_found(w
         secret.write_text(good)
         toml.write_text(before)
     assert done.returncode == 1, words(done)
-    assert "FAILED its proof" in done.stdout
+    assert "verification FAILED" in done.stdout
     assert "the carrier refused it" in words(done) or "no answer" in words(done)
     assert "wrong" not in done.stdout + done.stderr
 
