@@ -11,7 +11,7 @@ from pair.fields import AbsolutePath, Address, Host, Line, Port, SecretFile, Sec
 
 
 def _web_address(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#@]+[^\s#]*", text):
+    if not re.fullmatch(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?", text):
         raise ValueError("an http:// or https:// address without user and password, such as https://chat.example/hook")
     return text
 

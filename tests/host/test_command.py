@@ -70,3 +70,14 @@ def test_what_is_bounded_is_read_whole_until_then() -> None:
         run(["sh", "-c", "printf abc; sleep 20"], deadline_s=0.3, most_bytes=1000)
     with pytest.raises(CommandLate):
         run(["sh", "-c", "exec 1>&- 2>&-; sleep 20"], deadline_s=0.3, most_bytes=1000)
+
+
+def test_a_long_input_is_given_while_a_bounded_output_is_read() -> None:
+    given = b"line\n" * 100_000
+    done = run(["cat"], deadline_s=30, input=given, most_bytes=len(given))
+    assert done.stdout.encode() == given
+
+
+def test_a_program_that_does_not_read_its_input_ends_by_itself() -> None:
+    done = run(["sh", "-c", "exec 0<&-; echo done"], deadline_s=30, input=b"x" * 1_000_000, most_bytes=1000)
+    assert (done.returncode, done.stdout) == (0, "done\n")

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pair.telephone import SPELLINGS, Spelling, canonical, spellings
+from pair.telephone import (
+    SPELLINGS,
+    CarrierSpelling,
+    NumberUnclear,
+    Spelling,
+    as_carrier_wants,
+    canonical,
+    known_region,
+    spellings,
+)
 
 
 @pytest.mark.parametrize(
@@ -158,3 +167,38 @@ def test_whatever_a_caller_sends_is_digits_or_nothing(text: str, region: str | N
     assert found is None or (found.lstrip("+").isascii() and found.lstrip("+").isdigit())
     if found is not None:
         assert all(one and one.isprintable() for one in spellings(text, region, SPELLINGS))
+
+
+@pytest.mark.parametrize(
+    ("number", "spelling", "expected"),
+    [
+        ("5551234567", "10", "5551234567"),
+        ("+1 (555) 123-4567", "10", "5551234567"),
+        ("1-555-123-4567", "10", "5551234567"),
+        ("5551234567", "11", "15551234567"),
+        ("5551234567", "e164", "+15551234567"),
+        ("+49 30 1234567", "e164", "+49301234567"),
+        ("+44 20 3123 4567", "10", "442031234567"),  # voip.ms sells numbers of other countries as well
+        ("+44 20 3123 4567", "11", "442031234567"),
+        ("442031234567", "10", "442031234567"),  # as a portal shows it
+        ("442031234567", "e164", "+442031234567"),
+        ("+883 5100 01234567", "10", "883510001234567"),  # iNum, a country of no place
+        ("030 1234567", "digits", "0301234567"),
+    ],
+)
+def test_a_number_is_spelled_as_the_carrier_wants_it(number: str, spelling: CarrierSpelling, expected: str) -> None:
+    assert as_carrier_wants(number, spelling) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "spelling"),
+    [("030 1234567", "10"), ("030 1234567", "e164"), ("+1", "e164"), ("212345678901234", "e164")],
+)
+def test_a_number_that_is_not_clear_is_refused(number: str, spelling: CarrierSpelling) -> None:
+    with pytest.raises(NumberUnclear):
+        as_carrier_wants(number, spelling)
+
+
+@pytest.mark.parametrize(("region", "known"), [("US", True), ("us", False), ("XX", False), ("", False)])
+def test_a_region_is_two_capital_letters_of_a_country(region: str, known: bool) -> None:
+    assert known_region(region) is known

@@ -21,9 +21,7 @@ from failover.name_servers.agreement import (
 from failover.name_servers.notify import NotifyOutcome, NotifyResult
 from failover.name_servers.serial import NEAR, TAKEOVER_JUMP, believed, later, latest, plus, raised, runs_ahead
 from failover.steps.dns.lag import STUCK_S, explain_lag
-from pair import tsig_key
 from pair.sections.dns import Dns
-from pair.tsig_key import TsigKeyUnusable
 
 SERIALS = st.integers(0, 2**32 - 1)
 DNS = Dns.model_validate(
@@ -245,57 +243,3 @@ def test_a_parent_that_names_thousands_of_servers_has_a_bounded_number_of_them_a
     assert len({server.name for server in found[3:]}) == MOST_SERVERS - 3
     one = {"liar": [f"10.0.0.{n}" for n in range(200)], "ns9": ["198.51.100.9"]}
     assert "ns9" in {server.name for server in servers_to_agree(DNS, one)}
-
-
-KEY = 'key "failover" {\n\talgorithm hmac-sha256;\n\tsecret "c2VjcmV0";\n};\n'
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        KEY,
-        "key failover { secret c2VjcmV0; algorithm HMAC-SHA256; };",
-        '// old: key "x" { };\n# a comment\n/* key "y" {\n}; */' + KEY,
-        KEY.replace("hmac-sha256;", "hmac-sha256; // strong"),
-        KEY.replace("c2VjcmV0", "c2Vj cmV0"),  # Base64 may have blanks, for BIND as well
-        KEY.replace("key", "KEY").replace("secret", "Secret").replace("algorithm", "ALGORITHM"),
-    ],
-)
-def test_a_key_is_read_as_bind_writes_it(text: str) -> None:
-    key = tsig_key.parse_tsig_key(text, "tsig.key")
-    assert (key.name, key.algorithm, key.secret) == ("failover", "hmac-sha256", "c2VjcmV0")
-    assert len(key.keyring) == 1
-    assert "c2VjcmV0" not in repr(key)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (KEY.replace("hmac-sha256", "hmac-md5"), "tsig-keygen -a hmac-sha256 failover"),
-        (KEY.replace("hmac-sha256", "hmac-md5.sig-alg.reg.int"), "HMAC-MD5"),
-        (KEY.replace("hmac-sha256", "rot13"), "Use hmac-sha1"),
-        (KEY.replace("c2VjcmV0", "c2VjcmV"), "not Base64"),
-        (KEY.replace("c2VjcmV0", ""), "no secret"),
-        (KEY + KEY.replace("failover", "two"), "2 keys"),
-        ("", "0 keys"),
-        ("/* " * 20_000 + KEY, "0 keys"),  # a comment that never ends
-        (KEY.replace("failover", "a..b"), "name of a key"),
-    ],
-)
-def test_a_key_that_cannot_be_used_says_why_and_not_its_secret(text: str, words: str) -> None:
-    with pytest.raises(TsigKeyUnusable, match=words) as refused:
-        tsig_key.parse_tsig_key(text, "tsig.key")
-    assert "c2Vj" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("keys", "words"),
-    [
-        ({"method": "zonefile"}, "zone_file"),
-        ({"primary": "ns9"}, "not under servers"),
-        ({"own": {"ns9": "10.0.0.1"}}, "not under servers"),
-    ],
-)
-def test_a_section_that_contradicts_itself_is_refused(keys: dict[str, object], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        Dns.model_validate({"zone": "acme.example", "servers": {"boston": "192.0.2.11"}, **keys})

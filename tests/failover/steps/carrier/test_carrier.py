@@ -25,7 +25,6 @@ from host.places import Places
 from lab.carrier.web_api import SECRET, TRUNK, USER, CarrierApi
 from pair import Pair
 from pair.sections.carrier import WANT_A_COUNTRY, Carrier
-from pair.telephone import CarrierSpelling, NumberUnclear, as_carrier_wants
 
 NUMBERS = ("15551234567", "15551234568")
 ROUTES = {
@@ -460,36 +459,6 @@ def test_a_manual_carrier_says_whom_to_call_and_stays_open(api: CarrierApi, tmp_
         '"Please route +1 555 123-4567 5551234568 to dallas at 192.0.2.12." Then type: failover confirm carrier-acme'
     )
     assert api.asked == []
-
-
-@pytest.mark.parametrize(
-    ("number", "spelling", "expected"),
-    [
-        ("5551234567", "10", "5551234567"),
-        ("+1 (555) 123-4567", "10", "5551234567"),
-        ("1-555-123-4567", "10", "5551234567"),
-        ("5551234567", "11", "15551234567"),
-        ("5551234567", "e164", "+15551234567"),
-        ("+49 30 1234567", "e164", "+49301234567"),
-        ("+44 20 3123 4567", "10", "442031234567"),  # voip.ms sells numbers of other countries as well
-        ("+44 20 3123 4567", "11", "442031234567"),
-        ("442031234567", "10", "442031234567"),  # as a portal shows it
-        ("442031234567", "e164", "+442031234567"),
-        ("+883 5100 01234567", "10", "883510001234567"),  # iNum, a country of no place
-        ("030 1234567", "digits", "0301234567"),
-    ],
-)
-def test_a_number_is_spelled_as_the_carrier_wants_it(number: str, spelling: CarrierSpelling, expected: str) -> None:
-    assert as_carrier_wants(number, spelling) == expected
-
-
-@pytest.mark.parametrize(
-    ("number", "spelling"),
-    [("030 1234567", "10"), ("030 1234567", "e164"), ("+1", "e164"), ("212345678901234", "e164")],
-)
-def test_a_number_that_is_not_clear_is_refused(number: str, spelling: CarrierSpelling) -> None:
-    with pytest.raises(NumberUnclear):
-        as_carrier_wants(number, spelling)
 
 
 def test_a_number_that_is_not_clear_stops_no_other(api: CarrierApi, tmp_path: Path) -> None:
