@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from host.errors import HotstandbyError, UnsafeError, UsageError
 from host.exits import Exit
-
-NOTHING_RENDERED: Final = "Nothing was rendered; the active generation is untouched."
-"""What a refusal to render ends with, where it was asked for."""
 
 
 class LocalizedError(HotstandbyError):
@@ -17,6 +12,18 @@ class LocalizedError(HotstandbyError):
 
 class NotRenderable(LocalizedError, UsageError):
     """A template, a value or a secret does not render; nothing was written."""
+
+
+class SecretsUnusable(NotRenderable):
+    """Secrets of a role are missing, empty or open; with everything that is wrong with them.
+
+    Attributes:
+        reason: that alone, without what it means where rendering was asked for.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}\nNothing was rendered; the active generation is untouched.")
+        self.reason = reason
 
 
 class NotActivatable(LocalizedError, UsageError):
@@ -43,4 +50,4 @@ class ActivationIncomplete(LocalizedError):
 
 def reason(error: HotstandbyError) -> str:
     """What went wrong, without what that means where rendering was asked for; for whoever goes on without it."""
-    return str(error).removesuffix(f"\n{NOTHING_RENDERED}")
+    return error.reason if isinstance(error, SecretsUnusable) else str(error)

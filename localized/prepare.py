@@ -14,7 +14,7 @@ from host.places import Places
 from localized.checks import own_configuration
 from localized.checks.problem import ConfigProblem, Severity
 from localized.checks.read_back import asterisk_problems, named_problems
-from localized.errors import NOTHING_RENDERED, LocalizedError, NotActivatable, NotRenderable, reason
+from localized.errors import LocalizedError, NotActivatable, SecretsUnusable, reason
 from localized.generations.lock import directory_lock
 from localized.generations.store import Generation, GenerationStore
 from localized.render.facts import TemplateFacts
@@ -49,7 +49,7 @@ def read_secrets(places: Places, pair: Pair, machine: str, role: Role) -> dict[s
     """The secrets that files of a role hold.
 
     Raises:
-        NotRenderable: with everything that is wrong with them, not the first alone.
+        SecretsUnusable: with everything that is wrong with them, not the first alone.
     """
     found, wrong = {}, []
     for name in TemplateFacts.secret_names(pair, machine, role):
@@ -58,7 +58,7 @@ def read_secrets(places: Places, pair: Pair, machine: str, role: Role) -> dict[s
         except SecretUnusable as error:
             wrong.append(str(error))
     if wrong:
-        raise NotRenderable("\n".join([*wrong, NOTHING_RENDERED]))
+        raise SecretsUnusable("\n".join(wrong))
     return found
 
 

@@ -14,7 +14,7 @@ from host.atomic import own_directory, replace_file
 from host.file_reading import MISREAD, read_json
 from host.places import Places
 from localized.asterisk.configuration import LocalDisk, read_conf
-from localized.checks.problem import below
+from localized.asterisk.include_paths import below
 from localized.errors import NotWritable
 from localized.generations.store import Generation, GenerationStore
 from pair import Asterisk

@@ -60,11 +60,16 @@ class Include:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFinding:
-    """Something that Asterisk reads otherwise than it is written, or not at all."""
+    """Something that Asterisk reads otherwise than it is written, or not at all.
+
+    Attributes:
+        drops_rest: what follows in that file is not read.
+    """
 
     file: str
     line: int
     text: str
+    drops_rest: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.text}"
@@ -186,6 +191,7 @@ class _Reader:
                         invalid.finding.file,
                         invalid.finding.line,
                         f"{invalid.finding.text}; Asterisk drops the rest of this file, silently",
+                        drops_rest=True,
                     )
                 )
                 # Its level is not given back either (ast_config_internal_load): ten of them, and nothing is included.

@@ -13,8 +13,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from localized.asterisk.configuration import Conf, ConfigSection, ConfigSetting, Disk, read_text
+from localized.asterisk.include_paths import below
 from localized.asterisk.sorcery import ObjectSource, objects
-from localized.checks.problem import ConfigProblem, Severity, below
+from localized.checks.problem import ConfigProblem, Severity
 from localized.render.facts import TemplateFacts, TrunkFacts
 from localized.render.register_line import read_sip_line
 

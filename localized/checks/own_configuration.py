@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from localized.asterisk.configuration import Conf, Include, LocalDisk, read_conf
+from localized.asterisk.include_paths import same_file, ways
 from localized.asterisk.sections import folded
 from localized.asterisk.sorcery import TYPES, ObjectSource, sources
 from localized.checks.foreign_registrations import TRUE, foreign_registrations, generated_by_gui
 from localized.checks.permissions import closed_directories
-from localized.checks.problem import ConfigProblem, Severity, same_file, ways
+from localized.checks.problem import ConfigProblem, Severity
 from localized.checks.realtime import from_sorcery, instead_of_files
 from localized.render.facts import TemplateFacts
 from localized.render.rendered import FREEPBX_NAMES
@@ -208,8 +209,7 @@ def _swallowed(confs: dict[str, Conf | None], facts: TemplateFacts) -> Iterator[
         if name in _CHANNEL_OF and name != "pjsip.conf" and used:
             yield from _second_general(conf)
         for finding in conf.findings:
-            lost = "drops the rest" in finding.text
-            yield ConfigProblem(Severity.ERROR if used and lost else Severity.WARNING, f"{finding}.")
+            yield ConfigProblem(Severity.ERROR if used and finding.drops_rest else Severity.WARNING, f"{finding}.")
 
 
 def _second_general(conf: Conf) -> Iterator[ConfigProblem]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from localized.asterisk.configuration import Conf
+from localized.asterisk.include_paths import below
 from localized.asterisk.sorcery import ObjectSource, duplicates
-from localized.checks.problem import ConfigProblem, Severity, below
+from localized.checks.problem import ConfigProblem, Severity
 from localized.render.facts import TemplateFacts
 
 _READ_BY: Final = {"sip.conf": "sip", "iax.conf": "iax2", "pjsip.conf": "pjsip", "extensions.conf": "the dialplan"}

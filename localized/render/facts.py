@@ -1,4 +1,4 @@
-"""What templates may say about the pair, a machine and its role: names of their own, values marked as outside."""
+"""What templates may say about the pair, a machine and its role: names of their own, text from outside untrusted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, Final
 from localized.errors import NotRenderable
 from localized.render import syntax
 from localized.render.register_line import IaxAccount, SipAccount
-from localized.render.syntax import Untrusted
-from localized.render.untrusted import mark
+from localized.render.untrusted import Untrusted, untrusted
 from localized.role import Role
 from pair import Asterisk, Pair, Trunk
 from pair.tsig_key import TsigKeyUnusable, parse_key_statement
@@ -46,8 +45,8 @@ class TrunkFacts:
 
     @property
     def key(self) -> Any:
-        """Its keys in pair.toml, free text marked as outside."""
-        return mark(self.values, f"[trunks.{self.name}]")
+        """Its keys in pair.toml, free text untrusted."""
+        return untrusted(self.values, f"[trunks.{self.name}]")
 
     @property
     def label(self) -> str:
@@ -180,14 +179,14 @@ class TemplateFacts:
         """The names that templates see; docs/reference/localized.md lists them."""
         here, peer = self.pair.machines[self.machine], self.pair.peer_of(self.machine)
         return {
-            "pair": mark(self.pair, "pair.toml"),
+            "pair": untrusted(self.pair, "pair.toml"),
             "machine": self.machine,
             "peer": peer,
             "role": self.role.value,
-            "here": mark(here, f"[machines.{self.machine}]"),
-            "there": mark(self.pair.machines[peer], f"[machines.{peer}]"),
+            "here": untrusted(here, f"[machines.{self.machine}]"),
+            "there": untrusted(self.pair.machines[peer], f"[machines.{peer}]"),
             "behind_nat": here.bind != here.public_address,
-            "asterisk": mark(self.asterisk, "[asterisk]"),
+            "asterisk": untrusted(self.asterisk, "[asterisk]"),
             "trunks": self.trunks,
             "registering": {
                 channel: [trunk for trunk in self.trunks if trunk.registers and trunk.channel == channel]
@@ -195,8 +194,8 @@ class TemplateFacts:
             },
             "by_address": [trunk for trunk in self.trunks if trunk.by_address],
             "pjsip_accounts": [trunk for trunk in self.trunks if trunk.channel == "pjsip" and trunk.values.register_],
-            "carriers": mark(self.pair.carriers, "[carriers]"),
-            "dns": mark(self.pair.dns, "[dns]"),
+            "carriers": untrusted(self.pair.carriers, "[carriers]"),
+            "dns": untrusted(self.pair.dns, "[dns]"),
             "dns_key": self.dns_key,
             "dns_from": [address for name, address in self._servers() if name == self._dns_source(peer)],
             "dns_others": [address for name, address in self._servers() if name != self.machine],
@@ -205,12 +204,12 @@ class TemplateFacts:
                 Untrusted(alias, f"the alias {alias!r} of [domino.sites]"): site.addresses[self.machine]
                 for alias, site in self.pair.domino.sites.items()
             },
-            "sync": mark(self.pair.sync, "[sync]"),
+            "sync": untrusted(self.pair.sync, "[sync]"),
             "sync_peer": Untrusted(
                 f"ssh://{self.pair.sync.ssh_user}@{_in_url(self.pair.machines[peer].ssh_host)}/{self.pair.sync.root}",
                 "the root of [sync]",
             ),
-            "people": mark(self.pair.people, "[people]"),
+            "people": untrusted(self.pair.people, "[people]"),
         }
 
     def _dns_source(self, peer: str) -> str:

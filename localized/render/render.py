@@ -11,27 +11,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final
 
 import jinja2
+from jinja2.bccache import Bucket
 
 import templates
 from host.ownership import open_to_others
 from host.printable import printable
 from localized.errors import NotRenderable
 from localized.render import syntax
-from localized.render.compiled import COMPILED
 from localized.render.facts import MASK, TemplateFacts
-from localized.render.rendered import FREEPBX_NAMES, FileOwner, Rendered, digest
-from localized.render.syntax import Untrusted
+from localized.render.rendered import FREEPBX_NAMES, FileOwner, Rendered
+from localized.render.untrusted import Untrusted
 from localized.role import Role
 from pair import Pair
 
-__all__ = ["FREEPBX_NAMES", "FileOwner", "Rendered", "digest", "masked", "render", "template_names"]
-
 _SUFFIX: Final = ".j2"
-_MARK: Final = re.compile(r"\A\{#-?\s*hotstandby:([^#]*?)-?#\}")
+_HEADER: Final = re.compile(r"\A\{#-?\s*hotstandby:([^#]*?)-?#\}")
 
 
 def render(
@@ -60,7 +60,7 @@ def masked(
 ) -> tuple[Rendered, ...]:
     """The files that hold secrets, with MASK for each: for people's eyes, and to be kept beside a generation."""
     facts = TemplateFacts(pair, machine, role, dict.fromkeys(secrets, MASK))
-    names = {name: path for name, path in template_names(admin_templates).items() if "secret" in _marks(_source(path))}
+    names = {name: path for name, path in template_names(admin_templates).items() if _header(_source(path)).secret}
     return _render(facts, names, admin_templates)
 
 
@@ -89,6 +89,33 @@ def template_names(admin_templates: Path | None) -> dict[str, Path]:
     return found
 
 
+class _CompiledTemplates(jinja2.BytecodeCache):
+    """Compiled templates by name and file, each kept with the checksum of the source that it was compiled from.
+
+    Environments come and go with the admin's directory, and a daemon outlives an edit: jinja asks for a template's
+    code with the checksum of what the file holds now, so a change, or a file that takes another's place, is seen.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is compiled yet."""
+        self._codes: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Gives what was compiled from this very source."""
+        checksum, code = self._codes.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keeps it, in place of what was compiled from an earlier source."""
+        if bucket.code is not None:
+            self._codes[bucket.key] = (bucket.checksum, bucket.code)
+
+
+_COMPILED: Final = _CompiledTemplates()
+"""This process's; environments may share it, because all of ours compile alike."""
+
+
 def _environment(admin_templates: Path | None) -> jinja2.Environment:
     ours = jinja2.FileSystemLoader(Path(templates.__file__).parent)
     loaders: list[jinja2.BaseLoader] = [ours]
@@ -103,7 +130,7 @@ def _environment(admin_templates: Path | None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        bytecode_cache=COMPILED,
+        bytecode_cache=_COMPILED,
     )
     environment.filters |= {
         function.__name__: function
@@ -190,9 +217,8 @@ def _all_writable(facts: TemplateFacts) -> None:
 
 
 def _with_rights(name: str, data: bytes, source: str, facts: TemplateFacts) -> Rendered:
-    words = _marks(source)
+    header = _header(source)
     path = FREEPBX_NAMES.get(name, name) if facts.asterisk.freepbx else name
-    secret = "secret" in words
     owner = (
         FileOwner.ASTERISK
         if name.startswith("asterisk/")
@@ -200,12 +226,26 @@ def _with_rights(name: str, data: bytes, source: str, facts: TemplateFacts) -> R
         if name.startswith("named/")
         else FileOwner.ROOT
     )
-    return Rendered(path, data, 0o640 if secret else 0o644, owner, secret, words.get("reload"))
+    return Rendered(path, data, 0o640 if header.secret else 0o644, owner, header.secret, header.reload)
 
 
-def _marks(source: str) -> dict[str, str]:
-    mark = _MARK.match(source)
-    return dict(word.partition("=")[::2] for word in (mark[1] if mark else "").split())
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a template's first line says of its result.
+
+    Attributes:
+        secret: it holds secrets.
+        reload: the Asterisk module that reads it; None where none does.
+    """
+
+    secret: bool
+    reload: str | None
+
+
+def _header(source: str) -> _Header:
+    found = _HEADER.match(source)
+    words = dict(word.partition("=")[::2] for word in (found[1] if found else "").split())
+    return _Header("secret" in words, words.get("reload"))
 
 
 def _source(path: Path) -> str:

@@ -13,26 +13,7 @@ from urllib.parse import quote
 from localized.asterisk.configuration import LINE_LIMIT, read_text
 from localized.errors import NotRenderable
 from localized.render.register_line import BUFFER, IAX_FIELD, IaxAccount, SipAccount, read_iax, write_iax, write_sip
-
-
-class Untrusted(str):
-    """Text that was chosen outside of this project.
-
-    Attributes:
-        label: what it is, for errors: "the secret of trunk acme".
-        hidden: it is a secret, and no error shows it.
-    """
-
-    __slots__ = ("hidden", "label")
-    label: str
-    hidden: bool
-
-    def __new__(cls, text: str, label: str, *, hidden: bool = False) -> Untrusted:
-        """The text with its label."""
-        made = super().__new__(cls, text)
-        made.label = label
-        made.hidden = hidden
-        return made
+from localized.render.untrusted import Untrusted
 
 
 class Unwritable(NotRenderable):

@@ -1,4 +1,4 @@
-"""Sections of pair.toml as templates see them: free text is marked as outside, so that no template prints it raw."""
+"""Text from outside, and sections of pair.toml whose free text is such: no template prints it without a filter."""
 
 from __future__ import annotations
 
@@ -7,10 +7,28 @@ from typing import Any, Final
 
 from pydantic import AfterValidator, BaseModel
 
-from localized.render.syntax import Untrusted
-
 _FREE: Final = frozenset({"_line", "_absolute", "_relative"})
 """Validators of pair.fields and pair.sync that let any printable character pass; all others allow harmless ones."""
+
+
+class Untrusted(str):
+    """Text that was chosen outside of this project.
+
+    Attributes:
+        label: what it is, for errors: "the secret of trunk acme".
+        hidden: it is a secret, and no error shows it.
+    """
+
+    __slots__ = ("hidden", "label")
+    label: str
+    hidden: bool
+
+    def __new__(cls, text: str, label: str, *, hidden: bool = False) -> Untrusted:
+        """The text with its label."""
+        made = super().__new__(cls, text)
+        made.label = label
+        made.hidden = hidden
+        return made
 
 
 class UntrustedSection:
@@ -25,14 +43,14 @@ class UntrustedSection:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._section, name)
         free = name in _free_fields(type(self._section))
-        return mark(value, f"{self._label} {name.rstrip('_')}", free=free)
+        return untrusted(value, f"{self._label} {name.rstrip('_')}", free=free)
 
     def __repr__(self) -> str:
         return f"<{self._label}>"
 
 
-def mark(value: Any, label: str, *, free: bool = False) -> Any:
-    """`value` with every free text in it marked.
+def untrusted(value: Any, label: str, *, free: bool = False) -> Any:
+    """`value` with every free text in it untrusted.
 
     Args:
         value: a section, or what stands in one.
@@ -42,9 +60,9 @@ def mark(value: Any, label: str, *, free: bool = False) -> Any:
     if isinstance(value, BaseModel):
         return UntrustedSection(value, label)
     if isinstance(value, dict):
-        return {key: mark(one, f"{label} {key}", free=free) for key, one in value.items()}
+        return {key: untrusted(one, f"{label} {key}", free=free) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return tuple(mark(one, label, free=free) for one in value)
+        return tuple(untrusted(one, label, free=free) for one in value)
     if free and type(value) is str:
         return Untrusted(value, label)
     return value

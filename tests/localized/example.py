@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from host.places import Places
-from localized.render.render import Rendered, render
+from localized.render.render import render
+from localized.render.rendered import Rendered
 from localized.role import Role
 from pair import Pair, parse
 

@@ -9,7 +9,7 @@ from host.errors import HotstandbyError
 from localized.activation import hosts_file, reload_state
 from localized.asterisk import comments, configuration, files, refusals
 from localized.generations import rollback, store
-from localized.render import register_line, syntax
+from localized.render import register_line, syntax, untrusted
 from tests.fuzz.readers.reader import MANIFEST, Reader, filed, places, read_manifest, text, whole
 
 
@@ -33,7 +33,7 @@ def _comments(data: bytes) -> object:
 
 
 def _written(value: str) -> object:
-    given = syntax.Untrusted(value, "a value")
+    given = untrusted.Untrusted(value, "a value")
     done = []
     for function in (
         syntax.asterisk_value,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from localized.checks.read_back import named_problems
-from localized.render.render import Rendered, render
+from localized.render.render import render
+from localized.render.rendered import Rendered
 from localized.role import Role
 from pair import PairInvalid
 from tests.localized.example import EXAMPLE, SECRETS, example

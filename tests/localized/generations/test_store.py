@@ -12,7 +12,8 @@ from localized.activation.activate import needs_restart
 from localized.activation.reload_state import ReloadState, modules_to_reload
 from localized.errors import NotRenderable, NotWritable
 from localized.generations.store import Generation, GenerationStore
-from localized.render.render import FileOwner, masked, render
+from localized.render.render import masked, render
+from localized.render.rendered import FileOwner
 from localized.role import Role
 from tests.localized.example import EXAMPLE, SECRETS, example, rendered
 

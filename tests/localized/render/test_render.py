@@ -15,7 +15,8 @@ from localized.asterisk.configuration import read_text
 from localized.errors import NotRenderable
 from localized.render.facts import MASK
 from localized.render.register_line import read_iax, read_sip
-from localized.render.render import FileOwner, masked, render, template_names
+from localized.render.render import masked, render, template_names
+from localized.render.rendered import FileOwner
 from localized.render.syntax import sip_host
 from localized.role import Role
 from pair import PairInvalid

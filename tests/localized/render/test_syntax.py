@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from localized.asterisk.configuration import read_text
 from localized.render import syntax
-from localized.render.syntax import Untrusted, Unwritable
+from localized.render.syntax import Unwritable
+from localized.render.untrusted import Untrusted
 
 ODD = st.text(st.sampled_from(list("ab ;-=>#[]()\\\"'%~\t\néÿ\u2028\ud800\x00\x7f")), max_size=20)
 ANY = st.one_of(ODD, st.text(max_size=60))
