@@ -211,7 +211,7 @@ class FakeBind(FakeNameServer):
                 name,
                 Kind(statement.kind),
                 update_keys=_update_keys(options),
-                names_only=_names_only(options),
+                granted=_granted(options),
                 primaries=statement.primaries,
                 also_notify=_addresses(options.get("also-notify")),
             )
@@ -369,9 +369,12 @@ def _update_keys(options: dict[str, Statement]) -> frozenset[str]:
     return frozenset(one.words[1] for one in policy.blocks[-1]) if policy is not None else frozenset()
 
 
-def _names_only(options: dict[str, Statement]) -> bool:
+def _granted(options: dict[str, Statement]) -> frozenset[tuple[dns.name.Name, str]] | None:
+    """`grant KEY name OWNER TYPE…;` each; None where a rule covers the whole zone."""
     policy = options.get("update-policy")
-    return policy is not None and all("zonesub" not in one.words for one in policy.blocks[-1])
+    if policy is None or any("zonesub" in one.words for one in policy.blocks[-1]):
+        return None
+    return frozenset((dns.name.from_text(one.words[3]), kind) for one in policy.blocks[-1] for kind in one.words[4:])
 
 
 def _addresses(listed: Statement | None) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class ZoneData:
         kind: what the server is for it.
         content: the records; None for a secondary that has none yet, or whose copy has expired.
         update_keys: names of the TSIG keys that may change anything.
-        names_only: they may change everything but the SOA, as under an update-policy that lists names.
+        granted: owner and type that they may change, as an update-policy lists them; None for everything.
         frozen: no UPDATE is taken.
         primaries: where a secondary asks, in order.
         also_notify: whom a primary tells of a change.
@@ -49,7 +49,7 @@ class ZoneData:
     kind: Kind
     content: dns.zone.Zone | None = None
     update_keys: frozenset[str] = frozenset()
-    names_only: bool = False
+    granted: frozenset[tuple[dns.name.Name, str]] | None = None
     frozen: bool = False
     primaries: tuple[str, ...] = ()
     also_notify: tuple[str, ...] = ()
@@ -133,7 +133,8 @@ class ZoneData:
             return dns.rcode.REFUSED
         if message.keyname is None or message.keyname.to_text(omit_final_dot=True) not in self.update_keys:
             return dns.rcode.REFUSED
-        if self.names_only and any(rrset.rdtype == dns.rdatatype.SOA for rrset in message.update):
+        changed = {(rrset.name, dns.rdatatype.to_text(rrset.rdtype)) for rrset in message.update}
+        if self.granted is not None and not changed <= self.granted:
             return dns.rcode.REFUSED
         if not all(rrset.name.is_subdomain(self.name) for rrset in (*message.prerequisite, *message.update)):
             return dns.rcode.NOTZONE

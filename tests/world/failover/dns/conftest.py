@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.failover.steps.dns.zones import PLAIN, write_plain
 from tests.world.conftest import cannot
-from tests.world.failover.dns.binds import Binds, loopback_addresses, missing
+from tests.world.failover.dns.binds import Bind, Binds, free_port, loopback_addresses, missing
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,22 @@ def by_file(name_server_addresses: None, tmp_path: Path) -> Iterator[Binds]:
     made = Binds(tmp_path, method="zonefile", secondary_format="masterfile-format text;")
     try:
         made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def server(name_server_addresses: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
+    """One name server with many zones; a module may have its own."""
+    where = tmp_path_factory.mktemp("zones")
+    (where / "etc" / "localized" / "generations").mkdir(parents=True)
+    made = Bind("boston", where, free_port())
+    write_plain(made)
+    made.start()
+    try:
+        for name in PLAIN:
+            made.wait_for(f"{name}.example", "SOA", f"hostmaster.{name}.example")
         yield made
     finally:
         made.stop()
