@@ -182,7 +182,8 @@ class FakeNameServer:
             else:
                 _fill_transfer(response, zone)
         else:
-            zone.answer(response, query.question[0].name, query.question[0].rdtype)
+            asked = query.question[0]
+            zone.answer(response, asked.name, asked.rdtype, with_signatures=bool(query.ednsflags & dns.flags.DO))
         yield response.to_wire(max_size=65535 if stream else 4096)
 
     def _zone_of(self, query: dns.message.Message) -> ZoneData | None:

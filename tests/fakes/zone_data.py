@@ -63,8 +63,15 @@ class ZoneData:
         soa = self.content.get_rdataset(self.name, "SOA")
         return int(soa[0].serial) if soa else 0
 
-    def answer(self, response: dns.message.Message, owner: dns.name.Name, kind: dns.rdatatype.RdataType) -> None:
-        """Fills in the answer of an authority (RFC 1034 §4.3.2)."""
+    def answer(
+        self,
+        response: dns.message.Message,
+        owner: dns.name.Name,
+        kind: dns.rdatatype.RdataType,
+        *,
+        with_signatures: bool = False,
+    ) -> None:
+        """Fills in the answer of an authority (RFC 1034 §4.3.2); RFC 4035 §3.1: who wants them gets signatures."""
         if self.content is None:
             response.set_rcode(dns.rcode.SERVFAIL)
             return
@@ -93,6 +100,10 @@ class ZoneData:
             beyond = self._source(target) if target.is_subdomain(self.name) else None
             if beyond is not None and (found := self._rrset(beyond, target, kind)):
                 response.answer.append(found)
+        if source is not None and with_signatures:
+            signatures = self.content.get_rdataset(source, "RRSIG", kind)
+            if signatures and response.answer:
+                response.answer.append(_as_rrset(owner, signatures))
         if not response.answer and (soa := self._rrset(self.name, self.name, dns.rdatatype.SOA)):
             response.authority.append(soa)
 
