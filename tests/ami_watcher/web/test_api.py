@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from ami_watcher.event import EventKind, LinkState, WatcherEvent
+from ami_watcher.event import LinkState
 from ami_watcher.registrations.registration import Registration
 from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web import events as hub
@@ -100,29 +100,6 @@ async def test_a_client_that_comes_again_is_told_what_it_missed_and_no_more(tmp_
             ]
         async with served.events("another-run-7") as events:
             assert (await events.next())["event"] == "snapshot"
-
-
-async def test_a_change_that_was_never_told_is_made_up_for_once(tmp_path: Path) -> None:
-    async with serving(tmp_path) as served:
-        lost = tuple(a_registration(trunk, RegistrationState.REJECTED) for trunk in ("acme", "metro", "nova"))
-        served.source.current = replace(served.source.current, registrations=lost)
-        remembered = served.daemon.state.store.recent
-
-        def made_up() -> list[str]:
-            return sorted(entry.subject for entry in remembered.recall() if entry.after == "rejected")
-
-        await until(made_up, deadline_s=5)
-        await asyncio.sleep(1.2)  # two more rounds
-        assert made_up() == ["acme", "metro", "nova"]
-
-
-async def test_a_clock_that_is_set_back_makes_no_change_up_again_and_again(tmp_path: Path) -> None:
-    async with serving(tmp_path) as served:
-        remembered = served.daemon.state.store.recent
-        remembered.add([WatcherEvent(time.time() + 86_400, EventKind.REGISTRATION, "acme", None, "rejected")])
-        await asyncio.sleep(1.7)
-        made_up = [entry for entry in remembered.recall(subject="acme") if entry.before == "rejected"]
-        assert [entry.after for entry in made_up] == ["registered"]
 
 
 async def test_phones_are_streamed_each_or_in_a_storm_as_a_number(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ async def test_the_loop_has_its_turns_while_an_answer_is_made(
     assert all(turns)
 
 
-def a_desk(directory: Path, source: FakeSource) -> WatcherState:
+def a_state(directory: Path, source: FakeSource) -> WatcherState:
     exchange = ContactExchange(directory, machine="boston", other="dallas")
     return WatcherState(
         source,
@@ -68,7 +68,7 @@ def a_desk(directory: Path, source: FakeSource) -> WatcherState:
 
 async def test_who_asks_while_nothing_is_learned_shares_what_was_made(tmp_path: Path) -> None:
     source = FakeSource()
-    state = a_desk(tmp_path, source)
+    state = a_state(tmp_path, source)
     first = await state.compute(lambda now: now.registrations)
     assert await state.compute(lambda now: now.registrations) is first
     await WatcherMetrics(state).exposition("")
@@ -91,7 +91,7 @@ async def test_what_is_learned_is_in_the_next_answer(
     tmp_path: Path, learn: Callable[[WatcherState, FakeSource], object]
 ) -> None:
     source = FakeSource()
-    state = a_desk(tmp_path, source)
+    state = a_state(tmp_path, source)
     before = state.view()
     assert state.view() is before
     learn(state, source)
@@ -100,7 +100,7 @@ async def test_what_is_learned_is_in_the_next_answer(
 
 async def test_a_glance_stays_what_it_was(tmp_path: Path) -> None:
     source = FakeSource()
-    state = a_desk(tmp_path, source)
+    state = a_state(tmp_path, source)
     before = state.view()
     source.become("acme", RegistrationState.REJECTED)
     state.store.take_contacts([a_phone("101")], 1.0)
