@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -65,23 +66,29 @@ def test_another_users_and_another_groups_are_refused(program: Path, tmp_path: P
 
 
 @AS_ROOT
-def test_a_user_of_its_own_trusts_root_and_itself(program: Path, tmp_path: Path) -> None:
+def test_a_user_of_its_own_trusts_root_and_itself() -> None:
     """agi-server and ami-watcher run as users of their own."""
-    os.chown(program, NOBODY, -1)
-    for directory in (tmp_path, *tmp_path.parents[:3]):
-        directory.chmod(directory.stat().st_mode | 0o055)
+    # Not tmp_path: each pytest that starts closes the directory that all of them share.
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        program = Path(directory) / "program"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        os.chown(program, NOBODY, -1)
+        assert _as_user(NOBODY, program) == ""
+        assert "chown root" in _as_user(1, program)
+
+
+def _as_user(uid: int, program: Path) -> str:
+    """What such a user is told of the program."""
     script = (
         "import os, sys, pathlib; from host.ownership import open_to_others; os.setuid(int(sys.argv[2])); "
         "print(open_to_others(pathlib.Path(sys.argv[1])))"
     )
 
-    def told(uid: int) -> str:
-        return subprocess.run(
-            ["python3", "-c", script, str(program), str(uid)], capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    assert told(NOBODY) == ""
-    assert "chown root" in told(1)
+    return subprocess.run(
+        ["python3", "-c", script, str(program), str(uid)], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def test_a_sticky_directory_on_the_way_is_no_way_in(program: Path, tmp_path: Path) -> None:
