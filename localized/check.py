@@ -15,7 +15,8 @@ from localized.checks import own_configuration
 from localized.checks.problem import ConfigProblem, Severity
 from localized.checks.read_back import named_problems
 from localized.errors import LocalizedError, reason
-from localized.generations.store import GenerationStore, on_disk
+from localized.generations.files import on_disk
+from localized.generations.store import GenerationStore
 from localized.prepare import DNS_ROLES, PBX_ROLES, RenderedSets, facts, render_role
 from localized.role import Role
 from pair import Pair

@@ -15,8 +15,9 @@ from localized.checks import own_configuration
 from localized.checks.problem import ConfigProblem, Severity
 from localized.checks.read_back import asterisk_problems, named_problems
 from localized.errors import LocalizedError, NotActivatable, SecretsUnusable, reason
+from localized.generations.generation import Generation
 from localized.generations.lock import directory_lock
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.store import GenerationStore
 from localized.render.facts import TemplateFacts
 from localized.render.rendered import FileOwner, Rendered
 from localized.role import Role

@@ -14,7 +14,7 @@ from failover.probes.evidence import Evidence
 from failover.state import local_state
 from host.errors import HotstandbyError
 from localized.checks.problem import ConfigProblem, Severity
-from localized.generations.store import Generation
+from localized.generations.generation import Generation
 
 
 def facts_of_plan(

@@ -20,8 +20,9 @@ from failover.probes import name_server
 from failover.probes.parallel import Probe, run_probes
 from failover.state import claim, fenced, local_state, right
 from host.errors import HotstandbyError
+from localized.generations.generation import Generation
 from localized.generations.lock import directory_lock_best_effort
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.store import GenerationStore
 from localized.prepare import prepare
 from localized.role import Role
 from pair.public_role import FAR, LARGEST, NAME, RoleAnswer, agreed, later, parse

@@ -26,7 +26,8 @@ from localized.asterisk.log import AsteriskLog
 from localized.asterisk.refusals import words_of
 from localized.asterisk.reload import reload_module, wait_until_booted
 from localized.errors import AsteriskUnreachable
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.generation import Generation
+from localized.generations.store import GenerationStore
 from localized.prepare import prepare
 from localized.role import Role
 

@@ -33,9 +33,10 @@ from localized.asterisk import reload
 from localized.asterisk.refusals import LogFindings
 from localized.checks.problem import Severity
 from localized.errors import ActivationIncomplete, AsteriskUnreachable, NotActivatable, NotWritable
+from localized.generations.generation import Generation
 from localized.generations.lock import directory_lock
 from localized.generations.rollback import Rollback
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.store import GenerationStore
 from localized.prepare import BUSY_S, PreparedGeneration
 from localized.role import Role
 from pair import Pair

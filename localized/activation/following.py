@@ -12,7 +12,8 @@ from localized.activation.registration_wait import Progress, RegistrationWait
 from localized.activation.reload_state import CHANNEL_OF, in_order
 from localized.asterisk import reload
 from localized.errors import ActivationIncomplete, AsteriskUnreachable
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.generation import Generation
+from localized.generations.store import GenerationStore
 
 
 def follow(

@@ -27,7 +27,8 @@ from localized.activation.reload_state import CHANNEL_OF, MODULES, touch, touch_
 from localized.activation.retry import RetrySchedule
 from localized.asterisk import reload
 from localized.errors import AsteriskUnreachable
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.generation import Generation
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair import Asterisk, Pair, read_secret
 

@@ -16,7 +16,8 @@ from host.places import Places
 from localized.asterisk.configuration import LocalDisk, read_conf
 from localized.asterisk.include_paths import below
 from localized.errors import NotWritable
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.generation import Generation
+from localized.generations.store import GenerationStore
 from pair import Asterisk
 
 MODULES: Final[Mapping[str, str]] = {"sip": "chan_sip.so", "iax2": "chan_iax2.so", "pjsip": "res_pjsip.so"}

@@ -12,7 +12,8 @@ from host.atomic import own_directory, replace_file
 from host.file_reading import read_file
 from host.places import Places
 from localized.errors import NotActivatable, NotWritable
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.generation import Generation
+from localized.generations.store import GenerationStore
 
 
 def note_file(places: Places) -> Path:

@@ -8,79 +8,26 @@ point to the active one, `previous` to the one before it.
 from __future__ import annotations
 
 import contextlib
-import grp
-import hashlib
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from host.atomic import fsync_directory, make_directory, swap_symlink, sweep
-from host.file_reading import MISREAD, read_json
 from host.places import Places
-from localized.errors import NotRenderable, NotWritable
+from localized.errors import NotWritable
+from localized.generations.files import group_id, on_disk, open_tree, put_file, stamp, write_new
+from localized.generations.generation import MANIFEST, MASKED, Generation
 from localized.render.rendered import FileOwner, Rendered, digest
 from localized.role import Role
 
-MANIFEST: Final = "manifest.json"
-MASKED: Final = ".masked"
-"""Directory of a generation that holds its secret files with their secrets masked, for `--diff`."""
 KEPT: Final = 2
 """Generations of each role that are kept besides the active ones."""
 _PENDING: Final = ".previous-of-"
 _NAME: Final = re.compile(r"(\d+)-(primary|standby|dns-primary|dns-secondary)-([0-9a-f]{12})")
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One complete set of files on disk."""
-
-    path: Path
-    number: int
-    role: Role
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """Its directory's name."""
-        return self.path.name
-
-    def manifest(self) -> dict[str, Any]:
-        """What it holds and what it was made from.
-
-        Raises:
-            NotWritable: it was damaged by hand.
-        """
-        try:
-            read: dict[str, Any] = read_json(self.path / MANIFEST)
-            for file in read["files"]:
-                if not all(isinstance(file[key], str) for key in ("path", "sha256")) or "reload" not in file:
-                    raise ValueError("a file of it is not told whole")
-        except (OSError, *MISREAD) as error:
-            raise NotWritable(
-                f"{self.path / MANIFEST} cannot be read ({error}): the generation was changed by hand. "
-                "Render anew with: render-localized --role " + self.role.value
-            ) from None
-        return read
-
-    def files(self) -> dict[str, dict[str, Any]]:
-        """Path -> what the manifest says of it."""
-        return {file["path"]: file for file in self.manifest()["files"]}
-
-    def modules(self) -> set[str]:
-        """The Asterisk modules that read its files."""
-        return {file["reload"] for file in self.files().values() if file["reload"]}
-
-    def shown(self, path: str) -> bytes:
-        """A file for people's eyes: secrets masked; empty where it does not exist."""
-        hidden = self.path / MASKED / path
-        with contextlib.suppress(OSError):
-            return (hidden if hidden.exists() else self.path / path).read_bytes()
-        return b""
 
 
 class GenerationStore:
@@ -140,19 +87,19 @@ class GenerationStore:
         final = self.directory / f"{number}-{role.value}-{sum_}"
         building = self.directory / f".{final.name}.new"
         try:
-            _open_tree(self.directory)
+            open_tree(self.directory)
             self._sweep()
             make_directory(building)
             taken = self._stamps()
-            listed = [_put(building, file, number, role, groups, taken) for file in files]
+            listed = [put_file(building, file, number, role, groups, taken) for file in files]
             for file in hidden:
                 if file.secret:
                     target = building / MASKED / file.path
                     make_directory(target.parent)
-                    _write(target, file.data, 0o640, None)
+                    write_new(target, file.data, 0o640, None)
             manifest = {"generation": number, "role": role.value, **inputs, "files": listed}
             data = json.dumps(manifest, indent=2, sort_keys=True).encode() + b"\n"
-            _write(building / MANIFEST, data, 0o640, _gid(groups[FileOwner.ASTERISK]))
+            write_new(building / MANIFEST, data, 0o640, group_id(groups[FileOwner.ASTERISK]))
             for directory, _, _ in os.walk(building):
                 fsync_directory(Path(directory))
             building.rename(final)
@@ -222,7 +169,7 @@ class GenerationStore:
         for path in paths:
             file = generation.path / path
             with contextlib.suppress(OSError):
-                _stamp(file, path, taken, fresh=True)
+                stamp(file, path, taken, fresh=True)
 
     def prune(self) -> None:
         """Removes what is neither active nor among the newest; never fails."""
@@ -261,83 +208,3 @@ class GenerationStore:
             )
         except OSError:
             return False
-
-
-def _open_tree(directory: Path) -> None:
-    """Directories that every user may pass through, whatever the umask; the files in them say who may read."""
-    for part in (directory.parent, directory):
-        if not part.is_dir():
-            make_directory(part)
-        elif any(part.iterdir()):
-            # An admin's own choice. An empty one may be of a run that was killed just before the next line.
-            continue
-        part.chmod(0o755)
-
-
-def on_disk(file: Rendered, number: int, role: Role) -> bytes:
-    """The file's bytes, with a comment that differs in every generation: so does Asterisk's view of it."""
-    if not file.path.startswith("asterisk/"):
-        return file.data
-    return f"; hotstandby generation {number} ({role.value})\n".encode() + file.data
-
-
-def _put(
-    building: Path,
-    file: Rendered,
-    number: int,
-    role: Role,
-    groups: Mapping[FileOwner, str],
-    taken: set[tuple[str, int, int]],
-) -> dict[str, Any]:
-    target = building / file.path
-    parent = building
-    for part in Path(file.path).parent.parts:
-        parent /= part
-        make_directory(parent)
-    group = None if file.owner is FileOwner.ROOT else groups[file.owner]
-    _write(target, on_disk(file, number, role), file.mode, _gid(group) if group and file.secret else None)
-    _stamp(target, file.path, taken, fresh=False)
-    return {
-        "path": file.path,
-        "sha256": _sha256(file.data),
-        "size": target.stat().st_size,
-        "mode": f"{file.mode:04o}",
-        "group": group or "root",
-        "secret": file.secret,
-        "reload": file.reload,
-    }
-
-
-def _write(path: Path, data: bytes, mode: int, gid: int | None) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if gid is not None and os.geteuid() == 0:
-            os.fchown(file.fileno(), 0, gid)
-        os.fchmod(file.fileno(), mode)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _stamp(path: Path, name: str, taken: set[tuple[str, int, int]], *, fresh: bool) -> None:
-    state = path.stat()
-    mtime_ns = state.st_mtime_ns + (1 if fresh else 0)
-    while (name, state.st_size, mtime_ns) in taken:
-        mtime_ns += 1
-    if mtime_ns != state.st_mtime_ns:
-        os.utime(path, ns=(state.st_atime_ns, mtime_ns))
-    taken.add((name, state.st_size, mtime_ns))
-
-
-def _gid(group: str) -> int:
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise NotRenderable(
-            f"There is no group '{group}' on this machine, so rendered secrets could not be given to those who read "
-            "them. Install Asterisk (or name its group with asterisk.group in pair.toml), and BIND for the zones."
-        ) from None
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

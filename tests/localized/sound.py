@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from localized.generations.store import MANIFEST, MASKED
+from localized.generations.generation import MANIFEST, MASKED
 
 LOCALIZED: Final = "config/localized"
 _GENERATION: Final = re.compile(LOCALIZED + r"/generations/(\d+-[a-z-]+-[0-9a-f]{12})/")

@@ -9,8 +9,9 @@ from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent
 from failover.errors import FailoverError, NotProven
 from host.atomic import swap_symlink
 from host.places import Places
+from localized.generations.generation import Generation
 from localized.generations.lock import directory_lock_best_effort
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
 

@@ -8,7 +8,7 @@ from typing import Final
 from host.errors import HotstandbyError
 from localized.activation import hosts_file, reload_state
 from localized.asterisk import comments, configuration, files, refusals
-from localized.generations import rollback, store
+from localized.generations import generation, rollback
 from localized.render import register_line, syntax, untrusted
 from tests.fuzz.readers.reader import MANIFEST, Reader, filed, places, read_manifest, text, whole
 
@@ -94,7 +94,7 @@ READERS: Final[tuple[Reader, ...]] = (
     Reader("a value to be written", syntax, text(_written), (b"a value; with [things]",)),
     Reader("the hosts file", hosts_file, _hosts, (b"127.0.0.1 localhost\n# BEGIN hotstandby\n# END hotstandby\n",)),
     Reader("cloud-init's files", hosts_file, _cloud, (b"manage_etc_hosts: true\n", b'{"manage_etc_hosts": true}')),
-    Reader("a manifest", store, read_manifest, (MANIFEST,), (HotstandbyError,)),
+    Reader("a manifest", generation, read_manifest, (MANIFEST,), (HotstandbyError,)),
     Reader(
         "what Asterisk has loaded",
         reload_state,

@@ -12,7 +12,7 @@ from typing import Final
 from failover.context import Context
 from host.places import Places
 from localized.activation import reload_state
-from localized.generations import store
+from localized.generations import generation, store
 from localized.role import Role
 from pair import parse
 from tests.pair.example import EXAMPLE
@@ -85,7 +85,7 @@ def read_manifest(data: bytes, directory: Path) -> object:
     link = directory / "current"
     if not link.is_symlink():
         link.symlink_to("generations/1-standby-0123456789ab")
-    found = store.Generation(path, 1, Role.STANDBY, "0123456789ab")
+    found = generation.Generation(path, 1, Role.STANDBY, "0123456789ab")
     made = store.GenerationStore(Places(directory, directory, directory))
     return found.files(), reload_state.modules_to_reload(made, reload_state.ReloadState(places(directory)), found)
 

@@ -11,7 +11,8 @@ from host.places import Places
 from localized.activation.activate import needs_restart
 from localized.activation.reload_state import ReloadState, modules_to_reload
 from localized.errors import NotRenderable, NotWritable
-from localized.generations.store import Generation, GenerationStore
+from localized.generations.generation import Generation
+from localized.generations.store import GenerationStore
 from localized.render.render import masked, render
 from localized.render.rendered import FileOwner
 from localized.role import Role
