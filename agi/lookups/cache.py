@@ -82,19 +82,19 @@ class MemoryCache:
         self._entries: OrderedDict[CacheKey, CachedAnswer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, place: CacheKey) -> CachedAnswer | None:
+    def get(self, cache_key: CacheKey) -> CachedAnswer | None:
         """The answer kept for `place`."""
         with self._lock:
-            entry = self._entries.get(place)
+            entry = self._entries.get(cache_key)
             if entry is not None:
-                self._entries.move_to_end(place)
+                self._entries.move_to_end(cache_key)
             return entry
 
-    def put(self, place: CacheKey, entry: CachedAnswer) -> None:
+    def put(self, cache_key: CacheKey, entry: CachedAnswer) -> None:
         """Keeps `entry`; the one unused for longest goes when there are too many."""
         with self._lock:
-            self._entries[place] = entry
-            self._entries.move_to_end(place)
+            self._entries[cache_key] = entry
+            self._entries.move_to_end(cache_key)
             while len(self._entries) > self._rows:
                 self._entries.popitem(last=False)
 

@@ -47,6 +47,10 @@ CREATE INDEX IF NOT EXISTS answer_by_age ON answer (stored);
 """
 
 
+class _OtherLayout(Exception):
+    """The file is a cache of another version's."""
+
+
 class CacheFile:
     """One SQLite file; safe for several threads, and for several processes at once.
 
@@ -78,7 +82,7 @@ class CacheFile:
         """Whether memory alone serves."""
         return self._failing
 
-    def get(self, place: CacheKey, timeout_s: float) -> CachedAnswer | None:
+    def get(self, cache_key: CacheKey, timeout_s: float) -> CachedAnswer | None:
         """The answer kept for `place`; None also when the disk does not say within `timeout_s`.
 
         Once it did not, nobody waits for it again until it has.
@@ -87,7 +91,7 @@ class CacheFile:
         if late is not None and not late.done():
             return None
         answer: Future[CachedAnswer | None] = Future()
-        if not self._order((place, answer)):
+        if not self._order((cache_key, answer)):
             return None
         try:
             return answer.result(timeout_s)
@@ -99,9 +103,9 @@ class CacheFile:
         """Has the file opened. Never waits."""
         self._order((("", ""), Future()))
 
-    def put(self, place: CacheKey, entry: CachedAnswer) -> None:
+    def put(self, cache_key: CacheKey, entry: CachedAnswer) -> None:
         """Has `entry` written some time soon. Never waits."""
-        self._order((place, entry))
+        self._order((cache_key, entry))
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Writes what waits, as far as `timeout_s` allows."""
@@ -127,16 +131,16 @@ class CacheFile:
 
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
-            place, what = order
+            cache_key, what = order
             if isinstance(what, CachedAnswer):
-                self._safely(place, what)
+                self._safely(cache_key, what)
             else:
-                what.set_result(self._safely(place, None))
+                what.set_result(self._safely(cache_key, None))
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _safely(self, place: CacheKey, entry: CachedAnswer | None) -> CachedAnswer | None:
+    def _safely(self, cache_key: CacheKey, entry: CachedAnswer | None) -> CachedAnswer | None:
         """Reads `place`, or writes `entry` there; whatever goes wrong with the file ends here."""
         import sqlite3
 
@@ -147,11 +151,11 @@ class CacheFile:
             if self._connection is None:
                 self._connection = self._opened()
             if entry is None:
-                found = self._read(self._connection, place)
+                found = self._read(self._connection, cache_key)
             else:
-                self._write(self._connection, place, entry)
+                self._write(self._connection, cache_key, entry)
                 found = entry
-        except (sqlite3.Error, sqlite3.Warning, OSError, ValueError, OverflowError) as error:
+        except (sqlite3.Error, sqlite3.Warning, _OtherLayout, OSError, ValueError, OverflowError) as error:
             self._give_up(error, corrupt=_is_corrupt(error))
             return None
         except Exception as error:
@@ -194,7 +198,7 @@ class CacheFile:
             connection.execute("PRAGMA trusted_schema=OFF")
             layout = connection.execute("PRAGMA user_version").fetchone()[0]
             if layout not in (0, _LAYOUT):
-                raise sqlite3.DatabaseError(f"file is not a database of layout {_LAYOUT} but {layout}")
+                raise _OtherLayout(f"its layout is {layout}, and not {_LAYOUT}")
             connection.execute(f"PRAGMA max_page_count={self._pages:d}")
             connection.executescript(_SCHEMA)
             connection.execute(f"PRAGMA user_version={_LAYOUT}")
@@ -203,20 +207,20 @@ class CacheFile:
             raise
         return connection
 
-    def _read(self, connection: sqlite3.Connection, place: CacheKey) -> CachedAnswer | None:
+    def _read(self, connection: sqlite3.Connection, cache_key: CacheKey) -> CachedAnswer | None:
         with closing(
-            connection.execute("SELECT stored, fields FROM answer WHERE question = ? AND key = ?", place)
+            connection.execute("SELECT stored, fields FROM answer WHERE question = ? AND key = ?", cache_key)
         ) as rows:
             row = rows.fetchone()
         return None if row is None else entry_from(row[0], row[1])
 
-    def _write(self, connection: sqlite3.Connection, place: CacheKey, entry: CachedAnswer) -> None:
+    def _write(self, connection: sqlite3.Connection, cache_key: CacheKey, entry: CachedAnswer) -> None:
         import sqlite3
 
         fields = json.dumps(None if entry.fields is None else dict(entry.fields))
         if len(fields) > _FIELDS_LIMIT:
             return
-        row = (*place, entry.stored, fields)
+        row = (*cache_key, entry.stored, fields)
         try:
             connection.execute(_INSERT, row)
         except sqlite3.OperationalError as error:
@@ -256,4 +260,6 @@ def _is_corrupt(error: Exception) -> bool:
     By wording as well: sqlite3 has had error codes since Python 3.11, but not for what Python itself raises.
     """
     text = str(error)
-    return any(words in text for words in ("malformed", "not a database", "no such column", "no such table", "has no"))
+    return isinstance(error, _OtherLayout) or any(
+        words in text for words in ("malformed", "not a database", "no such column", "no such table", "has no")
+    )

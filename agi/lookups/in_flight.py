@@ -46,24 +46,24 @@ class RequestsInFlight:
     def __init__(
         self,
         names: Iterable[str],
-        landed: Callable[[CacheKey, CachedAnswer], None],
+        answered: Callable[[CacheKey, CachedAnswer], None],
         *,
         breaker: CircuitBreaker,
         most: int = MOST,
     ) -> None:
-        self._landed = landed
+        self._answered = answered
         self._most = most
         self._share = most - most // RESERVE
         # One for calls that were handed over, one for the others: whose keys make Domino slow is left alone by itself.
         self._names = tuple(names)
         self._breakers = {(name, handed_over): breaker for name in self._names for handed_over in (True, False)}
-        self._flights: dict[CacheKey, Future[CachedAnswer]] = {}
+        self._requests: dict[CacheKey, Future[CachedAnswer]] = {}
         self._others: set[CacheKey] = set()
         self._changed = threading.Condition()
 
-    def under_way(self, place: CacheKey) -> bool:
+    def is_under_way(self, cache_key: CacheKey) -> bool:
         """Whether somebody asks for `place` right now."""
-        return place in self._flights
+        return cache_key in self._requests
 
     def states(self) -> dict[str, str]:
         """For each lookup, one sentence on how its Domino is doing."""
@@ -75,7 +75,7 @@ class RequestsInFlight:
         return {name: _state(breaker, now) for name, breaker in worse.items()}
 
     def wait(
-        self, question: LookupQuestion, key: str, place: CacheKey, deadline: float, *, handed_over: bool = False
+        self, question: LookupQuestion, key: str, cache_key: CacheKey, deadline: float, *, handed_over: bool = False
     ) -> CachedAnswer:
         """Domino's answer, by `deadline` (time.monotonic() seconds). A request that somebody else began, with less
         time, and that ends late, is followed by one of our own.
@@ -85,15 +85,15 @@ class RequestsInFlight:
             HotstandbyError: what went wrong with it.
         """
         while True:
-            flight, ours = self.begin(question, key, place, deadline, handed_over=handed_over)
+            request, ours = self.begin(question, key, cache_key, deadline, handed_over=handed_over)
             try:
-                return flight.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
+                return request.result(max(deadline - time.monotonic(), 0) + _GRACE_S)
             except DominoLate:
                 if ours or time.monotonic() >= deadline:
                     raise
 
     def begin(
-        self, question: LookupQuestion, key: str, place: CacheKey, until: float, *, handed_over: bool = False
+        self, question: LookupQuestion, key: str, cache_key: CacheKey, until: float, *, handed_over: bool = False
     ) -> tuple[Future[CachedAnswer], bool]:
         """The request that is under way for `place`, begun if there is none; and whether it was.
 
@@ -106,43 +106,43 @@ class RequestsInFlight:
             DominoLate: its turn did not come.
         """
         with self._changed:
-            while (flight := self._flights.get(place)) is None and self._full(handed_over):
+            while (request := self._requests.get(cache_key)) is None and self._full(handed_over):
                 if not self._changed.wait(max(until - time.monotonic(), 0)):
-                    raise DominoLate(f"Domino was not asked: {len(self._flights)} requests to it are under way")
-            if flight is not None:
-                return flight, False
+                    raise DominoLate(f"Domino was not asked: {len(self._requests)} requests to it are under way")
+            if request is not None:
+                return request, False
             now = time.monotonic()
             breaker = self._breakers[question.name, handed_over]
             if not breaker.lets(now):
                 raise DominoUnreachable(f"Domino was not asked: {_state(breaker, now)}")
             deadline = now + question.deadline_s
             self._breakers[question.name, handed_over] = breaker.asking(now, deadline)
-            flight = self._flights[place] = Future()
+            request = self._requests[cache_key] = Future()
             if not handed_over:
-                self._others.add(place)
+                self._others.add(cache_key)
         try:
-            arguments = (question, key, place, flight, deadline, handed_over)
-            threading.Thread(target=self._fly, args=arguments, name=f"lookup {question.name}", daemon=True).start()
+            arguments = (question, key, cache_key, request, deadline, handed_over)
+            threading.Thread(target=self._run, args=arguments, name=f"lookup {question.name}", daemon=True).start()
         except RuntimeError as error:  # the system gives no more threads
-            self._end(place)
-            flight.set_exception(DominoUnreachable(f"Domino was not asked: {error}"))
-        return flight, True
+            self._end(cache_key)
+            request.set_exception(DominoUnreachable(f"Domino was not asked: {error}"))
+        return request, True
 
     def _full(self, handed_over: bool) -> bool:
-        return len(self._flights) >= self._most or (not handed_over and len(self._others) >= self._share)
+        return len(self._requests) >= self._most or (not handed_over and len(self._others) >= self._share)
 
-    def _fly(
+    def _run(
         self,
         question: LookupQuestion,
         key: str,
-        place: CacheKey,
-        flight: Future[CachedAnswer],
+        cache_key: CacheKey,
+        request: Future[CachedAnswer],
         deadline: float,
         handed_over: bool,
     ) -> None:
         try:
             entry = question.ask(key, deadline)
-            self._landed(place, entry)
+            self._answered(cache_key, entry)
         except HotstandbyError as error:
             failure: Exception | None = error
         except Exception as error:
@@ -151,16 +151,16 @@ class RequestsInFlight:
         else:
             failure = None
         self._judge(question.name, handed_over, failure)
-        self._end(place)
+        self._end(cache_key)
         if failure is None:
-            flight.set_result(entry)
+            request.set_result(entry)
         else:
-            flight.set_exception(failure)
+            request.set_exception(failure)
 
-    def _end(self, place: CacheKey) -> None:
+    def _end(self, cache_key: CacheKey) -> None:
         with self._changed:
-            del self._flights[place]
-            self._others.discard(place)
+            del self._requests[cache_key]
+            self._others.discard(cache_key)
             self._changed.notify_all()
 
     def _judge(self, name: str, handed_over: bool, failure: Exception | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from agi.lookups.answer import LONGEST, NAME_LONGEST, LookupAnswer, LookupStatus, safe
@@ -36,7 +36,7 @@ class LookupQuestion:
 
     Attributes:
         name: X.
-        keeping: how long its answers are good.
+        freshness: how long its answers are good.
         deadline_s: for all that one asking takes.
     """
 
@@ -48,7 +48,7 @@ class LookupQuestion:
         self.name = name
         self.lookup = lookup
         self.deadline_s = lookup.deadline_ms / 1000
-        self.keeping = Freshness(lookup.fresh_s, lookup.renewed_until_s, lookup.stale_until_s, lookup.missing_s)
+        self.freshness = Freshness(lookup.fresh_s, lookup.renewed_until_s, lookup.stale_until_s, lookup.missing_s)
         shape = lookup.model_dump_json(exclude=_OUTLIVES_THE_CACHE)
         self._identity = f"{name}:{hashlib.sha256(f'{_READING}:{shape}'.encode()).hexdigest()[:16]}"
         self._source = source
@@ -59,7 +59,7 @@ class LookupQuestion:
         """The key in a call; "" if there is none."""
         return next((found for place in self.lookup.key if (found := _field(place, environment, arguments))), "")
 
-    def place(self, given: str) -> CacheKey | None:
+    def cache_key(self, given: str) -> CacheKey | None:
         """Where the answer for the key `given` is kept; None if it is no key, so that there is nothing to ask."""
         if self._number is not None:
             canonical = telephone.canonical(given, self._number.region)
@@ -90,9 +90,9 @@ class LookupQuestion:
         """
         found = entry.fields if entry is not None else None
         if not found:
-            return LookupAnswer(status, self._defaults(), reason)
+            return LookupAnswer(status, self.lookup.defaults, reason)
         named = {name: found[name] for name in self.lookup.variables if name in found}
-        return LookupAnswer(status, {**self._defaults(), **named}, reason)
+        return LookupAnswer(status, {**self.lookup.defaults, **named}, reason)
 
     def kept(self, entry: CachedAnswer) -> CachedAnswer:
         """`entry` as the cache file gave it, with its values made as safe as Domino's are, whoever wrote them."""
@@ -103,14 +103,11 @@ class LookupQuestion:
         }
         return CachedAnswer(fields, entry.stored)
 
-    def warm(self) -> None:
+    def warm_up(self) -> None:
         """Imports now what the first key would import."""
         if self._number is not None:
             telephone.canonical("+14155551212", self._number.region)
             telephone.spellings("4155551212", self._number.region, self._number.spellings)
-
-    def _defaults(self) -> Mapping[str, str]:
-        return self.lookup.defaults
 
     def _spellings(self, given: str) -> tuple[str, ...]:
         if self._number is None:

@@ -66,7 +66,7 @@ class LookupResolver:
         self._memory = MemoryCache()
         self._file = CacheFile(places.agi_state / "lookups.sqlite")
         self._questions = {name: self._question(name, lookup) for name, lookup in pair.lookup.items()}
-        self._flights = RequestsInFlight(self._questions, self._keep, breaker=breaker, most=most)
+        self._requests = RequestsInFlight(self._questions, self._keep, breaker=breaker, most=most)
         self._counting = threading.Lock()
         self._pair = pair
         self._checker: MarkerChecker | None = None
@@ -102,7 +102,7 @@ class LookupResolver:
         if self._questions or self._pair.domino.sites:
             self._sites()
         for question in self._questions.values():
-            question.warm()
+            question.warm_up()
         try:
             self._checker = MarkerChecker(self._pair, this_machine(self._places, self._pair))
         except HotstandbyError as error:
@@ -127,11 +127,11 @@ class LookupResolver:
             KeyError: there is no such lookup.
         """
         question = self._questions[name]
-        place = question.place(key)
-        if place is None:
+        cache_key = question.cache_key(key)
+        if cache_key is None:
             return self._counted(question, question.answer(LookupStatus.NOTFOUND, reason="the call has no such key"))
-        entry = self._memory.get(place)
-        answer = None if entry is None else self._at_once(question, key, place, entry)
+        entry = self._memory.get(cache_key)
+        answer = None if entry is None else self._without_asking(question, key, cache_key, entry)
         return None if answer is None else self._counted(question, answer)
 
     def find(self, name: str, key: str, deadline: float, *, handed_over: bool = False) -> LookupAnswer:
@@ -144,19 +144,19 @@ class LookupResolver:
             KeyError: there is no such lookup.
         """
         question = self._questions[name]
-        place = question.place(key)
-        if place is None:
+        cache_key = question.cache_key(key)
+        if cache_key is None:
             return self._counted(question, question.answer(LookupStatus.NOTFOUND, reason="the call has no such key"))
         deadline = min(deadline, time.monotonic() + question.deadline_s)
-        entry = self._kept(question, place, deadline)
-        answer = None if entry is None else self._at_once(question, key, place, entry)
+        entry = self._kept(question, cache_key, deadline)
+        answer = None if entry is None else self._without_asking(question, key, cache_key, entry)
         if answer is None:
-            answer = self._asked(question, key, place, entry, deadline, handed_over=handed_over)
+            answer = self._asked(question, key, cache_key, entry, deadline, handed_over=handed_over)
         return self._counted(question, answer)
 
     def states(self) -> dict[str, str]:
         """For each lookup, one sentence on how its Domino is doing."""
-        return self._flights.states()
+        return self._requests.states()
 
     def sites(self) -> dict[str, str]:
         """For each alias of Domino, one sentence on whether it reaches this machine's own site, as seen last."""
@@ -172,36 +172,38 @@ class LookupResolver:
         """Whether the cache file does not work, so that memory alone serves."""
         return self._file.failing
 
-    def _at_once(self, question: LookupQuestion, key: str, place: CacheKey, entry: CachedAnswer) -> LookupAnswer | None:
-        use = question.keeping.use(entry, time.time())
+    def _without_asking(
+        self, question: LookupQuestion, key: str, cache_key: CacheKey, entry: CachedAnswer
+    ) -> LookupAnswer | None:
+        use = question.freshness.use(entry, time.time())
         if use is Validity.FRESH:
             return question.answer(LookupStatus.FOUND if entry.fields is not None else LookupStatus.NOTFOUND, entry)
         if use is Validity.RENEW and self._stays:
-            if place not in self._renewing and not self._flights.under_way(place):
-                self._renewing.add(place)
-                self._renewals.put((question, key, place))
+            if cache_key not in self._renewing and not self._requests.is_under_way(cache_key):
+                self._renewing.add(cache_key)
+                self._renewals.put((question, key, cache_key))
             return question.answer(LookupStatus.STALE, entry, "an older answer, which is being renewed")
         return None
 
-    def _keep(self, place: CacheKey, entry: CachedAnswer) -> None:
-        self._memory.put(place, entry)
-        self._file.put(place, entry)
+    def _keep(self, cache_key: CacheKey, entry: CachedAnswer) -> None:
+        self._memory.put(cache_key, entry)
+        self._file.put(cache_key, entry)
 
-    def _kept(self, question: LookupQuestion, place: CacheKey, deadline: float) -> CachedAnswer | None:
-        entry = self._memory.get(place)
+    def _kept(self, question: LookupQuestion, cache_key: CacheKey, deadline: float) -> CachedAnswer | None:
+        entry = self._memory.get(cache_key)
         if entry is None:
             left = deadline - time.monotonic()
-            entry = self._file.get(place, min(_DISK_S, left / 2)) if left > 0 else None
+            entry = self._file.get(cache_key, min(_DISK_S, left / 2)) if left > 0 else None
             if entry is not None:
                 entry = question.kept(entry)
-                self._memory.put(place, entry)
+                self._memory.put(cache_key, entry)
         return entry
 
     def _asked(
         self,
         question: LookupQuestion,
         key: str,
-        place: CacheKey,
+        cache_key: CacheKey,
         entry: CachedAnswer | None,
         deadline: float,
         *,
@@ -209,14 +211,14 @@ class LookupResolver:
     ) -> LookupAnswer:
         """Domino's answer, or why there is none and what is kept instead."""
         try:
-            fresh = self._flights.wait(question, key, place, deadline, handed_over=handed_over)
+            fresh = self._requests.wait(question, key, cache_key, deadline, handed_over=handed_over)
         except TimeoutError:
             status, reason = LookupStatus.TIMEOUT, "Domino has not answered by the deadline"
         except HotstandbyError as error:
             status, reason = LookupStatus.TIMEOUT if isinstance(error, DominoLate) else LookupStatus.ERROR, str(error)
         else:
             return question.answer(LookupStatus.FOUND if fresh.fields is not None else LookupStatus.NOTFOUND, fresh)
-        if entry is not None and question.keeping.use(entry, time.time()) in (Validity.RENEW, Validity.FALLBACK):
+        if entry is not None and question.freshness.use(entry, time.time()) in (Validity.RENEW, Validity.FALLBACK):
             return question.answer(LookupStatus.STALE, entry, reason)
         return question.answer(status, reason=reason)
 
@@ -226,7 +228,7 @@ class LookupResolver:
             self._renewing.discard(wanted[2])
             with suppress(HotstandbyError):
                 # Calls come first: what finds no place at once is wanted again by the next call.
-                self._flights.begin(*wanted, time.monotonic())
+                self._requests.begin(*wanted, time.monotonic())
 
     def _question(self, name: str, lookup: Lookup) -> LookupQuestion:
         made: list[LookupSource] = []
