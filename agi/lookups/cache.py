@@ -83,7 +83,7 @@ class MemoryCache:
         self._lock = threading.Lock()
 
     def get(self, cache_key: CacheKey) -> CachedAnswer | None:
-        """The answer kept for `place`."""
+        """The answer kept for `cache_key`."""
         with self._lock:
             entry = self._entries.get(cache_key)
             if entry is not None:

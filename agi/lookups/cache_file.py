@@ -83,7 +83,7 @@ class CacheFile:
         return self._failing
 
     def get(self, cache_key: CacheKey, timeout_s: float) -> CachedAnswer | None:
-        """The answer kept for `place`; None also when the disk does not say within `timeout_s`.
+        """The answer kept for `cache_key`; None also when the disk does not say within `timeout_s`.
 
         Once it did not, nobody waits for it again until it has.
         """
@@ -141,7 +141,7 @@ class CacheFile:
             self._connection = None
 
     def _safely(self, cache_key: CacheKey, entry: CachedAnswer | None) -> CachedAnswer | None:
-        """Reads `place`, or writes `entry` there; whatever goes wrong with the file ends here."""
+        """Reads `cache_key`, or writes `entry` there; whatever goes wrong with the file ends here."""
         import sqlite3
 
         if time.monotonic() < self._closed_until:

@@ -62,7 +62,7 @@ class RequestsInFlight:
         self._changed = threading.Condition()
 
     def is_under_way(self, cache_key: CacheKey) -> bool:
-        """Whether somebody asks for `place` right now."""
+        """Whether somebody asks for `cache_key` right now."""
         return cache_key in self._requests
 
     def states(self) -> dict[str, str]:
@@ -95,7 +95,7 @@ class RequestsInFlight:
     def begin(
         self, question: LookupQuestion, key: str, cache_key: CacheKey, until: float, *, handed_over: bool = False
     ) -> tuple[Future[CachedAnswer], bool]:
-        """The request that is under way for `place`, begun if there is none; and whether it was.
+        """The request that is under way for `cache_key`, begun if there is none; and whether it was.
 
         Args:
             until: how long to wait for its turn.
