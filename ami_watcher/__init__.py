@@ -2,11 +2,12 @@
 
 It looks through the Asterisk Manager Interface, at Asterisk 16 to 22, and believes lists, never events alone.
 
-- `lists.read_registrations(ami, secret, deadline_s=…)`: one look, for whoever waits for a registration;
-  `lists.matches(listed, wanted)` and `expected.wanted(pair, machine, role)` say which trunk is which.
-- `follow.Follower`: follows an Asterisk for ever and keeps a `snapshot.Snapshot`; the daemon is made of it.
-- `registration.State`: what a registration can be.
+- `registrations.lists.read_registrations(ami, secret, deadline_s=…)` reads all lists once; `matches(listed, expected)`
+  and `registrations.expected.expected_registrations(pair, machine, role)` say which trunk is which.
+- `follow.follow.Follower` follows an Asterisk for ever and keeps a `follow.snapshot.Snapshot`; the daemon is made of it.
+- `event.WatcherEvent` is one change, with its kind; `other_machine` is what is known of the other machine.
 
-Below: `wire` (bytes and messages), `session` (one connection: panoramisk, mended), `registry` and `kick` (rules).
+Rooms, each above the ones before it: `ami` (one connection), `registrations` and `phones` (rules), `follow`, `history`
+and `notify`, `web` (API, page, metrics), `daemon`; on top `ask`, `check`, `tables` and `command`.
 docs/understand/registrations.md says what each state means and what is done about it.
 """

@@ -4,7 +4,7 @@ What is mended, here and in protocol.py, and where:
 - a callback that raises closes the link and loses the next event: AmiSession.dispatch;
 - a refused login is no error and is repeated for ever with the same secret: AmiSession.open raises, and tries once;
 - an action is sent again after a reconnect, or waits for ever: AmiProtocol.close fails every pending action at once,
-  and a session never reconnects (who wants another opens another: follow.py);
+  and a session never reconnects (who wants another opens another: follow/follow.py);
 - close() leaves actions, timers and a later reconnect behind: AmiSession.close ends all of them;
 - a ping that nobody answers is not noticed: AmiSession.ping has a deadline, and the session ends with it;
 - bytes are decoded read by read, and what does not decode is dropped: AmiProtocol.data_received frames first (wire.py);

@@ -80,6 +80,9 @@ class EventRecorder:
         self._store.record([event])
         self._publish([event])
         self.debounce.offer(event, time.monotonic())
+        if event.kind is EventKind.REREGISTRATION:
+            # Said by whoever did it.
+            return
         level = logging.INFO if event.after in FINE else logging.WARNING
         if event.kind is EventKind.REGISTRATION:
             self._metrics.count(event.subject, event.after or RegistrationState.GONE)

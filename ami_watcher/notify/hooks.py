@@ -37,6 +37,10 @@ class Notification:
     def sentence(self) -> str:
         """The change in words, safe for one line."""
         event = self.event
+        if event.kind is EventKind.REREGISTRATION:
+            return printable(
+                f"{event.subject} on {self.machine} is re-registered with {event.after}: {event.cause}", 400
+            )
         was = f" (was {event.before})" if event.before else ""
         why = f": {event.cause}" if event.cause else ""
         subject = {

@@ -1,3 +1,4 @@
-"""Who is registered here: phones and peers (`contact`), who came and went (`inventory`), and the list that the other
-machine reads (`exchange`).
+"""Phones and peers: who is registered here (`contact`), who was and is missing (`inventory`), on either machine.
+
+`exchange` is the directory in which the two machines tell each other.
 """

@@ -143,7 +143,7 @@ class ReregistrationSchedule:
                     "Reload",
                     (("Module", "chan_sip"),),
                     tuple(one.expected.trunk for one in sip),
-                    f"chan_sip never leaves '{words}' by itself",
+                    f"chan_sip does not retry after '{words}'",
                 )
             )
         return tuple(due)

@@ -31,34 +31,34 @@ KNOWN = [change("registered"), change("synced", kind=EventKind.LINK, subject="bo
 def test_a_change_is_told_once_when_it_has_held(
     offered: list[tuple[float, str]], told: list[tuple[float, str]]
 ) -> None:
-    settling = Debounce(3.0, KNOWN)
+    debounce = Debounce(3.0, KNOWN)
     heard = []
     for tick in range(60):
         now = tick / 2
         for at, state in offered:
             if at == now:
-                settling.offer(change(state), now)
-        heard += [(now, entry.after) for entry in settling.due(now)]
+                debounce.offer(change(state), now)
+        heard += [(now, entry.after) for entry in debounce.due(now)]
     assert heard == told
 
 
 def test_what_is_told_says_what_was_told_before() -> None:
-    settling = Debounce(3.0, KNOWN)
-    settling.offer(change("rejected"), 0.0)
-    settling.offer(change("unregistered", before="rejected"), 1.0)
-    (entry,) = settling.due(10.0)
+    debounce = Debounce(3.0, KNOWN)
+    debounce.offer(change("rejected"), 0.0)
+    debounce.offer(change("unregistered", before="rejected"), 1.0)
+    (entry,) = debounce.due(10.0)
     assert (entry.before, entry.after) == ("registered", "unregistered")
 
 
 def test_phones_are_told_to_nobody() -> None:
-    settling = Debounce(0.0)
-    settling.offer(change("10.0.0.5:5060", kind=EventKind.CONTACT), 0.0)
-    assert settling.due(10.0) == []
+    debounce = Debounce(0.0)
+    debounce.offer(change("10.0.0.5:5060", kind=EventKind.CONTACT), 0.0)
+    assert debounce.due(10.0) == []
 
 
 def test_subjects_settle_each_for_itself() -> None:
-    settling = Debounce(3.0, KNOWN)
-    settling.offer(change("lost", kind=EventKind.LINK, subject="boston"), 0.0)
-    settling.offer(change("rejected"), 1.0)
-    assert [entry.subject for entry in settling.due(3.5)] == ["boston"]
-    assert [entry.subject for entry in settling.due(4.0)] == ["acme"]
+    debounce = Debounce(3.0, KNOWN)
+    debounce.offer(change("lost", kind=EventKind.LINK, subject="boston"), 0.0)
+    debounce.offer(change("rejected"), 1.0)
+    assert [entry.subject for entry in debounce.due(3.5)] == ["boston"]
+    assert [entry.subject for entry in debounce.due(4.0)] == ["acme"]

@@ -98,7 +98,7 @@ async def test_what_is_learned_is_in_the_next_answer(
     assert state.view() is not before
 
 
-async def test_a_glance_stays_what_it_was(tmp_path: Path) -> None:
+async def test_a_view_stays_what_it_was(tmp_path: Path) -> None:
     source = FakeSource()
     state = a_state(tmp_path, source)
     before = state.view()
