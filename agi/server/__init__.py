@@ -1,5 +1,6 @@
 """agi-server: FastAGI connections and plain AGI processes that launchers hand over, many at once, each by its deadline.
 
-`server.Server` is the whole, `session` one call in it, `hand_over` the agreement with the launcher in agi-bin,
-`standalone` what a launcher becomes where no server takes its call.
+`server.AgiServer` is the whole; `acceptor` takes calls in, within `capacity`; `session` is one call in it, over the
+`descriptors` that lead to Asterisk; `hand_over` is the agreement with the launcher in agi-bin; `health` and `metrics`
+tell others, `log_limit` keeps the log short. `standalone` is a call without any server.
 """
