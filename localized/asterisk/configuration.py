@@ -16,7 +16,17 @@ from typing import Final
 
 from localized.asterisk.comments import CommentDepth, without_comments
 from localized.asterisk.files import Disk, LocalDisk
-from localized.asterisk.sections import BLANKS, ConfigSection, ConfigSetting, cut, folded, to_add_to, unsure
+from localized.asterisk.sections import (
+    BLANKS,
+    ConfigSection,
+    ConfigSetting,
+    Unparsed,
+    cut,
+    folded,
+    parse_setting,
+    to_add_to,
+    unsure,
+)
 
 __all__ = [
     "Conf",
@@ -317,40 +327,16 @@ class _Reader:
             raise _Invalid(ConfigFinding(path, number, f"'{argument}' is included and {why}"))
 
     def _setting(self, path: str, number: int, text: str, section: ConfigSection) -> None:
-        escaped = text[0] == "\\"
-        if escaped:
-            text = text[1:]
-            if not text or not "!" <= text[0] <= "\x7f":
-                raise _Invalid(ConfigFinding(path, number, "'\\' before a blank"))
-        at = text.find("=", 1 if escaped else 0)
-        if at < 0:
-            self._tell(path, number, "no '=' in the line; Asterisk skips it")
-            return
-        appends = at > (1 if escaped else 0) and text[at - 1] == "+"
-        name = text[: at - 1 if appends else at].strip(BLANKS)
-        rest = text[at + 1 :]
-        value = (rest if appends else rest.removeprefix(">")).strip(BLANKS)
-        if not name:
-            self._tell(path, number, "no name before '='; Asterisk skips the line")
-            return
-        if appends and any(one.name == name for one in section.settings):
-            _append(section, name, rest)
-            return
-        section.settings.append(ConfigSetting(name, value, path, number))
+        found = parse_setting(text)
+        match found:
+            case Unparsed.REFUSED:
+                raise _Invalid(ConfigFinding(path, number, found.value))
+            case Unparsed():
+                self._tell(path, number, found.value)
+            case name, value, True:
+                section.append(name, value, path, number)
+            case name, value, False:
+                section.settings.append(ConfigSetting(name, value, path, number))
 
     def _tell(self, file: str, line: int, text: str) -> None:
         self.conf.findings.append(ConfigFinding(file, line, text))
-
-
-def _append(section: ConfigSection, name: str, rest: str) -> None:
-    """`name += rest`: the last value is made longer, and takes the place of the first that has the same value or, where
-    it is empty, of the first of that name in any case (main/config.c, ast_variable_update)."""
-    last = next(one for one in reversed(section.settings) if one.name == name)
-    joined = ConfigSetting(name, (last.value + rest).strip(BLANKS), last.file, last.line)
-    same = (
-        index
-        for index, one in enumerate(section.settings)
-        if folded(one.name) == folded(name) and (not last.value or folded(one.value) == folded(last.value))
-    )
-    index = next(same)
-    section.settings[index] = ConfigSetting(joined.name, joined.value, section.settings[index].file, joined.line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 BLANKS: Final = "".join(chr(code) for code in range(33))
@@ -41,6 +42,50 @@ class ConfigSection:
         """The last value of `name`, compared without case; None where it is not set."""
         found = [setting.value for setting in self.settings if setting.name.lower() == name.lower()]
         return found[-1] if found else None
+
+    def append(self, name: str, rest: str, file: str, line: int) -> None:
+        """`name += rest`: the last value is made longer, and takes the place of the first that has the same value or,
+        where it is empty, of the first of that name in any case (main/config.c, ast_variable_update)."""
+        last = next((one for one in reversed(self.settings) if one.name == name), None)
+        if last is None:
+            self.settings.append(ConfigSetting(name, rest.strip(BLANKS), file, line))
+            return
+        index, place = next(
+            (index, one)
+            for index, one in enumerate(self.settings)
+            if folded(one.name) == folded(name) and (not last.value or folded(one.value) == folded(last.value))
+        )
+        self.settings[index] = ConfigSetting(name, (last.value + rest).strip(BLANKS), place.file, place.line)
+
+
+class Unparsed(Enum):
+    """A line in a section that is no setting, and why."""
+
+    REFUSED = "'\\' before a blank"
+    """Asterisk refuses the whole file for it."""
+    NO_EQUALS = "no '=' in the line; Asterisk skips it"
+    NO_NAME = "no name before '='; Asterisk skips the line"
+
+
+def parse_setting(text: str) -> tuple[str, str, bool] | Unparsed:
+    """Name, value, and whether the value is added to the last one (`+=`), of a line without comments and blanks around.
+
+    A backslash at the beginning escapes the character that follows. What is added keeps its blanks until it is added.
+    """
+    first = 0
+    if text[0] == "\\":
+        text, first = text[1:], 1
+        if not text or not "!" <= text[0] <= "\x7f":
+            return Unparsed.REFUSED
+    at = text.find("=", first)
+    if at < 0:
+        return Unparsed.NO_EQUALS
+    appends = at > first and text[at - 1] == "+"
+    name = text[: at - 1 if appends else at].strip(BLANKS)
+    rest = text[at + 1 :]
+    if not name:
+        return Unparsed.NO_NAME
+    return name, rest if appends else rest.removeprefix(">").strip(BLANKS), appends
 
 
 def folded(name: str) -> bytes:

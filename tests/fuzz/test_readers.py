@@ -187,6 +187,7 @@ ELSEWHERE: Final = {
     "localized.prepare": "digests of templates",
     "localized.render.render": "templates, which are programs (host.ownership)",
     "localized.checks.read_back": "our own generation, given to named-checkconf",
+    "localized.generations.store": "our own generation, compared byte by byte",
 }
 """Modules that call one of them and are read of otherwise, with the reason."""
 
