@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import failover.commands
-from host.collector import brief
+from host.collector import make_collection_rare
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.printable import harmless
@@ -79,7 +79,7 @@ def group() -> None:
 
 def main() -> None:
     """Entry point: what we raise on purpose is one message and an exit code, never a traceback."""
-    brief()
+    make_collection_rare()
     in_utf8()
     try:
         group(standalone_mode=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from host.collector import brief
+from host.collector import make_collection_rare
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.places import Places
@@ -266,7 +266,7 @@ def _diff(places: Places, role: Role | None, as_json: bool) -> int:
 
 def main() -> None:
     """The console script."""
-    brief()
+    make_collection_rare()
     in_utf8()
     try:
         command()

@@ -1,8 +1,12 @@
-"""The model: pair.toml read once into typed, frozen values.
+"""The model: pair.toml read once into typed, frozen values, and what every room must read alike.
 
 One file describes the pair and is the same, byte for byte, on both machines. `read` validates it and reports
 everything that is wrong at once; `active` falls back to the last valid one, with a warning; `this_machine` says
 which of the two we are on; `read_secret` reads what pair.toml only names.
+
+    sections, model, cross_checks   what may stand in each table, in the file, and across its tables
+    right, public_role              who may register, and who is primary for the world
+    tsig_key, telephone             a key as BIND writes it; a number as callers, Domino and carriers write it
 """
 
 from pair.model import Pair
