@@ -131,7 +131,7 @@ def gives_up(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING,
             "sip.conf: register_retry_403 is not set: one 403, as a carrier sends while the other machine's binding "
-            "lives, ends chan_sip's attempts until the next reload. ami-watcher kicks it; without the watcher nobody "
+            "lives, ends chan_sip's attempts until the next reload. ami-watcher registers it again; else nobody "
             "does.",
             "In [general], write: register_retry_403 = yes",
         )

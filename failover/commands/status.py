@@ -11,6 +11,7 @@ from rich.table import Table
 
 from failover.checks import overview as rules
 from failover.checks.newest_run import waiting
+from failover.checks.next_step import next_step
 from failover.checks.overtaken import COMMAND
 from failover.checks.overview import FollowedName, MachineView, Overview
 from failover.checks.read_overview import read_overview
@@ -59,7 +60,7 @@ def _print(found: Overview, pause: str, waits: dict[str, str]) -> None:
     out.print(table)
     for step, words in waits.items():
         out.print(f"waiting  {step}: {printable(words, 400)}", soft_wrap=True)
-    out.print(f"next     {rules.next_step(found, pause, tuple(waits))}", soft_wrap=True)
+    out.print(f"next     {next_step(found, pause, tuple(waits))}", soft_wrap=True)
 
 
 def _headline(side: MachineView) -> str:
@@ -129,5 +130,5 @@ def _document(found: Overview, pause: str, waiting: dict[str, str]) -> dict[str,
         "dns": [asdict(name) for name in found.names],
         "paused": pause,
         "waiting": waiting,
-        "next": rules.next_step(found, pause, tuple(waiting)),
+        "next": next_step(found, pause, tuple(waiting)),
     }

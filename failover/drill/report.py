@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from failover.checks.overview import Overview, missing_trunks, next_step
+from failover.checks.next_step import next_step
+from failover.checks.overview import Overview, missing_trunks
 from failover.drill.leg import Leg, Took
 from host.durations import lasting
 from host.exits import Exit

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from failover.checks.views import Risk
@@ -103,20 +103,8 @@ class Plan:
 
     def document(self) -> dict[str, Any]:
         """As JSON tells it."""
-        return {
-            "digest": self.digest,
-            "command": self.command,
-            "machine": self.machine,
-            "peer": self.peer,
-            "epoch": self.epoch,
-            "pair_digest": self.pair_digest,
-            "steps": [
-                {"name": one.name, "changes": one.changes, "proof": one.proof, "expected_s": one.expected_s}
-                for one in self.steps
-            ],
-            "risks": [{"name": one.name, "words": one.words, "can_be_forced": one.can_be_forced} for one in self.risks],
-            "evidence": [
-                {"probe": one.probe, "subject": one.subject, "answer": one.answer.value, "words": one.words}
-                for one in self.evidence
-            ],
-        }
+        evidence = [
+            {"probe": one.probe, "subject": one.subject, "answer": one.answer.value, "words": one.words}
+            for one in self.evidence
+        ]
+        return {"digest": self.digest, **asdict(self), "evidence": evidence}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from failover.checks.next_step import next_step
 from failover.checks.overview import (
     FollowedName,
     MachineView,
@@ -13,7 +14,6 @@ from failover.checks.overview import (
     agrees,
     followed,
     lagging,
-    next_step,
     role,
     trunk_status,
 )

@@ -8,7 +8,7 @@ import pytest
 
 from failover.checks.check import Level
 from failover.checks.facts import Facts, OpenRun
-from failover.checks.overview import next_step
+from failover.checks.next_step import next_step
 from failover.checks.registry import run_checks
 from failover.checks.views import ready_exit, ready_items
 from failover.peer.messages import AsteriskStatus, PeerRegistration
