@@ -72,7 +72,8 @@ def _resolver(zone: Zone, machine: str, address: str) -> ProofResult:
     for name, addresses in zone.follow.items():
         want = addresses[machine]
         kind = "A" if ipaddress.ip_address(want).version == 4 else "AAAA"
-        values, ttl_s, failure = _asked(f"{name}.{zone.zone}" if name != "@" else zone.zone, kind, address)
+        whole = zone.zone if name == "@" else f"{name}.{zone.zone}"
+        values, ttl_s, failure = _asked(whole, kind, address, zone.port)
         if failure:
             return ProofResult("resolver", None, f"resolver {address}: {failure}", time.monotonic() - started)
         if values == [want]:
@@ -87,7 +88,7 @@ def _resolver(zone: Zone, machine: str, address: str) -> ProofResult:
     return ProofResult("resolver", None if stale else True, words, time.monotonic() - started)
 
 
-def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]:
+def _asked(name: str, kind: str, address: str, port: int) -> tuple[Sequence[str], int, str]:
     """Values, remaining TTL, and why there are none."""
     import dns.exception
     import dns.flags
@@ -101,7 +102,7 @@ def _asked(name: str, kind: str, address: str) -> tuple[Sequence[str], int, str]
     query = dns.message.make_query(name, kind)
     query.flags |= dns.flags.RD
     try:
-        answer = exchange(query, address, DnsTransport(), wait_s=RESOLVER_S)
+        answer = exchange(query, address, DnsTransport(port), wait_s=RESOLVER_S)
     except dns.exception.Timeout:
         return [], 0, "no answer"
     except (OSError, InvalidAnswer) as error:
