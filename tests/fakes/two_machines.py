@@ -428,7 +428,7 @@ class TwoMachines:
         patch.setattr("failover.probes.evidence.ping", self.ping)
         patch.setattr("failover.probes.evidence.probe_sip", self.options)
         patch.setattr("failover.probes.evidence._port", self.port)
-        for module in ("failover.steps.fence.step", "failover.demotion.demotion"):
+        for module in ("failover.steps.fence.step", "failover.demotion.demotion", "failover.peer_handlers"):
             patch.setattr(f"{module}.time", self.time)
         patch.setattr("failover.steps.fence.step.clock", self.time)
         patch.setattr("failover.probes.evidence.SSH_S", 20.0)

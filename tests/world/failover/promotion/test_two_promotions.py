@@ -1,4 +1,10 @@
-"""Both machines are promoted at the same moment: one serves, the other says why it does not."""
+"""Both machines are promoted at the same moment: one serves, the other says why it does not.
+
+What this adds to tests/failover/promotion/test_two_at_once.py is real processes, real ssh and the pace of real
+Asterisks. The rules themselves are shown there: at every line of a run the other machine is promoted whole, and each
+rule is taken out in turn, which turns it red. Here a row may pass because one machine was simply faster; none of them
+alone proves a rule.
+"""
 
 from __future__ import annotations
 
