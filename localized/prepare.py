@@ -146,7 +146,7 @@ def _as_standby(
     """What would keep this machine from becoming standby again: told in time, by whoever makes it primary."""
     texts = {one.text for one in known}
     for one in own_configuration.check(facts(pair, machine, Role.STANDBY), places.localized, standby.path):
-        if one.weight is Severity.BLOCKER and one.text not in texts:
+        if one.severity is Severity.BLOCKER and one.text not in texts:
             yield ConfigProblem(Severity.ERROR, f"As standby, Asterisk would stay registered: {one.text}")
 
 

@@ -93,7 +93,7 @@ def progress(as_json: bool) -> Iterator[Callable[[str], None]]:
 def rendered(prepared: PreparedGeneration, machine: str, as_json: bool, *, active: bool) -> int:
     """A generation that was put on disk, or found there; and whether it is the active one."""
     generation = prepared.generation
-    stopping = [problem for problem in prepared.problems if problem.weight is not Severity.WARNING]
+    stopping = [problem for problem in prepared.problems if problem.severity is not Severity.WARNING]
     activate = f"render-localized --role {generation.role.value} --activate"
     following = f"mend what is marked error, then: {activate}" if stopping else activate
     if active and not stopping:
@@ -169,7 +169,7 @@ _VERIFICATION = {
 
 def checked(problems: Sequence[ConfigProblem], machine: str, as_json: bool) -> int:
     """The result of --check."""
-    stops = [problem for problem in problems if problem.weight is not Severity.WARNING]
+    stops = [problem for problem in problems if problem.severity is not Severity.WARNING]
     code = Exit.USAGE if stops else Exit.DONE
     warnings = len(problems) - len(stops)
     following = "mend what is marked error, then: render-localized --check" if stops else NOTHING_TO_DO
@@ -232,8 +232,8 @@ _DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 def _problems(problems: Sequence[ConfigProblem]) -> None:
     out = console()
     for problem in problems:
-        style = "yellow" if problem.weight is Severity.WARNING else "bold red"
-        _told(out, Text(f"{problem.weight.word}: ", style=style), problem.text)
+        style = "yellow" if problem.severity is Severity.WARNING else "bold red"
+        _told(out, Text(f"{problem.severity.word}: ", style=style), problem.text)
 
 
 def _cells(row: TrunkComparison) -> tuple[Text, ...]:
@@ -275,7 +275,7 @@ def _outcome(outcome: ActivationOutcome) -> dict[str, Any]:
 
 
 def _problem(problem: ConfigProblem) -> dict[str, str]:
-    return {"weight": problem.weight.value, "text": problem.text}
+    return {"weight": problem.severity.value, "text": problem.text}
 
 
 def _json(value: dict[str, Any]) -> None:

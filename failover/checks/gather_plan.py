@@ -64,7 +64,7 @@ def files_of(
             digest = ""
 
     def of(severity: Severity) -> tuple[str, ...]:
-        return tuple(str(one) for one in problems if one.weight is severity)
+        return tuple(str(one) for one in problems if one.severity is severity)
 
     return Files(
         generation=generation.name if generation is not None else "",

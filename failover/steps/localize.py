@@ -88,7 +88,7 @@ class LocalizeStep:
         self._hosts = hosts
         self._outcome: ActivationOutcome | None = None
         self._unseen = ""
-        self._looked: AsteriskProbe | None = None
+        self._probe: AsteriskProbe | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -109,7 +109,7 @@ class LocalizeStep:
         with contextlib.suppress(HotstandbyError, OSError):
             if self._prepared is None:
                 self._prepared = prepare_or_last(context.places, context.pair, context.machine, Role.PRIMARY)
-            self._looked = probe_asterisk(context.places, context.pair, context.machine, Role.PRIMARY)
+            self._probe = probe_asterisk(context.places, context.pair, context.machine, Role.PRIMARY)
 
     def check(self) -> bool:
         """Never: an activation that is already so changes nothing, and what it looks at is the proof."""
@@ -139,7 +139,7 @@ class LocalizeStep:
         fenced.lift(context.places)
         try:
             self._outcome = activate(
-                context.places, context.pair, context.machine, prepared, hosts_file=self._hosts, looked=self._looked
+                context.places, context.pair, context.machine, prepared, hosts_file=self._hosts, probe=self._probe
             )
         except (AsteriskUnreachable, SecretUnusable) as unseen:
             if not self._alone:
@@ -150,7 +150,7 @@ class LocalizeStep:
                 context.places, context.pair, context.machine, prepared, hosts_file=self._hosts
             )
             self._unseen = str(unseen)
-        if self._looked is not None:
+        if self._probe is not None:
             # As primary the gate is open anyway; soon standby again, it shall be shut.
             with contextlib.suppress(HotstandbyError):
                 drain.override_gate(context, drain.GateOverride.TAKE, 0)

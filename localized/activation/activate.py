@@ -53,7 +53,7 @@ def activate(
     *,
     asterisk: bool = True,
     hosts_file: Path | None = None,
-    looked: AsteriskProbe | None = None,
+    probe: AsteriskProbe | None = None,
     progress: Progress = lambda _: None,
 ) -> ActivationOutcome:
     """Swaps to a prepared generation, reloads what changed, and verifies; a primary's right is proven just before.
@@ -61,7 +61,7 @@ def activate(
     Args:
         asterisk: False: swap alone, for a machine whose Asterisk is known not to run.
         hosts_file: /etc/hosts, to hold our block; None leaves it alone.
-        looked: Asterisk as it was seen a moment ago (`probe_asterisk`), while callers were not waiting yet.
+        probe: Asterisk as it was seen a moment ago (`probe_asterisk`), while callers were not waiting yet.
         progress: told what is being waited for.
 
     Raises:
@@ -70,7 +70,7 @@ def activate(
         LockHeld: another process is at it, for longer than prepare.BUSY_S.
     """
     with directory_lock(places, f"activating {prepared.generation.name}", wait_s=BUSY_S):
-        return _activate(places, pair, machine, prepared, asterisk, hosts_file, looked, progress)
+        return _activate(places, pair, machine, prepared, asterisk, hosts_file, probe, progress)
 
 
 def activate_unseen(
@@ -110,11 +110,11 @@ def _activate(
     prepared: PreparedGeneration,
     asterisk: bool,
     hosts_file: Path | None,
-    looked: AsteriskProbe | None,
+    probe: AsteriskProbe | None,
     progress: Progress,
 ) -> ActivationOutcome:
     role = prepared.generation.role
-    stopping = [str(problem) for problem in prepared.problems if problem.weight is Severity.BLOCKER]
+    stopping = [str(problem) for problem in prepared.problems if problem.severity is Severity.BLOCKER]
     # The very first files must exist before they can be included, and a boot as standby is stopped by nothing.
     if stopping and (asterisk or role is not Role.STANDBY):
         raise NotActivatable(
@@ -124,7 +124,7 @@ def _activate(
             "render-localized --check looks without activating." + _stays(places, role)
         )
     outcome = ActivationOutcome(role, machine, prepared.generation.name, prepared.problems)
-    probe = _probed(places, pair, machine, role, looked, progress) if asterisk else None
+    probe = _fresh_probe(places, pair, machine, role, probe, progress) if asterisk else None
     store = GenerationStore(places)
     before = store.pointed_to("current")
     state = ReloadState(places)
@@ -156,11 +156,11 @@ def _activate(
     return outcome
 
 
-def _probed(
-    places: Places, pair: Pair, machine: str, role: Role, looked: AsteriskProbe | None, progress: Progress
+def _fresh_probe(
+    places: Places, pair: Pair, machine: str, role: Role, probe: AsteriskProbe | None, progress: Progress
 ) -> AsteriskProbe:
-    if looked is not None and looked.fresh(role):
-        return looked
+    if probe is not None and probe.fresh(role):
+        return probe
     progress("asking Asterisk whether it answers")
     try:
         return probe_asterisk(places, pair, machine, role)

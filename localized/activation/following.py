@@ -51,10 +51,10 @@ def follow(
 
     try:
         reload_each(first)
-        found, told = asyncio.run(settle())
+        found, role = asyncio.run(settle())
         outcome.asked_again += wait.asked_again
-        if told is not None and told != generation.role.value:
-            outcome.dialplan_role = told
+        if role is not None and role != generation.role.value:
+            outcome.dialplan_role = role
     except (AsteriskUnreachable, AmiError) as error:
         raise ActivationIncomplete(
             f"{generation.name} is active on disk, and Asterisk did not follow: {error}\n"

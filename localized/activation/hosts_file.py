@@ -161,7 +161,7 @@ def troubles(path: Path, block: bytes, *, cloud: Path = CLOUD, merged: Path = ME
     """What a person should know of a hosts file that holds our block, or shall hold it; a sentence each.
 
     Args:
-        block: our lines; empty where there are none, and then nothing is told.
+        block: our lines; empty where there are none, and then there is nothing to know.
         cloud, merged: where cloud-init's configuration is, and what it made of it and of user-data at this boot.
     """
     if not block:
@@ -176,11 +176,11 @@ def troubles(path: Path, block: bytes, *, cloud: Path = CLOUD, merged: Path = ME
 
 
 def _rewritten_by(path: Path, content: bytes, cloud: Path, merged: Path) -> str:
-    told = _merged(merged)
+    rewrites = _merged(merged)
     head = b"\n".join(content.split(b"\n")[:12])
     header = re.search(rb"(?im)^#.*'?manage_etc_hosts'? as (?:true|template)", head)
     named = cloud_init_rewrites(cloud)
-    if not (cloud / "cloud-init.disabled").exists() and (told or (told is None and (named or header))):
+    if not (cloud / "cloud-init.disabled").exists() and (rewrites or (rewrites is None and (named or header))):
         where = f" in {named}" if named else ", by user-data: the file's own header says so" if header else ""
         mend = (
             "Set manage_etc_hosts: false there"
@@ -201,12 +201,12 @@ def _rewritten_by(path: Path, content: bytes, cloud: Path, merged: Path) -> str:
 def _merged(path: Path) -> bool | None:
     """Whether cloud-init rewrites the file by what it ran with at this boot, user-data included; None: not known."""
     try:
-        told = read_json(path)
+        merged = read_json(path)
     except (OSError, ValueError):
         return None
-    if not isinstance(told, dict):
+    if not isinstance(merged, dict):
         return None
-    return str(told.get("manage_etc_hosts", False)).lower() not in _HARMLESS
+    return str(merged.get("manage_etc_hosts", False)).lower() not in _HARMLESS
 
 
 def cloud_init_rewrites(root: Path = CLOUD) -> Path | None:

@@ -145,8 +145,8 @@ def judge(outcome: ActivationOutcome, found: Comparison, pair: Pair, log: LogFin
         outcome.kept = tuple(one for row in found.unwanted for one in log.keeping(row.wanted.channel))
         return
     outcome.missing = tuple(_missing(pair, outcome.machine, row, log) for row in found.missing)
-    told = {one for missing in outcome.missing for one in missing.refusals}
-    outcome.refused_besides = tuple(one for one in log.refusals if one not in told)
+    already = {one for missing in outcome.missing for one in missing.refusals}
+    outcome.refused_besides = tuple(one for one in log.refusals if one not in already)
     outcome.refused_matters = any(
         one.whole or one.concerns(row.wanted.trunk, row.wanted.channel)
         for one in outcome.refused_besides

@@ -108,18 +108,18 @@ class RegistrationWait:
         finally:
             await session.close()
 
-    async def _open(self, told: asyncio.Event | None = None) -> AmiSession:
+    async def _open(self, changed: asyncio.Event | None = None) -> AmiSession:
         """A session that is logged in.
 
         Args:
-            told: set at each change of a registration; Asterisk tells nobody without `read = system`.
+            changed: set at each change of a registration; Asterisk tells nobody without `read = system`.
         """
-        events, names = ("off", ()) if told is None else ("system", ("Registry",))
+        events, names = ("off", ()) if changed is None else ("system", ("Registry",))
 
         def made() -> AmiSession:
             session = AmiSession(self.asterisk.ami, self._secret, wanted=names, events=events)
-            if told is not None:
-                session.register_event("Registry", lambda *_: told.set())
+            if changed is not None:
+                session.register_event("Registry", lambda *_: changed.set())
             return session
 
         return await open_session(made, self._places, deadline_s=self.asterisk.reload_deadline_s)

@@ -44,7 +44,7 @@ class ReloadState:
 
     def name(self) -> str | None:
         """Name of the generation; None where it is not certain."""
-        return self._told()[0]
+        return self._recorded()[0]
 
     def changed(self, read: Mapping[str, str]) -> list[str]:
         """Modules whose own files, the admin's, are not those that Asterisk has read.
@@ -52,7 +52,7 @@ class ReloadState:
         Args:
             read: what `files_read` says now.
         """
-        before = self._told()[1]
+        before = self._recorded()[1]
         return sorted(module for module, digest in read.items() if before.get(module, digest) != digest)
 
     def refused(self) -> list[str]:
@@ -69,12 +69,14 @@ class ReloadState:
         with contextlib.suppress(OSError):
             replace_file(self._file, json.dumps({"refused": modules}).encode() + b"\n")
 
-    def _told(self) -> tuple[str | None, Mapping[str, str]]:
+    def _recorded(self) -> tuple[str | None, Mapping[str, str]]:
         try:
-            told = read_json(self._file)
-            if told["swapped_ns"] != self._link.lstat().st_mtime_ns:
+            recorded = read_json(self._file)
+            if recorded["swapped_ns"] != self._link.lstat().st_mtime_ns:
                 return None, {}
-            return str(told["generation"]), {str(key): str(value) for key, value in told.get("read", {}).items()}
+            return str(recorded["generation"]), {
+                str(key): str(value) for key, value in recorded.get("read", {}).items()
+            }
         except (OSError, AttributeError, *MISREAD):
             return None, {}
 
@@ -99,12 +101,12 @@ class ReloadState:
         """
         try:
             own_directory(self._file.parent)
-            told = {
+            recorded = {
                 "generation": generation.name,
                 "swapped_ns": self._link.lstat().st_mtime_ns,
                 "read": dict(read or {}),
             }
-            replace_file(self._file, json.dumps(told).encode() + b"\n")
+            replace_file(self._file, json.dumps(recorded).encode() + b"\n")
         except OSError:
             # Not known is the safe side: the next run reloads everything.
             return

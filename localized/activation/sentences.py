@@ -102,7 +102,7 @@ def next_command(outcome: ActivationOutcome) -> str:
     """What to type next."""
     again = _again(outcome.role)
     if outcome.comparison is None:
-        stopping = any(problem.weight is Severity.BLOCKER for problem in outcome.problems)
+        stopping = any(problem.severity is Severity.BLOCKER for problem in outcome.problems)
         first = "mend what is said above, " if stopping else ""
         return f"{first}start Asterisk, then: {again}"
     if outcome.unwanted:

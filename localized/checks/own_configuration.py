@@ -73,7 +73,7 @@ def check(facts: TemplateFacts, localized: Path, generation: Path | None) -> lis
     for name in {source.file for found in pjsip.values() for source in found if source.file} - set(confs):
         confs[name] = read_conf(name, config_dir, disk, exec_includes=execs)
     found = list(closed_directories(localized, facts.asterisk.user, facts.asterisk.group))
-    found += _wires(facts, current, confs, pjsip)
+    found += _required_includes(facts, current, confs, pjsip)
     found += foreign_registrations(facts, confs, current, pjsip["registration"])
     found += instead_of_files(facts, confs)
     found += from_sorcery(facts, confs, pjsip, current)
@@ -93,49 +93,53 @@ _CHANNEL_OF: Final = {"sip.conf": "sip", "iax.conf": "iax2", "pjsip.conf": "pjsi
 _TYPE_OF: Final = {"asterisk/pjsip-registrations.conf": "registration", "asterisk/pjsip-auth.conf": "auth"}
 
 
-def _wires(
+def _required_includes(
     facts: TemplateFacts, current: Path, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[ObjectSource, ...]]
 ) -> Iterator[ConfigProblem]:
-    for wire in REQUIRED_INCLUDES:
-        path = FREEPBX_NAMES.get(wire.file, wire.file) if facts.asterisk.freepbx else wire.file
+    for required in REQUIRED_INCLUDES:
+        path = FREEPBX_NAMES.get(required.file, required.file) if facts.asterisk.freepbx else required.file
         wanted = current / path
-        name = _read_for(wire, confs, pjsip, wanted)
+        name = _read_for(required, confs, pjsip, wanted)
         conf = confs[name]
-        weight = _weight(wire, facts)
-        if weight is None:
+        severity = _severity(required, facts)
+        if severity is None:
             continue
         line = f'\n    #include "{wanted}"'
         where = f"{facts.asterisk.config_dir}/{name}"
         if conf is None:
-            yield ConfigProblem(weight, f"{where} is missing. Write it, and {wire.advice}:{line}")
+            yield ConfigProblem(severity, f"{where} is missing. Write it, and {required.advice}:{line}")
             continue
         if conf.refused is not None:
             # Told once, by _swallowed.
             continue
         met = [include for include in conf.includes if same_file(include.path, wanted)]
         if not met:
-            yield ConfigProblem(weight, f"{where} does not include {path}. Write {wire.advice}:{line}")
-        elif wire.section is not None and (misplaced := _misplaced(conf, wire, met)):
+            yield ConfigProblem(severity, f"{where} does not include {path}. Write {required.advice}:{line}")
+        elif required.section is not None and (misplaced := _misplaced(conf, required, met)):
             yield ConfigProblem(
-                weight, f"{met[0].file}:{met[0].line} includes {path} {misplaced} Move the line {wire.advice}."
+                severity, f"{met[0].file}:{met[0].line} includes {path} {misplaced} Move the line {required.advice}."
             )
-        elif wire.file == "asterisk/pjsip-address.conf":
+        elif required.file == "asterisk/pjsip-address.conf":
             yield from _outside_transport(conf, met, path)
-        elif wire.file == "asterisk/role.conf" and not _sets_role(conf):
+        elif required.file == "asterisk/role.conf" and not _sets_role(conf):
             yield ConfigProblem(
                 Severity.WARNING,
                 f"{where}: HOTSTANDBY_ROLE is not read from the first [globals] of the dialplan, the only one that "
-                f"Asterisk takes. Write {wire.advice}, and only there:{line}",
+                f"Asterisk takes. Write {required.advice}, and only there:{line}",
             )
 
 
 def _read_for(
-    wire: RequiredInclude, confs: dict[str, Conf | None], pjsip: Mapping[str, tuple[ObjectSource, ...]], wanted: Path
+    required: RequiredInclude,
+    confs: dict[str, Conf | None],
+    pjsip: Mapping[str, tuple[ObjectSource, ...]],
+    wanted: Path,
 ) -> str:
-    """The file that the wire belongs into: where sorcery.conf names others, the one that has it, or else the first."""
-    if wire.file not in _TYPE_OF:
-        return wire.conf
-    names = [source.file for source in pjsip[_TYPE_OF[wire.file]] if source.file] or [wire.conf]
+    """The file that it belongs into: where sorcery.conf names others, the one that has it, or else the first."""
+    if required.file not in _TYPE_OF:
+        return required.conf
+    named = pjsip[_TYPE_OF[required.file]]
+    names = [source.file for source in named if source.file] or [required.conf]
     for name in names:
         conf = confs[name]
         if conf is not None and any(same_file(include.path, wanted) for include in conf.includes):
@@ -143,24 +147,24 @@ def _read_for(
     return names[0]
 
 
-def _misplaced(conf: Conf, wire: RequiredInclude, met: Sequence[Include]) -> str:
+def _misplaced(conf: Conf, required: RequiredInclude, met: Sequence[Include]) -> str:
     """Why Asterisk does not look there; empty where it does. Of several sections of a name it reads the first alone."""
-    first, one = next(conf.named(wire.section or ""), None), met[0]
-    named = [each for each in met if each.into is not None and folded(each.into.name) == folded(wire.section or "")]
+    first, one = next(conf.named(required.section or ""), None), met[0]
+    named = [each for each in met if each.into is not None and folded(each.into.name) == folded(required.section or "")]
     if not named or first is None:
         kind = "(!), a template," if one.into is not None and one.into.template else ","
         return f"inside [{one.section}]{kind} where Asterisk does not look for it."
-    if wire.section == "globals" or any(each.into is first for each in named):
+    if required.section == "globals" or any(each.into is first for each in named):
         # role.conf opens sections of its own, which are read in any case; its globals are looked at by _sets_role.
         return ""
     into = named[0].into
     where = f"{into.file}:{into.line}" if into is not None else ""
-    return f"inside the [{wire.section}] of {where}, and Asterisk reads the first alone, {first.file}:{first.line}."
+    return f"inside the [{required.section}] of {where}, and Asterisk reads the first alone, {first.file}:{first.line}."
 
 
-def _weight(wire: RequiredInclude, facts: TemplateFacts) -> Severity | None:
+def _severity(required: RequiredInclude, facts: TemplateFacts) -> Severity | None:
     channels = {trunk.channel for trunk in facts.trunks if trunk.values.register_}
-    match wire.file:
+    match required.file:
         case "asterisk/sip-registrations.conf":
             return Severity.BLOCKER if "sip" in channels else None
         case "asterisk/iax-registrations.conf":
@@ -172,7 +176,7 @@ def _weight(wire: RequiredInclude, facts: TemplateFacts) -> Severity | None:
             return Severity.BLOCKER if gated else Severity.WARNING
         case _:
             here = facts.pair.machines[facts.machine]
-            channel = _CHANNEL_OF[wire.conf]
+            channel = _CHANNEL_OF[required.conf]
             used = any(trunk.channel == channel for trunk in facts.trunks)
             return Severity.WARNING if used and here.bind != here.public_address else None
 

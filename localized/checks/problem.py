@@ -27,7 +27,7 @@ class Severity(Enum):
 class ConfigProblem:
     """Something that is wrong with this machine's configuration, and what to type."""
 
-    weight: Severity
+    severity: Severity
     text: str
 
     def __str__(self) -> str:

@@ -11,8 +11,8 @@ from localized.asterisk.configuration import read_text
 from localized.checks.own_configuration import REQUIRED_INCLUDES
 from localized.render.rendered import FREEPBX_NAMES, Rendered
 
-_SECTION_OF = {FREEPBX_NAMES.get(wire.file, wire.file): wire.section for wire in REQUIRED_INCLUDES} | {
-    wire.file: wire.section for wire in REQUIRED_INCLUDES
+_SECTION_OF = {FREEPBX_NAMES.get(required.file, required.file): required.section for required in REQUIRED_INCLUDES} | {
+    required.file: required.section for required in REQUIRED_INCLUDES
 }
 _OPEN_WHERE_INCLUDED = "the section that it is included in"
 

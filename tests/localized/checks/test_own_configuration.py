@@ -53,12 +53,12 @@ def test_what_cannot_be_rendered_now_is_served_from_what_was_rendered_last(here:
     used = prepare_or_last(here.places, here.pair, "boston", Role.PRIMARY)
     assert used.generation == here.generation
     (told,) = used.problems
-    assert told.weight is Severity.WARNING
+    assert told.severity is Severity.WARNING
     assert str(told).startswith(f"{here.generation.name}, rendered earlier, is used")
     assert "secrets/acme cannot be read" in str(told)
     here.change("sip.conf", "[general]", "[phones]")  # what Asterisk would not read stops it all the same
     used = prepare_or_last(here.places, here.pair, "boston", Role.PRIMARY)
-    assert Severity.BLOCKER in {one.weight for one in used.problems}
+    assert Severity.BLOCKER in {one.severity for one in used.problems}
 
 
 def test_what_was_rendered_last_is_not_used_where_it_is_not_whole(here: Here) -> None:
@@ -129,13 +129,13 @@ def test_what_is_wired_wrongly_is_found(here: Here, name: str, old: str, new: st
     if not said:
         assert found == []  # outside of [general] it is no registration
         return
-    assert any(problem.weight is weight and said in problem.text for problem in found), found
+    assert any(problem.severity is weight and said in problem.text for problem in found), found
 
 
 def test_an_include_that_an_include_swallows_is_found(here: Here) -> None:
     (here.asterisk / "trunks.conf").write_text("a = 1\n[broken\nb = 2\n")
     here.change("sip.conf", "[general]\n", "[general]\n#include trunks.conf\n")
-    assert any(problem.weight is Severity.ERROR and "drops the rest" in problem.text for problem in here.problems())
+    assert any(problem.severity is Severity.ERROR and "drops the rest" in problem.text for problem in here.problems())
 
 
 def test_a_symbolic_link_to_our_file_is_as_good_as_its_name(here: Here) -> None:
@@ -156,7 +156,7 @@ def test_freepbx_generated_registrations_of_our_trunks_are_found(tmp_path: Path)
     assert here.problems() == []
     (here.asterisk / "sip_registrations.conf").write_text("register=5551000:pw@sip.acme.example\n")
     (here.asterisk / "pjsip.registration.conf").write_text("[t]\ntype=registration\nclient_uri=sip:other@h\n")
-    found = [problem for problem in here.problems() if problem.weight is Severity.ERROR]
+    found = [problem for problem in here.problems() if problem.severity is Severity.ERROR]
     assert len(found) == 1
     assert "FreePBX generates, registers trunk acme" in found[0].text
 
@@ -176,7 +176,7 @@ def test_freepbx_generated_registrations_of_our_trunks_are_found(tmp_path: Path)
 )
 def test_a_register_line_is_read_as_chan_sip_reads_it_whatever_it_begins_with(here: Here, line: str) -> None:
     here.change("sip.conf", "[general]\n", f"[general]\nregister => {line}\n")
-    found = [one for one in here.problems() if one.weight is Severity.ERROR]
+    found = [one for one in here.problems() if one.severity is Severity.ERROR]
     assert [one.text.partition("registers ")[2] for one in found] == [
         "5551000 itself, in either role; it is trunk acme. Remove the line."
     ]
@@ -297,7 +297,7 @@ def test_what_asterisk_reads_otherwise_than_it_looks_is_found(
     if weight is None:
         assert found == []
         return
-    assert any(problem.weight is weight and said in problem.text for problem in found), found
+    assert any(problem.severity is weight and said in problem.text for problem in found), found
 
 
 def test_registrations_that_sorcery_takes_from_another_file_are_looked_for_there(here: Here) -> None:
