@@ -179,6 +179,7 @@ class FakeAsterisk:
         self._held: dict[str, dict[str, _Registration]] = {channel: {} for channel in _DRIVERS}
         self._globals: dict[str, str] = {}
         self._awake = asyncio.Event()
+        self._consoles: set[asyncio.Task[None]] = set()
         self.command = directory / "asterisk"
         self.command.write_text(_SHIM.format(python=sys.executable, control=str(self._control)), encoding="utf-8")
         self.command.chmod(0o755)
@@ -208,8 +209,11 @@ class FakeAsterisk:
 
     async def power_off(self) -> None:
         """Nothing of it answers any more; what the carrier last heard of it stays there."""
-        self._retrying.cancel()
         self._server.close()
+        ending = (self._retrying, *self._consoles)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         self._ami.thaw()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._control)  # noqa: PTH108 - a socket
@@ -244,7 +248,12 @@ class FakeAsterisk:
         }
 
     async def _console(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        task = asyncio.current_task()
+        assert task is not None
+        self._consoles.add(task)
+        task.add_done_callback(self._consoles.discard)
+        # A cancelled console is one whose Asterisk is gone: asyncio.start_unix_server would report it otherwise.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             command = (await reader.readline()).decode().strip()
             await self._awake.wait()
             writer.write(self.answer(command).encode())
