@@ -12,6 +12,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ami_watcher.event import EventKind
 from ami_watcher.history.timeline import DAY_S, QUIET, UNWATCHED
 from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web import documents
@@ -68,7 +69,7 @@ def bars(strip: tuple[documents.StretchDocument, ...], now: float) -> list[Bar]:
     return sorted(found, key=lambda bar: bar.kind not in QUIET)
 
 
-def told(row: documents.RegistrationDocument) -> str:
+def outage_summary(row: documents.RegistrationDocument) -> str:
     """A strip in words."""
     if not row.strip:
         return "nothing to show"
@@ -98,7 +99,9 @@ class LivePage:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.globals.update(bars=bars, told=told, lasting=lasting, clock=clock, words=WORDS)
+        self._jinja.globals.update(
+            bars=bars, outage_summary=outage_summary, lasting=lasting, kinds=EventKind, clock=clock, words=WORDS
+        )
 
     def index(self, view: StateView, query: str, *, login: bool) -> str:
         """The whole page.

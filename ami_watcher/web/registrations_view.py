@@ -237,8 +237,7 @@ def _judged(
         return level, f"{_named(down)} {verb}. {_counted(len(holds), len(own))}".strip(), why or None
     unknown = [row for row in own if row.level is Level.UNKNOWN]
     if unknown:
-        verb = "is" if len(unknown) == 1 else "are"
-        return Level.UNKNOWN, f"Nobody can say how {_named(unknown)} {verb} now.", unknown[0].cause
+        return Level.UNKNOWN, f"{_named(unknown)}: state unknown.", unknown[0].cause
     trying = [row for row in own if row.level is Level.WARNING]
     if trying:
         verb = "is" if len(trying) == 1 else "are"

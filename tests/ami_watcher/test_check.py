@@ -78,7 +78,7 @@ SITUATIONS = [
         "acme, metro and nova do not hold. None of 3 hold.",
     ),
     (some(nova=RegistrationState.REGISTERING), PluginStatus.WARNING, "warning", "nova is registering. 2 of 3 hold."),
-    (some(nova=RegistrationState.UNKNOWN), PluginStatus.UNKNOWN, "unknown", "Nobody can say how nova is now."),
+    (some(nova=RegistrationState.UNKNOWN), PluginStatus.UNKNOWN, "unknown", "nova: state unknown."),
     (STANDBY, PluginStatus.OK, "good", "Nothing registers here, as it should be: dallas held the trunks 60 s ago."),
     (BETRAYED, PluginStatus.CRITICAL, "bad", "acme is registered here and must not be."),
     (
