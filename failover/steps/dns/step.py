@@ -22,7 +22,6 @@ from failover.name_servers.agreement import (
     Agreement,
     NameServer,
     RecordKey,
-    Records,
     WantedRecords,
     ZoneAnswer,
     agreement,
@@ -31,7 +30,6 @@ from failover.name_servers.agreement import (
     update_server,
     wanted_records,
 )
-from failover.name_servers.delegation import DELEGATION_S, DelegationUnknown, read_delegation
 from failover.name_servers.notify import NotifyOutcome, NotifyResult, notify_all
 from failover.name_servers.query import TRIES_S, query_server, query_servers
 from failover.name_servers.records import owner_of, text_of
@@ -40,9 +38,11 @@ from failover.name_servers.transport import DnsTransport
 from failover.steps.dns import renotify
 from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.change import UPDATE_DEADLINE_S, PromotedMachine, ZoneChange
+from failover.steps.dns.delegated_servers import DelegatedServers
 from failover.steps.dns.lag import TELL_EVERY_S, explain_lag, is_behind
 from failover.steps.dns.obstacle import zone_obstacle
 from failover.steps.dns.renotify import RenotifyTask
+from failover.steps.dns.saved_records import records_as_json, records_from_json
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
@@ -103,10 +103,8 @@ class DnsStep:
         self._change = ZoneChange(
             dns, PromotedMachine(machine, epoch), self._own, self._line, self._want.keys, named, key
         )
-        self._others: list[NameServer] | None = None
-        self._asking: Future[dict[str, tuple[str, ...]]] | None = None
+        self._servers = DelegatedServers(dns)
         self._heard: dict[NameServer, Future[ZoneAnswer]] = {}
-        self._unknown = ""
         self._last: list[ZoneAnswer] = []
         self._remind = remind
         self._not_taken: dict[NameServer, NotifyResult] = {}
@@ -117,17 +115,7 @@ class DnsStep:
 
     def ask_parent(self) -> None:
         """Begins to ask for the delegation, so that the answer is there when it is needed."""
-        asking: Future[dict[str, tuple[str, ...]]] = Future()
-
-        def work() -> None:
-            try:
-                asking.set_result(read_delegation(self._dns))
-            except Exception as error:
-                asking.set_exception(error)
-
-        self._asking = asking
-        # A daemon: a resolver that died together with the peer must not keep the command from ending.
-        threading.Thread(target=work, daemon=True, name="delegation").start()
+        self._servers.begin()
         for server in servers_to_agree(self._dns, {}):
             if server.name in self._dead:
                 self._listen_to(server)
@@ -155,7 +143,7 @@ class DnsStep:
         """Whether our server and every one that answers says it already."""
         self._until = time.monotonic() + self.deadline_s
         # A dead machine's server is asked once, in verify: its silence is not waited for twice.
-        alive = [server for server in self._servers() if server.name not in self._dead]
+        alive = [server for server in self._servers.all() if server.name not in self._dead]
         own, *others = self._ask([self._own, *alive])
         self._last = [own, *others]
         if agreement(own, self._want, own.serial) is not Agreement.AGREES or not self._is_primary():
@@ -173,8 +161,8 @@ class DnsStep:
             return {"records": kept, "served": kept, "role": "secondary"}
         there = self._change.at_their_names(own)
         return {
-            "records": _written(there),
-            "served": _written(own.records),
+            "records": records_as_json(there),
+            "served": records_as_json(own.records),
             "role": "" if self._dns.primary else self._named.role(self._dns.zone),
         }
 
@@ -194,7 +182,7 @@ class DnsStep:
             owner = owner_of(name, origin).to_text().lower()
             _, data = found.get((owner, kind), ("", frozenset()))
             records[name, kind] = frozenset(text_of(dns.rdata.from_text("IN", kind, one)) for one in data)
-        return _written(records)
+        return records_as_json(records)
 
     def apply(self) -> None:
         """Takes the zone over if we are its secondary, changes it in one go, and tells every secondary at once.
@@ -222,12 +210,12 @@ class DnsStep:
         """
         own = self._wait_own(self._want)
         limit = min(time.monotonic() + self._dns.agree_within_s, self._until)
-        others = self._servers()
+        others = self._servers.all()
         with ThreadPoolExecutor(max(1, len(others))) as pool:
             answers = list(pool.map(lambda server: self._wait(server, own, limit), others))
         words = summary(answers, self._want, own.serial)
         ahead = runs_ahead(own.serial, datetime.now(UTC))
-        words = "; ".join(filter(None, [words, self._unknown, self._told, ahead]))
+        words = "; ".join(filter(None, [words, self._servers.unknown, self._told, ahead]))
         lagging = [
             seen
             for seen in answers
@@ -261,11 +249,11 @@ class DnsStep:
         """Puts the records back with a later serial, then the role: secondaries never follow a serial backwards."""
         done = []
         if self._is_primary():
-            records = _records(saved["records"])
+            records = records_from_json(saved["records"])
             self._change.make(replace(self._want, records=records), self._last)
             self._notify()
             # A "*" may answer where nothing stands again.
-            served = _records(saved.get("served", saved["records"]))
+            served = records_from_json(saved.get("served", saved["records"]))
             own = self._wait_own(replace(self._want, records=served))
             done.append(f"the zone says again what it said, serial {own.serial}")
         if saved["role"] == "secondary":
@@ -282,28 +270,6 @@ class DnsStep:
         if self._dns.primary or active is None or newest is None:
             return False
         return active.role is Role.DNS_PRIMARY and active.name != newest.name
-
-    def _servers(self) -> list[NameServer]:
-        if self._others is None:
-            named: Mapping[str, Sequence[str]] = {}
-            try:
-                if self._asking is None:
-                    self.ask_parent()
-                assert self._asking is not None
-                named = self._asking.result(DELEGATION_S)
-            except DelegationUnknown as error:
-                self._unknown = str(error)
-            except TimeoutError:
-                self._unknown = f"the parent of {self._dns.zone} was not found in {DELEGATION_S:g} s; set dns.parent"
-            self._others = servers_to_agree(self._dns, named)
-            asked = {server.address for server in self._others}
-            left_out = {each for addresses in named.values() for each in addresses} - asked
-            if left_out:
-                self._unknown = (
-                    f"the parent names {len(left_out)} addresses more than the {len(asked)} that are asked; name those "
-                    "that matter in dns.delegation"
-                )
-        return self._others
 
     def _ask(self, whom: Sequence[NameServer]) -> list[ZoneAnswer]:
         return query_servers(
@@ -356,24 +322,8 @@ class DnsStep:
 
     def _notify(self) -> None:
         own = self._change.own()
-        whom = {server.address: server for server in self._servers() if server.address != self._own.address}
+        whom = {server.address: server for server in self._servers.all() if server.address != self._own.address}
         for address in self._dns.also_notify:
             whom.setdefault(address, NameServer("also_notify", address))
         whom = {address: server for address, server in whom.items() if server.name not in self._dead}
         notify_all(list(whom.values()), self._dns.zone, own.soa, self._line, self._notify_key)
-
-
-def _written(records: Records) -> Json:
-    return [[name, kind, sorted(values)] for (name, kind), values in records.items()]
-
-
-def _records(saved: Json) -> Records:
-    """Records as `saved` wrote them."""
-    found: dict[RecordKey, frozenset[str]] = {}
-    assert isinstance(saved, Sequence)
-    for item in saved:
-        assert isinstance(item, Sequence)
-        name, kind, values = item
-        assert isinstance(values, Sequence)
-        found[str(name), str(kind)] = frozenset(str(value) for value in values)
-    return found
