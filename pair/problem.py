@@ -131,7 +131,9 @@ def _inside(annotation: Any, part: str) -> Any:
 def _section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
+    if typing.get_origin(annotation) in (dict, tuple, list):
+        return None  # the next part of the location is a name or a number
     for one in typing.get_args(annotation):
-        if isinstance(one, type) and issubclass(one, BaseModel) and typing.get_origin(annotation) is not dict:
+        if isinstance(one, type) and issubclass(one, BaseModel):
             return one
     return None

@@ -152,5 +152,5 @@ def later(machine: str, epoch: int, told: Mapping[str, PublicRole]) -> tuple[Pub
     }
     if not found:
         return None
-    newest = max(found.values())
-    return newest, tuple(name for name, role in found.items() if role == newest)
+    latest = max(found.values())
+    return latest, tuple(name for name, role in found.items() if role == latest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal
 
 from host.errors import UsageError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Spelling = Literal["e164", "digits", "international", "national", "local", "as-given"]
 """+14155551212; 14155551212; +1 415-555-1212; (415) 555-1212; 4155551212, no prefix; as the carrier sent it."""
-SPELLINGS: Final[tuple[Spelling, ...]] = get_args(Spelling)
 CarrierSpelling = Literal["10", "11", "e164", "digits"]
 """5551234567, 15551234567, +15551234567, or the digits as they were given. Numbers of other countries have all their
 digits in each: 442031234567, +442031234567; whether the carrier knows them it says itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from ami_watcher import command as watcher
 from ami_watcher.web.documents import HistoryDocument
+from host.terminal import console, in_utf8
 
 HOUSE = Path(__file__).parents[2]
 PRINTERS = ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write")
@@ -112,3 +114,18 @@ def test_json_of_the_watcher_commands_no_terminal(capsys: pytest.CaptureFixture[
     assert json.loads(told)["machine"] == EVIL
     assert told.isascii()
     assert told.replace("\n", "").isprintable()
+
+
+def test_output_becomes_utf_8_and_what_is_no_terminal_is_a_hundred_columns_wide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    in_utf8()
+    shown = console()
+    shown.print("[red]Jörg\udcf6 " + "x" * 200 + "\x1b[2J")
+    sys.stdout.flush()
+    said = written.getvalue().decode()
+    assert shown.width == 100
+    assert said.startswith("[red]Jörg\\udcf6 ")
+    assert "\x1b" not in said

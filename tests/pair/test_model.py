@@ -130,6 +130,23 @@ def test_a_copy_of_a_pair_with_other_trunks_merges_them_anew() -> None:
             'secret_file = "../shadow"',
             "trunks.acme.secret_file: is '../shadow'. Allowed: the name of a file in secrets/, without directories.",
         ),
+        ('phone = "+1 555 0100"', 'phon = "x"', "people.0.phon: is not a known key. Did you mean 'phone'?"),
+        (
+            'html = { path = "domino/html", direction',
+            'html = { path = "domino/html", directon',
+            "sync.paths.html.directon: is not a known key. Did you mean 'direction'?",
+        ),
+        ("ttl_s = 30", "tttl_s = 30", "dns.tttl_s: is not a known key. Did you mean 'ttl_s'?"),
+        (
+            "ttl_s = 30",
+            "ttl_s = 0x" + "f" * 5000,
+            "dns.ttl_s: is a number of thousands of digits. Allowed: less than or equal to 86400.",
+        ),
+        (
+            'pbx = { boston = "192.0.2.11", dallas',
+            'pbx = { bostn = "192.0.2.11", dallas',
+            "dns.follow.pbx.bostn: is not a machine of this pair. Did you mean 'boston'?",
+        ),
         ("required = true", "expiry_s = 4", "trunks.acme.expiry_s: is 4. Allowed: greater than or equal to 5."),
         (
             "required = true",

@@ -2,7 +2,20 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from pair.public_role import FAR, FARTHEST, LARGEST, PublicRole, RoleAnswer, agreed, believed, newest, parse, text
+from pair.public_role import (
+    FAR,
+    FARTHEST,
+    LARGEST,
+    PublicRole,
+    RoleAnswer,
+    agreed,
+    believed,
+    later,
+    newest,
+    parse,
+    sane,
+    text,
+)
 
 DALLAS = PublicRole(7, "dallas")
 BOSTON = PublicRole(6, "boston")
@@ -88,3 +101,41 @@ def test_one_liar_moves_the_count_by_little_and_never_to_its_end(honest: dict[st
 @drawn(st.dictionaries(st.text(max_size=3), st.integers(0, 10**13)), st.integers(0, LARGEST))
 def test_however_many_lie_it_stays_within_reach(told: dict[str, int], known: int) -> None:
     assert known <= believed(told, known).epoch <= min(LARGEST, known + FARTHEST)
+
+
+FAR_OFF = PublicRole(7 + FAR + 1, "dallas")
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({"ns3": PublicRole(8, "dallas")}, (PublicRole(8, "dallas"), ("ns3",))),  # one witness is enough
+        (
+            {"ns3": PublicRole(8, "dallas"), "dallas": PublicRole(9, "dallas"), "ns4": PublicRole(9, "dallas")},
+            (PublicRole(9, "dallas"), ("dallas", "ns4")),
+        ),
+        ({"ns3": PublicRole(7, "dallas")}, None),  # as old as ours
+        ({"ns3": PublicRole(8, "boston")}, None),  # our own later one
+        ({"ns3": FAR_OFF}, None),  # one liar overtakes nobody
+        ({"ns3": FAR_OFF, "ns4": FAR_OFF}, (FAR_OFF, ("ns3", "ns4"))),
+        ({}, None),
+    ],
+)
+def test_a_later_promotion_of_the_other_machine_overtakes(
+    told: dict[str, PublicRole], found: tuple[PublicRole, tuple[str, ...]] | None
+) -> None:
+    assert later("boston", 7, told) == found
+
+
+@drawn(st.dictionaries(st.sampled_from("abcd"), st.builds(PublicRole, st.integers(0, LARGEST), st.sampled_from(PAIR))))
+def test_whatever_is_told_only_another_machines_later_promotion_overtakes(told: dict[str, PublicRole]) -> None:
+    found = later("boston", 7, told)
+    if found is not None:
+        assert found[0].machine == "dallas"
+        assert found[0].epoch > 7
+        assert all(told[witness] == found[0] for witness in found[1])
+
+
+def test_a_role_is_told_with_its_epoch() -> None:
+    assert str(DALLAS) == "dallas (epoch 7)"
+    assert [sane(epoch) for epoch in (-1, 0, 7, LARGEST, LARGEST + 1)] == [0, 0, 7, LARGEST, 0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import phonenumbers
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pair.telephone import (
-    SPELLINGS,
     CarrierSpelling,
     NumberUnclear,
     Spelling,
@@ -17,6 +18,8 @@ from pair.telephone import (
     known_region,
     spellings,
 )
+
+SPELLINGS: tuple[Spelling, ...] = get_args(Spelling)
 
 
 @pytest.mark.parametrize(
