@@ -28,7 +28,7 @@ def places(tmp_path: Path) -> Places:
 
 
 def run(places: Places, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
-    return forked.run(places, arguments, env=env)
+    return forked.run_here(places, arguments, env=env)
 
 
 def words(text: str) -> str:

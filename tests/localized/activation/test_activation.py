@@ -10,11 +10,19 @@ from typing import Any
 
 import pytest
 
+from host.clock import boot_id
 from host.places import Places
 from lab.computer.roots import Release
 from lab.fakes.asterisk import FakeAsterisk, FakeRegistrar, Reply, fake_asterisk
 from lab.world.pair_toml import AMI_SECRET
+from localized.activation.activate import activate_unseen
+from localized.activation.sentences import next_command
+from localized.errors import ActivationIncomplete
 from localized.generations.store import GenerationStore
+from localized.prepare import prepare
+from localized.role import Role
+from pair import read
+from pair.right import Right, right_file, write_right
 from tests.localized.example import EXAMPLE, lay_out
 from tests.localized.forked import Done, run_here
 
@@ -171,3 +179,92 @@ def test_a_file_that_asterisk_refuses_keeps_a_standby_registered_and_is_told_in_
     assert "failover demote" in told["next"]
     here.asterisk.refuse("pjsip.conf", "")
     assert here.told(*STANDBY)["exit"] == 0
+
+
+def test_a_module_that_registers_nothing_and_does_not_reload_is_degraded(here: Here) -> None:
+    here.asterisk.words["module reload pbx_config.so"] = "The module 'pbx_config.so' reported a reload failure\n"
+    told = here.told(*PRIMARY, code=5)
+    assert any("Asterisk refused 'module reload pbx_config.so'" in note for note in told["notes"])
+
+
+def test_a_driver_that_is_not_loaded_is_told_before_anything_is_swapped(here: Here) -> None:
+    here.asterisk.without.add("iax2")
+    here.asterisk.start_anew()
+    done = here.run(*PRIMARY)
+    assert done.returncode == 1
+    assert "does not have what these trunks register with: chan_iax2 (metro)" in " ".join(done.stderr.split())
+    assert here.active() == "standby"
+
+
+def test_a_standby_is_told_how_to_start_where_its_asterisk_does_not_answer(here: Here) -> None:
+    here.asterisk.kill()
+    done = here.run(*STANDBY)
+    assert done.returncode == 1
+    assert "render-localized --role standby --activate --without-asterisk" in done.stderr
+    here.asterisk.boot()
+
+
+def test_where_the_lists_cannot_be_read_it_is_reloaded_all_the_same_and_said_to_be_unseen(here: Here) -> None:
+    places = here.places
+    pair = read(places)
+    prepared = prepare(places, pair, "boston", Role.PRIMARY)
+    write_right(right_file(places), Right("boston", 1, boot_id(), None, "a test"))
+    outcome = activate_unseen(places, pair, "boston", prepared)
+    assert outcome.comparison is None
+    assert {"chan_iax2.so", "res_pjsip.so"} <= set(outcome.reloaded)
+    assert "5551000" in here.carriers.holders
+    assert next_command(outcome) == "start Asterisk, then: render-localized --role primary --activate"
+
+
+def test_where_no_command_is_taken_either_it_is_incomplete(here: Here) -> None:
+    places = here.places
+    pair = read(places)
+    prepared = prepare(places, pair, "boston", Role.PRIMARY)
+    write_right(right_file(places), Right("boston", 1, boot_id(), None, "a test"))
+    here.asterisk.words |= dict.fromkeys(RELOADS, "Asterisk cannot reload a module yet; not fully booted\n")
+    with pytest.raises(ActivationIncomplete, match="Asterisk did not follow"):
+        activate_unseen(places, pair, "boston", prepared)
+
+
+RELOADS = ("sip reload", "iax2 reload", "module reload res_pjsip.so", "module reload pbx_config.so")
+
+
+def test_what_is_registered_besides_is_left_to_a_primary_and_degrades_a_standby(here: Here) -> None:
+    conf = here.places.config.parent / "asterisk" / "iax.conf"
+    conf.write_text(conf.read_text() + "[general](+)\nregister => stranger:x@iax.elsewhere.example\n")
+    told = here.told(*PRIMARY)
+    assert told["foreign"] == ["stranger@"]
+    assert here.told(*STANDBY, code=5)["foreign"] == ["stranger@"]
+
+
+def test_a_hosts_file_whose_markers_are_damaged_is_degraded_and_told(here: Here) -> None:
+    (here.places.config.parent / "hosts").write_text("# BEGIN hotstandby\n")
+    told = here.told(*PRIMARY, code=5)
+    assert any("does not hold exactly one line '# BEGIN hotstandby'" in note for note in told["notes"])
+
+
+def test_what_the_admin_changed_in_his_own_file_is_read_by_the_same_command(here: Here) -> None:
+    assert here.told(*PRIMARY)["exit"] == 0
+    conf = here.places.config.parent / "asterisk" / "iax.conf"
+    conf.write_text(conf.read_text() + "; another comment\n")
+    assert here.told(*PRIMARY)["reloaded"] == ["chan_iax2.so"]
+
+
+def test_nothing_is_reloaded_where_nothing_is_active(here: Here) -> None:
+    (here.places.localized / "current").unlink()
+    done = here.run("--reload")
+    assert done.returncode == 2
+    assert "points to no generation" in done.stderr
+
+
+def test_a_rollback_goes_back_and_is_seen(here: Here) -> None:
+    assert here.told(*PRIMARY)["exit"] == 0
+    told = here.told("--rollback")
+    assert told["role"] == "standby"
+    assert set(here.asterisk.listed()) == {"metro1"}
+
+
+def test_people_see_a_table_and_what_to_type_next(here: Here) -> None:
+    done = here.run(*PRIMARY)
+    assert "boston as primary: active and verified" in done.stdout
+    assert done.stdout.splitlines()[-1] == "next  nothing to do"
