@@ -225,3 +225,32 @@ def test_phones_that_were_at_the_other_machine_and_are_not_back_are_listed(machi
         assert done.stdout.rstrip().endswith("next     nothing to do")
     finally:
         exchange.own_file.unlink()
+
+
+def test_a_pause_stands_in_every_view_and_stops_no_plan(machine: Standby) -> None:
+    assert machine.run("pause", "--for", "1h", "new switch in the rack").exit_code == 0
+    try:
+        code, found = told(machine, "ready")
+        assert (code, bad(found)) == (Exit.DEGRADED, {"pause": "degraded"})
+        assert "ready, but: pause; type what stands there" in machine.run("ready").stdout
+        rules = {one["rule"]: one["level"] for one in told(machine, "check")[1]["findings"]}
+        assert rules["paused"] == "warning"
+        assert told(machine, "plan", "switchover")[1]["risks"] == []
+        shown = machine.run("status").stdout
+        assert "new switch in the rack" in shown
+        assert "next     when the work is done, type: failover unpause" in shown
+    finally:
+        machine.run("unpause")
+
+
+def test_a_name_server_that_tells_nothing_is_named(machine: Standby) -> None:
+    machine.servers["ns3"].stop()
+    try:
+        (name,) = told(machine, "status")[1]["dns"]
+        assert (name["silent"], name["ttl_s"]) == (["ns3"], 30)
+        assert machine.run("status").exit_code == 0
+        code, found = told(machine, "ready")
+        assert (code, bad(found)) == (Exit.DEGRADED, {"dns ns3": "degraded"})
+    finally:
+        machine.servers["ns3"].start()
+        machine.servers["ns3"].wait_for("pbx.acme.example", "A", "192.0.2.11")
