@@ -158,7 +158,7 @@ def _without_end(tell: ProgressListener) -> ProgressListener:
     """Progress of a leg that is not the end of the command."""
 
     def told(event: ProgressEvent) -> None:
-        if event.told is not ProgressKind.ENDED:
+        if event.kind is not ProgressKind.ENDED:
             tell(event)
 
     return told

@@ -27,14 +27,14 @@ class ProgressEvent:
     """One thing that happened.
 
     Attributes:
-        told: what.
+        kind: what happened.
         step: to which step; empty for the run.
         words: proof, reason or result, one sentence.
         seconds: since the step, or the run, began.
         position, total: which of how many steps, from 1; 0 of 0 for the run.
     """
 
-    told: ProgressKind
+    kind: ProgressKind
     step: str
     words: str
     seconds: float

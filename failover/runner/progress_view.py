@@ -45,7 +45,7 @@ def plain(console: Console) -> ProgressListener:
     """One line an event, readable in a log."""
 
     def tell(event: ProgressEvent) -> None:
-        if event.told is not ProgressKind.BEGAN:
+        if event.kind is not ProgressKind.BEGAN:
             console.print(line(event), soft_wrap=True)
 
     return tell
@@ -56,7 +56,7 @@ def json_lines(stream: IO[str]) -> ProgressListener:
 
     def tell(event: ProgressEvent) -> None:
         told = {
-            "event": event.told.value,
+            "event": event.kind.value,
             "step": event.step,
             "words": event.words,
             "seconds": round(event.seconds, 3),
@@ -71,9 +71,9 @@ def json_lines(stream: IO[str]) -> ProgressListener:
 def line(event: ProgressEvent) -> Text:
     """An event as one line: step, seconds, mark, words."""
     name = event.step or "total"
-    mark = _MARK.get(event.told, event.told.value)
+    mark = _MARK.get(event.kind, event.kind.value)
     text = Text(f"{name:<10} {event.seconds:6.1f} s  ")
-    text.append(f"{mark:<7}", style=_STYLE.get(event.told, ""))
+    text.append(f"{mark:<7}", style=_STYLE.get(event.kind, ""))
     # A refusal has several lines; the command shows them all when it ends.
     text.append(f" {printable(event.words.partition(chr(10))[0], _LIMIT)}")
     return text
@@ -91,16 +91,16 @@ class LiveView:
 
     def __call__(self, event: ProgressEvent) -> None:
         with self._lock:
-            if event.told in (ProgressKind.BEGAN, ProgressKind.UNDOING):
+            if event.kind in (ProgressKind.BEGAN, ProgressKind.UNDOING):
                 self._current[event.step] = (event, self._console.get_time())
-            elif event.told not in (ProgressKind.HOOK, ProgressKind.HELD):
+            elif event.kind not in (ProgressKind.HOOK, ProgressKind.HELD):
                 self._current.pop(event.step, None)
-        if not self._running and event.told is not ProgressKind.ENDED:
+        if not self._running and event.kind is not ProgressKind.ENDED:
             self._live.start()
             self._running = True
-        if event.told not in (ProgressKind.BEGAN, ProgressKind.UNDOING):
+        if event.kind not in (ProgressKind.BEGAN, ProgressKind.UNDOING):
             self._console.print(line(event))
-        if event.told is ProgressKind.ENDED and self._running:
+        if event.kind is ProgressKind.ENDED and self._running:
             self._live.stop()
             self._running = False
 
@@ -125,12 +125,12 @@ def table(events: list[ProgressEvent]) -> Table:
     shown.add_column("result")
     shown.add_column("seen", overflow="fold")
     for event in events:
-        if event.told in _MARK or event.told is ProgressKind.ENDED:
-            mark = _MARK.get(event.told, "")
+        if event.kind in _MARK or event.kind is ProgressKind.ENDED:
+            mark = _MARK.get(event.kind, "")
             shown.add_row(
                 event.step or "total",
                 f"{event.seconds:.1f}",
-                Text(mark, style=_STYLE.get(event.told, "")),
+                Text(mark, style=_STYLE.get(event.kind, "")),
                 Text(printable(event.words, _LIMIT)),
             )
     return shown

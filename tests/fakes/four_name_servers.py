@@ -151,7 +151,7 @@ class FourServers(ABC, Generic[S]):
 
     def __post_init__(self) -> None:
         self.all: dict[str, S] = {}
-        self.errands: list[RenotifyTask] = []
+        self.renotify_tasks: list[RenotifyTask] = []
         for name in ADDRESSES:
             where = self.directory / name
             (where / "etc" / "localized" / "generations").mkdir(parents=True)
@@ -237,7 +237,7 @@ class FourServers(ABC, Generic[S]):
     def step(
         self, machine: str, epoch: int, *, dead: tuple[str, ...] = (), peer: str = "", key: str = KEY, **more: object
     ) -> DnsStep:
-        """The step on a machine; what it would have told on is kept in `errands`."""
+        """The step on a machine; what it would have told on is kept in `renotify_tasks`."""
         bind = self[machine]
         if self.signed:
             more = {"key_directory": str(bind.directory / "keys"), **more}
@@ -250,7 +250,7 @@ class FourServers(ABC, Generic[S]):
             key=self.key(key),
             dead=dead,
             peer=peer,
-            remind=self.errands.append,
+            remind=self.renotify_tasks.append,
         )
 
     def key(self, text: str = KEY) -> TsigKey:

@@ -47,10 +47,10 @@ class RenotifyTask:
     key: TsigKey | None = None
 
 
-def start(errand: RenotifyTask) -> None:
+def start(task: RenotifyTask) -> None:
     """Starts a process that tells them and outlives this one, with no terminal and no files of ours open.
 
-    The errand goes through a pipe: a key must not stand in an argument list.
+    The task goes through a pipe: a key must not stand in an argument list.
 
     Raises:
         OSError: it could not be started.
@@ -66,16 +66,16 @@ def start(errand: RenotifyTask) -> None:
     )
     assert process.stdin is not None
     with process.stdin as pipe:
-        pipe.write(encode_task(errand))
+        pipe.write(encode_task(task))
 
 
-def encode_task(errand: RenotifyTask) -> bytes:
-    """The errand for the pipe."""
-    return json.dumps(asdict(errand)).encode()
+def encode_task(task: RenotifyTask) -> bytes:
+    """The task for the pipe."""
+    return json.dumps(asdict(task)).encode()
 
 
 def decode_task(data: bytes) -> RenotifyTask:
-    """The errand from the pipe."""
+    """The task from the pipe."""
     said = from_json(data)
     return RenotifyTask(
         said["zone"],
@@ -86,18 +86,18 @@ def decode_task(data: bytes) -> RenotifyTask:
     )
 
 
-def renotify(errand: RenotifyTask) -> Sequence[NameServer]:
+def renotify(task: RenotifyTask) -> Sequence[NameServer]:
     """Tells them until none is behind, our own server is gone, or LASTS_S are over; returns who is still behind."""
     until = time.monotonic() + LASTS_S
-    left: Sequence[NameServer] = errand.whom
+    left: Sequence[NameServer] = task.whom
     silent = 0
     while left and silent < _SILENT_ROUNDS and time.monotonic() < until:
-        own = query_server(errand.own, errand.zone, (), errand.line)
+        own = query_server(task.own, task.zone, (), task.line)
         silent = silent + 1 if own.failure else 0
         if not own.failure:
-            heard = query_servers(left, errand.zone, (), errand.line)
+            heard = query_servers(left, task.zone, (), task.line)
             left = [seen.server for seen in heard if seen.silent or is_behind(seen, own.serial)]
-            notify_all(left, errand.zone, own.soa, errand.line, errand.key)
+            notify_all(left, task.zone, own.soa, task.line, task.key)
         if left:
             time.sleep(TELL_EVERY_S)
     return left

@@ -28,7 +28,7 @@ def drained(seen: Sequence[int | None], limit_s: float) -> tuple[str, float, lis
     left, clock, told = iter(seen), Time(), list[ProgressEvent]()
     done = wait_for_calls(lambda: next(left), "boston", limit_s, told.append, now=clock.now, sleep=clock.sleep)
     assert next(left, "all were looked at") == "all were looked at"
-    return done.words, done.seconds, [(one.told, one.words) for one in told if one.told is not ProgressKind.BEGAN]
+    return done.words, done.seconds, [(one.kind, one.words) for one in told if one.kind is not ProgressKind.BEGAN]
 
 
 @pytest.mark.parametrize(

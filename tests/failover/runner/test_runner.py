@@ -151,7 +151,7 @@ def test_a_defect_in_a_step_is_its_failure_and_tells_no_secret(tmp_path: Path, w
     assert runner.carry_out(steps).exit is Exit.DEGRADED
     assert world.points["carrier"] == "dallas"
     assert "hunter22" not in journal.files(tmp_path)[-1].path.read_text() + repr(events)
-    assert "please report it: KeyError" in next(event.words for event in events if event.told is ProgressKind.FAILED)
+    assert "please report it: KeyError" in next(event.words for event in events if event.kind is ProgressKind.FAILED)
 
 
 def test_a_signal_waits_until_the_step_is_whole(tmp_path: Path, world: World) -> None:
@@ -234,7 +234,7 @@ def test_neighbours_that_may_be_side_by_side_wait_for_nobody_and_the_journal_kee
         kinds = [entry.kind for entry in run.entries if entry.step == name]
         last = EntryKind.FAILED if name == "carrier-a" else EntryKind.VERIFIED
         assert kinds == [EntryKind.BEGUN, EntryKind.DONE, last]
-    assert [event.position for event in events if event.told is ProgressKind.BEGAN] == sorted(range(1, 6))
+    assert [event.position for event in events if event.kind is ProgressKind.BEGAN] == sorted(range(1, 6))
 
 
 def test_a_step_that_cannot_be_made_is_its_own_failure_also_on_the_way_back(tmp_path: Path, world: World) -> None:

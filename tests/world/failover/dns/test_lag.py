@@ -84,8 +84,8 @@ def test_a_notify_that_comes_while_the_dead_are_asked_may_be_forgotten_and_is_re
         assert "try-tcp-refresh no" in words
         assert words.endswith("the same command again completes this step.")
         assert ns3.log.count("refresh check queued") >= 2
-        (errand,) = binds.errands
-        assert [one.address for one in errand.whom] == [ADDRESSES["ns3"]]
+        (task,) = binds.renotify_tasks
+        assert [one.address for one in task.whom] == [ADDRESSES["ns3"]]
 
         # It is over, and what was told meanwhile is forgotten: until its own refresh, a day from now, nothing happens.
         wait_until(ns3.rests, 30)
@@ -94,25 +94,25 @@ def test_a_notify_that_comes_while_the_dead_are_asked_may_be_forgotten_and_is_re
             assert ns3.rests()
             assert binds.serial("ns3") == SERIAL
             time.sleep(0.1)
-        renotify.start(errand)
+        renotify.start(task)
         ns3.wait_for(f"pbx.{ZONE}", "A", "192.0.2.12")
         assert binds.serial("ns3") == SERIAL + 100_000
 
 
-def test_the_pipe_carries_the_whole_errand(binds: Binds) -> None:
+def test_the_pipe_carries_the_whole_task(binds: Binds) -> None:
     own, whom = (NameServer(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
     for key in (binds.key(), None):
-        errand = renotify.RenotifyTask(ZONE, own, DnsTransport(binds.port, own.address), (whom,), key)
-        assert renotify.decode_task(renotify.encode_task(errand)) == errand
+        task = renotify.RenotifyTask(ZONE, own, DnsTransport(binds.port, own.address), (whom,), key)
+        assert renotify.decode_task(renotify.encode_task(task)) == task
 
 
 def test_a_reminder_ends_when_nobody_is_behind_or_nobody_has_the_zone(binds: Binds) -> None:
     own, whom = (NameServer(name, ADDRESSES[name]) for name in ("dallas", "ns3"))
-    errand = renotify.RenotifyTask(ZONE, own, DnsTransport(binds.port, own.address), (whom,))
-    assert renotify.renotify(errand) == []
+    task = renotify.RenotifyTask(ZONE, own, DnsTransport(binds.port, own.address), (whom,))
+    assert renotify.renotify(task) == []
     binds["dallas"].stop()
     began = time.monotonic()
-    assert renotify.renotify(errand) == (whom,)
+    assert renotify.renotify(task) == (whom,)
     assert time.monotonic() - began < 20
 
 
