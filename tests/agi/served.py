@@ -44,6 +44,20 @@ health_port = {health_port}
 {settings}
 """
 
+GATE = """\
+import os
+import time
+
+
+def run(call, services):
+    "Waits for the file that the first argument names."
+    call.set_variable("BEFORE", "1")
+    call.get_variable("BEFORE")
+    while not os.path.exists(call.environment.arguments[0]):
+        time.sleep(0.01)
+    call.set_variable("AFTER", "1")
+"""
+
 SCRIPTS = {
     "hello": """\
 RESTARTABLE = True
@@ -73,31 +87,8 @@ def run(call, services):
     call.before_waiting()
     call.set_variable("LOOKUP_STATUS", "FOUND")
 """,
-    "slow": """\
-import time
-DEADLINE_S = 1.0
-
-
-def run(call, services):
-    call.set_variable("BEFORE", "1")
-    call.get_variable("BEFORE")
-    time.sleep(float(call.environment.arguments[0]))
-    call.set_variable("AFTER", "1")
-""",
-    "gate": """\
-import os
-import time
-DEADLINE_S = 60.0
-
-
-def run(call, services):
-    "Until the file is there that the first argument names."
-    call.set_variable("BEFORE", "1")
-    call.get_variable("BEFORE")
-    while not os.path.exists(call.environment.arguments[0]):
-        time.sleep(0.01)
-    call.set_variable("AFTER", "1")
-""",
+    "slow": f"DEADLINE_S = 1.0\n{GATE}",
+    "gate": f"DEADLINE_S = 60.0\n{GATE}",
     "crash": """\
 def run(call, services):
     call.set_variable("BEFORE", "1")

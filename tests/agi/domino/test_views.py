@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agi.domino import decoding
@@ -263,6 +263,7 @@ def _times(value: Any) -> tuple[str, ...]:
     return (*value["datetimelist"], *(f"{begin}/{end}" for begin, end in value["pairs"]))
 
 
+@settings(max_examples=40)
 @given(RECORDS)
 def test_what_the_stand_in_writes_is_read_back_in_both_formats(records: list[dict[str, Any]]) -> None:
     expected = [

@@ -35,6 +35,13 @@ LAUNCHER = WORD + b"\0hello.py\0"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with served(tmp_path_factory.mktemp("attacked"), "environment_s = 2\ndeadline_s = 30") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A process with few descriptors."""
     settings = "environment_s = 2\ndeadline_s = 5"
     with served_by_process(tmp_path_factory.mktemp("attacked"), settings, descriptors=DESCRIPTORS) as found:
         yield found
@@ -78,21 +85,21 @@ def at_the_door(site: Site) -> Iterator[socket.socket]:
 # FastAGI, which every local account reaches.
 
 
-def test_silent_fastagi_connections_starve_neither_the_launchers_nor_fastagi_itself(site: Site) -> None:
-    before = taken(site)
+def test_silent_fastagi_connections_starve_neither_the_launchers_nor_fastagi_itself(small: Site) -> None:
+    before = taken(small)
     with ExitStack() as held:
         for _ in range(3 * DESCRIPTORS // 2):
-            held.enter_context(silent(site.port))
-        launchers = [launched(site) for _ in range(10)]
-        over_tcp = [fastagi(site.port, "hello") for _ in range(10)]
-        status, health = site.health()
+            held.enter_context(silent(small.port))
+        launchers = [launched(small) for _ in range(10)]
+        over_tcp = [fastagi(small.port, "hello") for _ in range(10)]
+        status, health = small.health()
 
     assert [found(one) for one in launchers] == [True] * 10
-    await_taken(site, before + 10)  # none of them ran by itself, or was sent back
+    await_taken(small, before + 10)  # none of them ran by itself, or was sent back
     assert [found(one) for one in over_tcp] == [True] * 10
     assert health["sessions"] <= DESCRIPTORS * 3 // 8
     assert status in (200, 503)  # and it is answered
-    assert "the oldest that say nothing give way" in site.log
+    assert "the oldest that say nothing give way" in small.log
 
 
 def test_fastagi_sessions_that_take_all_their_threads_leave_the_launchers_theirs(tmp_path: Path) -> None:
@@ -165,7 +172,7 @@ def test_a_flood_of_forged_calls_leaves_few_lines_and_their_number(tmp_path: Pat
 # /healthz, which every local account reaches as well.
 
 
-def test_slow_readers_of_health_take_neither_threads_nor_the_descriptors_of_calls(site: Site) -> None:
+def test_slow_readers_of_health_take_neither_threads_nor_the_descriptors_of_calls(small: Site) -> None:
     with ExitStack() as held:
         for number in range(2 * DESCRIPTORS):
             time.sleep(0.002)  # its queue is short
@@ -173,16 +180,16 @@ def test_slow_readers_of_health_take_neither_threads_nor_the_descriptors_of_call
                 made = held.enter_context(closing(socket.socket()))
                 made.setblocking(False)
                 with suppress(BlockingIOError):
-                    made.connect(("127.0.0.1", site.health_port))
+                    made.connect(("127.0.0.1", small.health_port))
                 if number % 2:
                     made.send(b"GET /healthz HTTP/1.1\r\nX: ")
-        assert site.process is not None
-        status = Path(f"/proc/{site.process.pid}/status").read_text()
+        assert small.process is not None
+        status = Path(f"/proc/{small.process.pid}/status").read_text()
         assert int(status.partition("Threads:")[2].split()[0]) < 60
-        assert site.open_descriptors() < DESCRIPTORS // 2
-        assert found(launched(site))
-        assert found(fastagi(site.port, "hello"))
-    until(lambda: site.health()[0] == 200, "health is answered again")
+        assert small.open_descriptors() < DESCRIPTORS // 2
+        assert found(launched(small))
+        assert found(fastagi(small.port, "hello"))
+    until(lambda: small.health()[0] == 200, "health is answered again")
 
 
 def test_a_request_for_health_has_so_much_time_in_all_however_it_drips() -> None:
@@ -291,26 +298,26 @@ def test_descriptors_that_come_behind_a_call_are_closed_as_well(site: Site) -> N
     until(lambda: site.open_descriptors() <= before + 2, "and so is the call")
 
 
-def test_who_connects_and_hands_nothing_over_keeps_no_launcher_out(site: Site) -> None:
-    before = taken(site)
+def test_who_connects_and_hands_nothing_over_keeps_no_launcher_out(small: Site) -> None:
+    before = taken(small)
     with ExitStack() as held:
         for _ in range(DESCRIPTORS + 50):
-            held.enter_context(at_the_door(site))
-        assert all(found(launched(site)) for _ in range(5))
-        await_taken(site, before + 5)
+            held.enter_context(at_the_door(small))
+        assert all(found(launched(small)) for _ in range(5))
+        await_taken(small, before + 5)
 
 
-def test_who_hands_silent_pipes_over_keeps_no_launcher_out(site: Site) -> None:
-    before = taken(site)
+def test_who_hands_silent_pipes_over_keeps_no_launcher_out(small: Site) -> None:
+    before = taken(small)
     with ExitStack() as held:
         for _ in range(DESCRIPTORS // 2):
-            control = held.enter_context(at_the_door(site))
+            control = held.enter_context(at_the_door(small))
             ends = [*os.pipe(), *os.pipe()]
             for number in ends:
                 held.callback(os.close, number)
             socket.send_fds(control, [LAUNCHER], [ends[0], ends[3]])
-        assert all(found(launched(site)) for _ in range(5))
-        await_taken(site, before + 5)
+        assert all(found(launched(small)) for _ in range(5))
+        await_taken(small, before + 5)
 
 
 def full(write_fd: int) -> None:
@@ -353,7 +360,7 @@ def test_asterisks_own_flags_are_left_alone(site: Site) -> None:
         os.close(number)
 
 
-def test_a_socket_that_lingers_when_it_is_closed_holds_no_other_call(site: Site) -> None:
+def test_a_socket_that_lingers_when_it_is_closed_holds_no_other_call(small: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         lingering = socket.create_connection(listener.getsockname())
         far, _ = listener.accept()
@@ -364,18 +371,18 @@ def test_a_socket_that_lingers_when_it_is_closed_holds_no_other_call(site: Site)
             lingering.send(b"x" * 65536)
     lingering.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
     number = lingering.detach()
-    with far, at_the_door(site) as control:
-        assert site.process is not None
+    with far, at_the_door(small) as control:
+        assert small.process is not None
         # While it stands still, so that the server has the last ones: who closes that waits a minute for `far` to read.
-        site.process.send_signal(signal.SIGSTOP)
+        small.process.send_signal(signal.SIGSTOP)
         # Twice: in the second packet it lies unread when the first one has been refused.
         for _ in range(2):
             socket.send_fds(control, [LAUNCHER], [number, number])
         os.close(number)
-        site.process.send_signal(signal.SIGCONT)
+        small.process.send_signal(signal.SIGCONT)
         for _ in range(3):
-            assert found(fastagi(site.port, "hello"))
-            assert found(launched(site))
+            assert found(fastagi(small.port, "hello"))
+            assert found(launched(small))
 
 
 def test_pipes_never_wait_whoever_else_holds_them() -> None:

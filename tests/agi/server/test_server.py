@@ -8,7 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -353,3 +353,44 @@ def test_a_machine_without_a_free_port_for_health_still_serves(tmp_path: Path) -
     with socket.create_server(("127.0.0.1", 0)) as taken, served(tmp_path, health_port=taken.getsockname()[1]) as site:
         site.await_log("/healthz and /metrics are not served")
         assert answers(site)
+
+
+def test_an_interrupted_hand_over_leaves_nothing_behind(site: Site) -> None:
+    path = str(site.home / "run/agi/agi.sock")
+    for _ in range(5):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
+            control.settimeout(LIMIT_S)
+            control.connect(path)
+            assert control.recv(1) == b"R"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
+        control.settimeout(LIMIT_S)
+        control.connect(path)
+        assert control.recv(1) == b"R"
+        assert control.recv(1) == b"", "who hands nothing over is let go in time"
+    site.await_idle()
+    assert answers(site)
+
+
+def test_a_server_without_a_free_place_sends_launchers_back(tmp_path: Path) -> None:
+    with served(tmp_path, "environment_s = 30") as site, ExitStack() as held:
+        assert site.thread is not None
+        for capacity in site.thread.server.capacities.values():
+            capacity.most = 2
+        gate = tmp_path / "gate"
+        calls = [
+            threading.Thread(target=process, args=([site.launcher("gate"), gate],), kwargs={"env": site.env})
+            for _ in range(2)
+        ]
+        for call in calls:
+            call.start()
+        until(lambda: site.health()[1]["sessions"] == 2, "both places are taken")
+        status, health = site.health()
+        assert (status, health["refusing"]) == (503, ["handover: all 2 sessions are taken"])
+        assert process([site.launcher("hello")], env=site.env).variables == {}
+        gate.touch()
+        for call in calls:
+            call.join(LIMIT_S)
+
+        for _ in range(2):
+            held.enter_context(connected(site))
+        assert answers(site), "who says nothing gives way"
