@@ -1,4 +1,4 @@
-"""Looking without touching: what is wrong, and what would change."""
+"""--check and --diff: what is wrong, and what would change; nothing is touched."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localized.checks.read_back import named_problems
 from localized.errors import LocalizedError, reason
 from localized.generations.files import on_disk
 from localized.generations.store import GenerationStore
-from localized.prepare import DNS_ROLES, PBX_ROLES, RenderedSets, facts, render_role
+from localized.prepare import DNS_ROLES, PBX_ROLES, RenderedSets, dns_role_now, facts, render_role
 from localized.role import Role
 from pair import Pair
 
@@ -116,8 +116,7 @@ def _lay_out(directory: Path, sets: RenderedSets) -> None:
 def _dns(places: Places, pair: Pair, machine: str) -> list[ConfigProblem]:
     if pair.dns is None:
         return []
-    active = GenerationStore(places).pointed_to("current-dns")
-    preferred = Role.DNS_PRIMARY if pair.machines[machine].preferred else Role.DNS_SECONDARY
+    active = dns_role_now(GenerationStore(places), pair, machine)
     found = []
     for role in DNS_ROLES:
         try:
@@ -125,7 +124,7 @@ def _dns(places: Places, pair: Pair, machine: str) -> list[ConfigProblem]:
         except (LocalizedError, UsageError) as error:
             found.append(ConfigProblem(Severity.WARNING, f"DNS: {reason(error)}"))
             continue
-        if role is (active.role if active is not None else preferred):
+        if role is active:
             with tempfile.TemporaryDirectory(prefix="hotstandby-check-") as scratch:
                 _lay_out(Path(scratch), sets)
                 found += [ConfigProblem(Severity.WARNING, text) for text in named_problems(Path(scratch))]

@@ -155,12 +155,11 @@ def _prepare_dns(places: Places, pair: Pair, machine: str, store: GenerationStor
     if pair.dns is None:
         return []
     problems = []
-    preferred = Role.DNS_PRIMARY if pair.machines[machine].preferred else Role.DNS_SECONDARY
+    active = dns_role_now(store, pair, machine)
     for role in DNS_ROLES:
         try:
             generation = put(places, pair, machine, store, render_role(places, pair, machine, role))
-            active = store.pointed_to("current-dns")
-            if role is (active.role if active is not None else preferred):
+            if role is active:
                 problems += [ConfigProblem(Severity.WARNING, text) for text in named_problems(generation.path)]
                 if not (store.root / "current-dns").is_symlink():
                     # The first time alone: from then on the link is the DNS step's, whatever it points to.
@@ -168,6 +167,14 @@ def _prepare_dns(places: Places, pair: Pair, machine: str, store: GenerationStor
         except (LocalizedError, UsageError) as error:
             problems.append(ConfigProblem(Severity.WARNING, f"DNS: {reason(error)}"))
     return problems
+
+
+def dns_role_now(store: GenerationStore, pair: Pair, machine: str) -> Role:
+    """The active role in DNS; where none is active yet, that of the preferred machine or of the other one."""
+    active = store.pointed_to("current-dns")
+    if active is not None:
+        return active.role
+    return Role.DNS_PRIMARY if pair.machines[machine].preferred else Role.DNS_SECONDARY
 
 
 def put(places: Places, pair: Pair, machine: str, store: GenerationStore, sets: RenderedSets) -> Generation:
