@@ -25,11 +25,11 @@ from agi.server import activation
 from agi.server.log_limit import LogRateFilter
 from agi.server.server import AgiServer
 from agi.trial import try_script
-from host.errors import HotstandbyError
+from host.command_group import CommandGroup
 from host.exits import Exit
 from host.places import Places
 from host.printable import printable
-from host.terminal import console, in_utf8
+from host.terminal import console
 from pair.model import Pair
 
 _Arguments = ParamSpec("_Arguments")
@@ -38,7 +38,7 @@ _ENOUGH_DESCRIPTORS: Final = 65_536
 
 
 def _config(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
-    """`--config`, and one line for everything foreseeable."""
+    """`--config`, and the exit code that it returns."""
 
     @click.option(
         "--config",
@@ -48,12 +48,7 @@ def _config(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
     )
     @wraps(command)
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-        except HotstandbyError as error:
-            console(stderr=True).print(str(error), soft_wrap=True)
-            sys.exit(error.exit_code)
-        sys.exit(code)
+        sys.exit(command(*args, **kwargs))
 
     return run
 
@@ -65,13 +60,7 @@ def _pair(places: Places) -> Pair:
     return active.pair
 
 
-class _Commands(click.Group):
-    def main(self, *args: Any, **options: Any) -> Any:
-        in_utf8()
-        return super().main(*args, **options)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """Answers Asterisk's AGI: plain scripts that hand their calls over, and FastAGI.
 

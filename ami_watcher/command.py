@@ -19,12 +19,13 @@ from ami_watcher.ask import WatcherSilent, ask
 from ami_watcher.check import PluginResult, PluginStatus, judged
 from ami_watcher.event import EventKind
 from ami_watcher.web.documents import ContactsDocument, Document, HistoryDocument, RegistrationsDocument
+from host.command_group import CommandGroup
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.lock import Lock
 from host.places import Places
 from host.printable import harmless
-from host.terminal import console, in_utf8
+from host.terminal import console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,23 +33,6 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 WATCH_S = 1.0
 KINDS = [str(kind) for kind in EventKind]
-
-
-class _Commands(click.Group):
-    """Prints what went wrong on purpose as one message, and ends with its exit code."""
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        in_utf8()
-        return super().main(*args, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except HotstandbyError as error:
-            console(stderr=True).print(str(error), soft_wrap=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            sys.exit(130)
 
 
 def _config(command: Command) -> Command:
@@ -69,7 +53,7 @@ def _watch(command: Command) -> Command:
 
 
 @click.group(
-    cls=_Commands,
+    cls=CommandGroup,
     epilog="Examples:\n\n\b\n  ami-watcher registrations --watch\n  ami-watcher contacts --missing",
 )
 @click.version_option(package_name="hotstandby")
