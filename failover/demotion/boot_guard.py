@@ -137,48 +137,61 @@ def guard(context: Context) -> BootDecision:
     """
     try:
         fenced.fence(context.places, "the boot guard has not yet said what this machine is: failover boot-guard")
-        said, peer = gather(context)
-        own = local_state.read_state(context.places, context.machine)
-        promised = claim.promised_epoch(context.places)
-        verdict = decide(
-            context.machine,
-            said,
-            peer,
-            promised=promised,
-            stood_down=own.stood_down,
-            known=own.epoch,
-            served=own.served,
-            preferred=context.own.preferred,
-        )
-        if verdict.primary and not _swapped(context, Role.PRIMARY):
-            why = f"{context.machine} starts as standby: no primary generation can be made active"
-            verdict = BootDecision(False, 0, verdict.dns_primary, why)
-        if verdict.primary:
-            right.grant(context.places, context.machine, verdict.epoch, verdict.why)
-        else:
-            right.revoke(context.places)
-            if not _swapped(context, Role.STANDBY) and local_state.role_of(context.places)[0] == "primary":
-                raise NotGuarded(
-                    "No standby generation is on disk and none can be rendered, so Asterisk would start as primary; it "
-                    "stays fenced. Type: render-localized --role standby --activate --without-asterisk; "
-                    "then: failover boot-guard"
-                )
-        too_much = not verdict.dns_primary and _may_be_dns_primary(context)
-        if too_much and not _swapped(context, Role.DNS_SECONDARY):
-            why = f"{verdict.why}; its BIND stays primary, because no secondary files can be made active"
-            verdict = replace(verdict, why=why)
-        elif not verdict.dns_primary and (
-            (too_much and peer is not None and peer.dns_role == "primary")
-            or _zone_here_is_old(context, said, peer, served=own.served if too_much else 0)
-        ):
-            verdict = replace(verdict, why=f"{verdict.why}{_distrust_own_zone(context)}")
+        decision = settle(context, *gather(context))
         fenced.lift(context.places)
     except OSError as error:
         raise NotGuarded(
             f"{error.filename or 'A file'} cannot be written ({error.strerror}), so it is not certain what Asterisk "
-            f"would start as; it stays fenced. Probe at the disk with: df -h {context.places.config}"
+            f"would start as; it stays fenced. Look at the disk with: df -h {context.places.config}"
         ) from None
-    return verdict
+    return decision
+
+
+def settle(context: Context, said: Sequence[RoleAnswer], peer: PeerStatus | None) -> BootDecision:
+    """Decides by what the others say, and makes the files and the right of this machine so.
+
+    Raises:
+        NotGuarded: Asterisk would start as primary.
+        OSError
+    """
+    own = local_state.read_state(context.places, context.machine)
+    decision = decide(
+        context.machine,
+        said,
+        peer,
+        promised=claim.promised_epoch(context.places),
+        stood_down=own.stood_down,
+        known=own.epoch,
+        served=own.served,
+        preferred=context.own.preferred,
+    )
+    if decision.primary and not _swapped(context, Role.PRIMARY):
+        why = f"{context.machine} starts as standby: no primary generation can be made active"
+        decision = BootDecision(False, 0, decision.dns_primary, why)
+    if decision.primary:
+        right.grant(context.places, context.machine, decision.epoch, decision.why)
+    else:
+        right.revoke(context.places)
+        if not _swapped(context, Role.STANDBY) and local_state.role_of(context.places)[0] == "primary":
+            raise NotGuarded(
+                "No standby generation is on disk and none can be rendered, so Asterisk would start as primary; it "
+                "stays fenced. Type: render-localized --role standby --activate --without-asterisk; "
+                "then: failover boot-guard"
+            )
+    if decision.dns_primary:
+        return decision
+    return replace(decision, why=f"{decision.why}{_settle_dns(context, said, peer, served=own.served)}")
+
+
+def _settle_dns(context: Context, said: Sequence[RoleAnswer], peer: PeerStatus | None, *, served: int) -> str:
+    """Makes this machine's BIND secondary; words to add to the decision where there is something to say."""
+    was_primary = _may_be_dns_primary(context)
+    if was_primary and not _swapped(context, Role.DNS_SECONDARY):
+        return "; its BIND stays primary, because no secondary files can be made active"
+    peer_has_it = was_primary and peer is not None and peer.dns_role == "primary"
+    if peer_has_it or _zone_here_is_old(context, said, peer, served=served if was_primary else 0):
+        return _distrust_own_zone(context)
+    return ""
 
 
 def _may_be_dns_primary(context: Context) -> bool:
