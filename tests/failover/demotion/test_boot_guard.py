@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from failover.bind.named import LocalNamed
 from failover.context import Context
 from failover.demotion import boot_guard
 from failover.demotion.boot_guard import NotGuarded, guard, settle
