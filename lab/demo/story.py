@@ -23,9 +23,9 @@ PROOF: Final = f'[proof]\ntrunk = "{PROVED.trunk}"\nnumber = "{PROVED.username}"
 """For pair.toml: the call that goes out through the carrier and comes back in."""
 _PLACE: Final = """
 from failover.context import read_context
-from failover.steps.proof.call import call
+from failover.steps.proof.call import place_call
 here = read_context()
-called = call(here.pair, here.machine, here.pair.proof)
+called = place_call(here.pair, here.machine, here.pair.proof)
 print(called.problem or f"the end that was called heard {called.there}\\nthe end that called heard {called.back}")
 raise SystemExit(bool(called.problem))
 """
