@@ -14,7 +14,7 @@ from lab.carrier.manager import ManagerConnection, Message
 from lab.carrier.registers import Accepted, Answer, RegisterLog
 from lab.computer.namespaces import Namespace
 from lab.computer.roots import Root
-from lab.errors import LabError
+from lab.until import HANG_S, until
 from lab.world.machine import Machine
 
 _Get = Callable[[float], Message | None]
@@ -103,17 +103,19 @@ class Carrier(Machine):
             addresses = [item["viaaddr"] for item in contacts if item["objectname"].split(";")[0] == entry.username]
         return sorted({machine_at(address) or address for address in addresses})
 
-    def await_holder(self, account_name: str, expected: Sequence[str], *, deadline_s: float = 20.0) -> float:
+    def await_holder(self, account_name: str, expected: Sequence[str], *, deadline_s: float = HANG_S) -> float:
         """Seconds until exactly `expected` hold an account.
 
         Raises:
             LabError: who holds it instead at the deadline.
         """
         begun = time.monotonic()
-        while (held := self.holder(account_name)) != sorted(expected):
-            if time.monotonic() - begun > deadline_s:
-                raise LabError(f"{account_name} is held by {held or 'nobody'}, not by {list(expected) or 'nobody'}")
-            time.sleep(0.05)
+        until(
+            lambda: self.holder(account_name) == sorted(expected),
+            f"{account_name} held by {list(expected) or 'nobody'}",
+            told=lambda: f"It is held by {self.holder(account_name) or 'nobody'}.",
+            deadline_s=deadline_s,
+        )
         return time.monotonic() - begun
 
     # What it does

@@ -23,7 +23,7 @@ class ManagerConnection:
         deadline_s: seconds for one action.
     """
 
-    def __init__(self, connected: socket.socket, username: str, secret: str, *, deadline_s: float = 5.0) -> None:
+    def __init__(self, connected: socket.socket, username: str, secret: str, *, deadline_s: float = 30.0) -> None:
         self._socket = connected
         self._deadline_s = deadline_s
         self._ids = itertools.count(1)

@@ -19,6 +19,7 @@ from lab.computer.daemon import UNDER_A_SHELL, Daemon
 from lab.computer.namespaces import Namespace, members, parent, socket_inside, wait_until_gone
 from lab.computer.roots import Root
 from lab.errors import LabError
+from lab.until import HANG_S, until
 
 _EVERYTHING: Final = ("mount", "net", "pid", "uts")
 
@@ -185,7 +186,7 @@ class Computer:
         self,
         argv: Sequence[str],
         *,
-        deadline_s: float = 30.0,
+        deadline_s: float = 2 * HANG_S,
         input: bytes | None = None,  # noqa: A002 - host.command's word for it
         env: Mapping[str, str] | None = None,
     ) -> Finished:
@@ -242,6 +243,28 @@ class Computer:
             raise LabError(f"{self.name} cannot connect to {address}:{port} ({error})") from error
         made.settimeout(None)
         return made
+
+    def await_port(self, address: str, port: int, daemon: Daemon | None = None, *, deadline_s: float = HANG_S) -> None:
+        """Returns when something listens there, as seen from this machine.
+
+        Args:
+            daemon: what shall listen; without it nobody waits any longer.
+
+        Raises:
+            LabError: nothing does by the deadline.
+        """
+
+        def listens() -> bool:
+            self.connect(address, port).close()
+            return True
+
+        until(
+            listens,
+            f"a connection from {self.name} to {address}:{port}",
+            told=lambda: daemon.output()[-500:] if daemon else "",
+            lives=lambda: daemon is None or daemon.running,
+            deadline_s=deadline_s,
+        )
 
     # How it is made
 

@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab.computer.namespaces import children
 from lab.errors import LabError
+from lab.until import HANG_S, Found, until
 
 UNDER_A_SHELL = ("sh", "-c", '"$@"; exit $?', "sh")
 """Stands between nsenter(1) and a program: nsenter would stop itself with a child that is stopped, and then neither
@@ -62,7 +63,7 @@ class Daemon:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
-    def terminate(self, deadline_s: float = 20.0) -> None:
+    def terminate(self, deadline_s: float = HANG_S) -> None:
         """SIGTERM, and SIGKILL after so many seconds."""
         self.send_signal(signal.SIGTERM)
         try:
@@ -74,6 +75,27 @@ class Daemon:
         """SIGKILL."""
         self.send_signal(signal.SIGKILL)
         self._process.wait(5)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.poll() is None
+
+    def until(self, found: Callable[[], Found | None], what: str, *, deadline_s: float = HANG_S) -> Found:
+        """The first answer of `found` that is true, while this runs.
+
+        Raises:
+            LabError: it ended, or the deadline came, before that; with what it printed last.
+        """
+        return until(found, what, told=lambda: self.output()[-2000:], lives=lambda: self.running, deadline_s=deadline_s)
+
+    def await_output(self, words: str, *, deadline_s: float = HANG_S) -> None:
+        """Returns when it has printed these words.
+
+        Raises:
+            LabError: it ended without them, or they did not come by the deadline.
+        """
+        self.until(lambda: words in self.output(), f"'{words}' from {self.argv[0]}", deadline_s=deadline_s)
 
     def output(self) -> str:
         """What it has printed so far."""

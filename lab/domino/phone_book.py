@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any, Final
 
 from lab.carrier.accounts import WWW
 from lab.computer.daemon import Daemon
 from lab.errors import LabError
+from lab.until import HANG_S
 from lab.world.machine import Machine
 
 CALLER: Final = "6175550100"
@@ -47,6 +47,34 @@ exten => _X.,1,Set(BEGUN=${{STRFTIME(,,%s.%3q)}})
 """
 
 
+def start_domino(machine: Machine, data: str | None = None) -> Daemon:
+    """Starts the machine's own Domino and returns when it listens.
+
+    Args:
+        data: JSON for `lab.domino.from_json`, a file of the machine; without it there is the site's marker alone.
+    """
+    argv = ["python", "-m", "lab.domino", "--bind", f"{WWW[machine.name]}:80", "--site", machine.name]
+    argv += ["--data", data] if data else []
+    started = machine.spawn(argv, env={"PYTHONPATH": str(_ROOT)}, name="domino")
+    machine.await_port(WWW[machine.name], 80, started)
+    return started
+
+
+def agi_health(machine: Machine) -> dict[str, Any]:
+    """What agi-server of a machine says of itself at /healthz.
+
+    Raises:
+        LabError: it does not listen.
+    """
+    with machine.connect("127.0.0.1", 4574) as connection:
+        connection.settimeout(HANG_S)
+        connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        with connection.makefile("rb") as answer:
+            _, _, body = answer.read().partition(b"\r\n\r\n")
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
 class PhoneBook:
     """See the module. The machine's pair.toml must hold LOOKUP.
 
@@ -81,15 +109,12 @@ class PhoneBook:
 
     def start_domino(self) -> None:
         """Returns when the fake listens."""
-        given = ["--bind", f"{self._address}:80", "--site", self._machine.name, "--data", "/etc/phones.json"]
-        argv = ["python", "-m", "lab.domino", *given]
-        self.domino = self._machine.spawn(argv, env={"PYTHONPATH": str(_ROOT)}, name="domino")
-        self._await(self.domino, self._address, 80)
+        self.domino = start_domino(self._machine, "/etc/phones.json")
 
     def start_server(self) -> None:
         """Returns when agi-server listens."""
         self.server = self._machine.spawn(["agi-server", "run"])
-        self._await(self.server, "127.0.0.1", 4573)
+        self._machine.await_port("127.0.0.1", 4573, self.server)
 
     def go(self, way: str) -> None:
         """Which application the dialplan runs from now on."""
@@ -100,33 +125,16 @@ class PhoneBook:
         body = json.dumps(fields)
         head = f"POST /.control HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         with self._machine.connect(self._address, 80) as connection:
-            connection.settimeout(10)
+            connection.settimeout(HANG_S)
             connection.sendall((head + body).encode())
             if not connection.recv(65536).startswith(b"HTTP/1.1 200"):
                 raise LabError(f"the fake Domino of {self._machine.name} does not take {body}")
 
     def health(self) -> dict[str, Any]:
         """What agi-server says of itself at /healthz."""
-        with self._machine.connect("127.0.0.1", 4574) as connection:
-            connection.settimeout(10)
-            connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-            with connection.makefile("rb") as answer:
-                _, _, body = answer.read().partition(b"\r\n\r\n")
-        found: dict[str, Any] = json.loads(body)
-        return found
+        return agi_health(self._machine)
 
     def log(self) -> list[str]:
         """A line for each call: LOOKUP_STATUS|CALLERID(name)|COMPANY|after before, in seconds."""
         file = self._machine.path(_LOG)
         return file.read_text().splitlines() if file.exists() else []
-
-    def _await(self, daemon: Daemon, address: str, port: int, *, deadline_s: float = 20.0) -> None:
-        until = time.monotonic() + deadline_s
-        while True:
-            try:
-                self._machine.connect(address, port).close()
-                return
-            except LabError:
-                if daemon.poll() is not None or time.monotonic() > until:
-                    raise LabError(f"nothing listens on {address}:{port}: {daemon.output()[-500:]}") from None
-            time.sleep(0.05)

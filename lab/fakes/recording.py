@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from lab.carrier.accounts import CARRIER, account
 from lab.computer.roots import Release
 from lab.world.ami_relay import AmiRelay
 from lab.world.machine import Machine
 from lab.world.pair_toml import AMI_SECRET
+from lab.world.registrations import write_registrations
 from lab.world.world import World
 
 RECORDINGS: Final = Path(__file__).parents[2] / "tests" / "ami_watcher" / "recordings"
@@ -259,59 +259,6 @@ async def _events(port: int, machine: Machine, release: Release) -> tuple[Lines,
 def _masked(line: str) -> str:
     """A line without what is secret, or as good as secret."""
     return re.sub(r"^(Key|Secret|Password|Md5Cred|OauthSecret|RefreshToken): .+", r"\1: (masked)", line)
-
-
-def write_registrations(
-    machine: Machine,
-    release: Release,
-    *,
-    trunks: Sequence[str] = ("acme", "metro", "nova"),
-    wrong: bool = False,
-    expiry_s: int = 20,
-    retry_s: int = 5,
-) -> None:
-    """Makes a machine register these trunks, and nothing else, as rendered includes would; reloads every driver.
-
-    Args:
-        wrong: with a secret that the carrier refuses.
-        expiry_s: what SIP and PJSIP ask for.
-        retry_s: PJSIP's pause after every kind of refusal; 0: it gives up at once and for ever.
-    """
-    sip, iax, auth, registrations = [], [], [], []
-    for name in trunks:
-        entry = account(name)
-        channel = entry.channel(release)
-        secret = "wrong" if wrong else entry.secret
-        if channel == "sip":
-            sip.append(f"register => {entry.username}:{secret}@{CARRIER}/{entry.username}~{expiry_s}\n")
-        elif channel == "iax2":
-            iax.append(f"register => {entry.username}:{secret}@{CARRIER}\n")
-        else:
-            auth.append(
-                f"[{name}]\ntype = auth\nauth_type = userpass\nusername = {entry.username}\npassword = {secret}\n"
-            )
-            registrations.append(
-                f"[{name}]\ntype = registration\ntransport = transport-udp\nserver_uri = sip:{CARRIER}\n"
-                f"client_uri = sip:{entry.username}@{CARRIER}\ncontact_user = {entry.username}\n"
-                f"outbound_auth = {name}\nexpiration = {expiry_s}\nretry_interval = {retry_s or 5}\n"
-                f"max_retries = {1000000 if retry_s else 0}\nforbidden_retry_interval = {retry_s}\n"
-                f"fatal_retry_interval = {retry_s}\nauth_rejection_permanent = {'no' if retry_s else 'yes'}\n"
-                "max_random_initial_delay = 1\n"
-            )
-    # A new comment makes a new file: Asterisk's cache compares size and time alone.
-    stamp = f"; {time.monotonic_ns()}\n"
-    directory = "/etc/hotstandby/localized/generations/0-empty/asterisk"
-    for name, parts in {
-        "sip-registrations.conf": sip,
-        "iax-registrations.conf": iax,
-        "pjsip-auth.conf": auth,
-        "pjsip-registrations.conf": registrations,
-    }.items():
-        machine.write(f"{directory}/{name}", stamp + "".join(parts))
-    if release == "16":
-        machine.asterisk("sip reload")
-    machine.asterisk("iax2 reload")
-    machine.asterisk("module reload res_pjsip.so")
 
 
 def add_users(machine: Machine) -> None:

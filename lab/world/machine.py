@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 
 from lab.computer.computer import Computer
 from lab.computer.namespaces import Namespace
 from lab.computer.roots import Root
 from lab.errors import LabError
+from lab.until import HANG_S, until
 from lab.world import dns
 
 
@@ -39,7 +39,7 @@ class Machine(Computer):
             raise LabError(f"no Asterisk answers on {self.name}: {(done.stdout + done.stderr).strip()}")
         return _without_terminal_codes(done.stdout)
 
-    def start_asterisk(self, *, deadline_s: float = 60.0) -> None:
+    def start_asterisk(self, *, deadline_s: float = HANG_S) -> None:
         """Starts Asterisk as its own user and returns when it has booted fully."""
         self.launch_asterisk()
         self.await_asterisk(deadline_s=deadline_s)
@@ -53,23 +53,22 @@ class Machine(Computer):
         argv = ["asterisk", "-f", "-U", "asterisk", "-G", "asterisk"]
         self._services["asterisk"] = self.spawn(argv, name="asterisk")
 
-    def await_asterisk(self, *, deadline_s: float = 60.0) -> None:
+    def await_asterisk(self, *, deadline_s: float = HANG_S) -> None:
         """Returns when Asterisk has booted fully.
 
         Raises:
             LabError: it ended, or is not ready by the deadline; with its last lines.
         """
-        until = time.monotonic() + deadline_s
         control = self.path("/run/asterisk/asterisk.ctl")
-        while time.monotonic() < until:
-            if (code := self._services["asterisk"].poll()) is not None:
-                raise LabError(f"Asterisk on {self.name} ended with {code}: {self._last_lines()}")
-            if control.exists():
-                done = self.run(["asterisk", "-rx", "core waitfullybooted"], deadline_s=deadline_s)
-                if "fully booted" in done.stdout:
-                    return
-            time.sleep(0.05)
-        raise LabError(f"Asterisk on {self.name} is not ready after {deadline_s:g} s: {self._last_lines()}")
+
+        def booted() -> bool:
+            if not control.exists():
+                return False
+            done = self.run(["asterisk", "-rx", "core waitfullybooted"], deadline_s=deadline_s)
+            return "fully booted" in done.stdout
+
+        what = f"a booted Asterisk on {self.name}"
+        until(booted, what, told=self._last_lines, lives=lambda: self.asterisk_running, deadline_s=deadline_s)
 
     def stop_asterisk(self, *, deadline_s: float = 10.0) -> None:
         """Ends Asterisk as `systemctl stop` would: SIGTERM, no un-REGISTER. Frozen, it is killed."""
@@ -88,7 +87,7 @@ class Machine(Computer):
     def asterisk_running(self) -> bool:
         """Whether an Asterisk process is there, frozen or not."""
         daemon = self._services.get("asterisk")
-        return daemon is not None and daemon.poll() is None
+        return daemon is not None and daemon.running
 
     def _last_lines(self) -> str:
         printed = self._services["asterisk"].output().strip().splitlines()
@@ -128,7 +127,7 @@ class Machine(Computer):
         if self.name == "boston":
             self.write(f"/var/lib/bind/{dns.ZONE}.zone", dns.zone_file())
 
-    def start_named(self, *, deadline_s: float = 45.0) -> None:
+    def start_named(self, *, deadline_s: float = HANG_S) -> None:
         """Starts BIND and returns when rndc reaches it.
 
         Raises:
@@ -138,11 +137,11 @@ class Machine(Computer):
         if daemon is not None and daemon.poll() is None:
             return
         daemon = self._services["named"] = self.spawn(["named", "-g", "-c", "/etc/bind/named.conf"], name="named")
-        until = time.monotonic() + deadline_s
-        while self.run(["rndc", "status"], deadline_s=deadline_s).returncode != 0:
-            if daemon.poll() is not None or time.monotonic() > until:
-                raise LabError(f"BIND on {self.name} does not serve: {' | '.join(daemon.output().splitlines()[-5:])}")
-            time.sleep(0.05)
+        daemon.until(
+            lambda: self.run(["rndc", "status"], deadline_s=deadline_s).returncode == 0,
+            f"an answer of BIND on {self.name}",
+            deadline_s=deadline_s,
+        )
 
     def stop_named(self, *, deadline_s: float = 10.0) -> None:
         """Ends BIND as `systemctl stop` would."""
@@ -151,7 +150,7 @@ class Machine(Computer):
 
     # ssh
 
-    def start_sshd(self, *, deadline_s: float = 30.0) -> None:
+    def start_sshd(self, *, deadline_s: float = HANG_S) -> None:
         """Starts an ssh server that lets root of the other machine in, and returns when it listens.
 
         Raises:
@@ -164,15 +163,7 @@ class Machine(Computer):
             return
         argv = ["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/lab_sshd_config"]
         daemon = self._services["sshd"] = self.spawn(argv, name="sshd")
-        until = time.monotonic() + deadline_s
-        while True:
-            try:
-                self.connect(self.address, 22).close()
-                return
-            except LabError:
-                if daemon.poll() is not None or time.monotonic() > until:
-                    raise LabError(f"sshd on {self.name} does not serve: {daemon.output()[-300:]}") from None
-            time.sleep(0.05)
+        self.await_port(self.address, 22, daemon, deadline_s=deadline_s)
 
     def stop_sshd(self, *, deadline_s: float = 5.0) -> None:
         """Ends the ssh server; sessions that are open go on."""

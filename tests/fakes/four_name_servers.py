@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from failover.bind.named import LocalNamed
 from failover.steps.dns.renotify import RenotifyTask
 from failover.steps.dns.step import DnsStep
 from host.places import Places
+from lab.until import until
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from pair.sections.dns import Dns
@@ -129,11 +129,9 @@ controls {{ inet {self.address} port {self.port + 1} allow {{ any; }} keys {{ "f
         return " ".join(found) or f"({answer.rcode().name})"
 
     def wait_for(self, name: str, kind: str, text: str) -> None:
-        """Until it says so; fails after 10 s."""
-        limit = time.monotonic() + 10
-        while text not in (said := self.answers(name, kind)):
-            assert time.monotonic() < limit, f"{self.name} says {said} for {name} {kind}, not {text}"
-            time.sleep(0.05)
+        """Until it says so."""
+        what = f"{text} from {self.name} for {name} {kind}"
+        until(lambda: text in self.answers(name, kind), what, told=lambda: self.answers(name, kind))
 
 
 S = TypeVar("S", bound=Server)

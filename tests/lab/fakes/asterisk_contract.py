@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,11 +16,10 @@ import pytest
 from ami_watcher.registrations.lists import RegistrationLists
 from lab.carrier.accounts import CARRIER, account
 from lab.computer.roots import Release
+from lab.until import until
 from localized.asterisk.log import log_files
 from localized.asterisk.refusals import LogFindings, read_log
 
-HANG_S: Final = 60.0
-"""Seconds after which something will not happen any more."""
 TRUNKS: Final = ("acme", "metro", "nova")
 FILES: Final = {"sip": "sip-registrations.conf", "iax2": "iax-registrations.conf", "pjsip": "pjsip-registrations.conf"}
 RELOADS: Final = {"sip": "sip reload", "iax2": "iax2 reload", "pjsip": "module reload res_pjsip.so"}
@@ -160,14 +159,6 @@ class AsteriskContract:
 
 
 SHOW_LOGS: Final = "logger show channels"
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Waits until something holds; the limit only ends a hang."""
-    end = time.monotonic() + HANG_S
-    while not holds():
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.05)
 
 
 def drivers(subject: Subject) -> list[str]:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,8 @@ import pytest
 from lab import World
 from lab.carrier.accounts import CARRIER
 from lab.computer.daemon import Daemon
-from lab.errors import LabError
+from lab.domino.phone_book import agi_health
+from lab.until import until
 from lab.world.machine import Machine
 from tests.agi import recorder
 from tests.world.conftest import Worlds
@@ -28,6 +28,8 @@ pytestmark = pytest.mark.world
 
 RECORDINGS: Final = Path(__file__).parents[2] / "agi/recordings"
 DEADLINE_S: Final = 2.0
+HANGS_S: Final = 30.0
+"""What a script takes that must not hold its call: so much longer that no busy machine makes up for it."""
 
 SEEN: Final = """\
 RESTARTABLE = True
@@ -136,14 +138,7 @@ class Desk:
 
     def start_server(self) -> None:
         self.server = self.machine.spawn(["agi-server", "run"])
-        until = time.monotonic() + 20
-        while True:
-            try:
-                self.machine.connect("127.0.0.1", 4574).close()
-                return
-            except LabError:
-                assert time.monotonic() < until, self.server.output()
-            time.sleep(0.05)
+        self.machine.await_port("127.0.0.1", 4574, self.server)
 
     def ready(self) -> None:
         if self.server.poll() is not None:
@@ -159,12 +154,9 @@ class Desk:
         file = self.machine.path("/var/log/asterisk/seen")
         return file.read_text(errors="replace").splitlines() if file.exists() else []
 
-    def saw(self, before: int, deadline_s: float = 30.0) -> Saw:
+    def saw(self, before: int) -> Saw:
         """What the first call after `before` lines saw."""
-        until = time.monotonic() + deadline_s
-        while len(self.lines()) <= before:
-            assert time.monotonic() < until, self.server.output()[-2000:]
-            time.sleep(0.05)
+        until(lambda: len(self.lines()) > before, "a call's line", told=lambda: self.server.output()[-2000:])
         caller, extension, arguments, status, agistatus, took = self.lines()[before].split("|")
         ended, begun = took.split()
         return Saw(caller, extension, arguments, status, agistatus, float(ended) - float(begun))
@@ -263,7 +255,6 @@ def test_a_forged_invite_is_an_anonymous_call(desk: Desk, way: str, user: str) -
     saw = desk.invite(user)
 
     assert (saw.caller, saw.extension, saw.arguments, saw.status) == ("nobody", "", "", "TAMPERED")
-    assert saw.seconds < DEADLINE_S
 
 
 def test_a_genuine_invite_of_the_same_kind_is_no_forgery(desk: Desk) -> None:
@@ -276,17 +267,17 @@ def test_a_genuine_invite_of_the_same_kind_is_no_forgery(desk: Desk) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_script_that_hangs_does_not_hold_the_call(desk: Desk, way: str) -> None:
-    desk.dialplan(way, "sleeps", "30")
+    desk.dialplan(way, "sleeps", f"{HANGS_S:g}")
 
     saw = desk.call()
 
     assert saw.status == ""
-    assert saw.seconds < DEADLINE_S + 1.5
+    assert saw.seconds < HANGS_S / 2  # DEADLINE_S, and what a busy machine takes for it
 
 
 HARM: Final = """\
 import json, os, socket, sys, time
-until = time.monotonic() + 10
+until = time.monotonic() + 60
 while time.monotonic() < until:
     with socket.create_connection(("127.0.0.1", 4574)) as health, health.makefile("rb") as answer:
         health.sendall(b"GET /healthz HTTP/1.0\\r\\n\\r\\n")
@@ -304,18 +295,20 @@ while time.monotonic() < until:
     [("handover", "KILL"), ("fastagi", "KILL"), ("handover", "STOP")],
 )
 def test_a_server_that_dies_or_freezes_under_a_call_lets_it_go_on(desk: Desk, way: str, harm: str) -> None:
-    desk.dialplan(way, "sleeps", "1.5")
+    desk.dialplan(way, "sleeps", f"{HANGS_S:g}")
+    until(lambda: agi_health(desk.machine)["sessions"] == 0, "the end of what earlier calls left")
     pid = desk.machine.run(["pgrep", "-f", "agi-server run"]).stdout.split()[-1]
     harmer = desk.machine.spawn(["python", "-c", HARM, pid, str(signal.Signals[f"SIG{harm}"].value)], name="harm")
     try:
         saw = desk.call()
-        harmer.wait(10)
+        harmer.wait(60)
     finally:
         if harm == "STOP":
             desk.server.kill()
 
     assert saw.status == ""
-    assert saw.seconds < (1.4 if harm == "KILL" else DEADLINE_S + 3)
+    assert saw.seconds < HANGS_S / 2
+    desk.dialplan(way, "sleeps", "0")
     assert desk.call().status == ("FOUND" if way == "handover" else "")  # by itself, or not at all: but it goes on
 
 
@@ -331,10 +324,7 @@ def test_a_caller_who_hangs_up_is_noticed_by_the_script(desk: Desk, way: str) ->
 
     desk.world.carrier.call("better", order=(desk.machine.name,), talk_s=1.0)
 
-    until = time.monotonic() + 5
-    while "True" not in (seen := desk.machine.asterisk("database show seen")):
-        assert time.monotonic() < until, seen
-        time.sleep(0.1)
+    until(lambda: "True" in desk.machine.asterisk("database show seen"), "a hang-up that the script saw")
 
 
 VOLATILE: Final = re.compile(r"^(agi_(?:channel|uniqueid|threadid|version|callerid|calleridname)): .*$", re.MULTILINE)
@@ -358,9 +348,10 @@ def test_asterisk_says_what_was_recorded(desk: Desk, way: str) -> None:
         agi = f"{script.name},{out}"
     else:
         desk.machine.write("/etc/recorder.py", program)
-        desk.machine.spawn([sys.executable, "-I", "/etc/recorder.py", out, "4999"])
+        recorder_server = desk.machine.spawn([sys.executable, "-I", "/etc/recorder.py", out, "4999"])
         agi = "agi://127.0.0.1:4999/recorded,argument"
-        time.sleep(0.5)
+        listening = ["ss", "-Hltn", "sport = :4999"]  # a connection would be taken for the call
+        until(lambda: desk.machine.run(listening).stdout, "the recorder listens", lives=lambda: recorder_server.running)
     desk.machine.path("/var/log/asterisk").chmod(0o777)
     desk.machine.write(
         "/etc/asterisk/extensions_inbound.conf",
@@ -372,10 +363,8 @@ def test_asterisk_says_what_was_recorded(desk: Desk, way: str) -> None:
 
     desk.world.carrier.call("better", order=(desk.machine.name,), talk_s=3.5)
 
-    until = time.monotonic() + 5
-    while not desk.machine.path(out).exists():
-        assert time.monotonic() < until, desk.machine.path("/var/log/asterisk/messages").read_text()[-1500:]
-        time.sleep(0.1)
+    log = desk.machine.path("/var/log/asterisk/messages")
+    until(desk.machine.path(out).exists, "a recording", told=lambda: log.read_text()[-1500:])
     found = json.loads(desk.machine.path(out).read_text())
     file = RECORDINGS / f"{desk.release}-{way}.json"
     if os.environ.get("HOTSTANDBY_RECORD"):

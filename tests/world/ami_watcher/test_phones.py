@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -96,15 +96,6 @@ def phones(machine: Machine) -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in contacts(machine).get("contacts", ()) if item["dynamic"]}
 
 
-def wait_for(condition: Callable[[], Any], what: str, daemon: Daemon, deadline_s: float = 60.0) -> Any:
-    end = time.monotonic() + deadline_s
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    pytest.fail(f"not within {deadline_s:g} s: {what}\n{daemon.output()}")
-
-
 def synced(world: World, *, age_s: float) -> None:
     """Brings boston's list to dallas, as the sync does; `age_s` ago was boston's last word."""
     there = world.boston.path("/var/lib/hotstandby/contacts/boston.json")
@@ -115,7 +106,7 @@ def synced(world: World, *, age_s: float) -> None:
 
 def test_a_phone_that_registers_is_seen_and_exported(world: World, daemons: dict[str, Daemon]) -> None:
     register(world, world.boston, 5060)
-    seen = wait_for(lambda: phones(world.boston).get("100"), "boston sees the phone", daemons["boston"])
+    seen = daemons["boston"].until(lambda: phones(world.boston).get("100"), "boston sees the phone")
     # chan_sip answers to where the packet came from, whatever the phone says of itself.
     assert (seen["channel"], seen["address"].partition(":")[0]) == ("sip", "192.0.2.13")
     exported = world.boston.path("/var/lib/hotstandby/contacts/boston.json")
@@ -123,25 +114,25 @@ def test_a_phone_that_registers_is_seen_and_exported(world: World, daemons: dict
     def names() -> list[str]:
         return [item["name"] for item in json.loads(exported.read_text())["contacts"]] if exported.exists() else []
 
-    wait_for(lambda: names() == ["100"], "it is exported, and trunks are not", daemons["boston"], 40)
+    daemons["boston"].until(lambda: names() == ["100"], "it is exported, and trunks are not")
 
 
 def test_while_the_other_machine_lives_its_phones_are_there_and_then_they_are_missed_until_they_are_back(
     world: World, daemons: dict[str, Daemon]
 ) -> None:
     synced(world, age_s=5)
-    wait_for(lambda: contacts(world.dallas).get("still_there") == 1, "dallas knows of it", daemons["dallas"])
+    daemons["dallas"].until(lambda: contacts(world.dallas).get("still_there") == 1, "dallas knows of it")
     assert contacts(world.dallas)["missing"] == []
 
     synced(world, age_s=300)  # boston has said nothing for five minutes
-    missing = wait_for(lambda: contacts(world.dallas).get("missing"), "dallas misses it", daemons["dallas"])
+    missing = daemons["dallas"].until(lambda: contacts(world.dallas).get("missing"), "dallas misses it")
     assert [(item["name"], item["channel"], item["expires_at"]) for item in missing] == [("100", "sip", None)]
     said = world.dallas.run(["ami-watcher", "contacts", "--missing"]).stdout
     assert "1 phone of boston has not come back; its list is 5 min old." in said
     assert "not told" in said  # chan_sip lists no expiry
 
     register(world, world.dallas, PJSIP_PORT["22"])
-    seen = wait_for(lambda: phones(world.dallas).get("100"), "dallas sees the phone", daemons["dallas"])
+    seen = daemons["dallas"].until(lambda: phones(world.dallas).get("100"), "dallas sees the phone")
     assert (seen["channel"], seen["user_agent"]) == ("pjsip", "Desk phone 1.0")
     assert 0 < seen["expires_at"] - time.time() <= 61
     assert contacts(world.dallas)["missing"] == []
@@ -149,9 +140,9 @@ def test_while_the_other_machine_lives_its_phones_are_there_and_then_they_are_mi
 
 def test_a_phone_that_leaves_is_gone_and_in_history(world: World, daemons: dict[str, Daemon]) -> None:
     register(world, world.dallas, PJSIP_PORT["22"])
-    wait_for(lambda: phones(world.dallas).get("100"), "dallas sees the phone", daemons["dallas"])
+    daemons["dallas"].until(lambda: phones(world.dallas).get("100"), "dallas sees the phone")
     register(world, world.dallas, PJSIP_PORT["22"], expires=0)
-    wait_for(lambda: "100" not in phones(world.dallas), "it is gone", daemons["dallas"])
+    daemons["dallas"].until(lambda: "100" not in phones(world.dallas), "it is gone")
     history = ["ami-watcher", "history", "100", "--kind", "contact", "--json"]
 
     def kept() -> list[tuple[str | None, str | None]]:
@@ -159,4 +150,4 @@ def test_a_phone_that_leaves_is_gone_and_in_history(world: World, daemons: dict[
         return [(entry["before"], entry["after"]) for entry in entries]
 
     came_and_went = [(None, "192.0.2.13:5070"), ("192.0.2.13:5070", None)]
-    wait_for(lambda: kept() == came_and_went, "it came and went", daemons["dallas"])
+    daemons["dallas"].until(lambda: kept() == came_and_went, "it came and went")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from lab import Release, World
-from lab.fakes.recording import Recording, add_users, record, shape, write_registrations
+from lab.fakes.recording import Recording, add_users, record, shape
+from lab.world.registrations import write_registrations
 from tests.world.ami_watcher.watched import do
 from tests.world.conftest import Worlds
 
@@ -24,7 +23,8 @@ def world(worlds: Worlds, release: Release) -> World:
 async def test_the_stand_in_says_what_the_real_one_says(world: World, release: Release) -> None:
     """Same messages with the same headers in the same order, or the recordings have to be made anew."""
     await do(write_registrations, world.boston, release)
-    await asyncio.sleep(2.5)
+    for trunk in ("acme", "metro", "nova"):
+        await do(world.carrier.await_holder, trunk, ["boston"])
     real, kept = await record(world.boston, release), Recording.load(release)
     assert real.greeting == kept.greeting
     assert [(one.user, one.sent) for one in real.exchanges] == [(one.user, one.sent) for one in kept.exchanges]

@@ -16,13 +16,14 @@ from ami_watcher.event import LinkState
 from ami_watcher.registrations.lists import read_registrations
 from host.places import Places
 from lab import Release, World
-from lab.fakes.recording import write_registrations
+from lab.until import HANG_S
 from lab.world.ami_relay import AmiRelay
 from lab.world.pair_toml import AMI_SECRET
+from lab.world.registrations import write_registrations
 from pair.sections.machine import Ami
 from tests.ami_watcher.certificates import self_signed
 from tests.ami_watcher.until import until
-from tests.world.ami_watcher.watched import ALL_REGISTERED, POLL_S, SETTINGS, WITHIN_S, Watched, do, own_words, watching
+from tests.world.ami_watcher.watched import ALL_REGISTERED, Watched, do, own_words, watching
 from tests.world.conftest import Worlds
 
 pytestmark = pytest.mark.world
@@ -45,15 +46,14 @@ def granting(world: World, seconds: int) -> None:
 async def registered(world: World, release: Release, watched: Watched) -> None:
     """Has all trunks registered, whatever the test before left behind."""
     await do(write_registrations, world.boston, release)
-    await watched.shows(deadline_s=12.0, **ALL_REGISTERED)
+    await watched.shows(**ALL_REGISTERED)
 
 
 async def test_registrations_that_succeed(world: World, release: Release) -> None:
     async with watching(world, world.boston, release) as watched:
         await registered(world, release, watched)
         await watched.agrees_with_the_carrier()
-        async with asyncio.timeout(5.0):
-            lists = await read_registrations(Ami(port=watched.relay.port), AMI_SECRET, deadline_s=2.0)
+        lists = await read_registrations(Ami(port=watched.relay.port), AMI_SECRET, deadline_s=HANG_S)
         assert [one.registered for one in lists.registrations] == [True] * 3
         assert lists.version.startswith(release)
 
@@ -63,17 +63,17 @@ async def test_the_carrier_refuses_a_wrong_secret(world: World, release: Release
         await registered(world, release, watched)
         await do(write_registrations, world.boston, release, wrong=True)
         # PJSIP's registration has not changed, only its secret: it meets the refusal when it refreshes.
-        await watched.shows(deadline_s=16.0, metro="rejected", nova="rejected")
+        await watched.shows(metro="rejected", nova="rejected")
         if release == "16":
             # chan_sip goes on trying and never says that it was refused.
-            await watched.shows(deadline_s=20.0, acme="registering")
+            await watched.shows(acme="registering")
         else:
-            await watched.shows(deadline_s=5.0, acme="rejected")
+            await watched.shows(acme="rejected")
         await watched.agrees()
         metro = next(one for one in watched.follower.snapshot.registrations if one.trunk == "metro")
         assert metro.cause == "the carrier says: Registration Refused"
         await do(write_registrations, world.boston, release)
-        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+        await watched.shows(**ALL_REGISTERED)
         await watched.agrees_with_the_carrier()
 
 
@@ -81,22 +81,24 @@ async def test_a_registration_is_removed_and_no_event_says_so(world: World, rele
     async with watching(world, world.boston, release) as watched:
         await registered(world, release, watched)
         await do(write_registrations, world.boston, release, trunks=["nova"])
-        await until(lambda: "acme" not in own_words(world.boston), deadline_s=3.0)
-        await watched.shows(deadline_s=WITHIN_S, acme="gone", metro="gone")
+        await until(lambda: "acme" not in own_words(world.boston), deadline_s=HANG_S)
+        await watched.next_poll()
+        assert watched.states == {**ALL_REGISTERED, "acme": "gone", "metro": "gone"}
         await watched.agrees()
         await do(write_registrations, world.boston, release)
-        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+        await watched.shows(**ALL_REGISTERED)
 
 
 async def test_a_module_is_unloaded_and_loaded(world: World, release: Release) -> None:
     async with watching(world, world.boston, release) as watched:
         await registered(world, release, watched)
         await do(world.boston.asterisk, "module unload chan_iax2.so")
-        await watched.shows(deadline_s=WITHIN_S, metro="gone", acme="registered")
+        await watched.next_poll()
+        assert watched.states == {**ALL_REGISTERED, "metro": "gone"}
         metro = next(one for one in watched.follower.snapshot.registrations if one.trunk == "metro")
         assert metro.cause == "chan_iax2.so is not loaded in this Asterisk"
         await do(world.boston.asterisk, "module load chan_iax2.so")
-        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+        await watched.shows(**ALL_REGISTERED)
         await watched.agrees_with_the_carrier()
 
 
@@ -108,8 +110,8 @@ async def test_a_storm_of_reloads_is_no_outage(world: World, release: Release) -
         for _ in range(8):
             for command in commands:
                 await do(world.boston.asterisk, command)
-        await asyncio.sleep(WITHIN_S)
-        await watched.shows(deadline_s=5.0, **ALL_REGISTERED)
+        await watched.next_poll()
+        await watched.shows(**ALL_REGISTERED)
         await watched.agrees_with_the_carrier()
         assert watched.registrations_told == []
 
@@ -129,7 +131,7 @@ async def frozen(world: World, release: Release, *, seconds: float) -> None:
         begun = time.monotonic()
         world.boston.freeze()
         try:
-            await until(lambda: watched.link is LinkState.LOST, deadline_s=POLL_S + SETTINGS.answer_s + 0.5)
+            await until(lambda: watched.link is LinkState.LOST, deadline_s=HANG_S)
             assert set(watched.states.values()) == {"unknown"}
             while time.monotonic() - begun < seconds:
                 await asyncio.sleep(0.1)
@@ -137,8 +139,8 @@ async def frozen(world: World, release: Release, *, seconds: float) -> None:
                 assert watched.link is LinkState.LOST
         finally:
             world.boston.thaw()
-        await until(lambda: watched.link is LinkState.SYNCED, deadline_s=SETTINGS.answer_s + WITHIN_S)
-        await watched.shows(deadline_s=25.0, **ALL_REGISTERED)
+        await until(lambda: watched.link is LinkState.SYNCED, deadline_s=HANG_S)
+        await watched.shows(**ALL_REGISTERED)
         await watched.agrees_with_the_carrier()
 
 
@@ -146,11 +148,11 @@ async def test_an_asterisk_that_is_killed_and_started_again(world: World, releas
     async with watching(world, world.boston, release) as watched:
         await registered(world, release, watched)
         await do(world.boston.kill_asterisk)
-        await until(lambda: watched.link is LinkState.LOST, deadline_s=1.0)
+        await until(lambda: watched.link is LinkState.LOST, deadline_s=HANG_S)
         assert set(watched.states.values()) == {"unknown"}
         await do(world.boston.start_asterisk)
-        await until(lambda: watched.link is LinkState.SYNCED, deadline_s=3.0)
-        await watched.shows(deadline_s=12.0, **ALL_REGISTERED)
+        await until(lambda: watched.link is LinkState.SYNCED, deadline_s=HANG_S)
+        await watched.shows(**ALL_REGISTERED)
         await watched.agrees_with_the_carrier()
 
 
@@ -159,12 +161,12 @@ async def test_the_carrier_loses_its_power_and_gets_it_back(world: World, releas
     noticing = ("acme", "metro") if release == "16" else ("metro",)
     async with watching(world, world.boston, release) as watched:
         await do(write_registrations, world.boston, release, expiry_s=10)
-        await watched.shows(deadline_s=8.0, **ALL_REGISTERED)
+        await watched.shows(**ALL_REGISTERED)
         await do(world.carrier.power_off)
-        await watched.shows(deadline_s=16.0, **dict.fromkeys(noticing, "registering"))
+        await watched.shows(**dict.fromkeys(noticing, "registering"))
         await watched.agrees()
         await do(world.carrier.power_on)
-        await watched.shows(deadline_s=25.0, **ALL_REGISTERED)
+        await watched.shows(**ALL_REGISTERED)
         await watched.agrees_with_the_carrier()
 
 
@@ -178,12 +180,12 @@ async def test_a_minute_without_the_carrier(world: World, release: Release) -> N
         await registered(world, release, watched)
         await do(world.carrier.power_off)
         acme = "registering" if release == "16" else "rejected"
-        await watched.shows(deadline_s=100.0, acme=acme, metro="unregistered", nova="rejected")
+        await watched.shows(acme=acme, metro="unregistered", nova="rejected")
         await watched.agrees()
         iax = next(one for one in watched.follower.snapshot.registrations if one.trunk == "metro")
         assert iax.cause == "the carrier does not answer"
         await do(world.carrier.power_on)
-        await watched.shows(deadline_s=90.0, **ALL_REGISTERED)
+        await watched.shows(**ALL_REGISTERED)
         await watched.agrees_with_the_carrier()
     await do(granting, world, IAX_EXPIRY_S)
 
@@ -202,13 +204,13 @@ async def test_a_refusal_for_ever_is_ended_by_a_kick(
     async with watching(
         world, world.boston, release, trunks=["strict"], reregister=True, reregister_after_s=1.0
     ) as watched:
-        await watched.shows(deadline_s=8.0, strict="rejected")
+        await watched.shows(strict="rejected")
         strict = watched.follower.snapshot.registrations[0]
         if release == "16":
             assert "403" in (strict.cause or "")
         assert await asyncio.to_thread(world.carrier.holder, "strict") == ["dallas"]
         await do(world.dallas.stop_asterisk)
-        await watched.shows(deadline_s=40.0, strict="registered")
+        await watched.shows(strict="registered")
         assert any(change.kind == "kick" and change.subject == "strict" for change in watched.told)
         assert await asyncio.to_thread(world.carrier.holder, "strict") == ["boston"]
 
@@ -218,12 +220,12 @@ async def test_the_least_privileges_are_enough_to_kick_and_no_more(world: World,
     await do(write_registrations, world.boston, release)
     async with AmiRelay(world.boston) as relay:
         session = AmiSession(Ami(port=relay.port), AMI_SECRET)
-        await session.open(deadline_s=2.0)
+        await session.open(deadline_s=HANG_S)
         module = "chan_sip" if release == "16" else "chan_iax2"
-        await session.action("Reload", ("Module", module), deadline_s=5.0)
-        await session.action("PJSIPRegister", ("Registration", "nova"), deadline_s=5.0)
+        await session.action("Reload", ("Module", module), deadline_s=HANG_S)
+        await session.action("PJSIPRegister", ("Registration", "nova"), deadline_s=HANG_S)
         with pytest.raises(PrivilegeMissing, match="may not do Command"):
-            await session.action("Command", ("Command", "core show version"), deadline_s=5.0)
+            await session.action("Command", ("Command", "core show version"), deadline_s=HANG_S)
         await session.close()
 
 
@@ -241,16 +243,15 @@ async def test_where_one_login_is_allowed_a_promotion_borrows_the_watchers(
     await do(world.boston.asterisk, "manager reload")
     try:
         async with watching(world, world.boston, release, give_way=lambda: login_requested(places)) as watched:
-            await until(lambda: watched.link is LinkState.SYNCED, deadline_s=20.0)
-            await until(
-                lambda: watched.follower.snapshot.contacts_at is not None, deadline_s=20.0
-            )  # over the same login
+            await until(lambda: watched.link is LinkState.SYNCED, deadline_s=HANG_S)
+            # Over the same login.
+            await until(lambda: watched.follower.snapshot.contacts_at is not None, deadline_s=HANG_S)
             ami = Ami(port=watched.relay.port)
             with pytest.raises(LoginInUse, match="allowmultiplelogin = yes"):
-                await read_registrations(ami, AMI_SECRET, deadline_s=5.0)
-            lists = await read_registrations(ami, AMI_SECRET, deadline_s=5.0, places=places)
+                await read_registrations(ami, AMI_SECRET, deadline_s=HANG_S)
+            lists = await read_registrations(ami, AMI_SECRET, deadline_s=HANG_S, places=places)
             assert lists.version.startswith(release)
-            await until(lambda: watched.link is LinkState.SYNCED, deadline_s=40.0)
+            await until(lambda: watched.link is LinkState.SYNCED, deadline_s=HANG_S)
     finally:
         world.boston.write("/etc/asterisk/manager.conf", config, mode=0o640, group="asterisk")
         await do(world.boston.asterisk, "manager reload")
@@ -268,7 +269,7 @@ async def test_a_real_asterisk_is_reached_over_tls_and_by_its_name_alone(
     await do(world.boston.asterisk, "manager reload")
     async with AmiRelay(world.boston, port=5039) as relay:
         ami = Ami(port=relay.port, tls=True, tls_host_name="pbx.example", tls_ca_file=str(made))
-        lists = await read_registrations(ami, AMI_SECRET, deadline_s=3.0)
+        lists = await read_registrations(ami, AMI_SECRET, deadline_s=HANG_S)
         assert lists.version.startswith(release)
         with pytest.raises(AmiUnreachable, match="Hostname mismatch"):
-            await read_registrations(ami.model_copy(update={"tls_host_name": "other"}), AMI_SECRET, deadline_s=3.0)
+            await read_registrations(ami.model_copy(update={"tls_host_name": "other"}), AMI_SECRET, deadline_s=HANG_S)

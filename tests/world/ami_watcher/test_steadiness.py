@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lab import World
-from lab.fakes.recording import write_registrations
+from lab.world.registrations import write_registrations
 from tests.world.ami_watcher.watched import do, watching
 from tests.world.conftest import Worlds
 
@@ -41,8 +41,8 @@ async def unchanged(world: World, *, seconds: float) -> None:
         watching(world, world.boston, "16", trunks=BOSTON, poll_s=0.5) as boston,
         watching(world, world.dallas, "22", trunks=DALLAS, poll_s=0.5) as dallas,
     ):
-        await boston.shows(deadline_s=8.0, **dict.fromkeys(BOSTON, "registered"))
-        await dallas.shows(deadline_s=8.0, **dict.fromkeys(DALLAS, "registered"))
+        await boston.shows(**dict.fromkeys(BOSTON, "registered"))
+        await dallas.shows(**dict.fromkeys(DALLAS, "registered"))
         await asyncio.sleep(1.0)
         told = boston.told, dallas.told
         for changes in told:

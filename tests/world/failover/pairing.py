@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lab import World
+from lab.until import HANG_S, until
 from lab.world.machine import Machine
 from lab.world.ssh import KEYS as SSH
 from lab.world.ssh import let_failover_ask
@@ -26,14 +27,14 @@ def become(machine: Machine, role: str) -> None:
     if role == "primary":
         argv += ["--peer-is-down", "a test says so"]
     # A trunk that does not come is waited for: register_deadline_s, 30 s.
-    done = machine.run(argv, deadline_s=60)
+    done = machine.run(argv)
     assert done.returncode in (0, 5), done.stdout + done.stderr
 
 
 def python(machine: Machine, code: str) -> Any:
     """What `code` prints as JSON, run on a machine."""
     program = f"import json\nfrom failover.context import read_context\nhere = read_context()\n{code}"
-    done = machine.run(["python3", "-c", program], deadline_s=60)
+    done = machine.run(["python3", "-c", program])
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -51,6 +52,19 @@ except Refused as error:
 print(json.dumps(said))
 """
 """Run by `python`: the fence step from check to verify; prints whether it is proven, and the words."""
+
+
+def fenced(machine: Machine) -> tuple[bool, str]:
+    """Whether the peer is proven to serve nothing, without anybody's word, and why.
+
+    Asked again where a machine that is busy with everything else let the question hang.
+    """
+
+    def said() -> tuple[bool, str] | None:
+        proven, words = python(machine, FENCE.format(word=""))
+        return None if "ssh hung" in words else (proven, words)
+
+    return until(said, "an answer of the peer", deadline_s=5 * HANG_S)
 
 
 @contextmanager

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
+from typing import Any
 
 import pytest
 
 from host.command import Finished
 from lab import World
 from lab.computer.daemon import Daemon
+from lab.until import HANG_S, until
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
 from tests.world.failover.cutover import DELEGATION, SERVED, dig, failover, set_up, status
-from tests.world.failover.promotion.failing import await_true
 
 pytestmark = pytest.mark.world
 
@@ -34,19 +34,17 @@ def world(worlds: Worlds) -> World:
 
 
 def activation(machine: Machine, *more: str) -> Finished:
-    return machine.run(["render-localized", "--role", "primary", "--activate", *more], deadline_s=60)
+    return machine.run(["render-localized", "--role", "primary", "--activate", *more])
 
 
-def until(world: World, watcher: Daemon, words: str) -> str:
-    """What the watcher's check says as soon as it holds these words; within 60 s."""
-    limit = time.monotonic() + 60
-    while True:
-        said = world.boston.run(["ami-watcher", "check"]).stdout
-        if words in said:
-            return said
-        assert time.monotonic() < limit, said
-        assert watcher.poll() is None
-        time.sleep(0.5)
+def check_says(world: World, watcher: Daemon, words: str) -> str:
+    """What the watcher's check says as soon as it holds these words."""
+
+    def said() -> str:
+        printed = world.boston.run(["ami-watcher", "check"]).stdout
+        return printed if words in printed else ""
+
+    return watcher.until(said, words)
 
 
 def role_changes(world: World) -> list[str]:
@@ -55,13 +53,12 @@ def role_changes(world: World) -> list[str]:
 
 
 def test_status_and_ready_say_so_first_with_the_one_command(world: World) -> None:
-    limit = time.monotonic() + 60
-    while True:  # ns3 has heard of dallas, and boston's Asterisk answers after the cable came back
-        seen = status(world.boston)
-        if seen["overtaken"]:
-            break
-        assert time.monotonic() < limit, seen
-        time.sleep(0.5)
+
+    def overtaken() -> dict[str, Any] | None:
+        """Once ns3 has heard of dallas, and boston's Asterisk answers after the cable came back."""
+        return seen if (seen := status(world.boston))["overtaken"] else None
+
+    seen = until(overtaken, "a status that says so")
     assert seen["machines"]["dallas"]["status"] is None  # nothing but a name server could tell it
     assert seen["next"].endswith("On boston, type: failover demote")
     shown = failover(world.boston, "status").stdout
@@ -74,10 +71,10 @@ def test_status_and_ready_say_so_first_with_the_one_command(world: World) -> Non
 def test_the_watcher_says_so_and_is_critical(world: World) -> None:
     watcher = world.boston.spawn(["ami-watcher", "run"])
     try:
-        said = until(world, watcher, "boston was overtaken")
+        said = check_says(world, watcher, "boston was overtaken")
         assert said.startswith("AMI-WATCHER CRITICAL")
         assert "type: failover demote" in said
-        await_true(lambda: "overtaken" in role_changes(world), limit_s=60)
+        until(lambda: "overtaken" in role_changes(world), "the change of role")
     finally:
         watcher.terminate(5)
 
@@ -99,4 +96,8 @@ def test_once_demoted_it_is_no_authority_of_the_old_zone(world: World) -> None:
     assert status(world.boston)["overtaken"] == []
     healed = world.boston.run(["ip", "route", "del", "unreachable", f"{world.dallas.address}/32"])
     assert healed.returncode == 0, healed.stderr
-    await_true(lambda: dig(world.boston, world.boston, "pbx.acme.example", "A") == world.dallas.address, limit_s=120)
+    until(
+        lambda: dig(world.boston, world.boston, "pbx.acme.example", "A") == world.dallas.address,
+        "dallas's address from boston",
+        deadline_s=2 * HANG_S,
+    )

@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import World
-from lab import __file__ as lab_package
-from lab.carrier.accounts import WWW
 from lab.computer.daemon import Daemon
-from lab.errors import LabError
+from lab.domino.phone_book import start_domino
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.failover.cutover import DELEGATION, SERVED, name_servers, names_agree
+from tests.world.failover.cutover import DELEGATION, SERVED, answered, name_servers, names_agree
 from tests.world.failover.pairing import become, introduce, mended
-from tests.world.failover.promotion.failing import await_true
 
 pytestmark = pytest.mark.world
 DOMINO: dict[str, Daemon] = {}
 """The Domino of each machine."""
-
-
-def start_domino(machine: Machine) -> Daemon:
-    argv = ["python", "-m", "lab.domino", "--bind", f"{WWW[machine.name]}:80", "--site", machine.name]
-    started = machine.spawn(argv, env={"PYTHONPATH": str(Path(lab_package).parents[1])}, name="domino")
-    await_true(lambda: listens(machine))
-    return started
-
-
-def listens(machine: Machine) -> bool:
-    try:
-        machine.connect(WWW[machine.name], 80).close()
-    except LabError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +29,7 @@ def world(worlds: Worlds) -> World:
     become(made.boston, "standby")
     for machine in (made.boston, made.dallas):
         DOMINO[machine.name] = start_domino(machine)
-    done = made.boston.run(["failover", "promote"], deadline_s=120)
+    done = answered(made.boston, "promote")
     assert done.returncode == SERVED, done.stdout + done.stderr
     names_agree(made, made.boston, name_servers(made))
     return made
@@ -61,7 +42,7 @@ def _mended(world: World) -> Iterator[None]:
 
 
 def told(machine: Machine, command: str) -> tuple[int, dict[str, Any]]:
-    done = machine.run(["failover", command, "--json"], deadline_s=60)
+    done = machine.run(["failover", command, "--json"])
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

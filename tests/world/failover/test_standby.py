@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from lab import World
+from lab.until import until
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.failover.pairing import FENCE, become, introduce, mended, python
+from tests.world.failover.pairing import FENCE, become, fenced, introduce, mended, python
 
 pytestmark = pytest.mark.world
 
@@ -32,7 +33,7 @@ def _mended(world: World) -> Iterator[None]:
 
 
 def test_the_fence_has_the_peer_demote_itself_and_sees_that_it_did(world: World) -> None:
-    proven, words = python(world.dallas, FENCE.format(word=""))
+    proven, words = fenced(world.dallas)
     assert proven, words
     assert "boston is standby" in words
     assert world.boston.run(["failover", "is-primary"]).returncode == 1
@@ -43,23 +44,21 @@ def test_the_fence_has_the_peer_demote_itself_and_sees_that_it_did(world: World)
     become(world.boston, "primary")
     python(
         world.boston,
-        'from failover.standing import right\nright.grant(here.places, "boston", 12, "a test")\nprint(1)',
+        'from failover.state import right\nright.grant(here.places, "boston", 12, "a test")\nprint(1)',
     )
     proven, words = python(world.dallas, FENCE.format(word="it is surely down"))
     assert not proven
     assert "earlier epoch 9" in words
     assert world.boston.run(["failover", "is-primary"]).returncode == 0
-    python(world.boston, "from failover.standing import right\nright.revoke(here.places)\nprint(1)")
+    python(world.boston, "from failover.state import right\nright.revoke(here.places)\nprint(1)")
 
 
 def test_a_frozen_asterisk_is_killed_and_nothing_of_it_registers(world: World) -> None:
     become(world.boston, "primary")
     world.boston.freeze()
-    begun = time.time()
-    proven, words = python(world.dallas, FENCE.format(word=""))
+    proven, words = fenced(world.dallas)
     assert proven, words
     assert world.boston.processes("asterisk") == []
-    assert time.time() - begun < 20
     world.boston.stop_asterisk()
     world.boston.start_asterisk()
     assert "5551000" not in world.boston.asterisk("sip show registry")
@@ -76,7 +75,7 @@ def test_a_full_disk_does_not_keep_a_machine_primary(world: World) -> None:
     )
     assert mount.returncode == 0
     try:
-        proven, words = python(world.dallas, FENCE.format(word=""))
+        proven, words = fenced(world.dallas)
         assert proven, words
         assert "5551000" not in world.boston.asterisk("sip show registry")
     finally:
@@ -110,7 +109,7 @@ def test_without_a_standby_generation_it_is_killed_and_stays_fenced(world: World
 
 
 def guard(machine: Machine) -> str:
-    done = machine.run(["failover", "boot-guard"], deadline_s=60)
+    done = machine.run(["failover", "boot-guard"])
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -118,12 +117,12 @@ def guard(machine: Machine) -> str:
 ZONE_HERE = """
 from pathlib import Path
 from failover.steps.dns.bind_role import take_role
-from failover.bind.named import Named
-from localized.generations.store import Store
+from failover.bind.named import LocalNamed
+from localized.generations.store import GenerationStore
 from localized.role import Role
 dns = here.pair.dns
-named = Named(Path(dns.named_conf), dns.rndc)
-print(json.dumps(take_role(named, Store(here.places), Role.DNS_PRIMARY, dns.zone)))
+named = LocalNamed(Path(dns.named_conf), dns.rndc)
+print(json.dumps(take_role(named, GenerationStore(here.places), Role.DNS_PRIMARY, dns.zone)))
 """
 
 
@@ -154,11 +153,8 @@ def test_alone_it_starts_as_standby_and_with_proof_as_primary(world: World) -> N
     python(world.boston, ZONE_HERE)
     done = world.boston.run(["nsupdate", "-k", "/etc/hotstandby/secrets/tsig.key"], input=update.encode())
     assert done.returncode == 0, done.stderr
-    until = time.monotonic() + 15
     ask = ["dig", "+short", "@192.0.2.13", "_failover.acme.example", "TXT"]
-    while "epoch=4" not in world.dallas.run(ask).stdout:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    until(lambda: "epoch=4" in world.dallas.run(ask).stdout, "the promotion, told by ns3")
     world.dallas.power_off()
     world.dallas.power_on(services=["sshd"])
     world.cut("boston", "dallas")

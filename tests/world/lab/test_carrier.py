@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
 
 import pytest
 
-from lab import Release, World
+from lab import Answer, Release, World
+from lab.until import until
+from lab.world.registrations import write_registrations
 from tests.world.conftest import Worlds
-from tests.world.lab.by_hand import AUTH, PJSIP, include, register_everything, register_nothing, reload
 
 pytestmark = pytest.mark.world
 
 
-def test_every_registration_reaches_the_carriers_log_from_the_right_machine(world: World) -> None:
-    register_everything(world.boston)
+@pytest.fixture(autouse=True)
+def _nothing_is_registered(world: World, release: Release) -> Iterator[None]:
+    """Whatever a test leaves, the next one begins without a registration."""
+    yield
+    for machine in (world.boston, world.dallas):
+        write_registrations(machine, release, trunks=())
+
+
+def test_every_registration_reaches_the_carriers_log_from_the_right_machine(world: World, release: Release) -> None:
+    write_registrations(world.boston, release)
     for account in ("acme", "metro", "nova"):
         world.carrier.await_holder(account, ["boston"])
         assert world.carrier.registers(account)[-1].machine == "boston"
-    register_nothing(world.boston)
-    register_everything(world.dallas)
+    write_registrations(world.boston, release, trunks=())
+    write_registrations(world.dallas, release)
     for account in ("acme", "metro", "nova"):
         world.carrier.await_holder(account, ["dallas"])
         seen = [found.machine for found in world.carrier.registers(account)]
@@ -27,24 +36,23 @@ def test_every_registration_reaches_the_carriers_log_from_the_right_machine(worl
         assert seen[-1] == "dallas"
 
 
-def test_a_call_lands_on_whoever_registered_last(world: World) -> None:
+def test_a_call_lands_on_whoever_registered_last(world: World, release: Release) -> None:
     for machine in (world.boston, world.dallas):
-        register_nothing(world.peer_of(machine))
-        register_everything(machine)
+        write_registrations(world.peer_of(machine), release, trunks=())
+        write_registrations(machine, release)
         for account in ("acme", "metro", "nova"):
             world.carrier.await_holder(account, [machine.name])
             call = world.carrier.call(account)
             assert (call.machine, call.status) == (machine.name, 200)
 
 
-def test_a_wrong_iax2_password_is_seen_as_a_refusal_of_that_account(world: World) -> None:
-    include(world.dallas, "iax-registrations.conf", "register => 5556000:wrong@192.0.2.5\n")
-    world.dallas.asterisk("iax2 reload")
-    deadline = time.monotonic() + 10
-    while not (refused := [found for found in world.carrier.answers() if found.status == 403]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    register_nothing(world.dallas)
+def refusals(world: World) -> list[Answer]:
+    return [found for found in world.carrier.answers() if found.status == 403]
+
+
+def test_a_wrong_iax2_password_is_seen_as_a_refusal_of_that_account(world: World, release: Release) -> None:
+    write_registrations(world.dallas, release, trunks=["metro"], wrong=True)
+    refused = until(lambda: refusals(world), "a refusal")
     assert {(found.account, found.machine) for found in refused} == {("5556000", "dallas")}
 
 
@@ -67,41 +75,32 @@ def test_a_503_by_address_goes_on_to_the_other_machine(world: World) -> None:
     assert world.carrier.call("better").machine == "boston"
 
 
-def test_refreshes_are_seen(world: World) -> None:
+def test_refreshes_are_seen(world: World, release: Release) -> None:
     """Asterisk sends no event for a refresh; the wire shows it."""
-    short = PJSIP.replace("expiration = 20", "expiration = 13")
-    include(world.boston, "pjsip-auth.conf", AUTH.format(trunk="nova", user="5552000", secret="nova-Secret3"))
-    include(world.boston, "pjsip-registrations.conf", short.format(trunk="nova", user="5552000"))
     before = len(world.carrier.registers("nova"))
-    reload(world.boston)
-    deadline = time.monotonic() + 10
-    while len(world.carrier.registers("nova")) < before + 3:
-        assert time.monotonic() < deadline, world.carrier.registers("nova")
-        time.sleep(0.05)
-    register_nothing(world.boston)
+    write_registrations(world.boston, release, trunks=["nova"], expiry_s=13)
+    until(lambda: len(world.carrier.registers("nova")) >= before + 3, "two refreshes")
+    write_registrations(world.boston, release, trunks=())
     world.carrier.await_holder("nova", [])
+
     # The wire is read by a thread of its own, which may come after the carrier's list.
-    while (gone := [found for found in world.carrier.answers() if found.account == "5552000"][-1]).expires_s:
-        assert time.monotonic() < deadline, gone
-        time.sleep(0.05)
+    def last() -> Answer:
+        return [found for found in world.carrier.answers() if found.account == "5552000"][-1]
+
+    gone = until(lambda: None if (seen := last()).expires_s else seen, "its removal")
     assert (gone.machine, gone.status) == ("boston", 200)
 
 
 def test_accounts_that_ring_both_and_that_refuse_a_second(worlds: Worlds, release: Release) -> None:
     """What the carrier does is the account's, so one Asterisk on the machines shows it."""
     world = worlds(boston=release, dallas=release)
-    for trunk, user, secret in (("forked", "5553000", "forked-Secret4"), ("strict", "5554000", "strict-Secret5")):
+    for trunk in ("forked", "strict"):
         for machine in (world.boston, world.dallas):
-            include(machine, "pjsip-auth.conf", AUTH.format(trunk=trunk, user=user, secret=secret))
-            include(machine, "pjsip-registrations.conf", PJSIP.format(trunk=trunk, user=user))
-            machine.asterisk("module reload res_pjsip.so")
+            write_registrations(machine, release, trunks=[trunk])
             if machine is world.boston:
                 world.carrier.await_holder(trunk, ["boston"])
         if trunk == "forked":
             world.carrier.await_holder(trunk, ["boston", "dallas"])
         else:
-            deadline = time.monotonic() + 5
-            while not any(found.status == 403 for found in world.carrier.answers()):
-                assert time.monotonic() < deadline, world.carrier.answers()
-                time.sleep(0.05)
+            until(lambda: refusals(world), "a refusal")
             assert world.carrier.holder(trunk) == ["boston"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from lab import Machine, Release, World
+from lab.until import HANG_S, until
 from tests.world.conftest import Worlds
 from tests.world.localized.activating import AGAIN, SHARED, TRUNKS, everything_listed, primary, render, standby, words
 
@@ -115,10 +115,13 @@ def test_a_required_trunk_that_is_refused_is_kicked_until_the_other_binding_ends
 
 def holds_strict(world: World, machine: Machine) -> None:
     """The same command until it is primary in everything: what the other machine left at the carrier ends first."""
-    done = primary(machine)
-    deadline = time.monotonic() + 45
-    while done.returncode == 5 and time.monotonic() < deadline:
-        time.sleep(1)
-        done = render(machine, *AGAIN)
-    assert done.returncode == 0, words(done)
+    ended = [primary(machine)]
+
+    def whole() -> bool:
+        if ended[-1].returncode == 5:
+            ended.append(render(machine, *AGAIN))
+        return ended[-1].returncode != 5
+
+    until(whole, "an activation that is whole", deadline_s=2 * HANG_S)
+    assert ended[-1].returncode == 0, words(ended[-1])
     world.carrier.await_holder("strict", [machine.name])

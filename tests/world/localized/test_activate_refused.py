@@ -214,7 +214,7 @@ KILLED = textwrap.dedent(
 
 def test_killed_between_swap_reload_and_proof_the_same_command_completes_it(world: World) -> None:
     def run(kill_at: int, *arguments: str) -> Finished:
-        return world.boston.run([sys.executable, "-c", KILLED, str(kill_at), *arguments], deadline_s=60)
+        return world.boston.run([sys.executable, "-c", KILLED, str(kill_at), *arguments])
 
     arguments = ("--role", "primary", "--activate", *WORD)
     counted = run(0, *arguments)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Final
 
 import pytest
 
 from lab import Machine, Release, World
+from lab.until import until
 from localized.asterisk.configuration import LocalDisk, read_conf
 from localized.asterisk.refusals import read_log
 from localized.asterisk.sorcery import TYPES, duplicates, sources
@@ -68,7 +68,7 @@ def test_a_demotion_ends_an_asterisk_that_refuses_the_standby_files(world: World
         assert refused.returncode == 2
         assert "(+) adds to [nova], with type=registration, which does not exist" in words(refused)
         assert "This machine stays primary, and registered." in words(refused)
-        done = world.boston.run(["failover", "demote", "a test says so"], deadline_s=60)
+        done = world.boston.run(["failover", "demote", "a test says so"])
         assert done.returncode in (0, 5), words(done)
         assert "refuses what would end that: Category addition requested, but category 'nova'" in words(done)
         assert not world.boston.processes("asterisk")
@@ -127,7 +127,7 @@ def test_a_gate_that_the_running_dialplan_does_not_ask_is_an_error_of_check_and_
     before = conf.read_text()
 
     def told(command: str) -> str:
-        done = world.boston.run(["failover", command], deadline_s=60)
+        done = world.boston.run(["failover", command])
         return words(done)
 
     assert "refuses (503)" in told("status")
@@ -179,11 +179,11 @@ def test_what_sorcery_refuses_is_what_we_say_it_would(world: World) -> None:
             conf.write_text(before + text)
             machine.asterisk("module reload res_pjsip.so")
             theirs = set()
-            until = time.monotonic() + 10
-            while "is not reloadable" not in (said := log.read_text()[size:]) and time.monotonic() < until:
-                time.sleep(0.05)
-            time.sleep(0.2)
-            for one in read_log(log.read_text()[size:]).refusals:
+            # Said last, of what the general section holds that is read at the start alone; and then it is there whole.
+            until(lambda at=size: "is not reloadable" in log.read_text()[at:], "the end of the reload")  # type: ignore[misc]
+            machine.asterisk("core show uptime")
+            said = log.read_text()[size:]
+            for one in read_log(said).refusals:
                 if one.whole:
                     theirs.add(one.type or "everything")
             read = read_conf("pjsip.conf", "/etc/asterisk", LocalDisk(lambda path: str(machine.path(path))))
@@ -235,10 +235,11 @@ def test_the_drivers_register_with_what_we_read_of_each_line(world: World) -> No
         try:
             conf.write_text(before + text)
             machine.asterisk(command)
-            until = time.monotonic() + 10
-            while (found := _users(machine.asterisk(shown))) != expected and time.monotonic() < until:
-                time.sleep(0.2)
-            assert found == expected, machine.asterisk(shown)
+            until(
+                lambda show=shown, users=expected: _users(machine.asterisk(show)) == users,  # type: ignore[misc]
+                f"registrations of {expected}",
+                told=lambda show=shown: machine.asterisk(show),  # type: ignore[misc]
+            )
         finally:
             conf.write_text(before)
             machine.asterisk(command)

@@ -18,6 +18,7 @@ from failover.name_servers.transport import DnsTransport
 from failover.steps.dns.bind_role import take_role
 from failover.steps.dns.obstacle import zone_obstacle
 from failover.steps.dns.step import DnsLags, DnsStep
+from lab.until import until
 from localized.generations.store import GenerationStore
 from localized.role import Role
 from tests.world.failover.dns.binds import NET, SERIAL, ZONE, Bind, Binds
@@ -76,8 +77,8 @@ def test_a_parent_that_names_hundreds_of_strangers_is_asked_of_few_of_them(binds
     with pytest.raises(DnsLags, match=rf"\d+ addresses more than the {MOST_SERVERS} that are asked") as lagging:
         carried_out(step)
     assert str(lagging.value).count("no answer") <= MOST_SERVERS
-    # It was 20 s and more for every sixteen of them: the deadline of the whole step now holds for any number.
-    assert time.monotonic() - began < step.deadline_s
+    # It was 20 s and more for every sixteen of them, ten minutes in all: one deadline now holds for any number.
+    assert time.monotonic() - began < 300
     assert binds["dallas"].answers("pbx.acme.example", "A") == "192.0.2.12"
 
 
@@ -88,17 +89,10 @@ def signed(name_server_addresses: None, tmp_path: Path) -> Iterator[Binds]:
     try:
         made.start()
         for name in ("boston", "dallas", "ns3"):
-            until(lambda name=name: rrsigs(made[name]) > 0)  # type: ignore[misc]
+            until(lambda name=name: rrsigs(made[name]) > 0, "signatures")  # type: ignore[misc]
         yield made
     finally:
         made.stop()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
 
 
 def ask(bind: Bind, kind: str) -> dns.message.Message:

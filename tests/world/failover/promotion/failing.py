@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,14 @@ from host.command import Finished
 from lab import World
 from lab.carrier import web_api
 from lab.computer.daemon import Daemon
-from lab.errors import LabError
+from lab.until import HANG_S, until
 from lab.world import dns
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.failover.cutover import name_servers, name_servers_rest, names_agree
+from tests.world.failover.cutover import DELEGATION, failover, name_servers, name_servers_rest, names_agree
 from tests.world.failover.pairing import become, introduce
 from tests.world.failover.promotion.mortal import told_by
-from tests.world.failover.promotion.test_promote import API_PORT, DELEGATION, VOIP, failover, runs
+from tests.world.failover.promotion.test_promote import API_PORT, VOIP, runs
 
 REPOSITORY = str(Path(web_api.__file__).parents[2])
 RECORDS = 10_000
@@ -56,14 +55,7 @@ class Scene:
             self.api = None
         if serves:
             self.api = self.world.carrier.spawn(["python3", "-c", API.format(port=API_PORT, where=REPOSITORY), kind])
-            await_true(lambda: self._listens())
-
-    def _listens(self) -> bool:
-        try:
-            self.world.carrier.connect("192.0.2.5", API_PORT).close()
-        except LabError:
-            return False
-        return True
+            self.world.carrier.await_port("192.0.2.5", API_PORT, self.api)
 
     def boston_dies(self) -> None:
         """Its power goes, and whoever sends to it from ns3 learns at once that nobody is there, as from a router.
@@ -82,11 +74,12 @@ class Scene:
     def is_whole(self) -> None:
         """Everything is proven but what waits for people; nothing was lost on the way."""
         self.carrier()
-        until = time.monotonic() + 60
-        done = self.promote()
-        while done.returncode == 4 and time.monotonic() < until:
-            # PJSIP asks a carrier that refused at its own pace, and an activation waits for four seconds here.
-            done = self.promote()
+
+        def decided() -> Finished | None:
+            """PJSIP asks a carrier that refused at its own pace, and an activation waits for four seconds here."""
+            return None if (ended := self.promote()).returncode == 4 else ended
+
+        done = until(decided, "a promotion that is not left half-way", deadline_s=2 * HANG_S)
         assert done.returncode == 5, done.stdout + done.stderr
         last = runs(self.dallas)[-1]
         whole = {name: told for name, told in last["steps"].items() if name not in ("carrier-acme", "proof")}
@@ -95,13 +88,6 @@ class Scene:
         assert told_by(self.dallas, ["192.0.2.12", "192.0.2.13"]) == [("192.0.2.12", "dallas")] * 2
         for trunk in TRUNKS:
             self.world.carrier.await_holder(trunk, ["dallas"])
-
-
-def await_true(holds: Callable[[], bool], limit_s: float = 15.0) -> None:
-    until = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def opened(worlds: Worlds) -> Scene:

@@ -92,7 +92,7 @@ def killed(machine: Machine, arguments: Sequence[str], point: Point) -> bool:
         GaveUp: it ended by itself, and before its end: a machine that is busy with other tests makes a peer hang.
     """
     program = _PROGRAM.format(kind=point.kind, number=point.number, arguments=list(arguments))
-    done = machine.run(["python3", "-c", program], deadline_s=90)
+    done = machine.run(["python3", "-c", program])
     if "COUNTED" in done.stderr:
         if done.returncode not in (0, 5):
             raise GaveUp(done.returncode, done.stdout + done.stderr)

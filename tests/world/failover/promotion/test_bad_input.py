@@ -12,11 +12,11 @@ import pytest
 from host.command import Finished
 from lab.computer.disk import HOME
 from tests.world.conftest import Worlds
-from tests.world.failover.cutover import name_servers, names_agree
+from tests.world.failover.cutover import failover, name_servers, names_agree
 from tests.world.failover.pairing import SSH
 from tests.world.failover.promotion.failing import RECORDS, TRUNKS, WORD, Scene, full_disk, opened
 from tests.world.failover.promotion.mortal import Point, killed, role_on_disk
-from tests.world.failover.promotion.test_promote import failover, runs
+from tests.world.failover.promotion.test_promote import runs
 
 pytestmark = pytest.mark.world
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.world.conftest import Worlds
-from tests.world.failover.promotion.failing import Scene, await_true, changed, opened
+from tests.world.failover.promotion.failing import Scene, changed, opened
 from tests.world.failover.promotion.faults import Fault, Row
 
 pytestmark = pytest.mark.world
@@ -48,7 +48,7 @@ def scene(worlds: Worlds) -> Scene:
 def lying_server(scene: Scene) -> Iterator[None]:
     scene.world.ns3.stop_named()
     liar = scene.world.ns3.spawn(["python3", "-c", LIAR])
-    await_true(lambda: "lying" in liar.output())
+    liar.await_output("lying")
     try:
         yield
     finally:

@@ -12,9 +12,10 @@ from host.exits import Exit
 from lab import World
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
+from tests.world.failover.cutover import DELEGATION, failover
 from tests.world.failover.pairing import become, introduce
 from tests.world.failover.promotion.mortal import GaveUp, Kind, Point, RightsWatch, killed, role_on_disk, told_by
-from tests.world.failover.promotion.test_promote import DELEGATION, failover, runs
+from tests.world.failover.promotion.test_promote import runs
 
 pytestmark = pytest.mark.world
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from lab import World
 from tests.world.conftest import Worlds
+from tests.world.failover.cutover import DELEGATION, failover
 from tests.world.failover.pairing import become, introduce
-from tests.world.failover.promotion.test_promote import DELEGATION, address, failover, runs
+from tests.world.failover.promotion.test_promote import address, runs
 
 pytestmark = pytest.mark.world
 
@@ -48,7 +47,7 @@ main()
 @pytest.mark.parametrize(("line", "before"), [(1, True), (5, True), (6, False), (7, True), (8, False)])
 def test_killed_at_a_line_the_same_command_completes_it(world: World, line: int, before: bool) -> None:
     assert failover(world.dallas, "demote").returncode == 0
-    killed = world.dallas.run(["python3", "-c", KILLED.format(line=line, before=before)], deadline_s=60)
+    killed = world.dallas.run(["python3", "-c", KILLED.format(line=line, before=before)])
     assert killed.returncode in (-9, 137), killed.stdout + killed.stderr
     done = failover(world.dallas, "promote", "--peer-is-down", "still dead")
     assert done.returncode == 5, done.stdout + done.stderr
@@ -62,7 +61,7 @@ def test_killed_at_a_line_the_same_command_completes_it(world: World, line: int,
 
 def test_killed_after_its_registrations_it_is_taken_back_on_request(world: World) -> None:
     assert failover(world.dallas, "demote").returncode == 0
-    killed = world.dallas.run(["python3", "-c", KILLED.format(line=6, before=False)], deadline_s=60)
+    killed = world.dallas.run(["python3", "-c", KILLED.format(line=6, before=False)])
     assert killed.returncode in (-9, 137), killed.stdout + killed.stderr
     world.carrier.await_holder("acme", ["dallas"])
     shown = failover(world.dallas, "history").stdout
@@ -95,10 +94,7 @@ def test_an_altered_journal_is_refused_and_two_at_once_are_one(world: World) -> 
     hold = "from pathlib import Path\nfrom host.lock import Lock\nimport time\n"
     hold += f"with {lock}:\n    print('held', flush=True)\n    time.sleep(60)\n"
     holder = world.dallas.spawn(["python3", "-c", hold])
-    limit = time.monotonic() + 10
-    while "held" not in holder.output():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+    holder.await_output("held")
     done = failover(world.dallas, "promote", "--peer-is-down", "still dead")
     assert done.returncode == 1
     assert "Already running: failover promote" in done.stderr

@@ -6,10 +6,7 @@ can be served is served, or nothing was touched; and no outage begins that was n
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -17,8 +14,11 @@ import pytest
 from host.command import Finished
 from lab import World
 from lab.carrier import web_api
+from lab.until import until
 from tests.world.conftest import Worlds
 from tests.world.failover.cutover import (
+    DELEGATION,
+    answered,
     comes_back_as_standby,
     dig,
     failover,
@@ -27,18 +27,27 @@ from tests.world.failover.cutover import (
     names_agree,
 )
 from tests.world.failover.pairing import become, introduce
-from tests.world.failover.promotion.failing import Scene, changed, full_disk
+from tests.world.failover.promotion.failing import Scene
+from tests.world.failover.promotion.faults import (
+    SECRETS,
+    Fault,
+    broken_pair,
+    down,
+    frozen,
+    manager,
+    no_carrier,
+    no_named,
+    no_room,
+    no_third_server,
+    secret,
+)
 from tests.world.failover.promotion.mortal import role_on_disk
-from tests.world.failover.promotion.test_promote import DELEGATION, VOIP, runs
+from tests.world.failover.promotion.test_promote import VOIP, runs
 
 pytestmark = pytest.mark.world
 
 TRUNKS = ("acme", "nova")
 WORD = ("--peer-is-down", "it is dead")
-SECRETS = "/etc/hotstandby/secrets"
-MANAGER = "/etc/asterisk/manager.conf"
-
-Fault = Callable[[Scene], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +78,7 @@ def boston_serves(scene: Scene) -> None:
     if failover(world.boston, "is-primary").returncode or world.carrier.holder("acme") != ["boston"]:
         failover(world.dallas, "promote", "--abort")
         if failover(world.boston, "is-primary").returncode:
-            done = failover(world.boston, "promote")
+            done = answered(world.boston, "promote")
             assert done.returncode == 5, done.stdout + done.stderr
     for trunk in TRUNKS:
         world.carrier.await_holder(trunk, ["boston"])
@@ -89,100 +98,6 @@ def comes_back(world: World) -> None:
 
 
 # What is missing
-
-
-def secret(name: str, text: str | None = None) -> Fault:
-    """A secret that is gone, or another one."""
-
-    @contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        path = scene.dallas.path(f"{SECRETS}/{name}")
-        kept, mode = path.read_text(), path.stat().st_mode & 0o777
-        path.unlink()
-        if text is not None:
-            scene.dallas.write(f"{SECRETS}/{name}", text, mode=mode)
-        try:
-            yield
-        finally:
-            scene.dallas.write(f"{SECRETS}/{name}", kept, mode=mode)
-
-    return fault
-
-
-def manager(old: str, new: str) -> Fault:
-    """Asterisk's manager.conf gives our user something else."""
-
-    @contextmanager
-    def fault(scene: Scene) -> Iterator[None]:
-        path = scene.dallas.path(MANAGER)
-        kept = path.read_text()
-        assert old in kept
-        path.write_text(kept.replace(old, new))
-        scene.dallas.asterisk("manager reload")
-        try:
-            yield
-        finally:
-            path.write_text(kept)
-            scene.dallas.asterisk("manager reload")
-
-    return fault
-
-
-@contextmanager
-def frozen(scene: Scene) -> Iterator[None]:
-    scene.dallas.freeze()
-    try:
-        yield
-    finally:
-        scene.dallas.thaw()
-
-
-@contextmanager
-def down(scene: Scene) -> Iterator[None]:
-    scene.dallas.stop_asterisk()
-    try:
-        yield
-    finally:
-        scene.dallas.start_asterisk()
-
-
-@contextmanager
-def no_named(scene: Scene) -> Iterator[None]:
-    scene.dallas.stop_named()
-    try:
-        yield
-    finally:
-        scene.dallas.start_named()
-
-
-@contextmanager
-def no_third_server(scene: Scene) -> Iterator[None]:
-    scene.world.ns3.stop_named()
-    try:
-        yield
-    finally:
-        scene.world.ns3.start_named()
-
-
-@contextmanager
-def no_carrier(scene: Scene) -> Iterator[None]:
-    scene.carrier(serves=False)
-    try:
-        yield
-    finally:
-        scene.carrier()
-
-
-@contextmanager
-def no_room(scene: Scene) -> Iterator[None]:
-    with full_disk(scene.dallas, "/var/lib/hotstandby"):
-        yield
-
-
-@contextmanager
-def broken_pair(scene: Scene) -> Iterator[None]:
-    with changed(scene.dallas, "/etc/hotstandby/pair.toml", "[pair\n", 0o644):
-        yield
 
 
 @dataclass(frozen=True)
@@ -286,12 +201,7 @@ def test_all_that_can_be_served_is_served_or_nothing_was_touched(scene: Scene, w
 
 def asked_well(scene: Scene, peer: str) -> Finished:
     """The promotion; once more where a busy machine let the question to a living peer hang, which is no row here."""
-    until = time.monotonic() + 90
-    while True:
-        done = failover(scene.dallas, "promote", *(() if peer == "alive" else WORD))
-        hung = peer == "alive" and done.returncode == 3 and "ssh hung" in done.stderr
-        if not hung or time.monotonic() > until:
-            return done
+    return answered(scene.dallas, "promote") if peer == "alive" else failover(scene.dallas, "promote", *WORD)
 
 
 def serve(scene: Scene, machine: str, said: str) -> None:
@@ -364,15 +274,16 @@ def test_demoted_by_hand_and_without_power_during_a_promotion_it_answers_with_no
     said = done.stdout + done.stderr
     assert done.returncode == 5, said
     world.boston.power_on(services=["sshd"])
-    guarded = failover(world.boston, "boot-guard", deadline_s=60)
+    guarded = failover(world.boston, "boot-guard")
     assert "starts as standby: dallas is primary" in guarded.stdout, guarded.stdout + guarded.stderr
     world.boston.start_asterisk()
     world.boston.start_named()
-    until = time.monotonic() + 30
-    while not (first := dig(world.dallas, world.boston, "pbx.acme.example", "A")) or first.startswith(";"):
-        assert time.monotonic() < until, "its BIND does not answer"
-        time.sleep(0.05)
-    assert first == world.dallas.address
+
+    def first_answer() -> str:
+        said = dig(world.dallas, world.boston, "pbx.acme.example", "A")
+        return "" if said.startswith(";") else said
+
+    assert until(first_answer, "an answer of its BIND") == world.dallas.address
     names_agree(world, world.dallas, name_servers(world))
     serve(scene, "dallas", said)
 

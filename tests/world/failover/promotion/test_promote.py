@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from host.command import Finished
 from lab import World
 from lab.carrier import web_api
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
+from tests.world.failover.cutover import DELEGATION, answered, failover
 from tests.world.failover.pairing import become, introduce
 
 pytestmark = pytest.mark.world
 
-DELEGATION = '[dns.delegation]\nboston = ["192.0.2.11"]\ndallas = ["192.0.2.12"]\nns3 = ["192.0.2.13"]\n'
 API_PORT = 8099
 VOIP = f"""
 [carriers.voip]
@@ -40,13 +39,9 @@ def world(worlds: Worlds) -> World:
     introduce(made)
     become(made.dallas, "standby")
     become(made.boston, "primary")
-    done = failover(made.boston, "promote")
+    done = answered(made.boston, "promote")
     assert done.returncode == 5, done.stdout + done.stderr
     return made
-
-
-def failover(machine: Machine, *arguments: str) -> Finished:
-    return machine.run(["failover", *arguments], deadline_s=90)
 
 
 def runs(machine: Machine) -> list[dict[str, Any]]:

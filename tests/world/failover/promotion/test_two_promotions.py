@@ -40,7 +40,7 @@ def at_once(world: World, command: str, delay_s: float) -> dict[str, Finished]:
     def one(machine: Machine) -> None:
         if machine is world.dallas:
             late.wait(delay_s)
-        done[machine.name] = machine.run(["failover", command], deadline_s=90)
+        done[machine.name] = machine.run(["failover", command])
 
     threads = [threading.Thread(target=one, args=(machine,)) for machine in (world.boston, world.dallas)]
     for thread in threads:
@@ -79,7 +79,7 @@ def words(done: dict[str, Finished]) -> dict[str, str]:
 def test_of_two_promotions_at_once_one_serves(world: World, command: str, delay_s: float) -> None:
     for machine in (world.boston, world.dallas):
         # What an earlier case left open would be taken back now, and nothing promoted.
-        machine.run(["failover", "promote", "--abort"], deadline_s=90)
+        machine.run(["failover", "promote", "--abort"])
         become(machine, "standby")
         machine.path("/run/hotstandby/right.json").unlink(missing_ok=True)
     begun = clock.boottime()
@@ -104,7 +104,7 @@ def test_a_primary_that_is_promoted_again_while_the_other_one_takes_over_is_not_
 ) -> None:
     """Typed on boston, which gives its role away at that moment, and a little later on dallas, which takes it."""
     if world.boston.run(["failover", "is-primary"]).returncode:
-        assert world.boston.run(["failover", "promote"], deadline_s=90).returncode in SERVED
+        assert world.boston.run(["failover", "promote"]).returncode in SERVED
     begun = clock.boottime()
     with RightsWatch(world) as watch:
         done = at_once(world, "switchover", delay_s)

@@ -16,7 +16,7 @@ from host.command import Finished
 from lab import World
 from tests.world.conftest import Worlds
 from tests.world.failover.cutover import DELEGATION, failover, set_up
-from tests.world.failover.promotion.failing import await_true, changed
+from tests.world.failover.promotion.failing import changed
 from tests.world.failover.promotion.mortal import told_by
 from tests.world.failover.promotion.test_promote import runs
 
@@ -122,7 +122,7 @@ def meddled_with(world: World, times: int) -> Iterator[None]:
     through = text.replace("[dns.follow]", f'own = {{ dallas = "{OWN}" }}\n[dns.follow]')
     assert through != text
     meddler = world.dallas.spawn(["python3", "-c", MEDDLER, str(times)])
-    await_true(lambda: "meddling" in meddler.output())
+    meddler.await_output("meddling")
     try:
         with changed(world.dallas, "/etc/hotstandby/pair.toml", through, 0o644):
             yield
@@ -144,6 +144,6 @@ def test_a_zone_that_somebody_changes_each_time(world: World) -> None:
 
 def test_a_clock_an_hour_off(world: World) -> None:
     program = HOUR_AHEAD.format(arguments=["promote", *WORD])
-    done = world.dallas.run(["python3", "-c", program], deadline_s=90)
+    done = world.dallas.run(["python3", "-c", program])
     moved_but_for_dns(world, done, "BADTIME, the clocks differ by more than 300 s", "timedatectl")
     completed(world)

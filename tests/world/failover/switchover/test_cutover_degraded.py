@@ -25,7 +25,7 @@ from tests.world.failover.cutover import (
 # Minutes long: it waits for bindings to end.
 pytestmark = [pytest.mark.world, pytest.mark.soak]
 
-HANDLING_S = 75.0
+HANDLING_S = 150.0
 """From the end of the binding until the account is held: PJSIP's pause after a 403, or the watcher's, and a margin."""
 
 

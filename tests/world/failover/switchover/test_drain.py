@@ -10,6 +10,7 @@ import pytest
 
 from lab import World
 from lab.carrier.carrier import Call
+from lab.until import until
 from tests.world.conftest import Worlds
 from tests.world.failover.cutover import DELEGATION, SERVED, failover, set_up
 
@@ -31,10 +32,7 @@ class Talk:
         self._thread = threading.Thread(target=self._talk, args=(world, trunk, seconds))
         self._thread.start()
         asked = world.boston if machine == "boston" else world.dallas
-        until = time.monotonic() + 10
-        while "1 active call" not in asked.asterisk("core show channels count"):
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        until(lambda: "1 active call" in asked.asterisk("core show channels count"), "a call on it")
 
     def _talk(self, world: World, trunk: str, seconds: float) -> None:
         self.call = world.carrier.call(trunk, talk_s=seconds)
@@ -48,11 +46,7 @@ class Talk:
 def test_a_switchover_waits_for_the_calls_of_the_peer_and_takes_new_ones_by_address(world: World) -> None:
     talk = Talk(world, "acme", 12.0, "boston")
     running = world.dallas.spawn(["failover", "switchover", "--drain", "2m", "--json"], name="switchover")
-    until = time.monotonic() + 30
-    while "1 call is left" not in running.output():
-        assert running.poll() is None, running.output()
-        assert time.monotonic() < until, running.output()
-        time.sleep(0.1)
+    running.await_output("1 call is left")
     came = world.carrier.call("better", order=("boston", "dallas"))
     assert [(one.machine, one.status) for one in came.attempts] == [("boston", 503)]
     assert came.machine == "dallas"

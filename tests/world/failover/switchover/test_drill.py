@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
 
-from host.command import Finished
 from lab import World
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
+from tests.world.failover.cutover import DELEGATION, answered, failover
 from tests.world.failover.pairing import become, introduce
 
 pytestmark = pytest.mark.world
 
-DELEGATION = '[dns.delegation]\nboston = ["192.0.2.11"]\ndallas = ["192.0.2.12"]\nns3 = ["192.0.2.13"]\n'
 REPLACING = ("acme", "metro", "nova")
 
 
@@ -26,13 +24,9 @@ def world(worlds: Worlds) -> World:
     introduce(made)
     become(made.dallas, "standby")
     become(made.boston, "primary")
-    done = failover(made.boston, "promote")
+    done = answered(made.boston, "promote")
     assert done.returncode == 5, done.stdout + done.stderr
     return made
-
-
-def failover(machine: Machine, *arguments: str) -> Finished:
-    return machine.run(["failover", *arguments], deadline_s=120)
 
 
 def everything_live(world: World) -> dict[str, object]:
@@ -85,11 +79,10 @@ def test_who_is_primary_is_told_to_rehearse_on_the_other(world: World) -> None:
 
 def test_there_and_back_with_a_stay_in_which_the_calls_land_there(world: World) -> None:
     running = world.dallas.spawn(["failover", "drill", "--stay", "12", "--json"], name="drill")
-    until = time.monotonic() + 60
-    while world.carrier.holder("acme") != ["dallas"] or failover(world.dallas, "is-primary").returncode != 0:
-        assert running.poll() is None, running.output()
-        assert time.monotonic() < until, running.output()
-        time.sleep(0.2)
+    running.until(
+        lambda: world.carrier.holder("acme") == ["dallas"] and failover(world.dallas, "is-primary").returncode == 0,
+        "dallas is primary",
+    )
     assert world.carrier.call("acme").machine == "dallas"
     assert world.carrier.call("better").machine == "dallas"
     assert running.wait(100) == 5, running.output()

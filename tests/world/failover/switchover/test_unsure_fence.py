@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lab import World
+from lab.until import until
 from tests.world.conftest import Worlds
-from tests.world.failover.promotion.failing import await_true
 from tests.world.failover.promotion.test_promote import runs
 from tests.world.failover.switchover.troubled import boston_serves, is_primary, opened, switchover, trouble
 
@@ -46,5 +46,5 @@ def test_a_question_that_arrives_when_nobody_waits_any_more_demotes_nobody(world
     done = switchover(world)
     assert done.returncode == 3, done.stdout + done.stderr
     log = world.boston.path("/var/lib/hotstandby/peer.log")
-    await_true(lambda: "has gone; nothing was done" in log.read_text(), 30)
+    until(lambda: "has gone; nothing was done" in log.read_text(), "the peer's word in its log")
     is_primary(world, "boston")
