@@ -183,7 +183,7 @@ def put(places: Places, pair: Pair, machine: str, store: GenerationStore, sets: 
     Raises:
         NotWritable, NotRenderable
     """
-    from localized.render.render import template_names
+    from localized.render.render import template_names  # jinja2, as above
 
     inputs: Mapping[str, Any] = {
         "pair": pair.name,
