@@ -29,7 +29,7 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Two at a time, whatever the machine has: the limits of time in the tests are made for that.
+# Two workers, since its time is promised for two processors; the fuzzers have less of it than in `make test`.
 unit: lint
 	HOTSTANDBY_FUZZ_QUICK_S=5 .venv/bin/python -m pytest -m 'not soak and not world' \
 	  -n 2 --dist worksteal --cov --cov-report=
