@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -65,6 +64,8 @@ def main() -> None:
 @_config
 def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
+    import asyncio  # a plugin that runs each minute goes without
+
     from ami_watcher.daemon import garbage_collection
     from ami_watcher.daemon.daemon import WatcherDaemon
     from ami_watcher.follow.follow import follower
