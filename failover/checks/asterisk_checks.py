@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from failover.checks.check import Finding, Level, Lifted, Refusal
+from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
 from failover.checks.facts import Facts
 from host.durations import lasting
 
@@ -22,7 +22,7 @@ def expiry(facts: Facts) -> Iterator[Finding]:
         trunk = facts.pair.trunk_on(name, facts.machine)
         if trunk.register_ and trunk.account == "shared" and trunk.expiry_s > LONGEST_EXPIRY_S:
             yield Finding(
-                Level.WARNING,
+                FindingLevel.WARNING,
                 f"trunks.{name}.expiry_s is {trunk.expiry_s} s: for so long after {facts.machine} dies, the carrier "
                 "may send its calls there.",
                 f"Write expiry_s = 120, or anything up to {LONGEST_EXPIRY_S}; ask the carrier what it grants.",
@@ -39,9 +39,9 @@ def can_serve(facts: Facts) -> Iterator[Finding]:
     if not own.obstacles:
         if own.pbx.listed:
             calls = f", {own.pbx.calls} calls" if own.pbx.calls else ""
-            yield Finding(Level.GOOD, f"{own.pbx.words}{calls}")
+            yield Finding(FindingLevel.GOOD, f"{own.pbx.words}{calls}")
         else:
-            yield Finding(Level.BLOCKER, own.pbx.words, look)
+            yield Finding(FindingLevel.BLOCKER, own.pbx.words, look)
         return
     who = ""
     if status is not None and status.serves:
@@ -52,10 +52,10 @@ def can_serve(facts: Facts) -> Iterator[Finding]:
     words = f"{facts.machine} could not serve, and {who}:\n{listed}\nMend that, then type the same again"
     refusal = Refusal("cannot-serve", Lifted.BY_NOTHING, words) if who and not facts.serves else None
     for text in own.lacks:
-        yield Finding(Level.BLOCKER, text, look, refusal=refusal)
+        yield Finding(FindingLevel.BLOCKER, text, look, refusal=refusal)
         refusal = None
     for text in own.unwritable:
-        yield Finding(Level.BLOCKER, text, "df -h; mount", item="disk", refusal=refusal)
+        yield Finding(FindingLevel.BLOCKER, text, "df -h; mount", item="disk", refusal=refusal)
         refusal = None
 
 
@@ -64,27 +64,27 @@ def files(facts: Facts) -> Iterator[Finding]:
     found = facts.files
     render = "render-localized --role primary"
     if not found.generation:
-        yield Finding(Level.WARNING, "No primary generation is on disk; a promotion would render one", render)
+        yield Finding(FindingLevel.WARNING, "No primary generation is on disk; a promotion would render one", render)
     elif not found.of_this_pair:
         words = f"{found.generation} was rendered from an earlier pair.toml"
-        yield Finding(Level.WARNING, words, render, age_s=found.age_s)
+        yield Finding(FindingLevel.WARNING, words, render, age_s=found.age_s)
     else:
-        yield Finding(Level.GOOD, f"{found.generation}, rendered {lasting(found.age_s)} ago", age_s=found.age_s)
+        yield Finding(FindingLevel.GOOD, f"{found.generation}, rendered {lasting(found.age_s)} ago", age_s=found.age_s)
     check = "render-localized --check"
     listed = "\n".join(f"  {one}" for one in found.blockers)
     words = f"The primary files of {facts.machine} cannot be activated:\n{listed}\nSee: {check}"
     for number, text in enumerate(found.blockers):
         # One refusal names all of them.
         refusal = Refusal("generation", Lifted.BY_NOTHING, words) if number == 0 else None
-        yield Finding(Level.BLOCKER, text, check, refusal=refusal)
+        yield Finding(FindingLevel.BLOCKER, text, check, refusal=refusal)
     for text in found.errors:
-        yield Finding(Level.BLOCKER, text, check)
+        yield Finding(FindingLevel.BLOCKER, text, check)
 
 
 def advice(facts: Facts) -> Iterator[Finding]:
     """What is worth mending in this machine's own files."""
     for text in facts.files.warnings:
-        yield Finding(Level.WARNING, text, "Then look again with: render-localized --check")
+        yield Finding(FindingLevel.WARNING, text, "Then look again with: render-localized --check")
 
 
 def auth_in_swapped_file(facts: Facts) -> Iterator[Finding]:
@@ -92,7 +92,7 @@ def auth_in_swapped_file(facts: Facts) -> Iterator[Finding]:
     extra = sorted(set(facts.asterisk.swapped_types) - {"registration"})
     if extra:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"pjsip-registrations.conf, which is swapped, holds type = {', '.join(extra)}. Without its credentials the "
             "un-REGISTER of a machine that becomes standby is answered 401, and its binding stays at the carrier.",
             "Keep type = registration alone in templates/asterisk/pjsip-registrations.conf.j2; the others belong into "
@@ -113,7 +113,7 @@ def gives_up(facts: Facts) -> Iterator[Finding]:
             wrong.append("auth_rejection_permanent = no")
         if wrong:
             yield Finding(
-                Level.ERROR,
+                FindingLevel.ERROR,
                 f"PJSIP gives up {name} for good: after ten retries, or at once when the carrier refuses it, as it "
                 "does while the other machine's binding lives.",
                 f"In its registration, write: {'; '.join(wrong)}",
@@ -123,13 +123,13 @@ def gives_up(facts: Facts) -> Iterator[Finding]:
         return
     if _number(general.get("registerattempts", "0")) > 0:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"sip.conf: registerattempts = {general['registerattempts']}: chan_sip gives up for good after so many.",
             "In [general], write: registerattempts = 0",
         )
     if general.get("register_retry_403", "no").lower() in _NO:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             "sip.conf: register_retry_403 is not set: one 403, as a carrier sends while the other machine's binding "
             "lives, ends chan_sip's attempts until the next reload. ami-watcher registers it again; else nobody "
             "does.",
@@ -143,7 +143,7 @@ def manager(facts: Facts) -> Iterator[Finding]:
     user = facts.asterisk.manager_user
     if user is None:
         yield Finding(
-            Level.UNSEEN if ami.host not in {"127.0.0.1", "::1", "localhost"} else Level.ERROR,
+            FindingLevel.UNSEEN if ami.host not in {"127.0.0.1", "::1", "localhost"} else FindingLevel.ERROR,
             f"manager.conf has no user [{ami.username}] that can be read here: nothing could be verified by AMI.",
             f"Write [{ami.username}] with: secret, read = system, write = system,reporting, writetimeout = 5000",
         )
@@ -151,7 +151,7 @@ def manager(facts: Facts) -> Iterator[Finding]:
     general = facts.asterisk.manager_general or {}
     if facts.asterisk.manager_general is not None and general.get("enabled", "no").lower() in _NO:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"manager.conf, [general]: enabled = {general.get('enabled', 'no (the default)')}: nobody gets in.",
             "Write: enabled = yes, then: asterisk -rx 'manager reload'",
         )
@@ -159,7 +159,7 @@ def manager(facts: Facts) -> Iterator[Finding]:
     several = user.get("allowmultiplelogin", general.get("allowmultiplelogin", "yes"))
     if several.lower() in _NO:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"manager.conf: allowmultiplelogin = {several}: ami-watcher holds the one login of [{ami.username}], and a "
             "promotion, which needs another, is refused.",
             f"Write allowmultiplelogin = yes in [{ami.username}], or in [general] where this Asterisk does not know it "
@@ -169,20 +169,20 @@ def manager(facts: Facts) -> Iterator[Finding]:
         classes = {one.strip().lower() for one in user.get(key, "").split(",")}
         if missing := sorted(needed - classes) if "all" not in classes else []:
             yield Finding(
-                Level.ERROR,
+                FindingLevel.ERROR,
                 f"manager.conf, [{ami.username}]: {key} = {user.get(key, 'nothing')} lacks {', '.join(missing)}: "
                 f"{'changes are not told' if key == 'read' else 'lists and reloads are refused'}.",
                 f"Write: {key} = {','.join(sorted(needed))}, then: asterisk -rx 'manager reload'",
             )
     if facts.asterisk.manager_refused:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"A login beside those that are running is refused: {facts.asterisk.manager_refused}",
             "Mend manager.conf, then: asterisk -rx 'manager reload'; and look again with: failover check",
         )
     if _number(user.get("writetimeout", "100")) < WRITE_TIMEOUT_MS:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"manager.conf, [{ami.username}]: writetimeout is {user.get('writetimeout', '100 (the default)')} ms: "
             "Asterisk drops us in the middle of a long list when this machine is busy, as it is in a promotion.",
             "Write: writetimeout = 5000, then: asterisk -rx 'manager reload'",
@@ -196,21 +196,21 @@ def proof(facts: Facts) -> Iterator[Finding]:
         return
     if parts.unseen:
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             f"Whether the call of [proof] can work is not seen: {parts.unseen}",
             "Then look again with: failover check",
         )
         return
     if not parts.context:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             "[proof] is configured, and Asterisk has no context hotstandby-proof: no call can be placed, and every "
             "promotion ends degraded.",
             "Include role.conf as the last line of [globals] in extensions.conf; then: render-localized --check",
         )
     elif wanted.answer == "comes_back" and not parts.called:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"[proof] calls {wanted.number}, and no context of the dialplan leads to hotstandby-proof: the call would "
             "be answered as any other, and every promotion ends degraded.",
             "Begin the inbound context of that number with: exten => _X.,1,Gosub(hotstandby-proof,s,1), then: "
@@ -219,7 +219,7 @@ def proof(facts: Facts) -> Iterator[Finding]:
     if parts.missing:
         commands = "; ".join(f"asterisk -rx 'module load {module}.so'" for module in parts.missing)
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"[proof] is configured, and Asterisk has not loaded {', '.join(parts.missing)}: no call can be placed.",
             f"Type: {commands}; and load them in modules.conf, for the next start",
         )
@@ -232,14 +232,14 @@ def gate(facts: Facts) -> Iterator[Finding]:
         return
     if found.unseen:
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             f"Whether this machine refuses calls by address as standby is not seen: {found.unseen}",
             "Then look again with: failover check",
         )
         return
     if not found.role:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             "Asterisk has no context hotstandby-gate loaded: as standby this machine answers every call by address.",
             "Include role.conf as the last line of [globals] in extensions.conf, then: asterisk -rx 'dialplan reload'",
         )
@@ -248,7 +248,7 @@ def gate(facts: Facts) -> Iterator[Finding]:
         trunk = facts.pair.trunk_on(name, facts.machine)
         if not trunk.register_ and trunk.when_standby == "refuse" and not found.refuses(name):
             yield Finding(
-                Level.ERROR,
+                FindingLevel.ERROR,
                 f"{name} reaches us by address, and no line of the running dialplan asks the gate for it before "
                 "something takes the call: as standby this machine answers, and the carrier never tries the other one.",
                 f"Begin its inbound context with: exten => _X.,1,Gosub(hotstandby-gate,s,1({name})), then: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from failover.checks.check import Finding, Level, Lifted, Refusal
+from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
 from failover.checks.facts import Facts
 from failover.checks.peer_checks import stops
 from failover.probe_result import ProbeAnswer
@@ -16,7 +16,7 @@ def let_in(facts: Facts) -> Iterator[Finding]:
     for name, carrier in facts.pair.carriers.items():
         if carrier.allowed and address not in carrier.allowed:
             yield Finding(
-                Level.BLOCKER,
+                FindingLevel.BLOCKER,
                 f"The carrier {name} was told to let in {', '.join(carrier.allowed)}, and not {address}, which is "
                 f"{facts.machine}: it would refuse us.",
                 f"Allow it in the carrier's portal, then add it to carriers.{name}.allowed in pair.toml.",
@@ -31,9 +31,9 @@ def answers(facts: Facts) -> Iterator[Finding]:
         trunk = facts.trunks[name]
         item = f"{name}, emergency" if trunk.emergency else name
         if found.answer is ProbeAnswer.YES:
-            yield Finding(Level.GOOD, f"{found.words} in {found.seconds * 1000:.0f} ms", item=item)
+            yield Finding(FindingLevel.GOOD, f"{found.words} in {found.seconds * 1000:.0f} ms", item=item)
         else:
-            level = Level.BLOCKER if stops(trunk) else Level.WARNING
+            level = FindingLevel.BLOCKER if stops(trunk) else FindingLevel.WARNING
             yield Finding(level, found.words, f"look at the network to {trunk.host}", item=item)
 
 
@@ -42,7 +42,7 @@ def both_addresses(facts: Facts) -> Iterator[Finding]:
     wanted = {machine.public_address for machine in facts.pair.machines.values()}
     for name in sorted({trunk.carrier for trunk in facts.pair.trunks.values() if trunk.carrier}):
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             f"Whether {name} takes registrations and calls from both {' and '.join(sorted(wanted))} cannot be seen "
             "from here; many portals hold a list of allowed addresses.",
             f"Look in the portal of {name}; a drill proves it: failover drill",

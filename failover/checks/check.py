@@ -9,7 +9,7 @@ from enum import Enum, IntEnum
 from failover.checks.facts import Depth, Facts
 
 
-class Level(IntEnum):
+class FindingLevel(IntEnum):
     """How grave a finding is; the lower the graver."""
 
     BLOCKER = 1
@@ -60,7 +60,7 @@ class Finding:
         refusal: of a promotion, where it refuses one.
     """
 
-    level: Level
+    level: FindingLevel
     text: str
     mend: str = ""
     item: str = ""
@@ -89,14 +89,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """A finding, and the check that found it."""
 
     check: Check
     finding: Finding
 
     @property
-    def level(self) -> Level:
+    def level(self) -> FindingLevel:
         """How grave it is."""
         return self.finding.level
 

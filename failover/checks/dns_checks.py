@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from failover.bind.named_conf import ZoneStatement
-from failover.checks.check import Finding, Level, Lifted, Refusal
+from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
 from failover.checks.facts import Facts, KeyAnswer
 from failover.name_servers.serial import believed, later
 from failover.probe_result import ProbeAnswer
@@ -24,14 +24,14 @@ def ttl(facts: Facts) -> Iterator[Finding]:
         return
     if dns.ttl_s > LONGEST_TTL_S:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"dns.ttl_s is {dns.ttl_s} s: for so long after a promotion, resolvers send people to the dead machine.",
             f"In pair.toml, write ttl_s = 30, or anything up to {LONGEST_TTL_S}.",
         )
     for name, seconds in sorted(facts.ttls.items()):
         if seconds > max(dns.ttl_s, LONGEST_TTL_S):
             yield Finding(
-                Level.WARNING,
+                FindingLevel.WARNING,
                 f"{name}.{dns.zone} is served with a TTL of {seconds} s, not the {dns.ttl_s} s of pair.toml. "
                 "What resolvers fetch now, they keep for that long after a promotion.",
                 f"Lower it in the zone now: it counts from {seconds} s before a promotion.",
@@ -46,15 +46,15 @@ def tsig(facts: Facts) -> Iterator[Finding]:
     make = "tsig-keygen hotstandby > /etc/hotstandby/secrets/tsig.key; copy it to the other machine"
     if dns.key_file is None:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             "dns.key_file is missing: an UPDATE that is not signed is refused, or anybody's is accepted.",
             f'Make a key with: {make}. In pair.toml, write key_file = "tsig.key".',
         )
     elif facts.tsig_problem:
-        yield Finding(Level.ERROR, facts.tsig_problem, f"Make a new key with: {make}.")
+        yield Finding(FindingLevel.ERROR, facts.tsig_problem, f"Make a new key with: {make}.")
     elif facts.tsig_algorithm.lower().rstrip(".") in WEAK:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"The key of dns.key_file uses {facts.tsig_algorithm}, which is deprecated (RFC 8945 §6).",
             f"Make a new one, hmac-sha256, with: {make}.",
         )
@@ -68,10 +68,10 @@ def primaries(facts: Facts) -> Iterator[Finding]:
     standby = facts.pair.peer_of(facts.pair.preferred)
     both = [dns.servers.get(name) for name in (standby, facts.pair.preferred)]
     if facts.named.views:
-        yield Finding(Level.ERROR, facts.named.views, "Say in pair.toml which view it is: dns.view")
+        yield Finding(FindingLevel.ERROR, facts.named.views, "Say in pair.toml which view it is: dns.view")
     elif facts.named.unread:
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             f"named's configuration cannot be read here: {facts.named.unread}",
             "Type: named-checkconf -p",
         )
@@ -80,7 +80,7 @@ def primaries(facts: Facts) -> Iterator[Finding]:
     others = sorted(name for name in dns.servers if name not in facts.pair.machines)
     if others and None not in both:
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             f"How {', '.join(others)} {'is' if len(others) == 1 else 'are'} configured cannot be seen from here. With "
             "a dead server first in its primaries, a secondary follows after 60 s; with the living one first, at once.",
             f"There, write: primaries {{ {both[0]}; {both[1]}; }};",
@@ -98,7 +98,7 @@ def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> 
                 " The running one has it by rndc addzone or a catalog zone, which no role can change." if known else ""
             )
             yield Finding(
-                Level.ERROR,
+                FindingLevel.ERROR,
                 f"named on {facts.machine} has no zone {dns.zone}: nothing would answer here after a promotion."
                 + besides,
                 f'In named.conf.local, write: include "{path}/key.conf"; include "{path}/zones.conf";',
@@ -107,21 +107,21 @@ def _zone(facts: Facts, block: ZoneStatement | None, both: list[str | None]) -> 
     ours = [address for address in block.primaries if address in both]
     if block.unresolved:
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             f"The zone {dns.zone} on {facts.machine} asks the servers of lists that named.conf does not define: "
             f"{', '.join(block.unresolved)}.",
             "Type: named-checkconf -p",
         )
     if len(ours) == 2 and ours[0] != both[0]:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"The zone {dns.zone} on {facts.machine} asks {ours[0]} before {ours[1]}: with {ours[0]} dead it follows "
             "after 60 s instead of at once.",
             f"Write: primaries {{ {both[0]}; {both[1]}; }};",
         )
     if block.kind == "secondary" and block.raw:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"The zone {dns.zone} on {facts.machine} is kept raw: as type primary, named would refuse its file until "
             "it is converted.",
             "Write: masterfile-format text;",
@@ -137,25 +137,25 @@ def running_named(facts: Facts) -> Iterator[Finding]:
     allow = f"{facts.localized}/** r,"
     if named.unreadable:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"named runs as {named.user}, which may not read {', '.join(named.unreadable[:3])}.",
             f"Type: chmod o+x on its directories, and chgrp {named.user} on key.conf; then: rndc reconfig",
         )
     if named.apparmor == "enforce" and not named.apparmor_allows:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             "AppArmor keeps named from our files; named-checkconf does not notice, because it is not confined.",
             f"Into {profile}, write: {allow} then: apparmor_parser -r /etc/apparmor.d/usr.sbin.named",
         )
     if not named.running_type and named.running_words != facts.zone_obstacle:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"The running named does not serve {dns.zone}: {named.running_words or 'it does not answer'}.",
             f"Type: rndc zonestatus {dns.zone}; journalctl -u named",
         )
     elif named.running_type and facts.dns_role in {"primary", "secondary"} and named.running_type != facts.dns_role:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"The running named is {named.running_type} for {dns.zone}, and our files make it {facts.dns_role}: it has "
             "not read them.",
             "Type: named-checkconf -z && rndc reconfig; where that changes nothing, look whether named.conf includes "
@@ -168,7 +168,7 @@ def record(facts: Facts) -> Iterator[Finding]:
     answered = [one for one in facts.answers if one.answered]
     if facts.pair.dns is not None and answered and not any(one.role for one in answered):
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             f"No name server has a record {NAME}.{facts.pair.dns.zone} that says who is primary: after a reboot of the "
             "machine that serves, nobody would.",
             "On the machine that serves, type: failover promote, which writes it and changes nothing else there",
@@ -188,19 +188,19 @@ def name_servers(facts: Facts) -> Iterator[Finding]:
             words = f"{one.found.words}; others say {newest}" if newest else one.found.words
             if server in facts.counted.left_out:
                 words += f"; {facts.epoch} is known here, so it is not believed"
-            yield Finding(Level.WARNING, words, dig, item=item)
+            yield Finding(FindingLevel.WARNING, words, dig, item=item)
         elif one.found.answer is ProbeAnswer.YES:
-            yield Finding(Level.GOOD, one.found.words, item=item)
+            yield Finding(FindingLevel.GOOD, one.found.words, item=item)
         elif server == facts.machine:
-            yield Finding(Level.BLOCKER, one.found.words, f"failover check, on {server}", item=item)
+            yield Finding(FindingLevel.BLOCKER, one.found.words, f"failover check, on {server}", item=item)
         else:
-            yield Finding(Level.WARNING, one.found.words, dig, item=item)
+            yield Finding(FindingLevel.WARNING, one.found.words, dig, item=item)
 
 
 def zone_changeable(facts: Facts) -> Iterator[Finding]:
     """This machine can change the zone."""
     if facts.zone_obstacle:
-        yield Finding(Level.ERROR, facts.zone_obstacle, "Type: failover drill --rehearse, when it is mended")
+        yield Finding(FindingLevel.ERROR, facts.zone_obstacle, "Type: failover drill --rehearse, when it is mended")
 
 
 def serials(facts: Facts) -> Iterator[Finding]:
@@ -215,7 +215,7 @@ def serials(facts: Facts) -> Iterator[Finding]:
                 "later (RFC 1982), and a secondary would not follow."
             )
             refusal = Refusal("serial", Lifted.BY_FORCE)
-            yield Finding(Level.BLOCKER, words, "Set one of them by hand.", item="dns serial", refusal=refusal)
+            yield Finding(FindingLevel.BLOCKER, words, "Set one of them by hand.", item="dns serial", refusal=refusal)
             return
 
 
@@ -224,13 +224,13 @@ def other_keys(facts: Facts) -> Iterator[Finding]:
     for server, said in sorted(facts.keys.items()):
         if said is KeyAnswer.OTHER_SECRET:
             yield Finding(
-                Level.ERROR,
+                FindingLevel.ERROR,
                 f"{server} {said.value}: it refuses what we sign.",
                 f"Copy dns.key_file to {server}; then: rndc reconfig",
             )
         elif said is KeyAnswer.UNKNOWN_KEY and server not in facts.pair.machines:
             yield Finding(
-                Level.UNSEEN,
+                FindingLevel.UNSEEN,
                 f"{server} {said.value}. That is well where it goes by our addresses, in NOTIFY and in transfers.",
                 f"Look in named.conf of {server}: allow-notify, primaries",
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
-from failover.checks.check import Finding, Level, Lifted, Refusal
+from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
 from failover.checks.facts import Facts
 
 JOURNAL_BYTES: Final = 4 * 1024 * 1024
@@ -16,21 +16,21 @@ JOURNAL_BYTES: Final = 4 * 1024 * 1024
 def secrets(facts: Facts) -> Iterator[Finding]:
     """Every secret is there, and closed to others."""
     for text in facts.secrets:
-        yield Finding(Level.BLOCKER, text, "Then look again with: failover check")
+        yield Finding(FindingLevel.BLOCKER, text, "Then look again with: failover check")
     if not facts.secrets:
-        yield Finding(Level.GOOD, "All there, and closed to others")
+        yield Finding(FindingLevel.GOOD, "All there, and closed to others")
 
 
 def writable(facts: Facts) -> Iterator[Finding]:
     """Nobody but root can change what root runs or believes."""
     for text in facts.writable:
-        yield Finding(Level.ERROR, f"{text}.", "Then look again with: failover check")
+        yield Finding(FindingLevel.ERROR, f"{text}.", "Then look again with: failover check")
 
 
 def live_state(_facts: Facts) -> Iterator[Finding]:
     """What lives on one machine, and in no file that is synced."""
     yield Finding(
-        Level.UNSEEN,
+        FindingLevel.UNSEEN,
         "Queue members who logged in by phone, call forwards and do-not-disturb live in the database of the machine "
         "that serves: after a promotion they are as they were here.",
         "What differs at this moment shows: failover compare",
@@ -40,7 +40,7 @@ def live_state(_facts: Facts) -> Iterator[Finding]:
 def firewall(facts: Facts) -> Iterator[Finding]:
     """Who is let in is the same on both machines."""
     yield Finding(
-        Level.UNSEEN,
+        FindingLevel.UNSEEN,
         f"Whether the firewall of {facts.machine}, and what bans attackers there, lets in the offices, phones and "
         f"carriers that reach {facts.pair.peer_of(facts.machine)} cannot be seen from here.",
         "Compare the rules of both machines, and try a phone in a drill: failover drill --stay 300",
@@ -55,7 +55,7 @@ def synced(facts: Facts) -> Iterator[Finding]:
         copied = root / path.path
         if localized == copied or localized.is_relative_to(copied):
             yield Finding(
-                Level.ERROR,
+                FindingLevel.ERROR,
                 f"sync.paths.{name} copies {copied}, and the localized directory {localized} lies inside: one machine "
                 "would get the other's registrations.",
                 "Leave it out: name the directories beside it, not the one above it.",
@@ -66,7 +66,7 @@ def boot_without_dns(facts: Facts) -> Iterator[Finding]:
     """Somebody tells a machine that starts who is primary."""
     if facts.pair.dns is None:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             "pair.toml has no [dns], so no name server tells who is primary: the machine that serves starts as standby "
             "after an ordinary reboot too, and nobody serves until somebody types it.",
             "After each start of the machine that shall serve, type: failover promote; or add [dns]",
@@ -77,28 +77,28 @@ def guards(facts: Facts) -> Iterator[Finding]:
     """A machine that starts, starts as standby; a fenced one does not start its Asterisk."""
     if not facts.guards.systemd:
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             "systemd does not run this machine, so it cannot be seen what starts Asterisk and named.",
             "Have it run 'failover boot-guard' before both, and neither when that fails.",
         )
         return
     if not facts.guards.guard_enabled:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"hotstandby-boot-guard.service is not enabled: {facts.machine} would start as what it was when it died, "
             "beside the other.",
             "Type: systemctl enable hotstandby-boot-guard.service",
         )
     if not facts.guards.drop_in:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             "asterisk.service does not ask for the fence: an Asterisk that was killed would be started again.",
             "Copy deploy/asterisk.service.d/hotstandby.conf to /etc/systemd/system/asterisk.service.d/, then: "
             "systemctl daemon-reload",
         )
     if facts.guards.safe_asterisk:
         yield Finding(
-            Level.WARNING,
+            FindingLevel.WARNING,
             "Asterisk is kept by safe_asterisk, which starts it again at once and knows no fence.",
             "Start Asterisk from its unit, with Restart=on-failure, in place of safe_asterisk.",
         )
@@ -111,7 +111,7 @@ def open_run(facts: Facts) -> Iterator[Finding]:
         return
     if run.damaged:
         yield Finding(
-            Level.BLOCKER,
+            FindingLevel.BLOCKER,
             f"The journal of {run.command} {run.number} is damaged: what was done can no longer be told, and a "
             "promotion is refused.",
             "Type: failover history, which names the line and says how to put the file aside",
@@ -120,7 +120,7 @@ def open_run(facts: Facts) -> Iterator[Finding]:
         return
     look = f"Run {run.number} ({run.command}) is open. Look at it with: failover history {run.number}"
     yield Finding(
-        Level.BLOCKER,
+        FindingLevel.BLOCKER,
         f"{run.command} {run.number} is not complete.",
         f"Type: failover {run.command}, to go on; or: failover {run.command} --abort",
         refusal=Refusal("run-open", Lifted.BY_NOTHING, look) if run.touched else None,
@@ -131,16 +131,16 @@ def journal_disk(facts: Facts) -> Iterator[Finding]:
     """The journal's disk has room."""
     if facts.free_bytes < JOURNAL_BYTES:
         words = f"{facts.free_bytes // 1024} KiB are left on the disk of the journal"
-        yield Finding(Level.BLOCKER, words, "df -h /var/lib/hotstandby")
+        yield Finding(FindingLevel.BLOCKER, words, "df -h /var/lib/hotstandby")
     elif facts.open_run is None:
-        yield Finding(Level.GOOD, "No run is open, its disk has room")
+        yield Finding(FindingLevel.GOOD, "No run is open, its disk has room")
 
 
 def fenced(facts: Facts) -> Iterator[Finding]:
     """This machine's Asterisk may start."""
     if facts.fenced:
         yield Finding(
-            Level.BLOCKER,
+            FindingLevel.BLOCKER,
             f"{facts.machine} is fenced, its Asterisk does not start: {facts.fenced}",
             "Type: failover demote, which lifts it as soon as its standby files are active",
         )
@@ -149,11 +149,11 @@ def fenced(facts: Facts) -> Iterator[Finding]:
 def paused(facts: Facts) -> Iterator[Finding]:
     """Nobody paused the pair."""
     if facts.paused:
-        yield Finding(Level.WARNING, f"Paused: {facts.paused}", "End it with: failover unpause")
+        yield Finding(FindingLevel.WARNING, f"Paused: {facts.paused}", "End it with: failover unpause")
 
 
 def domino(facts: Facts) -> Iterator[Finding]:
     """Each alias reaches this machine's own site."""
     for one in facts.domino:
-        level = Level.GOOD if one.good else Level.UNSEEN if one.good is None else Level.WARNING
+        level = FindingLevel.GOOD if one.good else FindingLevel.UNSEEN if one.good is None else FindingLevel.WARNING
         yield Finding(level, one.words, "" if one.good else "systemctl status domino")

@@ -161,7 +161,7 @@ class TrunkState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class TrunkStatus:
+class TrunkView:
     """One trunk on one machine.
 
     Attributes:
@@ -180,23 +180,23 @@ class TrunkStatus:
         return self.registration.state.upper()
 
 
-def trunk_status(overview: Overview, trunk: str, machine: MachineView) -> TrunkStatus:
+def trunk_status(overview: Overview, trunk: str, machine: MachineView) -> TrunkView:
     """One trunk on one machine."""
     key = overview.pair.trunk_on(trunk, machine.name)
     status = machine.status
     if status is None:
-        return TrunkStatus(TrunkState.UNKNOWN)
+        return TrunkView(TrunkState.UNKNOWN)
     if not key.register_:
         if status.is_primary or key.when_standby == "answer":
-            return TrunkStatus(TrunkState.ANSWERS)
-        return TrunkStatus(_gated(status.asterisk, trunk))
+            return TrunkView(TrunkState.ANSWERS)
+        return TrunkView(_gated(status.asterisk, trunk))
     if not status.asterisk.listed:
-        return TrunkStatus(TrunkState.UNKNOWN)
+        return TrunkView(TrunkState.UNKNOWN)
     one = next((found for found in status.asterisk.registrations if found.trunk == trunk), None)
     if one is not None:
-        return TrunkStatus(TrunkState.REGISTERED if one.registered else TrunkState.NOT_REGISTERED, one)
+        return TrunkView(TrunkState.REGISTERED if one.registered else TrunkState.NOT_REGISTERED, one)
     wanted = key.account == "per-machine" or status.is_primary
-    return TrunkStatus(TrunkState.MISSING if wanted else TrunkState.NOT_WANTED)
+    return TrunkView(TrunkState.MISSING if wanted else TrunkState.NOT_WANTED)
 
 
 def _gated(asterisk: AsteriskStatus, trunk: str) -> TrunkState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from failover.checks.check import Finding, Level, Lifted, Refusal
+from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
 from failover.checks.facts import Facts
 from failover.checks.overtaken import COMMAND, overtaken
 from failover.probe_result import ProbeAnswer
@@ -32,7 +32,7 @@ def was_overtaken(facts: Facts) -> Iterator[Finding]:
         other=facts.peer_status,
     )
     if found is not None:
-        yield Finding(Level.BLOCKER, found.words, COMMAND)
+        yield Finding(FindingLevel.BLOCKER, found.words, COMMAND)
 
 
 def gives_way(facts: Facts) -> Iterator[Finding]:
@@ -42,20 +42,20 @@ def gives_way(facts: Facts) -> Iterator[Finding]:
     if status is not None:
         item = "peer" if facts.is_primary else "fence"
         words = "answers" if facts.is_primary else "answers and would demote itself"
-        yield Finding(Level.GOOD, f"{peer} {words}: {status.why}", item=item)
+        yield Finding(FindingLevel.GOOD, f"{peer} {words}: {status.why}", item=item)
         return
     if facts.command == "switchover" and not facts.serves:
         words = f"{asked.words}; a switchover needs {peer} to demote itself."
         refused = Refusal("peer-not-reached", Lifted.BY_NOTHING, f"{words} Type: failover promote")
-        yield Finding(Level.BLOCKER, words, see_to, item="fence", refusal=refused)
+        yield Finding(FindingLevel.BLOCKER, words, see_to, item="fence", refusal=refused)
     elif facts.pair.fence is not None:
-        yield Finding(Level.GOOD, f"{asked.words}; the program of [fence] would cut it off", item="fence")
+        yield Finding(FindingLevel.GOOD, f"{asked.words}; the program of [fence] would cut it off", item="fence")
     elif facts.serves or not facts.word:
         refused = Refusal(
             "peer-may-live", Lifted.BY_WORD, refusal_text(facts.pair, peer, facts.evidence.of_peer, facts.now)
         )
         words = f"{asked.words}; a person would have to say --peer-is-down"
-        yield Finding(Level.ERROR, words, see_to, item="fence", refusal=None if facts.serves else refused)
+        yield Finding(FindingLevel.ERROR, words, see_to, item="fence", refusal=None if facts.serves else refused)
     else:
         # That it answers ping contradicts nobody; an Asterisk that answers at this moment does, short of --force.
         answers = [one.words for one in facts.evidence.of_peer if one.probe == "sip" and one.answer is ProbeAnswer.YES]
@@ -63,7 +63,7 @@ def gives_way(facts: Facts) -> Iterator[Finding]:
             words = f"{'; '.join(answers)} at this moment: its Asterisk runs, and may hold every account."
             mend = "Take its power or its network away until it is silent, then type the same again"
             refused = Refusal("asterisk-answers", Lifted.BY_FORCE)
-            yield Finding(Level.BLOCKER, words, mend, item="fence", refusal=refused)
+            yield Finding(FindingLevel.BLOCKER, words, mend, item="fence", refusal=refused)
 
 
 def ssh(facts: Facts) -> Iterator[Finding]:
@@ -71,18 +71,18 @@ def ssh(facts: Facts) -> Iterator[Finding]:
     status = facts.peer_status
     if status is None and facts.pair.fence is not None:
         yield Finding(
-            Level.ERROR,
+            FindingLevel.ERROR,
             f"{facts.evidence.peer.found.words}. It could not be asked to demote itself, and would be cut off.",
             "Set ssh up as docs/start/peer-ssh.md says, on both machines; try it with: failover status",
         )
     elif status is not None and status.is_primary and status.asterisk.state != "answers":
-        yield Finding(Level.ERROR, f"{status.asterisk.words}, and it is primary.", "Look with: failover status")
+        yield Finding(FindingLevel.ERROR, f"{status.asterisk.words}, and it is primary.", "Look with: failover status")
 
 
 def same_pair_toml(facts: Facts) -> Iterator[Finding]:
     """pair.toml is valid here, and the same there."""
     if facts.warning:
-        yield Finding(Level.ERROR, facts.warning, "Mend it; then: render-localized --check")
+        yield Finding(FindingLevel.ERROR, facts.warning, "Mend it; then: render-localized --check")
     status = facts.peer_status
     if status is None or status.pair_digest == facts.pair.digest:
         return
@@ -92,9 +92,9 @@ def same_pair_toml(facts: Facts) -> Iterator[Finding]:
     )
     mend = "Bring the same file to both, and look with: failover compare"
     if facts.serves:
-        yield Finding(Level.ERROR, words, mend)
+        yield Finding(FindingLevel.ERROR, words, mend)
     else:
-        yield Finding(Level.BLOCKER, words, mend, refusal=Refusal("pair-differs", Lifted.BY_FORCE))
+        yield Finding(FindingLevel.BLOCKER, words, mend, refusal=Refusal("pair-differs", Lifted.BY_FORCE))
 
 
 def same_secrets(facts: Facts) -> Iterator[Finding]:
@@ -104,14 +104,14 @@ def same_secrets(facts: Facts) -> Iterator[Finding]:
     needed = {f"trunks.{name}.secret_file" for name, trunk in facts.trunks.items() if stops(trunk)}
     for path in compared.grave:
         yield Finding(
-            Level.BLOCKER if path in needed else Level.ERROR,
+            FindingLevel.BLOCKER if path in needed else FindingLevel.ERROR,
             f"{path} names another secret here than on {peer}: one of the two is wrong, and a promotion to the machine "
             "that has it takes what it is for off the air.",
             f"Write the right one on both; the value of {path} names its file",
         )
     if compared.unknown:
         yield Finding(
-            Level.UNSEEN,
+            FindingLevel.UNSEEN,
             f"Whether {peer} has the same secrets is not known: {compared.unknown}",
             f"See to {peer}'s ssh (docs/start/peer-ssh.md), and have the same hotstandby on both",
         )
@@ -122,7 +122,7 @@ def same_secrets(facts: Facts) -> Iterator[Finding]:
     for name, trunk in facts.trunks.items():
         if trunk.register_ and trunk.account == "shared" and name not in held and name not in facts.proven:
             words = f"No carrier was seen to take {name}'s password, from here or, the same one, from {peer}"
-            yield Finding(Level.UNSEEN, words, "failover drill")
+            yield Finding(FindingLevel.UNSEEN, words, "failover drill")
 
 
 def stops(trunk: Trunk) -> bool:
@@ -136,13 +136,14 @@ def clocks(facts: Facts) -> Iterator[Finding]:
     refused = Refusal("clock", Lifted.BY_FORCE)
     if facts.now.year < NO_CLOCK_YEAR:
         words = f"The clock of {facts.machine} says {facts.now.year}."
-        yield Finding(Level.BLOCKER, words, "Set it, look with: timedatectl", refusal=refused)
+        yield Finding(FindingLevel.BLOCKER, words, "Set it, look with: timedatectl", refusal=refused)
     elif seen.answer is ProbeAnswer.ODD and abs(facts.evidence.peer.clock_s) > TSIG_S:
         words = f"{seen.words}; name servers refuse signatures that are more than {TSIG_S:.0f} s old or early"
-        yield Finding(Level.BLOCKER, words, mend, refusal=refused)
+        yield Finding(FindingLevel.BLOCKER, words, mend, refusal=refused)
     else:
-        level = {ProbeAnswer.YES: Level.GOOD, ProbeAnswer.ODD: Level.ERROR}.get(seen.answer, Level.UNSEEN)
-        yield Finding(level, seen.words, mend if level is not Level.GOOD else "")
+        known = {ProbeAnswer.YES: FindingLevel.GOOD, ProbeAnswer.ODD: FindingLevel.ERROR}
+        level = known.get(seen.answer, FindingLevel.UNSEEN)
+        yield Finding(level, seen.words, mend if level is not FindingLevel.GOOD else "")
 
 
 def synced_lately(facts: Facts) -> Iterator[Finding]:
@@ -153,4 +154,4 @@ def synced_lately(facts: Facts) -> Iterator[Finding]:
             f"not on {facts.machine}."
         )
         refused = Refusal("sync-old", Lifted.BY_FORCE)
-        yield Finding(Level.BLOCKER, words, "Sync again, where both can be reached.", refusal=refused)
+        yield Finding(FindingLevel.BLOCKER, words, "Sync again, where both can be reached.", refusal=refused)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from failover.checks import asterisk_checks, carrier_checks, dns_checks, machine_checks, peer_checks
-from failover.checks.check import Check, Result
+from failover.checks.check import Check, CheckResult
 from failover.checks.facts import Depth, Facts
 
 PLAN, READY, SET_UP = Depth.PLAN, Depth.READY, Depth.SET_UP
@@ -55,6 +55,6 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-def run_checks(facts: Facts) -> tuple[Result, ...]:
+def run_checks(facts: Facts) -> tuple[CheckResult, ...]:
     """What every check finds for which enough was looked at."""
-    return tuple(Result(one, found) for one in CHECKS if one.depth <= facts.depth for found in one.find(facts))
+    return tuple(CheckResult(one, found) for one in CHECKS if one.depth <= facts.depth for found in one.find(facts))

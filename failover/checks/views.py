@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from failover.checks.check import Level, Lifted, Result
+from failover.checks.check import CheckResult, FindingLevel, Lifted
 from host.exits import Exit
 
-READY_WORDS: Final[Mapping[Level, str]] = {
-    Level.GOOD: "ready",
-    Level.WARNING: "degraded",
-    Level.ERROR: "degraded",
-    Level.UNSEEN: "unknown",
-    Level.BLOCKER: "missing",
+READY_WORDS: Final[Mapping[FindingLevel, str]] = {
+    FindingLevel.GOOD: "ready",
+    FindingLevel.WARNING: "degraded",
+    FindingLevel.ERROR: "degraded",
+    FindingLevel.UNSEEN: "unknown",
+    FindingLevel.BLOCKER: "missing",
 }
 """What `failover ready --json` calls them."""
 
@@ -35,36 +35,36 @@ class Item:
     """
 
     name: str
-    level: Level
+    level: FindingLevel
     words: str
     age_s: float
     mend: str
 
 
-def ready_items(results: Iterable[Result]) -> tuple[Item, ...]:
+def ready_items(results: Iterable[CheckResult]) -> tuple[Item, ...]:
     """Every finding, the good ones too, in the order in which a promotion would need it."""
     return tuple(Item(one.item, one.level, one.finding.text, one.finding.age_s, one.finding.mend) for one in results)
 
 
-def ready_exit(results: Iterable[Result]) -> Exit:
+def ready_exit(results: Iterable[CheckResult]) -> Exit:
     """0 ready; 5 it would end degraded or need a person, or something is not known; 1 not ready."""
-    worst = min((one.level for one in results), default=Level.GOOD)
-    if worst is Level.BLOCKER:
+    worst = min((one.level for one in results), default=FindingLevel.GOOD)
+    if worst is FindingLevel.BLOCKER:
         return Exit.FAILED
-    return Exit.DONE if worst is Level.GOOD else Exit.DEGRADED
+    return Exit.DONE if worst is FindingLevel.GOOD else Exit.DEGRADED
 
 
-def to_mend(results: Iterable[Result]) -> list[Result]:
+def to_mend(results: Iterable[CheckResult]) -> list[CheckResult]:
     """What is not good, the gravest first."""
-    return sorted((one for one in results if one.level is not Level.GOOD), key=lambda one: one.level)
+    return sorted((one for one in results if one.level is not FindingLevel.GOOD), key=lambda one: one.level)
 
 
-def check_exit(results: Iterable[Result]) -> Exit:
+def check_exit(results: Iterable[CheckResult]) -> Exit:
     """By the gravest; what cannot be seen from here counts for nothing."""
-    worst = min((one.level for one in results), default=Level.GOOD)
-    if worst <= Level.ERROR:
+    worst = min((one.level for one in results), default=FindingLevel.GOOD)
+    if worst <= FindingLevel.ERROR:
         return Exit.FAILED
-    return Exit.DEGRADED if worst is Level.WARNING else Exit.DONE
+    return Exit.DEGRADED if worst is FindingLevel.WARNING else Exit.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Risk:
     can_be_forced: bool = True
 
 
-def risks(results: Iterable[Result]) -> tuple[Risk, ...]:
+def risks(results: Iterable[CheckResult]) -> tuple[Risk, ...]:
     """What refuses a promotion."""
     found = []
     for one in results:
@@ -93,6 +93,6 @@ def risks(results: Iterable[Result]) -> tuple[Risk, ...]:
     return tuple(found)
 
 
-def of_step(results: Iterable[Result], step: str) -> list[Result]:
+def of_step(results: Iterable[CheckResult], step: str) -> list[CheckResult]:
     """What a step of a promotion would fail by, or lack; nothing where all of it is good."""
     return to_mend(one for one in results if one.check.step == step)

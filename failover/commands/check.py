@@ -9,14 +9,19 @@ from collections.abc import Sequence
 
 import click
 
-from failover.checks.check import Level, Result
+from failover.checks.check import CheckResult, FindingLevel
 from failover.checks.gather import gather_set_up
 from failover.checks.registry import CHECKS, run_checks
 from failover.checks.views import check_exit, to_mend
 from failover.context import Context, as_json, with_context
 from host.printable import harmless
 
-WORDS = {Level.BLOCKER: "error", Level.ERROR: "error", Level.WARNING: "warning", Level.UNSEEN: "unseen"}
+WORDS = {
+    FindingLevel.BLOCKER: "error",
+    FindingLevel.ERROR: "error",
+    FindingLevel.WARNING: "warning",
+    FindingLevel.UNSEEN: "unseen",
+}
 
 
 @click.command("check", epilog="Example: failover check --json | jq '.findings[].rule'")
@@ -37,7 +42,7 @@ def command(context: Context, as_json: bool) -> None:
     sys.exit(int(check_exit(results)))
 
 
-def _document(one: Result) -> dict[str, str]:
+def _document(one: CheckResult) -> dict[str, str]:
     return {
         "rule": one.check.name,
         "level": WORDS[one.level],
@@ -46,7 +51,7 @@ def _document(one: Result) -> dict[str, str]:
     }
 
 
-def _print(machine: str, wrong: Sequence[Result]) -> None:
+def _print(machine: str, wrong: Sequence[CheckResult]) -> None:
     for one in wrong:
         head = f"{WORDS[one.level].upper():<8} {one.check.name:<12} "
         click.echo(textwrap.fill(harmless(one.finding.text), 100, initial_indent=head, subsequent_indent=" " * 22))

@@ -10,7 +10,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
-from failover.checks.check import Level, Result
+from failover.checks.check import CheckResult, FindingLevel
 from failover.checks.gather import gather_ready
 from failover.checks.registry import run_checks
 from failover.checks.views import READY_WORDS, ready_exit, ready_items, to_mend
@@ -20,11 +20,11 @@ from host.exits import Exit
 from host.terminal import console
 
 MARKS = {
-    Level.GOOD: ("ok", None),
-    Level.WARNING: ("!", "yellow"),
-    Level.ERROR: ("!", "yellow"),
-    Level.UNSEEN: ("?", "yellow"),
-    Level.BLOCKER: ("NO", "red"),
+    FindingLevel.GOOD: ("ok", None),
+    FindingLevel.WARNING: ("!", "yellow"),
+    FindingLevel.ERROR: ("!", "yellow"),
+    FindingLevel.UNSEEN: ("?", "yellow"),
+    FindingLevel.BLOCKER: ("NO", "red"),
 }
 
 
@@ -50,7 +50,7 @@ def command(context: Context, as_json: bool) -> None:
     sys.exit(int(code))
 
 
-def _print(machine: str, results: Sequence[Result]) -> None:
+def _print(machine: str, results: Sequence[CheckResult]) -> None:
     out = console()
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
@@ -58,11 +58,11 @@ def _print(machine: str, results: Sequence[Result]) -> None:
     table.add_column(overflow="fold")
     for one in ready_items(results):
         mark, colour = MARKS[one.level]
-        words = one.words if one.level is Level.GOOD or not one.mend else f"{one.words}\n> {one.mend}"
+        words = one.words if one.level is FindingLevel.GOOD or not one.mend else f"{one.words}\n> {one.mend}"
         table.add_row(mark, one.name, words, style=colour)
     out.print(table)
     wrong = to_mend(results)
-    blockers = dict.fromkeys(one.item for one in wrong if one.level is Level.BLOCKER)
+    blockers = dict.fromkeys(one.item for one in wrong if one.level is FindingLevel.BLOCKER)
     if blockers:
         out.print(f"next     {machine} is NOT ready: {', '.join(blockers)}; type what stands there")
     elif wrong:

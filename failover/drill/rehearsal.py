@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from failover.checks.check import Level, Result
+from failover.checks.check import CheckResult, FindingLevel
 from failover.checks.facts import Facts
 from failover.checks.gather import gather_more
 from failover.checks.registry import run_checks
@@ -44,7 +44,7 @@ class Rehearsed:
     """
 
     step: str
-    level: Level
+    level: FindingLevel
     proved: str
     unproven: str
 
@@ -64,9 +64,9 @@ class Rehearsal:
     @property
     def exit(self) -> Exit:
         """3: it would be refused; 5: it would end degraded; 0: everything that can be tried is good."""
-        if self.plan.risks or any(one.level is Level.BLOCKER for one in self.steps):
+        if self.plan.risks or any(one.level is FindingLevel.BLOCKER for one in self.steps):
             return Exit.REFUSED
-        return Exit.DEGRADED if any(one.level is not Level.GOOD for one in self.steps) else Exit.DONE
+        return Exit.DEGRADED if any(one.level is not FindingLevel.GOOD for one in self.steps) else Exit.DONE
 
     @property
     def next(self) -> str:
@@ -91,7 +91,7 @@ def rehearse(context: Context) -> Rehearsal:
     return Rehearsal(made.plan, tuple(_with_hooks(context, _with_findings(one, results)) for one in found))
 
 
-def _with_findings(one: Rehearsed, results: Sequence[Result]) -> Rehearsed:
+def _with_findings(one: Rehearsed, results: Sequence[CheckResult]) -> Rehearsed:
     """With what the checks found that the step would fail by, or lack."""
     wrong = of_step(results, one.step)
     level = min((one.level, *(found.level for found in wrong)))
@@ -104,21 +104,23 @@ def _fence(context: Context, made: PlannedPromotion) -> Rehearsed:
     peer = made.evidence.peer
     unproven = f"that {context.peer} lets go of its accounts in time"
     if peer.status is None:
-        return Rehearsed("fence", Level.BLOCKER, peer.found.words, unproven)
+        return Rehearsed("fence", FindingLevel.BLOCKER, peer.found.words, unproven)
     proved = f"{context.peer} answers ssh, and would take a demotion for epoch {made.plan.epoch}"
     if peer.status.epoch >= made.plan.epoch or peer.status.claim:
-        return Rehearsed("fence", Level.BLOCKER, f"{context.peer} is at epoch {peer.status.epoch} itself", unproven)
+        return Rehearsed(
+            "fence", FindingLevel.BLOCKER, f"{context.peer} is at epoch {peer.status.epoch} itself", unproven
+        )
     cut_off = run_verify(context, 0)
     if cut_off is not None:
         proved += f"; {cut_off.words}"
-    return Rehearsed("fence", Level.GOOD, proved, unproven)
+    return Rehearsed("fence", FindingLevel.GOOD, proved, unproven)
 
 
 def _localize(facts: Facts) -> Rehearsed:
     unproven = f"that the carriers take the registrations from here: trying would take them from {facts.peer}"
     files, pbx = facts.files, facts.evidence.own.pbx
     if not files.generation:
-        return Rehearsed("localize", Level.BLOCKER, "the files could not be rendered", unproven)
+        return Rehearsed("localize", FindingLevel.BLOCKER, "the files could not be rendered", unproven)
     answering = sum(one.answer is ProbeAnswer.YES for one in facts.carriers.values())
     proved = [
         f"{files.generation} rendered and read back",
@@ -126,7 +128,7 @@ def _localize(facts: Facts) -> Rehearsed:
         f"{answering} of {len(facts.carriers)} carriers answer this machine",
         *files.warnings,
     ]
-    return Rehearsed("localize", Level.GOOD, "; ".join(proved), unproven)
+    return Rehearsed("localize", FindingLevel.GOOD, "; ".join(proved), unproven)
 
 
 def _dns(context: Context, made: PlannedPromotion) -> Iterator[Rehearsed]:
@@ -139,13 +141,18 @@ def _dns(context: Context, made: PlannedPromotion) -> Iterator[Rehearsed]:
         saved = step.saved()
         tried = dns_try.dry_run_updates(context)
     except HotstandbyError as error:
-        yield Rehearsed("dns", Level.WARNING, str(error), unproven)
+        yield Rehearsed("dns", FindingLevel.WARNING, str(error), unproven)
         return
     role = str(saved["role"]) or "another server's"
     proved = [f"our BIND is {role} of {context.pair.dns.zone}", *(one.words for one in tried)]
     if agrees:
         proved.append("the names point here already")
-    yield Rehearsed("dns", Level.GOOD if all(one.good for one in tried) else Level.WARNING, "; ".join(proved), unproven)
+    yield Rehearsed(
+        "dns",
+        FindingLevel.GOOD if all(one.good for one in tried) else FindingLevel.WARNING,
+        "; ".join(proved),
+        unproven,
+    )
 
 
 def _carriers(context: Context) -> Iterator[Rehearsed]:
@@ -154,14 +161,14 @@ def _carriers(context: Context) -> Iterator[Rehearsed]:
             step = deferred_carrier_step(context, name, Mask()).made()
             if isinstance(step, ManualCarrier):
                 yield Rehearsed(
-                    step.name, Level.GOOD, f"a person would be told: {step.words()}", "that somebody is there"
+                    step.name, FindingLevel.GOOD, f"a person would be told: {step.words()}", "that somebody is there"
                 )
                 continue
             assert isinstance(step, CarrierStep)
             same = step.check()
             routes = step.saved()["routes"]
         except HotstandbyError as error:
-            yield Rehearsed(step_name(name), Level.WARNING, str(error), "that routes can be set")
+            yield Rehearsed(step_name(name), FindingLevel.WARNING, str(error), "that routes can be set")
             continue
         assert isinstance(routes, dict)
         total = len(context.pair.carriers[name].dids) or 1
@@ -170,16 +177,19 @@ def _carriers(context: Context) -> Iterator[Rehearsed]:
         if same:
             words += "; they lead here already"
         yield Rehearsed(
-            step_name(name), Level.GOOD if len(routes) == total else Level.WARNING, words, "that routes can be set"
+            step_name(name),
+            FindingLevel.GOOD if len(routes) == total else FindingLevel.WARNING,
+            words,
+            "that routes can be set",
         )
 
 
 def _proof(context: Context, facts: Facts) -> Rehearsed:
-    proved, good, unproven = [], Level.GOOD, "what the world sees once this machine serves"
+    proved, good, unproven = [], FindingLevel.GOOD, "what the world sees once this machine serves"
     if context.pair.dns is not None:
         for one in external_checks.check_resolvers(context.pair.dns, context.peer):
             proved.append(one.words)
-            good = Level.WARNING if one.good is None else good
+            good = FindingLevel.WARNING if one.good is None else good
     proved += [one.words for one in facts.domino if one.good]
     if context.pair.proof is not None:
         unproven = "that the call comes in here: the carrier would bring it to the other machine now"
@@ -188,7 +198,7 @@ def _proof(context: Context, facts: Facts) -> Rehearsed:
             proved.append(f"{dial_string(context.pair, context.machine, context.pair.proof)} would be called")
         except (CallImpossible, HotstandbyError) as error:
             proved.append(str(error))
-            good = Level.WARNING
+            good = FindingLevel.WARNING
     else:
         proved.append("no call is configured ([proof] in pair.toml)")
     return Rehearsed("proof", good, "; ".join(proved), unproven)

@@ -7,7 +7,7 @@ import json
 import click
 from rich.table import Table
 
-from failover.checks.check import Level
+from failover.checks.check import FindingLevel
 from failover.drill.rehearsal import Rehearsal, Rehearsed
 from host.exits import Exit
 from host.printable import printable
@@ -50,4 +50,4 @@ def document(found: Rehearsal) -> dict[str, object]:
 
 def word(one: Rehearsed) -> str:
     """How a step stands, in a word."""
-    return {Level.GOOD: "ok", Level.BLOCKER: "FAILED"}.get(one.level, "open")
+    return {FindingLevel.GOOD: "ok", FindingLevel.BLOCKER: "FAILED"}.get(one.level, "open")

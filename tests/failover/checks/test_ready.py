@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from failover.checks.check import Level
+from failover.checks.check import FindingLevel
 from failover.checks.facts import Facts, OpenRun
 from failover.checks.next_step import next_step
 from failover.checks.registry import run_checks
@@ -34,12 +34,18 @@ from tests.failover.checks.examples import (
 )
 from tests.failover.checks.test_overview import BOTH, overview
 
-GOOD, WARNING, ERROR, BLOCKER, UNSEEN = Level.GOOD, Level.WARNING, Level.ERROR, Level.BLOCKER, Level.UNSEEN
+GOOD, WARNING, ERROR, BLOCKER, UNSEEN = (
+    FindingLevel.GOOD,
+    FindingLevel.WARNING,
+    FindingLevel.ERROR,
+    FindingLevel.BLOCKER,
+    FindingLevel.UNSEEN,
+)
 
 
-def names(facts: Facts) -> dict[str, Level]:
+def names(facts: Facts) -> dict[str, FindingLevel]:
     """What is not good, with the gravest that is said of it."""
-    wrong: dict[str, Level] = {}
+    wrong: dict[str, FindingLevel] = {}
     for one in ready_items(run_checks(facts)):
         if one.level is not GOOD:
             wrong[one.name] = min(one.level, wrong.get(one.name, one.level))
@@ -99,7 +105,7 @@ NEAR_CLOCK = PeerEvidence(ASKED.found, BOSTON, 30.0, 0.1)
         ),
     ],
 )
-def test_what_stands_in_the_way_is_named_alone(facts: Facts, code: Exit, item: str, level: Level) -> None:
+def test_what_stands_in_the_way_is_named_alone(facts: Facts, code: Exit, item: str, level: FindingLevel) -> None:
     results = run_checks(facts)
     assert names(facts) == {item: level}
     assert all(one.mend for one in ready_items(results) if one.level is not GOOD)
@@ -135,7 +141,7 @@ def test_no_advice_of_ready_leads_back_to_status_nor_that_of_status_to_ready() -
 
 
 @pytest.mark.parametrize(("good", "expected"), [(True, {}), (False, {"domino": WARNING}), (None, {"domino": UNSEEN})])
-def test_a_dead_domino_is_seen_beforehand(good: bool | None, expected: dict[str, Level]) -> None:
+def test_a_dead_domino_is_seen_beforehand(good: bool | None, expected: dict[str, FindingLevel]) -> None:
     site = ProofResult("domino", good, "domino-local does not answer", 0.1)
     assert names(replace(READY, domino=(site,))) == expected
 
@@ -162,7 +168,7 @@ SERVING = replace(ASKED, status=BOSTON.model_copy(update={"asterisk": HOLDS}))
     ],
 )
 def test_a_secret_that_is_another_one_than_the_peers_is_found_before_a_number_is_off_the_air(
-    secrets: SecretsComparison, peer: PeerEvidence, proven: dict[str, float], expected: dict[str, Level]
+    secrets: SecretsComparison, peer: PeerEvidence, proven: dict[str, float], expected: dict[str, FindingLevel]
 ) -> None:
     assert names(replace(READY, evidence=evidence(peer), compared=secrets, proven=proven)) == expected
 

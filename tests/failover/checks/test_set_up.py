@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from failover.checks.check import Level
+from failover.checks.check import FindingLevel
 from failover.checks.facts import Facts, Guards, KeyAnswer, OpenRun, ProofParts
 from failover.checks.gather import asks_for_the_fence
 from failover.checks.own_bind import allows
@@ -37,8 +37,8 @@ from tests.failover.checks.examples import (
 from tests.pair.example import EXAMPLE
 
 
-def grave(facts: Facts) -> list[tuple[str, Level]]:
-    return [(one.check.name, one.level) for one in to_mend(run_checks(facts)) if one.level is not Level.UNSEEN]
+def grave(facts: Facts) -> list[tuple[str, FindingLevel]]:
+    return [(one.check.name, one.level) for one in to_mend(run_checks(facts)) if one.level is not FindingLevel.UNSEEN]
 
 
 def test_a_good_set_up_has_nothing_to_mend_and_says_what_it_cannot_see() -> None:
@@ -84,14 +84,14 @@ def alone() -> Facts:
     [
         (DialplanGate(role="standby", asked=frozenset({"better"})), []),
         (DialplanGate(role="primary", asked=None), []),
-        (DialplanGate(role="standby"), [("gate", Level.ERROR)]),
-        (DialplanGate(role="standby", asked=frozenset({"other"})), [("gate", Level.ERROR)]),
-        (DialplanGate(asked=frozenset({"better"})), [("gate", Level.ERROR)]),  # asked for, and not there
+        (DialplanGate(role="standby"), [("gate", FindingLevel.ERROR)]),
+        (DialplanGate(role="standby", asked=frozenset({"other"})), [("gate", FindingLevel.ERROR)]),
+        (DialplanGate(asked=frozenset({"better"})), [("gate", FindingLevel.ERROR)]),  # asked for, and not there
         (DialplanGate(unseen="Asterisk is not running"), []),
     ],
 )
 def test_calls_by_address_are_refused_in_the_dialplan_that_runs(
-    gate: DialplanGate, expected: list[tuple[str, Level]]
+    gate: DialplanGate, expected: list[tuple[str, FindingLevel]]
 ) -> None:
     assert grave(replace(SET_UP, gate=gate)) == expected
 
@@ -157,7 +157,7 @@ def test_a_line_of_the_dialplan_that_leads_to_the_proof(line: str, leads: bool) 
 
 
 DIFFERENT = SecretsComparison(differ=("trunks.acme.secret_file", "asterisk.ami.secret_file"))
-WARN, ERR, BLOCK = Level.WARNING, Level.ERROR, Level.BLOCKER
+WARN, ERR, BLOCK = FindingLevel.WARNING, FindingLevel.ERROR, FindingLevel.BLOCKER
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ WARN, ERR, BLOCK = Level.WARNING, Level.ERROR, Level.BLOCKER
         (replace(SET_UP, paused="new switch"), "paused", WARN, "new switch"),
     ],
 )
-def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level: Level, words: str) -> None:
+def test_each_thing_that_is_wrong_is_named_alone(facts: Facts, rule: str, level: FindingLevel, words: str) -> None:
     assert grave(facts) == [(rule, level)]
     found = next(one.finding for one in run_checks(facts) if one.check.name == rule and one.level is level)
     assert words in f"{found.text} {found.mend}"
@@ -267,7 +267,7 @@ def test_what_cannot_be_seen_is_said_to_be_so() -> None:
         keys={"ns3": KeyAnswer.UNKNOWN_KEY, "boston": KeyAnswer.TAKEN},
         compared=SecretsComparison(unknown="it knows no such request"),
     )
-    unseen = [one.finding.text for one in run_checks(facts) if one.level is Level.UNSEEN]
+    unseen = [one.finding.text for one in run_checks(facts) if one.level is FindingLevel.UNSEEN]
     for words in ("ns3 does not know our key", "has the same secrets is not known", "Queue members", "firewall"):
         assert [text for text in unseen if words in text], words
     assert check_exit(run_checks(facts)) is Exit.DONE
@@ -278,7 +278,7 @@ def test_a_pair_without_dns_is_told_what_a_reboot_does_and_nothing_else() -> Non
     bare = parse(text.encode(), Path("pair.toml"))
     peers = replace(ASKED, status=BOSTON.model_copy(update={"pair_digest": bare.digest}))
     facts = replace(SET_UP, pair=bare, named=None, evidence=replace(evidence(peers), servers=()), ttls={})
-    assert grave(facts) == [("boot-without-dns", Level.WARNING)]
+    assert grave(facts) == [("boot-without-dns", FindingLevel.WARNING)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from failover.checks.check import Level, Lifted
+from failover.checks.check import FindingLevel, Lifted
 from failover.checks.facts import Depth, Facts, KeyAnswer, OpenRun
 from failover.checks.registry import CHECKS, run_checks
 from failover.checks.views import check_exit, of_step, ready_exit, risks
@@ -140,12 +140,12 @@ def test_what_refuses_a_plan_is_neither_ready_nor_in_order(seen: Facts) -> None:
 @given(facts())
 def test_what_blocks_in_one_view_blocks_in_every_other(seen: Facts) -> None:
     ready = run_checks(looked_at(seen, Depth.READY))
-    blockers = [one for one in ready if one.level is Level.BLOCKER]
+    blockers = [one for one in ready if one.level is FindingLevel.BLOCKER]
     if blockers:
         assert ready_exit(ready) is Exit.FAILED
         assert check_exit(run_checks(seen)) is Exit.FAILED
     for step in {one.check.step for one in blockers}:
-        assert of_step(ready, step)[0].level is Level.BLOCKER
+        assert of_step(ready, step)[0].level is FindingLevel.BLOCKER
 
 
 @UNHURRIED
@@ -162,9 +162,9 @@ def test_a_finding_that_refuses_is_as_grave_as_what_lifts_it(seen: Facts) -> Non
     for one in run_checks(seen):
         refusal = one.finding.refusal
         if refusal is not None:
-            wanted = Level.ERROR if refusal.lifted is Lifted.BY_WORD else Level.BLOCKER
+            wanted = FindingLevel.ERROR if refusal.lifted is Lifted.BY_WORD else FindingLevel.BLOCKER
             assert one.level is wanted
-        assert (one.level is Level.GOOD) != bool(one.finding.mend), one
+        assert (one.level is FindingLevel.GOOD) != bool(one.finding.mend), one
 
 
 def test_a_word_lifts_what_waits_for_a_word_alone() -> None:

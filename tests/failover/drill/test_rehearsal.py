@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from failover.checks.check import Level
+from failover.checks.check import FindingLevel
 from failover.context import Context
 from failover.drill.rehearsal import Rehearsal, rehearse
 from failover.drill.rehearsal_view import word
@@ -29,7 +29,7 @@ def with_pair(context: Context, **changed: object) -> Context:
     return replace(context, pair=found.model_copy(update={"digest": context.pair.digest}))
 
 
-def level(found: Rehearsal, step: str) -> Level:
+def level(found: Rehearsal, step: str) -> FindingLevel:
     return next(one.level for one in found.steps if one.step == step)
 
 
@@ -42,7 +42,7 @@ def test_a_call_that_asterisk_could_not_place_leaves_the_proof_open(machine: Sta
     resolving = {**raw["dns"], "resolvers": [machine.servers["ns3"].address]}
     proof = {"trunk": "acme", "number": "+16175550142"}
     found = rehearse(with_pair(machine.context, proof=proof, dns=resolving))
-    assert level(found, "proof") is not Level.GOOD
+    assert level(found, "proof") is not FindingLevel.GOOD
     assert f"resolver {machine.servers['ns3'].address}" in proved(found, "proof")
     assert found.exit is Exit.DEGRADED
     assert found.next == "mend what is named above; then: failover drill --rehearse"
@@ -54,7 +54,7 @@ def test_a_peer_that_is_further_or_at_it_itself_fails_the_fence(machine: Standby
         found = rehearse(machine.context)
     finally:
         machine.peer_is()
-    assert (level(found, "fence"), word(found.steps[0])) == (Level.BLOCKER, "FAILED")
+    assert (level(found, "fence"), word(found.steps[0])) == (FindingLevel.BLOCKER, "FAILED")
     assert "boston is at epoch 7 itself" in proved(found, "fence")
     assert found.exit is Exit.REFUSED
 
@@ -73,7 +73,7 @@ def test_a_key_that_is_gone_leaves_dns_open(machine: Standby) -> None:
     finally:
         key.write_text(kept)
         key.chmod(0o600)
-    assert level(found, "dns") is not Level.GOOD
+    assert level(found, "dns") is not FindingLevel.GOOD
     assert "tsig.key" in proved(found, "dns")
 
 
@@ -81,7 +81,7 @@ def test_a_carrier_whose_secret_is_gone_leaves_its_routes_open(machine: Standby)
     carrier = machine.context.pair.carriers["acme"].model_copy(update={"preset": "none-such"})
     pair = machine.context.pair.model_copy(update={"carriers": {"acme": carrier}})
     found = rehearse(replace(machine.context, pair=pair))
-    assert (level(found, "carrier-acme"), "none-such" in proved(found, "carrier-acme")) == (Level.WARNING, True)
+    assert (level(found, "carrier-acme"), "none-such" in proved(found, "carrier-acme")) == (FindingLevel.WARNING, True)
 
 
 def test_programs_that_would_run_around_a_step_are_named(machine: Standby) -> None:
@@ -100,5 +100,5 @@ def test_programs_that_would_run_around_a_step_are_named(machine: Standby) -> No
 
 def test_a_program_of_the_fence_is_asked_whether_the_peer_is_cut_off(machine: Standby) -> None:
     found = rehearse(with_pair(machine.context, fence={"command": ["/bin/false"], "verify": ["/bin/false"]}))
-    assert level(found, "fence") is Level.GOOD
+    assert level(found, "fence") is FindingLevel.GOOD
     assert "boston answers ssh" in proved(found, "fence")
