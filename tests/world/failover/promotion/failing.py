@@ -15,7 +15,7 @@ from lab.until import HANG_S, until
 from lab.world import dns
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.failover.cutover import DELEGATION, failover, name_servers, name_servers_rest, names_agree
+from tests.world.failover.cutover import DELEGATION, answered, failover, name_servers, name_servers_rest, names_agree
 from tests.world.failover.pairing import become, introduce
 from tests.world.failover.promotion.mortal import told_by
 from tests.world.failover.promotion.test_promote import API_PORT, VOIP, runs
@@ -110,7 +110,7 @@ def opened(worlds: Worlds) -> Scene:
     become(world.boston, "primary")
     made = Scene(world)
     made.carrier()
-    done = failover(world.boston, "promote")
+    done = answered(world.boston, "promote")
     assert done.returncode == 5, done.stdout + done.stderr
     names_agree(world, world.boston, name_servers(world))
     return made

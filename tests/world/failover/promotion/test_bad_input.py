@@ -12,7 +12,7 @@ import pytest
 from host.command import Finished
 from lab.computer.disk import HOME
 from tests.world.conftest import Worlds
-from tests.world.failover.cutover import failover, name_servers, names_agree
+from tests.world.failover.cutover import answered, failover, name_servers, names_agree
 from tests.world.failover.pairing import SSH
 from tests.world.failover.promotion.failing import RECORDS, TRUNKS, WORD, Scene, full_disk, opened
 from tests.world.failover.promotion.mortal import Point, killed, role_on_disk
@@ -101,7 +101,7 @@ def test_a_large_zone_is_taken_over_within_the_deadline_of_the_step(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Boston's BIND has the zone again, and dies with it."""
-    assert failover(scene.world.boston, "switchover").returncode == 5
+    assert answered(scene.world.boston, "switchover").returncode == 5
     names_agree(scene.world, scene.world.boston, name_servers(scene.world))
     scene.boston_dies()
     done = scene.promote()

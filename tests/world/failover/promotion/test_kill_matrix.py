@@ -12,7 +12,7 @@ from host.exits import Exit
 from lab import World
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.failover.cutover import DELEGATION, failover
+from tests.world.failover.cutover import DELEGATION, answered, failover
 from tests.world.failover.pairing import become, introduce
 from tests.world.failover.promotion.mortal import GaveUp, Kind, Point, RightsWatch, killed, role_on_disk, told_by
 from tests.world.failover.promotion.test_promote import runs
@@ -72,7 +72,7 @@ def pair(worlds: Worlds) -> Iterator[Pair]:
     introduce(world)
     become(world.dallas, "standby")
     become(world.boston, "primary")
-    assert failover(world.boston, "promote").returncode == 5
+    assert answered(world.boston, "promote").returncode == 5
     with RightsWatch(world) as watch:
         yield Pair(world, watch)
 
@@ -135,7 +135,7 @@ def power_off_boston(pair: Pair) -> None:
     """Dallas is left, as standby, with a peer that is dead."""
     if pair.world.boston.on:
         if role_on_disk(pair.world.dallas) != "primary":
-            assert failover(pair.world.dallas, "switchover").returncode == 5
+            assert answered(pair.world.dallas, "switchover").returncode == 5
         pair.world.boston.power_off()
     assert failover(pair.world.dallas, "demote").returncode == 0
 

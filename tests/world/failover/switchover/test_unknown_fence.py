@@ -6,7 +6,7 @@ import pytest
 
 from lab import World
 from tests.world.conftest import Worlds
-from tests.world.failover.cutover import failover, served
+from tests.world.failover.cutover import answered, failover, served
 from tests.world.failover.promotion.mortal import role_on_disk
 from tests.world.failover.promotion.test_promote import runs
 from tests.world.failover.switchover.troubled import TRUNKS, boston_serves, is_primary, opened, switchover, trouble
@@ -46,7 +46,7 @@ def test_what_is_not_known_stays_open_and_the_same_again_goes_on(world: World) -
     again = switchover(world)
     assert again.returncode == 4, again.stdout + again.stderr
     trouble(world, "")
-    done = failover(world.dallas, "switchover")
+    done = answered(world.dallas, "switchover")
     assert done.returncode == 5, done.stdout + done.stderr
     is_primary(world, "dallas")
 
