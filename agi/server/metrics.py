@@ -75,16 +75,21 @@ class AgiMetrics:
             waiting_now
         )
         self.registry.register(_Lookups(lookups))
-        for way in ("fastagi", "handover"):
+        self._ended: dict[tuple[str, Outcome], Counter] = {}
+        """Looked up once, see agi.server.session._DONE."""
+        self._took = {way: self._seconds.labels(way) for way in ("fastagi", "handover")}
+        for way in self._took:
             # An alert on a rate wants the zero to be there before the first one.
             self._tampered.labels(way)
-            self._seconds.labels(way)
 
     def ended(self, way: str, outcome: Outcome, seconds: float) -> None:
         """Counts a session that ended."""
-        self._sessions.labels(way, outcome.value).inc()
+        counter = self._ended.get((way, outcome))
+        if counter is None:
+            counter = self._ended[way, outcome] = self._sessions.labels(way, outcome.value)
+        counter.inc()
         if outcome is not Outcome.REFUSED:
-            self._seconds.labels(way).observe(seconds)
+            self._took[way].observe(seconds)
 
     def tampered(self, way: str) -> None:
         """Counts a forged environment."""
