@@ -328,15 +328,16 @@ class _Reader:
 
     def _setting(self, path: str, number: int, text: str, section: ConfigSection) -> None:
         found = parse_setting(text)
-        match found:
-            case Unparsed.REFUSED:
-                raise _Invalid(ConfigFinding(path, number, found.value))
-            case Unparsed():
-                self._tell(path, number, found.value)
-            case name, value, True:
-                section.append(name, value, path, number)
-            case name, value, False:
-                section.settings.append(ConfigSetting(name, value, path, number))
+        if found is Unparsed.REFUSED:
+            raise _Invalid(ConfigFinding(path, number, found.value))
+        if isinstance(found, Unparsed):
+            self._tell(path, number, found.value)
+            return
+        name, value, appends = found
+        if appends:
+            section.append(name, value, path, number)
+        else:
+            section.settings.append(ConfigSetting(name, value, path, number))
 
     def _tell(self, file: str, line: int, text: str) -> None:
         self.conf.findings.append(ConfigFinding(file, line, text))
