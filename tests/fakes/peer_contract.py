@@ -14,9 +14,9 @@ PROGRAM: Final = """
 from failover.errors import FailoverError
 from failover.peer.remote import Peer
 peer = Peer(here)
-seen = peer.probe_status()
+seen = peer.probe_status(deadline_s=30)
 try:
-    digest = peer.digest().machine
+    digest = peer.digest(deadline_s=30).machine
 except FailoverError as error:
     digest = type(error).__name__
 print(json.dumps({"status": seen.found.answer.value, "machine": seen.status and seen.status.machine, "digest": digest}))

@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -33,6 +33,7 @@ from failover.context import Context
 from failover.peer.messages import encode_answer
 from failover.peer.service import Asker, answer
 from failover.probe_result import ProbeAnswer, ProbeResult
+from failover.probes import own_asterisk
 from failover.probes.asterisk_process import AsteriskProcess
 from failover.state import local_state
 from host import command as host_command
@@ -251,7 +252,7 @@ class TwoMachines:
         user, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
         own = "".join(
             f'[machines.{name}.asterisk]\ncommand = "{pbx.command}"\nconfig_dir = "{directory / name / "etc"}"\n'
-            f'user = "{user}"\ngroup = "{group}"\nami.port = {pbx.port}\nregister_deadline_s = 2\n'
+            f'user = "{user}"\ngroup = "{group}"\nami.port = {pbx.port}\nregister_deadline_s = 30\n'
             for name, pbx in self.pbxes.items()
         )
         whole = pair_toml(RELEASES, trunks=TRUNKS, required=TRUNKS[:1], extra=own + extra)
@@ -272,7 +273,17 @@ class TwoMachines:
 
     def refuse(self, machine: Machine, *accounts: str) -> None:
         """From now on the carrier refuses these from there, and no others."""
+        if accounts:
+            self.wait_for_registrations(2)
         self.carrier.refused = {(machine.name, number) for number in accounts}
+
+    def wait_for_registrations(self, seconds: int) -> None:
+        """Both machines' pair.toml says so; the usual 30 s only end a hang."""
+        for machine in self.machines.values():
+            text = machine.places.pair_toml.read_text(encoding="utf-8")
+            text = text.replace("register_deadline_s = 30\n", f"register_deadline_s = {seconds}\n")
+            machine.places.pair_toml.write_text(text, encoding="utf-8")
+            machine.context = replace(machine.context, pair=parse(text.encode(), Path("pair.toml")))
 
     def power_off(self, machine: Machine) -> None:
         """Nothing of it answers any more; the carrier keeps what it last heard."""
@@ -431,8 +442,12 @@ class TwoMachines:
         for module in ("failover.steps.fence.step", "failover.demotion.demotion", "failover.peer_handlers"):
             patch.setattr(f"{module}.time", self.time)
         patch.setattr("failover.steps.fence.step.clock", self.time)
-        patch.setattr("failover.probes.evidence.SSH_S", 20.0)
-        patch.setattr("failover.probes.evidence.TOTAL_S", 30.0)
+        # Limits that a busy machine would break.
+        defaults = own_asterisk.read_lists.__kwdefaults__
+        assert defaults is not None
+        patch.setitem(defaults, "deadline_s", 6.0)
+        patch.setattr("failover.probes.evidence.SSH_S", 60.0)
+        patch.setattr("failover.probes.evidence.TOTAL_S", 60.0)
 
 
 class Loop:

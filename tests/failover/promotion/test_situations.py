@@ -60,6 +60,7 @@ def no_lists_here(machines: TwoMachines) -> None:
 
 
 def deaf_here(machines: TwoMachines) -> None:
+    machines.wait_for_registrations(2)
     machines.dallas.pbx.turn_deaf()
 
 
