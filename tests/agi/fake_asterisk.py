@@ -52,7 +52,7 @@ def fastagi(
     *,
     first: bytes | None = None,
     answer: Answer | None = None,
-    deadline_s: float = 10.0,
+    deadline_s: float = 60.0,
     **fields: str,
 ) -> AgiRun:
     """`AGI(agi://127.0.0.1:port/script,arguments…)`; `first` is sent in place of the environment."""
@@ -79,7 +79,7 @@ def process(
     answer: Answer | None = None,
     hangup_at: str | None = None,
     during: Callable[[str], None] = lambda _command: None,
-    deadline_s: float = 10.0,
+    deadline_s: float = 60.0,
     env: Mapping[str, str] | None = None,
     **fields: str,
 ) -> AgiRun:

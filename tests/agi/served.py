@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import pair as model
+from agi.install import launcher
 from agi.server import activation
 from agi.server.log_limit import LogRateFilter
 from agi.server.server import AgiServer
 from host.places import Places
+from lab.until import HANG_S, until
 
 BIN = Path(sys.executable).parent
-LIMIT_S = 60.0
-"""Ends what hangs; nothing that works takes as long."""
+LIMIT_S = HANG_S
 
 PAIR = """\
 [pair]
@@ -136,9 +137,6 @@ class Site:
         path = self.home / "agi-bin" / f"{script}.py"
         if not path.exists():
             # Every script gets one, the broken ones as well: a launcher is there before its script breaks.
-            from agi.install import launcher
-            from host.places import Places
-
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(launcher(Places.standard(environ=self.env), interpreter=sys.executable))
             path.chmod(0o755)
@@ -147,20 +145,20 @@ class Site:
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and content of /healthz."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/healthz", timeout=LIMIT_S) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
     def metric(self, start: str) -> float:
         """The sum of all samples whose line starts so."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=LIMIT_S) as answer:
             lines = answer.read().decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(start))
 
     def await_log(self, text: str) -> None:
         """Waits until the log holds `text`."""
-        until(lambda: text in self.log, f"{text!r} in the log", lambda: self.log)
+        until(lambda: text in self.log, f"{text!r} in the log", told=lambda: self.log)
 
     def await_idle(self) -> None:
         """Waits until no session is left."""
@@ -183,7 +181,7 @@ class Site:
         few = [] if self.descriptors is None else ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}"]
         with (self.home / "log").open("wb") as log:
             self.process = subprocess.Popen([*few, BIN / "agi-server", "run"], env=self.env, stdout=log, stderr=log)
-        until(self._answers, "it answers", lambda: self.log)
+        until(self._answers, "it answers", told=lambda: self.log)
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -253,14 +251,6 @@ def served_by_process(
     finally:
         if site.process is not None:
             site.stop()
-
-
-def until(holds: Callable[[], object], what: str, told: Callable[[], str] = str) -> None:
-    """Waits until `holds()`; fails with `what`, and what `told` says, after LIMIT_S."""
-    end = time.monotonic() + LIMIT_S
-    while not holds():
-        assert time.monotonic() < end, f"not within {LIMIT_S:g} s: {what}. {told()}"
-        time.sleep(0.01)
 
 
 def drip(connection: socket.socket) -> None:

@@ -25,9 +25,10 @@ from agi.server.hand_over import WORD
 from agi.server.health import HealthServer
 from agi.server.log_limit import MOST as LINES
 from lab.domino import Domino, Trouble
+from lab.until import until
 from tests.agi import phones
 from tests.agi.fake_asterisk import AgiRun, fastagi, process
-from tests.agi.served import LIMIT_S, Site, drip, served, served_by_process, until
+from tests.agi.served import LIMIT_S, Site, drip, served, served_by_process
 
 DESCRIPTORS = 256
 LAUNCHER = WORD + b"\0hello.py\0"

@@ -18,8 +18,9 @@ from agi.fake_asterisk import FakeAsterisk, environment
 from agi.server.activation import listen_fastagi, listen_handover, systemd_sockets
 from host.errors import UsageError
 from host.places import Places
+from lab.until import until
 from tests.agi.fake_asterisk import AgiRun, fastagi, process
-from tests.agi.served import BIN, LIMIT_S, Site, drip, make_site, served, served_by_process, until
+from tests.agi.served import BIN, LIMIT_S, Site, drip, make_site, served, served_by_process
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from lab.until import until
 from tests.agi.fake_asterisk import AgiRun, fastagi, process
-from tests.agi.served import LIMIT_S, Site, make_site, served, served_by_process, until
+from tests.agi.served import LIMIT_S, Site, make_site, served, served_by_process
 
 Way = Callable[..., AgiRun]
 
