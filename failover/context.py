@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 
 import pair as pairs
 from host.places import Places
 from host.printable import harmless
-from pair import Asterisk, Machine, Pair
+
+if TYPE_CHECKING:
+    from pair import Asterisk, Machine, Pair
 
 HOSTS: Final = Path("/etc/hosts")
 """The file that takes the hosts block."""

@@ -7,15 +7,49 @@ which of the two we are on; `read_secret` reads what pair.toml only names.
     sections, model, cross_checks   what may stand in each table, in the file, and across its tables
     right, public_role              who may register, and who is primary for the world
     tsig_key, telephone             a key as BIND writes it; a number as callers, Domino and carriers write it
+
+The names below are loaded when they are first used: who reads the right alone, many times a minute, needs no pydantic.
 """
 
-from pair.model import Pair
-from pair.problem import Problem
-from pair.reading import Active, PairInvalid, active, parse, read, this_machine
-from pair.secret import SecretUnusable, read_secret, secret_problems
-from pair.sections.dns import Dns
-from pair.sections.machine import Ami, Asterisk, Machine
-from pair.sections.trunk import Trunk
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pair.model import Pair
+    from pair.problem import Problem
+    from pair.reading import Active, PairInvalid, active, parse, read, this_machine
+    from pair.secret import SecretUnusable, read_secret, secret_problems
+    from pair.sections.dns import Dns
+    from pair.sections.machine import Ami, Asterisk, Machine
+    from pair.sections.trunk import Trunk
+
+_HOMES: Final = {
+    "Active": "pair.reading",
+    "Ami": "pair.sections.machine",
+    "Asterisk": "pair.sections.machine",
+    "Dns": "pair.sections.dns",
+    "Machine": "pair.sections.machine",
+    "Pair": "pair.model",
+    "PairInvalid": "pair.reading",
+    "Problem": "pair.problem",
+    "SecretUnusable": "pair.secret",
+    "Trunk": "pair.sections.trunk",
+    "active": "pair.reading",
+    "parse": "pair.reading",
+    "read": "pair.reading",
+    "read_secret": "pair.secret",
+    "secret_problems": "pair.secret",
+    "this_machine": "pair.reading",
+}
+
+
+def __getattr__(name: str) -> Any:  # PEP 562
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pair' has no attribute '{name}'")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
 
 __all__ = [
     "Active",

@@ -27,6 +27,7 @@ from host.places import Places
 from host.printable import printable
 from pair.cross_checks import broken_rules
 from pair.fields import checked_name
+from pair.machine_name import machine_name
 from pair.model import Pair
 from pair.problem import Problem, nearest, problems_of
 
@@ -151,17 +152,10 @@ def this_machine(places: Places, pair: Pair) -> str:
     Raises:
         UsageError: localized/machine is missing, or names no machine of the pair.
     """
-    path = places.machine_file
-    try:
-        name = read_file(path, 4096).decode("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        choices = " or ".join(f"'{machine}'" for machine in pair.machines)
-        raise UsageError(
-            f"{path} does not say which machine this is ({_reason(error)}). Write {choices} into it, one line."
-        ) from None
+    name = machine_name(places, tuple(pair.machines))
     if name not in pair.machines:
         raise UsageError(
-            f"{path} says '{printable(name)}', which is not a machine of this pair "
+            f"{places.machine_file} says '{printable(name)}', which is not a machine of this pair "
             f"({', '.join(pair.machines)}).{nearest(name, pair.machines)}"
         )
     return name

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from failover.context import read_context
 from failover.state import local_state
 from host.errors import HotstandbyError
 from host.exits import Exit
+from host.places import Places
 from host.printable import harmless
+from pair.machine_name import machine_name
 
 
 @click.command("is-primary", epilog="Example: failover is-primary && /usr/local/sbin/send-the-daily-report")
@@ -23,14 +24,16 @@ from host.printable import harmless
 def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     """Whether this machine is primary: exit 0, or 1. What is not known is no.
 
-    It is, when it holds the right to be, serves a primary generation, and is not fenced.
+    It is, when it holds the right to be, serves a primary generation, and is not fenced: this machine's own files say
+    so, and pair.toml is not read.
     """
     try:
-        context = read_context(config)
+        places = Places.standard(config)
+        machine = machine_name(places)
     except HotstandbyError as error:
         print(harmless(f"It is not known whether this machine is primary, so it is not: {error}"), file=sys.stderr)
         sys.exit(int(Exit.FAILED))
-    found = local_state.read_state(context.places, context.machine)
+    found = local_state.read_state(places, machine)
     if as_json:
         click.echo(json.dumps({"primary": found.is_primary, "why": found.why, **asdict(found)}, indent=2))
     elif not quiet:

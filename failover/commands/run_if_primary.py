@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
-from failover.context import Context, with_context
 from failover.state import local_state
 from host.exits import Exit
+from host.places import Places
 from host.printable import harmless
+from pair.machine_name import machine_name
 
 
 @click.command(
@@ -19,13 +21,14 @@ from host.printable import harmless
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
-@with_context
-def command(context: Context, argv: tuple[str, ...]) -> None:
+@click.option("--config", type=click.Path(path_type=Path), metavar="DIR", help="Instead of /etc/hotstandby.")
+def command(config: Path | None, argv: tuple[str, ...]) -> None:
     """Run a program on the primary alone: for cron, reports and call files that both machines have.
 
     As standby it says nothing and ends with 0, so that cron sends no mail. As primary its exit code is the program's.
     """
-    if not local_state.read_state(context.places, context.machine).is_primary:
+    places = Places.standard(config)
+    if not local_state.read_state(places, machine_name(places)).is_primary:
         sys.exit(int(Exit.DONE))
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - the admin's own program, which takes this process over

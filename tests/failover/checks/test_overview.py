@@ -18,7 +18,7 @@ from failover.checks.overview import (
     trunk_status,
 )
 from failover.checks.read_overview import longest_ttls
-from failover.commands.status import _ttl
+from failover.checks.status_view import _ttl
 from failover.name_servers.agreement import NameServer, ZoneAnswer
 from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus, Readiness
 from failover.probe_result import ProbeAnswer

@@ -22,11 +22,19 @@ def test_is_primary_tells_by_its_exit_code_and_in_words(machines: TwoMachines) -
     assert (found["primary"], found["right"]["epoch"]) == (True, 1)
 
 
-def test_a_machine_whose_configuration_cannot_be_read_is_not_primary(machines: TwoMachines) -> None:
+def test_a_machine_that_does_not_know_its_name_is_not_primary(machines: TwoMachines) -> None:
     machines.type(machines.boston, "promote")
-    machines.boston.places.machine_file.write_text("nowhere\n")
+    machines.boston.places.machine_file.write_text("nowhere\n")  # the right is boston's
+    assert machines.type(machines.boston, "is-primary").exit == Exit.FAILED
+    machines.boston.places.machine_file.unlink()
     told = machines.type(machines.boston, "is-primary")
     assert (told.exit, "It is not known whether" in told.err) == (Exit.FAILED, True)
+
+
+def test_a_pair_toml_that_was_broken_meanwhile_changes_nothing_of_who_is_primary(machines: TwoMachines) -> None:
+    machines.type(machines.boston, "promote")
+    machines.boston.places.pair_toml.write_text("[pair\n")
+    assert machines.type(machines.boston, "is-primary").exit == Exit.DONE
 
 
 class Ran(BaseException):
