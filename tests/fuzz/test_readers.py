@@ -23,7 +23,7 @@ import host
 from tests.fuzz.mutation import altered, growing
 from tests.fuzz.readers import READERS, Reader
 
-QUICK_S = float(os.environ.get("HOTSTANDBY_FUZZ_QUICK_S", "30")) / len(READERS)
+QUICK_S = float(os.environ.get("FUZZ_QUICK_S", "30")) / len(READERS)
 """Seconds of processor time for each reader's errors in `make test`; time and memory take the rest of the minute.
 `make unit` gives all of them five."""
 SOAK_S = float(os.environ.get("HOTSTANDBY_FUZZ_S", "600")) / len(READERS)
@@ -182,6 +182,7 @@ ELSEWHERE: Final = {
     "failover.checks.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
     "failover.steps.proof.call": "failover.steps.proof.tone reads",
     "host.clock": "the kernel's boot id",
+    "pair.machine_name": "one line, compared with the names in pair.toml or with the right's",
     "localized.activation.activate": "our own generation; localized.activation.hosts_file reads",
     "localized.checks.foreign_registrations": "localized.asterisk.configuration reads",
     "localized.prepare": "digests of templates",

@@ -373,7 +373,7 @@ def test_an_interrupted_hand_over_leaves_nothing_behind(site: Site) -> None:
 
 
 def test_a_server_without_a_free_place_sends_launchers_back(tmp_path: Path) -> None:
-    with served(tmp_path, "environment_s = 30") as site, ExitStack() as held:
+    with served(tmp_path, "environment_s = 30\ndeadline_s = 60") as site, ExitStack() as held:
         assert site.thread is not None
         for capacity in site.thread.server.capacities.values():
             capacity.most = 2
