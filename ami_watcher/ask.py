@@ -11,18 +11,18 @@ import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from pydantic import ValidationError
-
-from ami_watcher.web.documents import Document
 from host.errors import HotstandbyError
 from host.file_reading import from_json
 from host.places import Places
 from host.printable import printable
 
-Answer = TypeVar("Answer", bound=Document)
+if TYPE_CHECKING:
+    from ami_watcher.web.documents import Document
+
+Answer = TypeVar("Answer", bound="Document")
 
 DEADLINE_S = 5.0
 LONGEST = 64 * 2**20
@@ -41,18 +41,54 @@ def ask(
     deadline_s: float = DEADLINE_S,
     **query: str | float | None,
 ) -> Answer:
-    """What the daemon says.
+    """What the daemon says, as one of its documents.
+
+    Args:
+        places, path, deadline_s, **query: as for `ask_json`.
+        answer: the document that is expected.
+
+    Raises:
+        WatcherSilent
+    """
+    body = _asked(places, path, deadline_s, query)
+    try:
+        return answer.model_validate_json(body)
+    except ValueError:  # pydantic's ValidationError is one
+        raise other_version() from None
+
+
+def ask_json(
+    places: Places, path: str, *, deadline_s: float = DEADLINE_S, **query: str | float | None
+) -> Mapping[str, Any]:
+    """What the daemon says, as JSON, for a command that must start quickly.
 
     Args:
         places: of this machine.
         path: such as "/api/registrations".
-        answer: the document that is expected.
         deadline_s: seconds for connecting, and again for the whole answer.
         **query: parameters; None is left out.
 
     Raises:
         WatcherSilent
     """
+    try:
+        found = from_json(_asked(places, path, deadline_s, query))
+    except ValueError:
+        raise other_version() from None
+    if not isinstance(found, Mapping):
+        raise other_version()
+    return found
+
+
+def other_version() -> WatcherSilent:
+    """The daemon's documents are not what this command knows."""
+    return WatcherSilent(
+        "The running ami-watcher is of another version than this command. Restart it with: "
+        "systemctl restart ami-watcher"
+    )
+
+
+def _asked(places: Places, path: str, deadline_s: float, query: Mapping[str, str | float | None]) -> bytes:
     where = places.watcher_socket
     given = {name: value for name, value in query.items() if value is not None}
     connection = _UnixConnection(where, deadline_s)
@@ -85,13 +121,7 @@ def ask(
     # A daemon that is not ready answers 503 with the same document, and says in it why.
     if response.status not in (200, 503):
         raise WatcherSilent(f"ami-watcher refused: {_error(body)}")
-    try:
-        return answer.model_validate_json(body)
-    except ValidationError:
-        raise WatcherSilent(
-            "The running ami-watcher is of another version than this command. Restart it with: "
-            "systemctl restart ami-watcher"
-        ) from None
+    return body
 
 
 def _whole(response: http.client.HTTPResponse, until: float) -> bytes:

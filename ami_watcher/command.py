@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ami_watcher.ask import WatcherSilent, ask
-from ami_watcher.check import PluginResult, PluginStatus, judged
+from ami_watcher.ask import WatcherSilent, ask, ask_json, other_version
+from ami_watcher.check import PluginResult, PluginStatus, judged, report_from
 from ami_watcher.event import EventKind
-from ami_watcher.web.documents import ContactsDocument, Document, HistoryDocument, RegistrationsDocument
 from host.command_group import CommandGroup
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
@@ -28,6 +27,8 @@ from host.terminal import console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from ami_watcher.web.documents import Document
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 WATCH_S = 1.0
@@ -103,7 +104,8 @@ def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
     In the last column one character is an hour: a low bar where it held throughout, a high one where it did not, a dot
     where nobody watched.
     """
-    from ami_watcher import tables  # rich: a plugin that runs each minute goes without
+    from ami_watcher import tables  # rich and pydantic: a plugin that runs each minute goes without
+    from ami_watcher.web.documents import RegistrationsDocument
 
     places = Places.standard(config)
     _show(lambda: ask(places, "/api/registrations", RegistrationsDocument), tables.registrations, as_json, watch)
@@ -119,6 +121,7 @@ def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
 def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, find: str | None, limit: int) -> None:
     """The phones and peers that are registered here."""
     from ami_watcher import tables
+    from ami_watcher.web.documents import ContactsDocument
 
     places = Places.standard(config)
     _show(
@@ -139,6 +142,7 @@ def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, fin
 def history(config: Path | None, as_json: bool, subject: str | None, kind: str | None, since: str, limit: int) -> None:
     """What changed: of all, or of the trunk or phone SUBJECT."""
     from ami_watcher import tables
+    from ami_watcher.web.documents import HistoryDocument
 
     places = Places.standard(config)
     start = int(time.time() - _seconds(since))
@@ -160,9 +164,13 @@ def check(config: Path | None, missing_warning: int | None, timeout: float) -> N
     """A monitoring plugin: exit 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, one line with numbers to chart."""
     places = Places.standard(config)
     try:
-        now = ask(places, "/api/registrations", RegistrationsDocument, deadline_s=timeout)
-        phones = ask(places, "/api/contacts", ContactsDocument, deadline_s=timeout, limit=0)
-        result = judged(now, phones, missing_warning=missing_warning)
+        now = ask_json(places, "/api/registrations", deadline_s=timeout)
+        phones = ask_json(places, "/api/contacts", deadline_s=timeout, limit=0)
+        try:
+            report = report_from(now, phones)
+        except (KeyError, TypeError, ValueError):
+            raise other_version() from None
+        result = judged(report, missing_warning=missing_warning)
     except WatcherSilent as error:
         result = PluginResult(PluginStatus.UNKNOWN, str(error))
     click.echo(harmless(result.line))

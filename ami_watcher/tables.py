@@ -11,12 +11,11 @@ from rich.text import Text
 
 from ami_watcher.event import LinkState
 from ami_watcher.history.timeline import UNWATCHED
-from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.level import Level
+from ami_watcher.registrations.state_words import STANDBY, RegistrationState
 from ami_watcher.web.documents import (
-    STANDBY,
     ContactsDocument,
     HistoryDocument,
-    Level,
     RegistrationDocument,
     RegistrationsDocument,
 )

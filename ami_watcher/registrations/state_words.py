@@ -22,6 +22,15 @@ class RegistrationState(StrEnum):
     """The link is lost, or the last proof is too old, or Asterisk used a word that we do not know."""
 
 
+STANDBY: Final = "standby"
+"""State of a trunk that this machine must not hold, and does not."""
+
+
+def is_held_here(state: str) -> bool:
+    """Whether this machine should hold a trunk of this state: not one of the other's, and not a stray one."""
+    return state not in (STANDBY, RegistrationState.UNEXPECTED)
+
+
 MEANING: Final[Mapping[str, RegistrationState]] = {
     "Registered": RegistrationState.REGISTERED,
     "Request Sent": RegistrationState.REGISTERING,

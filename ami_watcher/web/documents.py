@@ -5,30 +5,15 @@ Times are unix seconds; durations carry their unit in the name. A key may be add
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ami_watcher.event import EventKind, LinkState
+from ami_watcher.level import Level
 from ami_watcher.phones.contact import Reach
-from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.registrations.state_words import RegistrationState, is_held_here
 
-
-class Level(StrEnum):
-    """How a thing is, for colours and exit codes."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    """Watch it."""
-    BAD = "bad"
-    """Act."""
-    UNKNOWN = "unknown"
-    """Nobody can say."""
-
-
-STANDBY: Final = "standby"
-"""State of a trunk that this machine must not hold, and does not."""
 StateWord = RegistrationState | Literal["standby", "unwatched"]
 """What a trunk is, or was in a stretch of time; unwatched: no watcher ran."""
 
@@ -78,7 +63,7 @@ class RegistrationDocument(Document):
     @property
     def held_here(self) -> bool:
         """Whether this machine should hold it."""
-        return self.state not in (STANDBY, RegistrationState.UNEXPECTED)
+        return is_held_here(self.state)
 
 
 class RegistrationsDocument(Document):

@@ -14,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ami_watcher.event import EventKind
 from ami_watcher.history.timeline import DAY_S, QUIET, UNWATCHED
-from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.level import Level
+from ami_watcher.registrations.state_words import STANDBY, RegistrationState
 from ami_watcher.web import documents
-from ami_watcher.web.documents import STANDBY, Level
 from ami_watcher.web.state_view import StateView
 from host.durations import lasting
 

@@ -24,8 +24,8 @@ from prometheus_client.utils import floatToGoString
 
 from ami_watcher.event import LinkState
 from ami_watcher.phones.contact import Reach
-from ami_watcher.registrations.state_words import RegistrationState
-from ami_watcher.web.documents import STANDBY, RegistrationDocument
+from ami_watcher.registrations.state_words import STANDBY, RegistrationState
+from ami_watcher.web.documents import RegistrationDocument
 from ami_watcher.web.state_view import StateView
 from ami_watcher.web.watcher_state import WatcherState
 

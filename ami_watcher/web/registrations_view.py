@@ -12,12 +12,13 @@ from typing import Final, cast
 from ami_watcher.event import LinkState, WatcherEvent
 from ami_watcher.follow.snapshot import Snapshot
 from ami_watcher.history.timeline import Stretch, WatchedPeriod, held_since, outages, strip
+from ami_watcher.level import Level
 from ami_watcher.other_machine import OTHER_MACHINE_UNSEEN, OtherMachine
 from ami_watcher.registrations.expected import ExpectedRegistration
 from ami_watcher.registrations.registration import Registration
-from ami_watcher.registrations.state_words import RegistrationState
+from ami_watcher.registrations.state_words import STANDBY, RegistrationState
 from ami_watcher.web import documents
-from ami_watcher.web.documents import STANDBY, Level, StateWord
+from ami_watcher.web.documents import StateWord
 from host.durations import lasting
 from pair.model import Pair
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from ami_watcher import tables
-from ami_watcher.check import PluginResult, PluginStatus, judged
+from ami_watcher.check import PluginResult, PluginStatus, report_from
+from ami_watcher.check import judged as judged_report
 from ami_watcher.event import LinkState
 from ami_watcher.follow.snapshot import Snapshot
 from ami_watcher.other_machine import OtherMachine
@@ -25,6 +26,14 @@ from pair.public_role import PublicRole
 from tests.ami_watcher.fake_source import a_pair, a_phone, a_registration, a_snapshot
 
 PAIR = a_pair()
+
+
+def judged(
+    registrations: RegistrationsDocument, contacts: ContactsDocument, *, missing_warning: int | None = None
+) -> PluginResult:
+    """As the command judges them: the documents as they come from the daemon."""
+    report = report_from(registrations.model_dump(mode="json"), contacts.model_dump(mode="json"))
+    return judged_report(report, missing_warning=missing_warning)
 
 
 def registrations(

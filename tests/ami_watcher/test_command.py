@@ -10,7 +10,8 @@ from rich.text import Text
 
 from ami_watcher import command
 from ami_watcher.event import LinkState
-from ami_watcher.web.documents import Document, Level, LinkDocument, RegistrationsDocument
+from ami_watcher.level import Level
+from ami_watcher.web.documents import Document, LinkDocument, RegistrationsDocument
 from host.errors import UsageError
 
 

@@ -52,7 +52,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
         "command __main__",
     ),
     "ami_watcher": (
-        "ami event",
+        "ami event level",
         "registrations phones",
         "follow history notify other_machine",
         "web",

@@ -8,8 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
+from ami_watcher.level import Level
 from ami_watcher.registrations.state_words import RegistrationState
-from ami_watcher.web.documents import Level, RegistrationDocument, StateWord
+from ami_watcher.web.documents import RegistrationDocument, StateWord
 from ami_watcher.web.metrics import STATES, series
 
 CHANGES = {("acme", "rejected"): 2, ("acme", "registered"): 12_345_678, ("metro", "gone"): 1}
