@@ -46,11 +46,11 @@ class Subcommands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does; a name that is nearly right is suggested."""
-        from pair.problem import nearest
-
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from pair.problem import nearest  # pydantic: not before it is needed
+
             raise click.UsageError(f"{error.message}{nearest(args[0], self.list_commands(ctx))}", ctx) from None
 
 
