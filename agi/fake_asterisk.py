@@ -63,26 +63,25 @@ def environment(
 
 def words(line: str) -> list[str]:
     """A command's words as Asterisk separates them (res/res_agi.c, parse_args)."""
-    found: list[list[str]] = []
+    found: list[str] = []
+    word: list[str] | None = None
     quoted = escaped = False
-    between = True
     for character in line:
         if character == '"' and not escaped:
             quoted = not quoted
-            if quoted and between:
-                found.append([])
-                between = False
+            if quoted and word is None:
+                word = []
         elif character in " \t" and not quoted and not escaped:
-            between = True
+            if word is not None:
+                found.append("".join(word))
+            word = None
         elif character == "\\" and not escaped:
             escaped = True
         else:
-            if between:
-                found.append([])
-                between = False
-            found[-1].append(character)
+            word = [] if word is None else word
+            word.append(character)
             escaped = False
-    return ["".join(one) for one in found]
+    return found if word is None else [*found, "".join(word)]
 
 
 @dataclass
