@@ -77,12 +77,12 @@ def test_every_misbehaviour_is_an_error_by_the_deadline(
     domino: Domino, trouble: Trouble, error: type[DominoError], keep: int
 ) -> None:
     http = site(domino, keep=keep)
-    assert fetch(http)
+    assert fetch(http, deadline_s=30)
     domino.trouble = trouble
     with pytest.raises(error):
-        fetch(http)
+        fetch(http, deadline_s=1 if error is DominoLate else 30)
     domino.trouble = Trouble()
-    assert fetch(http), "what went wrong once stays in no connection"
+    assert fetch(http, deadline_s=30), "what went wrong once stays in no connection"
 
 
 @pytest.mark.parametrize(

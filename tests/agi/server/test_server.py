@@ -387,7 +387,8 @@ def test_a_server_without_a_free_place_sends_launchers_back(tmp_path: Path) -> N
         until(lambda: site.health()[1]["sessions"] == 2, "both places are taken")
         status, health = site.health()
         assert (status, health["refusing"]) == (503, ["handover: all 2 sessions are taken"])
-        assert process([site.launcher("hello")], env=site.env).variables == {}
+        # Where the busy machine keeps the server from saying so in half a second, the script runs by itself.
+        until(lambda: process([site.launcher("hello")], env=site.env).variables == {}, "a launcher is sent back")
         gate.touch()
         for call in calls:
             call.join(LIMIT_S)
