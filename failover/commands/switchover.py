@@ -10,7 +10,7 @@ import click
 from failover.context import Context, with_context
 from failover.promotion.promote import promote
 from failover.promotion.request import PromotionRequest
-from failover.runner.progress import ProgressListener, made_at_first_event
+from failover.runner.progress_output import shown_from_first_event
 from failover.state.pause import duration_s
 from host.exits import Exit
 from host.printable import harmless
@@ -36,14 +36,7 @@ def command(
     asked = PromotionRequest(
         "switchover", force=force, reviewed=reviewed, abort=abort, hosts=hosts_file, drain_s=drain_s
     )
-    ended = promote(context, asked, tell=made_at_first_event(lambda: _view(as_json=as_json)))
+    ended = promote(context, asked, tell=shown_from_first_event(as_json=as_json))
     if ended.exit is Exit.REFUSED:
         click.echo(harmless(ended.words), err=True)
     sys.exit(int(ended.exit))
-
-
-def _view(*, as_json: bool) -> ProgressListener:
-    from failover.runner.progress_view import view  # rich: when something is shown, the others have been asked
-    from host.terminal import console
-
-    return view(console(), as_json=as_json)

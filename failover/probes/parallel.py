@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -9,7 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from host.printable import printable
+
 Value = TypeVar("Value")
+
+log = logging.getLogger(__name__)
 
 TOTAL_S: Final = 5.0
 """Seconds for all probes together: somebody waits with the phones down."""
@@ -54,8 +59,9 @@ def run_probes(
         value: Value | None = None
         try:
             value = look.ask()
-        finally:
-            done.put((number, value))
+        except Exception as error:
+            log.warning("a probe broke (%s), so what it asked counts as unanswered", printable(repr(error)))
+        done.put((number, value))
 
     for number, look in enumerate(looks):
         threading.Thread(target=run, args=(number, look), name=f"probe-{number}", daemon=True).start()

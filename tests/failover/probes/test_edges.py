@@ -104,12 +104,12 @@ def test_a_port_that_takes_a_connection_is_a_sign_of_life() -> None:
     assert evidence._port("boston", "no-such-host.invalid").answer is ProbeAnswer.SILENT
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_probe_that_raises_counts_as_late_and_holds_up_nobody() -> None:
+def test_a_probe_that_raises_counts_as_late_and_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
     def raises() -> str:
         raise OSError
 
     assert run_probes([Probe(raises, lambda _: "late")], total_s=30.0) == ("late",)
+    assert "a probe broke (OSError()), so what it asked counts as unanswered" in caplog.text
     assert run_probes([Probe(lambda: "a", lambda _: "")], enough=Enough(30.0, lambda _: True)) == ("a",)
 
 
