@@ -16,7 +16,7 @@ from host.command import CommandLate, Finished, run
 from lab.carrier.accounts import ADDRESSES, BETTER, WWW
 from lab.computer import disk
 from lab.computer.daemon import UNDER_A_SHELL, Daemon
-from lab.computer.namespaces import Namespace, members, parent, socket_inside, wait_until_gone
+from lab.computer.namespaces import Namespace, members, parent, signal_all, socket_inside, wait_until_gone
 from lab.computer.roots import Root
 from lab.errors import LabError
 from lab.until import HANG_S, until
@@ -101,13 +101,15 @@ class Computer:
 
         A command of `run` that is under way goes on: it is the test's, not the machine's.
         """
-        for pid in self._suspendable():
-            os.kill(pid, signal.SIGSTOP)
+        stopped: set[int] = set()
+        # Again until nobody is new: what ran while we listed may have started others.
+        while others := set(self._suspendable()) - stopped:
+            signal_all(others, signal.SIGSTOP)
+            stopped |= others
 
     def resume(self) -> None:
         """Lets a suspended machine go on where it was."""
-        for pid in self._suspendable():
-            os.kill(pid, signal.SIGCONT)
+        signal_all(self._suspendable(), signal.SIGCONT)
 
     def _suspendable(self) -> list[int]:
         """Its processes but process 1, and but those whose parent is outside: nsenter must not see a child stop."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab.computer.namespaces import children
+from lab.computer.namespaces import children, signal_all
 from lab.errors import LabError
 from lab.until import HANG_S, Found, until
 
@@ -60,8 +58,7 @@ class Daemon:
 
     def send_signal(self, number: int) -> None:
         """Sends a signal to the program itself."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        signal_all([self.pid], number)
 
     def terminate(self, deadline_s: float = HANG_S) -> None:
         """SIGTERM, and SIGKILL after so many seconds."""

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +57,13 @@ def members(pid: int) -> list[int]:
                 if (entry / "ns/pid").readlink() == wanted:
                     found.append(int(entry.name))
     return found
+
+
+def signal_all(pids: Iterable[int], number: int) -> None:
+    """Sends a signal to each process that is still there: whoever lists processes lists some that are ending."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Namespace:
@@ -128,9 +135,7 @@ class Namespace:
 
     def _kill(self) -> None:
         if self._process.poll() is None:
-            for pid in (*children(self._process.pid), self._process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            signal_all((*children(self._process.pid), self._process.pid), signal.SIGKILL)
             self._process.wait(5)
 
 

@@ -8,7 +8,6 @@ keeps their words.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -19,7 +18,7 @@ from typing import Final
 from host.command import Finished, run
 from lab.computer.computer import Computer
 from lab.computer.daemon import Daemon
-from lab.computer.namespaces import children
+from lab.computer.namespaces import children, signal_all
 from lab.errors import LabError
 
 PROGRAM: Final = "/lib/systemd/systemd"
@@ -152,7 +151,7 @@ class Systemd:
     def power_off(self) -> None:
         """Ends systemd and all that it runs, as a power cut would; the machine itself stays on."""
         if self._daemon is not None and self._pid and self._daemon.poll() is None:
-            os.kill(self._pid, signal.SIGKILL)
+            signal_all([self._pid], signal.SIGKILL)
             self._daemon.wait(10)
         self._daemon, self._pid = None, 0
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 
 from lab.computer.computer import Computer
-from lab.computer.namespaces import Namespace
+from lab.computer.namespaces import Namespace, signal_all
 from lab.computer.roots import Root
 from lab.errors import LabError
 from lab.until import HANG_S, until
@@ -115,8 +114,7 @@ class Machine(Computer):
         pids = self.processes("asterisk")
         if not pids:
             raise LabError(f"no Asterisk runs on {self.name}")
-        for pid in pids:
-            os.kill(pid, number)
+        signal_all(pids, number)
 
     # BIND
 
