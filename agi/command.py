@@ -25,7 +25,7 @@ from agi.server import activation
 from agi.server.log_limit import LogRateFilter
 from agi.server.server import AgiServer
 from agi.trial import try_script
-from host.command_group import CommandGroup
+from host.console_command import ConsoleGroup, config_option
 from host.exits import Exit
 from host.places import Places
 from host.printable import printable
@@ -40,12 +40,7 @@ _ENOUGH_DESCRIPTORS: Final = 65_536
 def _config(command: Callable[_Arguments, int]) -> Callable[_Arguments, None]:
     """`--config`, and the exit code that it returns."""
 
-    @click.option(
-        "--config",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Configuration directory, /etc/hotstandby by default.",
-    )
+    @config_option
     @wraps(command)
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         sys.exit(command(*args, **kwargs))
@@ -60,7 +55,7 @@ def _pair(places: Places) -> Pair:
     return active.pair
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=ConsoleGroup)
 def main() -> None:
     """Answers Asterisk's AGI: plain scripts that hand their calls over, and FastAGI.
 

@@ -17,7 +17,7 @@ import click
 from ami_watcher.ask import WatcherSilent, ask, ask_json, other_version
 from ami_watcher.check import PluginResult, PluginStatus, judged, report_from
 from ami_watcher.event import EventKind
-from host.command_group import CommandGroup
+from host.console_command import ConsoleGroup, config_option
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
 from host.lock import Lock
@@ -35,15 +35,6 @@ WATCH_S = 1.0
 KINDS = [str(kind) for kind in EventKind]
 
 
-def _config(command: Command) -> Command:
-    return click.option(
-        "--config",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Directory of pair.toml. [default: /etc/hotstandby]",
-    )(command)
-
-
 def _json(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print the API's document as JSON.")(command)
 
@@ -53,7 +44,7 @@ def _watch(command: Command) -> Command:
 
 
 @click.group(
-    cls=CommandGroup,
+    cls=ConsoleGroup,
     epilog="Examples:\n\n\b\n  ami-watcher registrations --watch\n  ami-watcher contacts --missing",
 )
 @click.version_option(package_name="hotstandby")
@@ -62,7 +53,7 @@ def main() -> None:
 
 
 @main.command(epilog="Example:\n\n\b\n  systemctl start ami-watcher\n  ami-watcher run --config /etc/hotstandby")
-@_config
+@config_option
 def run(config: Path | None) -> None:
     """Follow Asterisk until told to stop; serve the page and the API."""
     import asyncio  # a plugin that runs each minute goes without
@@ -95,7 +86,7 @@ def run(config: Path | None) -> None:
 
 
 @main.command(epilog="Examples:\n\n\b\n  ami-watcher registrations\n  ami-watcher registrations --json | jq .level")
-@_config
+@config_option
 @_json
 @_watch
 def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
@@ -112,7 +103,7 @@ def registrations(config: Path | None, as_json: bool, watch: bool) -> None:
 
 
 @main.command(epilog="Examples:\n\n\b\n  ami-watcher contacts --find yealink\n  ami-watcher contacts --missing --watch")
-@_config
+@config_option
 @_json
 @_watch
 @click.option("--missing", is_flag=True, help="Who was on the other machine and has not come back.")
@@ -133,7 +124,7 @@ def contacts(config: Path | None, as_json: bool, watch: bool, missing: bool, fin
 
 
 @main.command(epilog="Examples:\n\n\b\n  ami-watcher history acme\n  ami-watcher history --kind link --since 7d")
-@_config
+@config_option
 @_json
 @click.argument("subject", required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="Only these.")
@@ -157,7 +148,7 @@ def history(config: Path | None, as_json: bool, subject: str | None, kind: str |
 
 
 @main.command(epilog="Example:\n\n\b\n  ami-watcher check --missing-warning 5")
-@_config
+@config_option
 @click.option("--missing-warning", type=click.IntRange(1), metavar="N", help="So many phones not back are a warning.")
 @click.option("--timeout", type=click.FloatRange(0.1, 60.0), default=5.0, show_default=True, help="Seconds.")
 def check(config: Path | None, missing_warning: int | None, timeout: float) -> None:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
-import sys
 from pathlib import Path
 
 import click
 
 import failover.commands
 from host.collector import make_collection_rare
-from host.errors import HotstandbyError
-from host.exits import Exit
-from host.printable import harmless
-from host.terminal import in_utf8
+from host.console_command import ConsoleGroup
 
 
-class Subcommands(click.Group):
+class Subcommands(ConsoleGroup):
     """`failover is-primary` is the attribute `command` of failover/commands/is_primary.py."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -63,11 +59,7 @@ def documented(name: str) -> str:
     return ""
 
 
-@click.command(
-    cls=Subcommands,
-    epilog="Example: failover status",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+@click.command(cls=Subcommands, epilog="Example: failover status")
 @click.version_option(package_name="hotstandby", prog_name="failover")
 def group() -> None:
     """Who shall be primary, and the switch itself.
@@ -78,22 +70,6 @@ def group() -> None:
 
 
 def main() -> None:
-    """Entry point: what we raise on purpose is one message and an exit code, never a traceback."""
+    """The console script."""
     make_collection_rare()
-    in_utf8()
-    try:
-        group(standalone_mode=True)
-    except HotstandbyError as error:
-        word = "REFUSED: " if error.exit_code is Exit.REFUSED and not str(error).startswith("REFUSED") else ""
-        print(harmless(f"{word}{error}"), file=sys.stderr)
-        sys.exit(int(error.exit_code))
-    except PermissionError as error:
-        print(
-            harmless(f"{error.filename or 'A file'} may not be read or written by this user. Try as root."),
-            file=sys.stderr,
-        )
-        sys.exit(int(Exit.FAILED))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(harmless(f"{where}{error.strerror or error}."), file=sys.stderr)
-        sys.exit(int(Exit.FAILED))
+    group()

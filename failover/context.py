@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 import click
 
 import pair as pairs
+from host.console_command import config_option
 from host.places import Places
 from host.printable import harmless
 
@@ -79,9 +80,7 @@ def with_context(function: Callable[..., Result]) -> Callable[..., Result]:
     A pair.toml that is not valid is told on stderr, and the last valid one serves.
     """
 
-    @click.option(
-        "--config", type=click.Path(path_type=Path), metavar="DIR", help="Instead of /etc/hotstandby.", default=None
-    )
+    @config_option
     @wraps(function)
     def placed(config: Path | None, **given: Any) -> Result:
         context = read_context(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,10 +12,8 @@ from typing import Final
 import click
 
 from host.collector import make_collection_rare
-from host.errors import HotstandbyError, UsageError
-from host.exits import Exit
+from host.console_command import ConsoleCommand, config_option
 from host.places import Places
-from host.terminal import in_utf8
 from localized import check, report
 from localized.activation import activate as activation
 from localized.activation import cleanup, right
@@ -46,7 +43,7 @@ Exit codes:
 """
 
 
-@click.command(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=ConsoleCommand, epilog=_EXAMPLES)
 @click.option("--role", type=click.Choice(["primary", "standby"]), help="The role to render this machine for.")
 @click.option("--activate", is_flag=True, help="Swap to it, reload what changed, and wait until Asterisk shows it.")
 @click.option("--check", "check_", is_flag=True, help="Validate only: pair.toml, templates, this machine's files.")
@@ -57,7 +54,7 @@ Exit codes:
 @click.option("--last-valid", is_flag=True, help="With --activate: the newest one on disk, without rendering.")
 @click.option("--without-asterisk", is_flag=True, help="Swap alone: Asterisk is known not to run (at boot).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--config", type=click.Path(path_type=Path), help="Instead of /etc/hotstandby.")
+@config_option
 @click.option("--hosts-file", type=click.Path(path_type=Path), default=Path("/etc/hosts"), hidden=True)
 def command(
     role: str | None,
@@ -106,18 +103,18 @@ def command(
     places = Places.standard(config)
     wanted = Role(role) if role is not None else None
     if check_:
-        sys.exit(report.run(as_json, lambda: _check(places, wanted, as_json, hosts_file)))
+        sys.exit(_check(places, wanted, as_json, hosts_file))
     if diff:
-        sys.exit(report.run(as_json, lambda: _diff(places, wanted, as_json)))
+        sys.exit(_diff(places, wanted, as_json))
     work = _Work(places, hosts_file, as_json, without_asterisk, peer_is_down)
     if reload_:
-        sys.exit(report.run(as_json, work.reload))
+        sys.exit(work.reload())
     if rollback:
-        sys.exit(report.run(as_json, work.rollback))
+        sys.exit(work.rollback())
     assert wanted is not None
     if not activate:
-        sys.exit(report.run(as_json, lambda: work.render(wanted)))
-    sys.exit(report.run(as_json, lambda: work.activate(wanted, last_valid=last_valid)))
+        sys.exit(work.render(wanted))
+    sys.exit(work.activate(wanted, last_valid=last_valid))
 
 
 class _Work:
@@ -139,12 +136,9 @@ class _Work:
         return serving.pair, this_machine(self.places, serving.pair)
 
     def _locked(self, purpose: str, work: Callable[[], int]) -> int:
-        try:
-            with directory_lock(self.places, f"render-localized {purpose}"):
-                cleanup.clear(self.places, self.hosts_file)
-                return work()
-        except PermissionError as error:
-            raise UsageError(f"{error.filename} cannot be written: {error.strerror}. Run this as root.") from None
+        with directory_lock(self.places, f"render-localized {purpose}"):
+            cleanup.clear(self.places, self.hosts_file)
+            return work()
 
     def render(self, role: Role) -> int:
         """Both roles on disk; nothing is swapped."""
@@ -267,16 +261,7 @@ def _diff(places: Places, role: Role | None, as_json: bool) -> int:
 def main() -> None:
     """The console script."""
     make_collection_rare()
-    in_utf8()
-    try:
-        command()
-    except HotstandbyError as error:
-        report.failed(error, as_json=False)
-        sys.exit(int(error.exit_code))
-    except BrokenPipeError:
-        # Whoever read our output has gone; nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(Exit.FAILED))
+    command()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from host.errors import HotstandbyError
 from host.exits import Exit
 from host.printable import printable
 from host.terminal import console
@@ -24,31 +23,6 @@ from localized.check import FileDifference
 from localized.checks.problem import ConfigProblem, Severity
 from localized.prepare import PreparedGeneration
 from localized.role import Role
-
-
-def run(as_json: bool, work: Callable[[], int]) -> int:
-    """Exit code of `work`; an error of ours becomes its message and its code."""
-    try:
-        return work()
-    except HotstandbyError as error:
-        failed(error, as_json=as_json)
-        return int(error.exit_code)
-    except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        hint = " Run this as root." if isinstance(error, PermissionError) else ""
-        failed(HotstandbyError(f"{what}{error.strerror or error}.{hint}"), as_json=as_json)
-        return int(Exit.FAILED)
-
-
-def failed(error: HotstandbyError, *, as_json: bool) -> None:
-    """Says what went wrong."""
-    if as_json:
-        _json({"exit": int(error.exit_code), "error": str(error)})
-    first, *more = str(error).split("\n")
-    out = console(stderr=True)
-    _print(out, Text(), first, style="bold red")
-    for line in more:
-        _print(out, Text(), line)
 
 
 def warn(text: str) -> None:

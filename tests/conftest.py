@@ -1,4 +1,4 @@
-"""In which order tests run, and which of them share a worker where `--dist loadscope` spreads them."""
+"""How tests run: in which order, which of them share a worker where `--dist loadscope` spreads them, without haste."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says what else the machine does: hypothesis would call a slow one a failure, or bad data.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 LONGEST: Final = (
     "localized/test_silent_carrier.py",

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from failover.state import local_state
+from host.console_command import config_option
 from host.errors import HotstandbyError
 from host.exits import Exit
 from host.places import Places
@@ -20,7 +21,7 @@ from pair.machine_name import machine_name
 @click.command("is-primary", epilog="Example: failover is-primary && /usr/local/sbin/send-the-daily-report")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing; the exit code tells.")
 @click.option("--json", "as_json", is_flag=True, help="What it is by its files, as JSON.")
-@click.option("--config", type=click.Path(path_type=Path), metavar="DIR", help="Instead of /etc/hotstandby.")
+@config_option
 def command(config: Path | None, quiet: bool, as_json: bool) -> None:
     """Whether this machine is primary: exit 0, or 1. What is not known is no.
 

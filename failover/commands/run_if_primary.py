@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from failover.state import local_state
+from host.console_command import config_option
 from host.exits import Exit
 from host.places import Places
 from host.printable import harmless
@@ -21,7 +22,7 @@ from pair.machine_name import machine_name
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
-@click.option("--config", type=click.Path(path_type=Path), metavar="DIR", help="Instead of /etc/hotstandby.")
+@config_option
 def command(config: Path | None, argv: tuple[str, ...]) -> None:
     """Run a program on the primary alone: for cron, reports and call files that both machines have.
 

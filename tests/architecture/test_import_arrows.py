@@ -32,7 +32,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
     "host": (
         "atomic clock collector durations exits file_reading places printable service_manager",
         "errors ownership terminal",
-        "command command_group http lock",
+        "command console_command http lock",
         "hook",
     ),
     "pair": (

@@ -109,7 +109,7 @@ def test_long_answers_take_no_more_disk_than_allowed(tmp_path: Path) -> None:
     assert (tmp_path / "c").stat().st_size <= 100 * 4096
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=st.binary(min_size=1, max_size=300), prefix=st.sampled_from([b"", b"SQLite format 3\0"]))
 def test_a_corrupt_file_is_made_anew(tmp_path: Path, garbage: bytes, prefix: bytes) -> None:
     path = tmp_path / "corrupt"

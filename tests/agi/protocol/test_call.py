@@ -19,7 +19,7 @@ from tests.agi.protocol.channel import open_call
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\n\0"), max_size=200)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(value=TEXT)
 def test_a_value_comes_back_as_it_was_set(value: str) -> None:
     with open_call() as line:
@@ -28,7 +28,7 @@ def test_a_value_comes_back_as_it_was_set(value: str) -> None:
         assert line.call.get_variable("X") == (value or None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(value=st.text(st.characters(blacklist_categories=["Cs"]), max_size=200))
 def test_a_value_of_asterisks_may_hold_newlines_and_brackets(value: str) -> None:
     with open_call() as line:

@@ -70,7 +70,7 @@ STREAMS = st.one_of(st.binary(max_size=600), st.lists(PIECES, max_size=30).map(b
     cuts=st.lists(st.integers(0, 4000), max_size=12),
     wanted=st.sampled_from([None, [], ["PeerStatus"]]),
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_any_split_of_any_stream_gives_the_same_messages(
     stream: bytes, greeted: bool, cuts: list[int], wanted: list[str] | None
 ) -> None:
@@ -194,7 +194,6 @@ def test_the_longest_line_that_asterisk_reads_is_sent() -> None:
 
 
 @given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=40)), max_size=8))
-@settings(deadline=None)
 def test_whatever_is_written_is_one_action_with_as_many_headers(fields: list[tuple[str, str]]) -> None:
     try:
         data = encode_action(fields)

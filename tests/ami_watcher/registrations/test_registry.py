@@ -218,7 +218,6 @@ HEADERS = st.sampled_from(
         max_size=6,
     )
 )
-@settings(deadline=None)
 def test_no_list_is_too_strange(items: list[tuple[str, dict[str, str]]]) -> None:
     """Whatever carriers and admins put into names and addresses, lists are read and everything is accounted for."""
     names = {"sip": "RegistryEntry", "iax2": "RegistryEntry", "pjsip": "OutboundRegistrationDetail"}
@@ -314,5 +313,5 @@ class AnythingHappens(RuleBasedStateMachine):
         assert {name for name, here in self.here.items() if here} <= set(states(self.registry))
 
 
-AnythingHappens.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+AnythingHappens.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 test_anything_happens = AnythingHappens.TestCase

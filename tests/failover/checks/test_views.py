@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.checks.check import FindingLevel, Lifted
@@ -25,7 +25,6 @@ from pair import Pair
 from pair.public_role import PublicRole, RoleAnswer
 from tests.failover.checks.examples import BOSTON, FILES, NOW, PAIR, SET_UP
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine takes long to make up facts."""
 FAR = 1 + 2**31
 """A serial that is neither later nor earlier than 1."""
@@ -121,7 +120,6 @@ def looked_at(facts: Facts, depth: Depth) -> Facts:
     return replace(facts, depth=depth)
 
 
-@UNHURRIED
 @given(facts())
 def test_what_refuses_a_plan_is_neither_ready_nor_in_order(seen: Facts) -> None:
     refused = risks(run_checks(looked_at(seen, Depth.PLAN)))
@@ -136,7 +134,6 @@ def test_what_refuses_a_plan_is_neither_ready_nor_in_order(seen: Facts) -> None:
         assert refused == ()
 
 
-@UNHURRIED
 @given(facts())
 def test_what_blocks_in_one_view_blocks_in_every_other(seen: Facts) -> None:
     ready = run_checks(looked_at(seen, Depth.READY))
@@ -148,7 +145,6 @@ def test_what_blocks_in_one_view_blocks_in_every_other(seen: Facts) -> None:
         assert of_step(ready, step)[0].level is FindingLevel.BLOCKER
 
 
-@UNHURRIED
 @given(facts())
 def test_a_plan_is_refused_by_the_same_whatever_else_was_looked_at(seen: Facts) -> None:
     shallow = risks(run_checks(looked_at(seen, Depth.PLAN)))
@@ -156,7 +152,6 @@ def test_a_plan_is_refused_by_the_same_whatever_else_was_looked_at(seen: Facts) 
     assert risks(run_checks(seen)) == shallow
 
 
-@UNHURRIED
 @given(facts())
 def test_a_finding_that_refuses_is_as_grave_as_what_lifts_it(seen: Facts) -> None:
     for one in run_checks(seen):

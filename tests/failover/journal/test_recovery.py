@@ -228,4 +228,4 @@ class Promotions(RuleBasedStateMachine):
 
 
 TestPromotions = Promotions.TestCase
-TestPromotions.settings = settings(max_examples=150, stateful_step_count=12, deadline=None)
+TestPromotions.settings = settings(max_examples=150, stateful_step_count=12)

@@ -23,7 +23,7 @@ def server() -> Iterator[Scripted]:
         yield serving
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(head=st.sampled_from([b"", OK, OK + b"Content-Type: "]), rest=st.binary(max_size=200))
 @example(head=b"", rest=b"\r\n\r\n")
 @example(head=b"", rest=b"HTTP/1.1 9999 OK\r\n\r\n")

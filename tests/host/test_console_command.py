@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from host.command_group import INTERRUPTED, CommandGroup
+from host.console_command import INTERRUPTED, ConsoleGroup
 from host.errors import HotstandbyError, UnsafeError, UsageError
 
 
@@ -13,12 +13,12 @@ from host.errors import HotstandbyError, UnsafeError, UsageError
     [
         (HotstandbyError("The disk is full."), 1, "The disk is full.\n"),
         (UsageError("No such key: a\x1b[2J"), 2, "No such key: a\\x1b[2J\n"),
-        (UnsafeError("The peer serves."), 3, "The peer serves.\n"),
+        (UnsafeError("The peer serves."), 3, "REFUSED: The peer serves.\n"),
         (KeyboardInterrupt(), INTERRUPTED, ""),
     ],
 )
 def test_what_went_wrong_on_purpose_is_one_message_and_a_code(error: BaseException, code: int, told: str) -> None:
-    @click.group(cls=CommandGroup)
+    @click.group(cls=ConsoleGroup)
     def group() -> None:
         pass
 
