@@ -44,6 +44,11 @@ def read_file(path: Path, most_bytes: int = LONGEST) -> bytes:
     return bytes(data)
 
 
+def why_unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Why a text file could not be read, for the middle of a sentence."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
+
+
 def from_json(data: str | bytes) -> Any:
     """What a JSON text says.
 

@@ -15,13 +15,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from pair.model import Pair
-    from pair.problem import Problem
-    from pair.reading import Active, PairInvalid, active, parse, read, this_machine
-    from pair.secret import SecretUnusable, read_secret, secret_problems
-    from pair.sections.dns import Dns
-    from pair.sections.machine import Ami, Asterisk, Machine
-    from pair.sections.trunk import Trunk
+    from pair.model import Pair as Pair
+    from pair.problem import Problem as Problem
+    from pair.reading import Active as Active
+    from pair.reading import PairInvalid as PairInvalid
+    from pair.reading import active as active
+    from pair.reading import parse as parse
+    from pair.reading import read as read
+    from pair.reading import this_machine as this_machine
+    from pair.secret import SecretUnusable as SecretUnusable
+    from pair.secret import read_secret as read_secret
+    from pair.secret import secret_problems as secret_problems
+    from pair.sections.dns import Dns as Dns
+    from pair.sections.machine import Ami as Ami
+    from pair.sections.machine import Asterisk as Asterisk
+    from pair.sections.machine import Machine as Machine
+    from pair.sections.trunk import Trunk as Trunk
 
 _HOMES: Final = {
     "Active": "pair.reading",
@@ -49,23 +58,3 @@ def __getattr__(name: str) -> Any:  # PEP 562
     found = getattr(import_module(_HOMES[name]), name)
     globals()[name] = found
     return found
-
-
-__all__ = [
-    "Active",
-    "Ami",
-    "Asterisk",
-    "Dns",
-    "Machine",
-    "Pair",
-    "PairInvalid",
-    "Problem",
-    "SecretUnusable",
-    "Trunk",
-    "active",
-    "parse",
-    "read",
-    "read_secret",
-    "secret_problems",
-    "this_machine",
-]

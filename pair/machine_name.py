@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from host.errors import UsageError
-from host.file_reading import read_file
+from host.file_reading import read_file, why_unreadable
 from host.places import Places
 
 
@@ -22,8 +22,7 @@ def machine_name(places: Places, machines: Sequence[str] = ()) -> str:
     try:
         return read_file(path, 4096).decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text"
         choices = " or ".join(f"'{machine}'" for machine in machines) or "its name in pair.toml"
         raise UsageError(
-            f"{path} does not say which machine this is ({reason}). Write {choices} into it, one line."
+            f"{path} does not say which machine this is ({why_unreadable(error)}). Write {choices} into it, one line."
         ) from None

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from host.atomic import own_directory, replace_file
 from host.errors import UsageError
-from host.file_reading import read_file
+from host.file_reading import read_file, why_unreadable
 from host.ownership import open_to_everybody
 from host.places import Places
 from host.printable import printable
@@ -174,7 +174,7 @@ def _bytes(path: Path) -> bytes:
             longer = f"is longer than {_LIMIT // 1024 // 1024} MiB: surely not a pair.toml."
             raise PairInvalid(path, [Problem("", longer)]) from None
         raise UsageError(
-            f"{path} cannot be read: {_reason(error)}. Write it, or name its directory with --config."
+            f"{path} cannot be read: {why_unreadable(error)}. Write it, or name its directory with --config."
         ) from None
     against = open_to_everybody(path)
     if against:
@@ -206,7 +206,3 @@ def _bad_names(document: dict[str, object]) -> list[Problem]:
             except ValueError as error:
                 found.append(Problem(f"{table}.{printable(name)}", f"cannot be a name. Allowed: {error}."))
     return found
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
