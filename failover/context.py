@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 HOSTS: Final = Path("/etc/hosts")
 """The file that takes the hosts block."""
 
-Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 

@@ -167,11 +167,6 @@ class LookupResolver:
         """Whether no alias is known to reach a wrong site."""
         return self._checker is None or self._checker.ok
 
-    @property
-    def cache_failing(self) -> bool:
-        """Whether the cache file does not work, so that memory alone serves."""
-        return self._file.failing
-
     def _without_asking(
         self, question: LookupQuestion, key: str, cache_key: CacheKey, entry: CachedAnswer
     ) -> LookupAnswer | None:

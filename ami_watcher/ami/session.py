@@ -216,26 +216,6 @@ class AmiSession(panoramisk.manager.Manager):  # type: ignore[misc]
         finally:
             self.protocol.forget(action)
 
-    def send_action(self, action: Any, as_list: bool | None = None, **kwargs: Any) -> asyncio.Future[Any]:
-        """panoramisk's own way in, for an action as a mapping; the future fails when the link does."""
-        if self.protocol is None:
-            raise LinkLost("The action was not sent: there is no connection to Asterisk yet.")
-        fields = {**action, **kwargs}
-        name = fields.pop("Action")
-        return self.protocol.send(AmiAction(name, fields.items(), as_list=as_list))
-
-    async def alive(self, *, deadline_s: float) -> None:
-        """Asks for a sign of life, and ends the session when none comes.
-
-        Raises:
-            ActionLate, LinkLost
-        """
-        try:
-            await self.action("Ping", deadline_s=deadline_s)
-        except ActionLate as error:
-            self.end(error)
-            raise
-
     def register_event(self, pattern: str, callback: Callable[..., Any] | None = None) -> Any:
         """Has `callback` called as callback(session, message) for each event whose name `pattern` matches (fnmatch).
 

@@ -100,7 +100,6 @@ class NamedFacts:
         views: the zone stands in several views, and nothing says which is meant; empty where that is clear.
         running_type: what the running named says that it is for the zone: primary, secondary, …; empty where unknown.
         running_words: its answer, or why there is none.
-        running_files: the zone's file, as the running named says.
         user: whom it runs as; empty where it does not run.
         unreadable: paths of ours that this user may not read, by their permission bits.
         apparmor: whether a profile confines it: enforce, complain, or empty.
@@ -112,7 +111,6 @@ class NamedFacts:
     views: str = ""
     running_type: str = ""
     running_words: str = ""
-    running_files: tuple[str, ...] = ()
     user: str = ""
     unreadable: tuple[str, ...] = ()
     apparmor: str = ""

@@ -49,7 +49,6 @@ def read_named(context: Context) -> NamedFacts | None:
         views=views,
         running_type=running.kind,
         running_words=words,
-        running_files=running.files,
         user=_user(pid),
         unreadable=tuple(str(path) for path in paths if pid and not _readable(path, pid)),
         apparmor=profile,

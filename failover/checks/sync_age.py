@@ -12,8 +12,6 @@ from host.file_reading import read_json
 
 FILE: Final = "sync.json"
 """In the state directory: an object whose `ended` is the unix time at which the last complete sync ended."""
-OLD_S: Final = 86400.0
-"""A day: what was changed on the dead machine since then is not here."""
 
 
 def read_sync_age(context: Context, now: datetime) -> tuple[ProbeResult, float | None]:
