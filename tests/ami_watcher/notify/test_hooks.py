@@ -14,6 +14,7 @@ import pytest
 from ami_watcher.event import EventKind, WatcherEvent
 from ami_watcher.notify.hooks import Notification, Programs, Webhook
 from ami_watcher.notify.notifier import QUEUED, Notifier
+from lab.until import until
 
 REJECTED = WatcherEvent(1_700_000_000.0, EventKind.REGISTRATION, "acme", "registered", "rejected", "forbidden (403)")
 
@@ -179,12 +180,13 @@ def test_the_queue_is_bounded_and_gives_up_the_oldest_and_says_so_once(
     program(
         tmp_path,
         "10-waits",
-        f"while ! test -e {gate}; do sleep 0.05; done; echo $HOTSTANDBY_SUBJECT >> {tmp_path}/told",
+        f"touch {tmp_path}/begun; while ! test -e {gate}; do sleep 0.05; done\n"
+        f"echo $HOTSTANDBY_SUBJECT >> {tmp_path}/told",
     )
     notifier = Notifier(Programs(tmp_path, deadline_s=30), attempts=1)
     notifier.start()
     notifier.tell(notice(WatcherEvent(0.0, EventKind.REGISTRATION, "first", None, "registered")))
-    time.sleep(0.3)  # until the first one is with the program
+    until(lambda: (tmp_path / "begun").exists(), "a program that has the first one")
     for number in range(QUEUED + 10):
         notifier.tell(notice(WatcherEvent(0.0, EventKind.REGISTRATION, str(number), None, "registered")))
     assert notifier.dropped == 10
@@ -201,9 +203,8 @@ def test_telling_never_waits_and_stopping_tries_nothing_again(receiver: Receiver
     notifier.start()
     began = time.monotonic()
     notifier.tell(notice())
-    assert time.monotonic() - began < 5
-    while not receiver.heard:
-        time.sleep(0.05)
+    assert time.monotonic() - began < 20
+    until(lambda: receiver.heard, "a first attempt")
     notifier.stop()
     assert notifier.idle(5)
     assert len(receiver.heard) == 1

@@ -104,8 +104,9 @@ def test_a_keeper_that_would_start_it_anew_is_ended_first(start: Start, tmp_path
     assert asterisk_process.find_asterisk(ours) == ()
 
 
-def test_where_nothing_runs_nothing_is_killed(tmp_path: Path) -> None:
+def test_where_nothing_runs_nothing_is_killed_and_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(killing, "AGAIN_S", 60.0)
     (tmp_path / "asterisk.conf").write_text(f"[directories]\nastrundir => {tmp_path}/run\n")
     begun = time.monotonic()
     assert killing.kill_asterisk(Asterisk(config_dir=str(tmp_path))) == ()
-    assert time.monotonic() - begun < 1.4  # a kill looks again for 1.5 s
+    assert time.monotonic() - begun < 30
