@@ -36,6 +36,7 @@ from host.places import Places
 from host.printable import printable
 from host.service_manager import notify, watchdog_interval_s
 from pair import Pair
+from pair.readiness import read_readiness
 
 log = logging.getLogger(__name__)
 
@@ -184,6 +185,7 @@ class WatcherDaemon:
             if now - read_file >= FILE_S:
                 read_file = now
                 await self._configuration.look()
+                self.state.readiness = read_readiness(self._places)
             if now - exported >= EXPORT_S and self._contacts_are_fresh():
                 exported = now
                 await self._export()

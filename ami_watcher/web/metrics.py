@@ -28,10 +28,13 @@ from ami_watcher.registrations.state_words import STANDBY, RegistrationState
 from ami_watcher.web.documents import RegistrationDocument
 from ami_watcher.web.state_view import StateView
 from ami_watcher.web.watcher_state import WatcherState
+from pair.readiness import Readiness
 
 STATES: Final = tuple(sorted((*RegistrationState, STANDBY)))
 """Values of the label of hotstandby_registration_state."""
 STATE: Final = "hotstandby_registration_state"
+READY_STATES: Final = {0: "ready", 5: "degraded", 1: "not_ready"}
+"""Exit codes of `failover ready`, as states."""
 CHANNELS: Final = ("sip", "iax2", "pjsip")
 END: Final = b"# EOF\n"
 """The last line of OpenMetrics."""
@@ -88,6 +91,7 @@ class WatcherMetrics:
         state = self._state
         yield _gauge("hotstandby_store_up", "1 while history reaches the disk.", state.store.problem is None)
         yield _gauge("hotstandby_event_listeners", "Clients of /api/events now.", state.hub.listeners)
+        yield from _readiness(state.readiness)
         notices = CounterMetricFamily(
             "hotstandby_notices",
             "Changes told to hooks and the web hook, by what became of them.",
@@ -139,6 +143,22 @@ def _moment(view: StateView) -> Iterable[Metric]:
     unexpected = sum(row.state == RegistrationState.UNEXPECTED for row in view.registrations.registrations)
     yield _gauge("hotstandby_registrations_unexpected", "Registrations that hold here and must not.", unexpected)
     yield from _phones(view)
+
+
+def _readiness(found: Readiness | None) -> Iterable[Metric]:
+    """What `failover ready` said last; where nobody looked there is no series, and no word that all is well."""
+    if found is None:
+        return
+    yield _gauge("hotstandby_ready_timestamp_seconds", "When failover ready last looked on this machine.", found.at)
+    state = StateSetMetricFamily("hotstandby_ready_state", "What it found.")
+    state.add_metric((), {word: found.exit == code for code, word in READY_STATES.items()})
+    yield state
+    findings = GaugeMetricFamily(
+        "hotstandby_ready_finding", "1 for each check that found something.", labels=("check",)
+    )
+    for name in found.names:
+        findings.add_metric((name,), 1.0)
+    yield findings
 
 
 def _phones(view: StateView) -> Iterable[Metric]:

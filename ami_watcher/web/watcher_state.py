@@ -23,6 +23,7 @@ from ami_watcher.web import documents
 from ami_watcher.web.events import EventHub
 from ami_watcher.web.state_view import StateView, history_document
 from pair.model import Pair
+from pair.readiness import Readiness
 
 Made = TypeVar("Made")
 
@@ -65,6 +66,8 @@ class WatcherState:
         """The other machine's list as last read, and why there is none."""
         self.other_machine = OTHER_MACHINE_UNSEEN
         """The other machine as last seen, and the name servers' word."""
+        self.readiness: Readiness | None = None
+        """What the last `failover ready` here came to; None where nobody looked since the machine started."""
         self.warnings: dict[str, str] = {}
         """What is wrong and is no registration: by what it is about, in sentences."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")

@@ -8,11 +8,12 @@ from enum import Enum
 from typing import Final
 
 from failover.checks.overtaken import OvertakenMachine, overtaken
-from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus, Readiness
+from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus
 from failover.probe_result import ProbeResult
 from host.durations import lasting
 from pair import Pair
 from pair.public_role import RoleAnswer
+from pair.readiness import Readiness
 
 LOOKED_S: Final = 3600.0
 """What `failover ready` found an hour ago says nothing of now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -15,9 +16,9 @@ from failover.checks.gather import gather_ready
 from failover.checks.registry import run_checks
 from failover.checks.views import READY_WORDS, ready_exit, ready_items, to_mend
 from failover.context import Context, as_json, with_context
-from failover.probes.own_status import note_readiness
 from host.exits import Exit
 from host.terminal import console
+from pair.readiness import note_readiness
 
 MARKS = {
     FindingLevel.GOOD: ("ok", None),
@@ -39,7 +40,8 @@ def command(context: Context, as_json: bool) -> None:
     """
     results = run_checks(gather_ready(context))
     code = ready_exit(results)
-    note_readiness(context.places, int(code), tuple(dict.fromkeys(one.item for one in to_mend(results))))
+    names = tuple(dict.fromkeys(one.item for one in to_mend(results)))
+    note_readiness(context.places, int(code), names, time.time())
     if as_json:
         items = [asdict(one) for one in ready_items(results)]
         for item in items:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from failover.errors import FailoverError
 from host.file_reading import MISREAD, from_json
 from host.printable import printable
+from pair.readiness import Readiness
 
 LONGEST: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read: the status of a machine with 20,000 registrations takes about half."""
@@ -134,17 +135,6 @@ class AsteriskStatus(PeerAnswer):
     """As which the gate in its running dialplan behaves; empty where none is loaded, or nobody looked."""
     gated: tuple[Short, ...] | None = Field(default=None, max_length=20_000)
     """Trunks by address for which its running dialplan asks the gate; None where nobody looked."""
-
-
-class Readiness(PeerAnswer):
-    """What the last `failover ready` on a machine came to."""
-
-    at: Annotated[float, Field(ge=0, le=1e11)]
-    """Unix seconds."""
-    exit: Annotated[int, Field(ge=0, le=5)]
-    """Of the command: 0 ready, 5 it would end degraded or need a person, 1 not ready."""
-    names: tuple[Short, ...] = Field(default=(), max_length=200)
-    """What stands in the way, the gravest first."""
 
 
 class PeerStatus(PeerAnswer):

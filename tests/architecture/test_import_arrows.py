@@ -36,7 +36,7 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
         "hook",
     ),
     "pair": (
-        "fields machine_name named_grammar problem public_role telephone",
+        "fields machine_name named_grammar problem public_role readiness telephone",
         "sections",
         "model",
         "cross_checks reference right secret",

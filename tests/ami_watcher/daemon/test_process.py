@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from pair.readiness import note_readiness
 from tests.ami_watcher.fake_source import machine_at, pair_text, stand
 from tests.ami_watcher.running import (
     Asked,
@@ -167,6 +168,21 @@ async def test_a_pair_toml_that_changes_is_followed_without_being_told(tmp_path:
             places.pair_toml.write_text(text)
             wait_for(lambda: not json.loads(running.get("/readyz")[1])["problems"], "the good one is in force")
             wait_for(lambda: trunks(running) == {"acme", "metro", "nova"}, "three trunks again")
+
+        async with watching(places, port) as running:
+            await asyncio.to_thread(visit, running)
+
+
+async def test_what_ready_came_to_is_seen_without_being_told(tmp_path: Path) -> None:
+    async with asterisk() as standin:
+        port = free_port()
+        places = machine_at(tmp_path, port=port, ami_port=standin.port)
+
+        def visit(running: Asked) -> None:
+            wait_for(lambda: b"hotstandby_ami_up 1" in running.get("/metrics")[1], "a session")
+            assert b"hotstandby_ready" not in running.get("/metrics")[1]
+            note_readiness(places, 1, ("clock",), 1_800_000_000.0)
+            wait_for(lambda: b'hotstandby_ready_finding{check="clock"} 1' in running.get("/metrics")[1], "the finding")
 
         async with watching(places, port) as running:
             await asyncio.to_thread(visit, running)

@@ -20,6 +20,7 @@ from ami_watcher.phones.inventory import ContactExport
 from ami_watcher.web.events import EventHub
 from ami_watcher.web.metrics import WatcherMetrics
 from ami_watcher.web.watcher_state import WatcherState
+from pair.readiness import Readiness
 from tests.ami_watcher.fake_source import FakeSource, a_pair
 
 ROOT = Path(__file__).parents[3]
@@ -35,10 +36,28 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     state = WatcherState(FakeSource(), a_pair(), "boston", store, EventHub("run1"), exchange)
     state.other_contacts = (ContactExport("dallas", 0.0, ()), "")
     state.notifiers = [Notifier(Programs(directory, deadline_s=1), attempts=1)]
+    state.readiness = Readiness(at=0.0, exit=1, names=("clock",))
     metrics = WatcherMetrics(state)
     metrics.count("acme", "rejected")
     text = asyncio.run(metrics.exposition(""))[0].decode()
     return {line.partition("{")[0].partition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+async def test_what_ready_found_is_a_metric_and_where_nobody_looked_there_is_none(tmp_path: Path) -> None:
+    store = HistoryStore(tmp_path / "file", history_days=1, now=0.0)
+    exchange = ContactExchange(tmp_path, machine="boston", other="dallas")
+    state = WatcherState(FakeSource(), a_pair(), "boston", store, EventHub("run1"), exchange)
+    assert b"hotstandby_ready" not in (await WatcherMetrics(state).exposition(""))[0]
+    state.readiness = Readiness(at=1_800_000_000.0, exit=5, names=("clock", "acme"))
+    lines = (await WatcherMetrics(state).exposition(""))[0].decode().splitlines()
+    assert [line for line in lines if line.startswith("hotstandby_ready")] == [
+        "hotstandby_ready_timestamp_seconds 1.8e+09",
+        'hotstandby_ready_state{hotstandby_ready_state="degraded"} 1.0',
+        'hotstandby_ready_state{hotstandby_ready_state="not_ready"} 0.0',
+        'hotstandby_ready_state{hotstandby_ready_state="ready"} 0.0',
+        'hotstandby_ready_finding{check="clock"} 1.0',
+        'hotstandby_ready_finding{check="acme"} 1.0',
+    ]
 
 
 @pytest.mark.parametrize("file", ["prometheus/hotstandby.rules.yml", "prometheus/hotstandby.test.yml"])

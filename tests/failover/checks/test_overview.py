@@ -20,9 +20,10 @@ from failover.checks.overview import (
 from failover.checks.read_overview import longest_ttls
 from failover.checks.status_view import _ttl
 from failover.name_servers.agreement import NameServer, ZoneAnswer
-from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus, Readiness
+from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus
 from failover.probe_result import ProbeAnswer
 from pair.public_role import PublicRole, RoleAnswer
+from pair.readiness import Readiness
 from tests.failover.checks.examples import BOSTON, PAIR, found
 from tests.failover.peer.test_messages import status
 

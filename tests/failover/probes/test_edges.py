@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from failover.context import Context
-from failover.peer.messages import AsteriskStatus, Readiness
+from failover.peer.messages import AsteriskStatus
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes import evidence, fit_to_serve, own_asterisk, own_status
 from failover.probes.evidence import OwnAsterisk
@@ -195,17 +195,6 @@ def test_whoever_has_a_word_waits_no_longer_than_the_first_sign_of_life(machine:
 
 
 # What is kept for whoever asks
-
-
-def test_what_ready_came_to_is_kept_and_a_broken_file_is_nothing(tmp_path: Path) -> None:
-    places = Places(tmp_path, tmp_path, tmp_path)
-    assert own_status.readiness(places) is None
-    own_status.note_readiness(places, 5, ("fence", "clock"))
-    kept = own_status.readiness(places)
-    assert isinstance(kept, Readiness)
-    assert (kept.exit, kept.names) == (5, ("fence", "clock"))
-    (tmp_path / "ready.json").write_text("{")
-    assert own_status.readiness(places) is None
 
 
 def test_a_pause_that_cannot_be_read_is_told(tmp_path: Path) -> None:

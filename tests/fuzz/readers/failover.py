@@ -11,7 +11,7 @@ from failover.checks import own_bind, proof_parts, shared_facts, sync_age
 from failover.drill import store as drill_store
 from failover.journal import entry, journal, run
 from failover.peer import messages as words
-from failover.probes import asterisk_process, iax, own_status, ping, sip_message
+from failover.probes import asterisk_process, iax, ping, sip_message
 from failover.state import claim, fenced, local_state, pause, proven_secrets, right
 from failover.steps.carrier import http, preset
 from failover.steps.dns import renotify
@@ -163,12 +163,6 @@ READERS: Final[tuple[Reader, ...]] = (
         proven_secrets,
         filed(proven_secrets.FILE, lambda at: proven_secrets.last(places(at), PAIR, "dallas")),
         (b'{"key": "00ff", "trunks": {"acme": ["0123", 1790000000.0]}}',),
-    ),
-    Reader(
-        "what ready came to",
-        own_status,
-        filed("ready.json", lambda at: own_status.readiness(places(at))),
-        (b'{"at": 1790000000.0, "exit": 0, "names": ["a"]}',),
     ),
     Reader(
         "the last sync",

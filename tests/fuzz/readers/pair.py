@@ -9,7 +9,18 @@ import dns.exception
 import dns.message
 
 from host.errors import HotstandbyError, UsageError
-from pair import PairInvalid, SecretUnusable, parse, public_role, read_secret, secret, telephone, this_machine, tsig_key
+from pair import (
+    PairInvalid,
+    SecretUnusable,
+    parse,
+    public_role,
+    read_secret,
+    readiness,
+    secret,
+    telephone,
+    this_machine,
+    tsig_key,
+)
 from pair import reading as pair_reading
 from pair import right as pair_right
 from tests.fuzz.readers.reader import PAIR, RIGHT, Reader, filed, places, shipped_preset, text
@@ -95,4 +106,10 @@ READERS: Final[tuple[Reader, ...]] = (
         (HotstandbyError,),
     ),
     Reader("a caller's number", telephone, text(_telephone), (b"+44 20 7946 0000", b"5559000;npdi")),
+    Reader(
+        "what ready came to",
+        readiness,
+        filed("ready.json", lambda at: readiness.read_readiness(places(at))),
+        (b'{"at": 1790000000.0, "exit": 0, "names": ["a"]}',),
+    ),
 )
