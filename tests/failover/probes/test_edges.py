@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,27 +20,9 @@ from failover.probes.ping import echo, is_reply, ping
 from failover.probes.sip import probe_sip
 from failover.probes.web import probe_site
 from host.places import Places
+from tests.failover.probes.udp_server import udp
 from tests.failover.standby import Standby, standby
 from tests.pair.example import example
-
-
-@contextmanager
-def udp(reply: Callable[[bytes], bytes | None]) -> Iterator[int]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        server.settimeout(10)
-
-        def serve() -> None:
-            try:
-                while True:
-                    data, source = server.recvfrom(4096)
-                    if (said := reply(data)) is not None:
-                        server.sendto(said, source)
-            except OSError:
-                return
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield server.getsockname()[1]
 
 
 def unused_port() -> int:

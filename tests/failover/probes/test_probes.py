@@ -19,6 +19,7 @@ from failover.probes.ping import checksum, echo, is_reply, ping
 from failover.probes.sip import probe_sip
 from failover.probes.sip_message import Options, Status, answer
 from failover.probes.web import probe_site
+from tests.failover.probes.udp_server import udp
 
 SENT = Options("192.0.2.11", 5060, "192.0.2.12", 40000, "abc", "abc@hotstandby")
 
@@ -57,26 +58,6 @@ def test_the_request_names_ipv6_in_brackets() -> None:
     text = Options("2001:db8::1", 5060, "2001:db8::2", 4, "b", "c").encode().decode()
     assert "sip:[2001:db8::1]:5060 " in text
     assert text.endswith("\r\n\r\n")
-
-
-@contextmanager
-def udp(reply: Callable[[bytes], bytes | None]) -> Iterator[int]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-        server.settimeout(5)
-
-        def serve() -> None:
-            try:
-                while True:
-                    data, source = server.recvfrom(4096)
-                    if (said := reply(data)) is not None:
-                        server.sendto(said, source)
-            except OSError:
-                return
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
 
 
 def echoing(data: bytes) -> bytes:

@@ -12,14 +12,24 @@ from lab.until import HANG_S, until
 from lab.world.machine import Machine
 from lab.world.ssh import KEYS as SSH
 from lab.world.ssh import let_failover_ask
+from tests.world.conftest import Worlds
 
-__all__ = ["FENCE", "SSH", "become", "introduce", "mended", "python"]
+__all__ = ["FENCE", "SSH", "become", "introduce", "introduced", "mended", "python"]
 
 
 def introduce(world: World) -> None:
     """Sets ssh up as docs/start/peer-ssh.md says: a key of its own on each, pinned host keys, one forced command."""
     for machine in (world.boston, world.dallas):
         let_failover_ask(machine, world.peer_of(machine))
+
+
+def introduced(worlds: Worlds) -> World:
+    """A world of two machines that know each other, boston the primary."""
+    made = worlds("16", "22", sshd=True, named=True)
+    introduce(made)
+    for machine, role in ((made.boston, "primary"), (made.dallas, "standby")):
+        become(machine, role)
+    return made
 
 
 def become(machine: Machine, role: str) -> None:

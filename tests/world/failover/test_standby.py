@@ -12,18 +12,14 @@ from lab import World
 from lab.until import until
 from lab.world.machine import Machine
 from tests.world.conftest import Worlds
-from tests.world.failover.pairing import FENCE, become, fenced, introduce, mended, python
+from tests.world.failover.pairing import FENCE, become, fenced, introduced, mended, python
 
 pytestmark = pytest.mark.world
 
 
 @pytest.fixture(scope="module")
 def world(worlds: Worlds) -> World:
-    made = worlds("16", "22", sshd=True, named=True)
-    introduce(made)
-    for machine, role in ((made.boston, "primary"), (made.dallas, "standby")):
-        become(machine, role)
-    return made
+    return introduced(worlds)
 
 
 @pytest.fixture(autouse=True)
