@@ -30,8 +30,9 @@ lint:
 	.venv/bin/mypy
 
 # Two workers, since its time is promised for two processors; the fuzzers have less of it than in `make test`.
+unit: export FUZZ_QUICK_S ?= 5
 unit: lint
-	FUZZ_QUICK_S=5 .venv/bin/python -m pytest -m 'not soak and not world' \
+	.venv/bin/python -m pytest -m 'not soak and not world' \
 	  -n 2 --dist worksteal --cov --cov-report=
 	.venv/bin/python -m lab.rooms $(COVERED)
 
