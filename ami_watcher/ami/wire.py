@@ -108,11 +108,13 @@ class AmiReader:
             self._held = bytearray()
         parts = data.split(END)
         rest = parts.pop()
+        # What is too long is one message, whatever it holds: of one whose end is awaited nothing else can be said.
         if data[:2] == b"\r\n" or END + b"\r\n" in data:
-            # Some modules send an empty line too many behind an event.
-            parts = [part[2:] if part.startswith(LATE_BEGINNINGS) else part for part in parts]
+            parts = [part if len(part) > self._longest else _begun(part) for part in parts]
         if b"\r\n\n" in data:
-            parts = [piece for part in parts for piece in WRONG_END.split(part)]
+            parts = [
+                piece for part in parts for piece in ((part,) if len(part) > self._longest else WRONG_END.split(part))
+            ]
         wanted = self._wanted
         if wanted is None and len(data) <= self._longest:
             if rest:
@@ -121,7 +123,7 @@ class AmiReader:
         found: list[AmiMessage | OversizeMessage] = []
         for part in parts:
             if len(part) > self._longest:
-                found.append(OversizeMessage(AmiMessage(part[: self._head]), len(part)))
+                found.append(OversizeMessage(AmiMessage(_begun(part)[: self._head]), len(part)))
             elif (
                 wanted is not None
                 and part.startswith(b"Event: ")
@@ -144,11 +146,16 @@ class AmiReader:
             self._held = bytearray()
 
 
+def _begun(part: bytes) -> bytes:
+    """A message without the empty line too many that some modules send behind the event before it."""
+    return part[2:] if part.startswith(LATE_BEGINNINGS) else part
+
+
 class _Dropped:
     """A message that is too long, while its end is awaited: its head, its last bytes and its length."""
 
     def __init__(self, so_far: bytes, head: int) -> None:
-        self._head = so_far[:head]
+        self._head = _begun(so_far)[:head]
         self._tail = so_far[-3:]
         self._size = len(so_far)
 

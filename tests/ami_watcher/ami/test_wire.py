@@ -6,7 +6,7 @@ import tracemalloc
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ami_watcher.ami.errors import NotAmi, Unsendable
@@ -59,6 +59,9 @@ PIECES = st.sampled_from(
         b"x" * 90,
         b"y" * (LIMIT + 3),
         b"z" * 3000,
+        b"\r\n\nEvent: VarSet",
+        b"\r\nEvent: " + b"e" * LIMIT,
+        b"\r\n\nResponse: " + b"r" * (LIMIT // 2),
     ]
 )
 STREAMS = st.one_of(st.binary(max_size=600), st.lists(PIECES, max_size=30).map(b"".join))
@@ -70,6 +73,8 @@ STREAMS = st.one_of(st.binary(max_size=600), st.lists(PIECES, max_size=30).map(b
     cuts=st.lists(st.integers(0, 4000), max_size=12),
     wanted=st.sampled_from([None, [], ["PeerStatus"]]),
 )
+@example(stream=b"\r\n\r\n\r\nEvent: " + b"e" * LIMIT + b"\r\n\r\n", greeted=True, cuts=[87], wanted=None)
+@example(stream=b"a" * 150 + b"\r\n\nEvent: " + b"e" * 150 + b"\r\n\r\n", greeted=True, cuts=[210], wanted=None)
 @settings(max_examples=600)
 def test_any_split_of_any_stream_gives_the_same_messages(
     stream: bytes, greeted: bool, cuts: list[int], wanted: list[str] | None
