@@ -9,7 +9,7 @@ help:
 	  'make demo    two real machines, one account: power goes, the calls move (a few minutes the first time)' \
 	  'make test    lint, types and all tests, with the real servers where they can be had' \
 	  'make unit    lint, types and the tests that need no real servers, and what they cover of each room' \
-	  'make soak    the tests that take minutes each' \
+	  'make soak    the tests that take minutes each, and the properties on fresh examples' \
 	  'make bench   what is promised about speed, measured side by side' \
 	  'make wheel   the package, in dist/'
 
@@ -45,6 +45,7 @@ soak:
 	@lab/prepare python world
 	@.venv/bin/python -m lab roots
 	.venv/bin/python -m pytest -m soak
+	HOTSTANDBY_EXAMPLES=fresh .venv/bin/python -m pytest -m 'not soak and not world'
 
 bench:
 	@lab/prepare python world

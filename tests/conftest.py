@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +10,13 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, settings
 
+FRESH: Final = os.environ.get("HOTSTANDBY_EXAMPLES") == "fresh"
+"""Whether properties are tried on other examples in each run, as in `make soak`; else what passed passes again."""
+
 # How long an example takes says what else the machine does: hypothesis would call a slow one a failure, or bad data.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not FRESH
+)
 settings.load_profile("unhurried")
 
 LONGEST: Final = (
