@@ -1,6 +1,8 @@
 # What a person types. Everything it needs is installed by lab/prepare, which says what it installs.
 .PHONY: help demo test lint unit world soak bench wheel clean
 .DEFAULT_GOAL := help
+# Empty, and so off: the tests start some thousand short commands, and each would compile all of its modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 # Percent of the statements and branches of what ships that the unit tests go through at least. It only grows.
 COVERED := 94
 
