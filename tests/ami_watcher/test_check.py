@@ -42,13 +42,16 @@ def registrations(
     """As shown beside a dallas that was seen a minute ago and holds everything, where no other is given."""
     now = time.time()
     trunks = expected_registrations(PAIR, snapshot.machine, cast("Role | None", snapshot.role))
-    return registrations_document(snapshot, PAIR, trunks, (), (), now, other_machine or seen(now - 60), problem)
+    other = other_machine or seen(60)
+    if other.seen_at is not None:
+        other = replace(other, seen_at=now + other.seen_at)
+    return registrations_document(snapshot, PAIR, trunks, (), (), now, other, problem)
 
 
-def seen(at: float, **changed: Any) -> OtherMachine:
-    """Dallas, which is primary and holds all."""
+def seen(ago_s: float, **changed: Any) -> OtherMachine:
+    """Dallas, which is primary and holds all, seen so long before the document is made."""
     held = frozenset(("acme", "metro", "nova"))
-    return replace(OtherMachine(seen_at=at, is_primary=True, epoch=4, held=held), **changed)
+    return replace(OtherMachine(seen_at=-ago_s, is_primary=True, epoch=4, held=held), **changed)
 
 
 def contacts(snapshot: Snapshot, *missing: str, age_s: float = 400.0) -> ContactsDocument:
@@ -135,9 +138,9 @@ NS3 = {"ns3": PublicRole(4, "dallas")}
             "nobody looked whether dallas holds the trunks",
         ),  # there may be no dallas
         (OtherMachine(roles=NS3), PluginStatus.UNKNOWN, "the name servers call dallas primary, and nobody looked"),
-        (seen(time.time() - 3600), PluginStatus.UNKNOWN, "nobody looked"),  # an hour ago proves nothing of now
-        (seen(time.time() - 60, held=frozenset(("acme",))), PluginStatus.WARNING, "dallas did not hold metro and nova"),
-        (seen(time.time() - 60, is_primary=False), PluginStatus.CRITICAL, "dallas is not primary either"),
+        (seen(3600), PluginStatus.UNKNOWN, "nobody looked"),  # an hour ago proves nothing of now
+        (seen(60, held=frozenset(("acme",))), PluginStatus.WARNING, "dallas did not hold metro and nova"),
+        (seen(60, is_primary=False), PluginStatus.CRITICAL, "dallas is not primary either"),
         (None, PluginStatus.OK, "as it should be: dallas held the trunks 60 s ago"),
     ],
 )
@@ -156,7 +159,7 @@ def test_a_standby_says_of_the_other_machine_what_was_seen_and_when(
     ("other_machine", "overtaken"),
     [
         (OtherMachine(own_epoch=3, roles=NS3), True),  # one name server that says so is enough to say so
-        (seen(time.time() - 60, own_epoch=3), True),  # or dallas itself
+        (seen(60, own_epoch=3), True),  # or dallas itself
         (OtherMachine(own_epoch=4, roles=NS3), False),
         (OtherMachine(own_epoch=3, roles={"ns3": PublicRole(999_999_999_999, "dallas")}), False),  # made up
         (
@@ -164,7 +167,7 @@ def test_a_standby_says_of_the_other_machine_what_was_seen_and_when(
             False,
         ),  # its own, which it has yet to hear of
         (OtherMachine(own_epoch=0, roles=NS3), False),  # by a person's word: there is no number to be later than
-        (seen(time.time() - 3600, own_epoch=3), False),
+        (seen(3600, own_epoch=3), False),
     ],
 )
 def test_a_primary_that_was_overtaken_says_so_before_anything_else(

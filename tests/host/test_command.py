@@ -11,17 +11,17 @@ from host.command import CommandLate, CommandMissing, CommandTalkative, run
 
 
 def test_what_a_program_prints_and_how_it_ends() -> None:
-    done = run(["sh", "-c", "echo out; printf 'err\\377' >&2; exit 3"], deadline_s=5)
+    done = run(["sh", "-c", "echo out; printf 'err\\377' >&2; exit 3"], deadline_s=30)
     assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err�")
 
 
 def test_input_is_given_and_nothing_is_inherited() -> None:
-    assert run(["cat"], deadline_s=5, input=b"given").stdout == "given"
-    assert run(["cat"], deadline_s=5).stdout == ""
+    assert run(["cat"], deadline_s=30, input=b"given").stdout == "given"
+    assert run(["cat"], deadline_s=30).stdout == ""
 
 
 def test_the_environment_is_what_was_given_and_no_more() -> None:
-    assert run(["/usr/bin/env"], deadline_s=5, env={"ONE": "1"}).stdout == "ONE=1\n"
+    assert run(["/usr/bin/env"], deadline_s=30, env={"ONE": "1"}).stdout == "ONE=1\n"
 
 
 def test_a_late_program_is_killed_with_its_children(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_program_that_writes_without_end_is_stopped() -> None:
 
 
 def test_what_is_bounded_is_read_whole_until_then() -> None:
-    done = run(["sh", "-c", "printf abc; printf def >&2; exit 3"], deadline_s=5, most_bytes=1000)
+    done = run(["sh", "-c", "printf abc; printf def >&2; exit 3"], deadline_s=30, most_bytes=1000)
     assert (done.stdout, done.stderr, done.returncode) == ("abc", "def", 3)
     with pytest.raises(CommandLate):
         run(["sh", "-c", "printf abc; sleep 20"], deadline_s=0.3, most_bytes=1000)

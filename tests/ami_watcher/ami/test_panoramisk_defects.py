@@ -81,7 +81,7 @@ class Ours:
         self.session = AmiSession(Ami(port=asterisk.port), config.get("secret", asterisk.secret))
 
     async def open(self) -> None:
-        await self.session.open(deadline_s=2.0)
+        await self.session.open(deadline_s=30)
 
     def on(self, pattern: str, callback: Callable[[Any, Any], Any]) -> None:
         self.session.register_event(pattern, callback)
@@ -89,7 +89,7 @@ class Ours:
     def send(self, action: dict[str, str], *, as_list: bool | None = None) -> asyncio.Future[Any]:
         name, *fields = action.items()
         if self.session.protocol is None:
-            return asyncio.ensure_future(self.session.action(name[1], *fields, deadline_s=2.0))
+            return asyncio.ensure_future(self.session.action(name[1], *fields, deadline_s=30))
         return self.session.protocol.send(AmiAction(name[1], fields, as_list=as_list))
 
     def receive(self, data: bytes) -> None:
@@ -410,7 +410,7 @@ async def test_unanswered_pings_are_never_noticed_by_panoramisk_and_end_our_sess
         await bare.end()
     async with FakeAmi("16") as asterisk:
         session = AmiSession(Ami(port=asterisk.port), asterisk.secret)
-        await session.open(deadline_s=2.0)
+        await session.open(deadline_s=30)
         asterisk.freeze()
         with pytest.raises(AmiError, match=r"did not answer Ping within 0\.1 s"):
             await session.action("Ping", deadline_s=0.1)
@@ -430,9 +430,9 @@ async def test_passwords_reach_the_debug_log_of_panoramisk_and_not_ours(caplog: 
     async with FakeAmi("16") as asterisk:
         asterisk.recording = asterisk.recording.with_password("carrier-password")
         session = AmiSession(Ami(port=asterisk.port), asterisk.secret)
-        await session.open(deadline_s=2.0)
-        lists = await list_registrations(session, deadline_s=2.0)
-        items = await session.listing("PJSIPShowRegistrationsOutbound", deadline_s=2.0)
+        await session.open(deadline_s=30)
+        lists = await list_registrations(session, deadline_s=30)
+        items = await session.listing("PJSIPShowRegistrationsOutbound", deadline_s=30)
         await session.close()
         assert any(listed.name == "nova" for listed in lists.registrations)
         assert "carrier-password" not in caplog.text + repr(lists) + repr([item.raw for item in items])
@@ -464,7 +464,7 @@ async def test_a_bad_certificate_is_tried_for_ever_without_a_cause_by_panoramisk
         await asyncio.gather(*attempts, return_exceptions=True)
         session = AmiSession(Ami(port=asterisk.port, tls=True), asterisk.secret)
         with pytest.raises(AmiError, match="self-signed certificate"):
-            await session.open(deadline_s=2.0)
+            await session.open(deadline_s=30)
 
 
 async def test_a_host_name_cannot_be_given_to_panoramisk(certificate: tuple[Path, Path]) -> None:
@@ -477,7 +477,7 @@ async def test_a_host_name_cannot_be_given_to_panoramisk(certificate: tuple[Path
         await bare.end()
         ami = Ami(port=asterisk.port, tls=True, tls_host_name="pbx.example", tls_ca_file=str(certificate[0]))
         session = AmiSession(ami, asterisk.secret)
-        await session.open(deadline_s=2.0)
+        await session.open(deadline_s=30)
         await session.close()
 
 

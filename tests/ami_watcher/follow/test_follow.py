@@ -188,8 +188,8 @@ async def test_the_only_login_that_is_allowed_is_lent_to_whoever_needs_it(tmp_pa
         async with following(asterisk, give_way=lambda: login_requested(places)) as followed:
             await until(lambda: followed.link_is(LinkState.SYNCED))
             with pytest.raises(LoginInUse, match="allowmultiplelogin"):
-                await read_registrations(ami, asterisk.secret, deadline_s=2.0)
-            lists = await read_registrations(ami, asterisk.secret, deadline_s=5.0, places=places)
+                await read_registrations(ami, asterisk.secret, deadline_s=30)
+            lists = await read_registrations(ami, asterisk.secret, deadline_s=30, places=places)
             assert {one.username for one in lists.registrations} >= {"5551000"}
             await until(lambda: followed.link_is(LinkState.SYNCED))
             assert not login_requested(places)

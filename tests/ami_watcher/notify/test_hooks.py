@@ -71,7 +71,7 @@ def receiver() -> Iterator[Receiver]:
 
 def test_a_program_finds_the_change_in_its_environment(tmp_path: Path) -> None:
     program(tmp_path, "10-tell", f"env | grep ^HOTSTANDBY_ | grep -v ^HOTSTANDBY_WORLD | sort > {tmp_path}/told")
-    assert Programs(tmp_path, deadline_s=5).attempt(notice())() is None
+    assert Programs(tmp_path, deadline_s=30).attempt(notice())() is None
     assert (tmp_path / "told").read_text().splitlines() == [
         "HOTSTANDBY_AFTER=rejected",
         "HOTSTANDBY_AT=2023-11-14T22:13:20+00:00",
@@ -97,7 +97,7 @@ def test_what_others_chose_reaches_a_program_as_one_printable_line() -> None:
 def test_only_the_program_that_failed_runs_again(tmp_path: Path) -> None:
     program(tmp_path, "10-good", f"echo good >> {tmp_path}/ran")
     program(tmp_path, "20-bad", f"echo bad >> {tmp_path}/ran; test -e {tmp_path}/mended")
-    attempt = Programs(tmp_path, deadline_s=5).attempt(notice())
+    attempt = Programs(tmp_path, deadline_s=30).attempt(notice())
     why = attempt()
     assert why is not None
     assert "20-bad" in why
@@ -114,7 +114,7 @@ def test_a_program_that_hangs_is_ended_at_its_deadline(tmp_path: Path) -> None:
 
 
 def test_a_web_hook_is_posted_json_with_its_token(receiver: Receiver) -> None:
-    webhook = Webhook(f"http://127.0.0.1:{receiver.port}/hook", "open-Sesame0", deadline_s=5)
+    webhook = Webhook(f"http://127.0.0.1:{receiver.port}/hook", "open-Sesame0", deadline_s=30)
     hostile = WatcherEvent(1.0, EventKind.REGISTRATION, 'ac"me\r\nX-Forged: yes', None, "rejected", "<script>")
     assert webhook.attempt(notice(hostile))() is None
     ((headers, body),) = receiver.heard
@@ -127,7 +127,7 @@ def test_a_web_hook_is_posted_json_with_its_token(receiver: Receiver) -> None:
 @pytest.mark.parametrize("status", [301, 307, 400, 404, 500, 503])
 def test_what_is_not_success_is_failure_and_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
     receiver.answers = [status]
-    why = Webhook(f"http://127.0.0.1:{receiver.port}/hook", "open-Sesame0", deadline_s=5).attempt(notice())()
+    why = Webhook(f"http://127.0.0.1:{receiver.port}/hook", "open-Sesame0", deadline_s=30).attempt(notice())()
     assert why is not None
     assert str(status) in why
     assert "open-Sesame0" not in why
@@ -136,7 +136,7 @@ def test_what_is_not_success_is_failure_and_no_redirect_is_followed(receiver: Re
 
 def test_no_error_tells_the_path_which_may_hold_a_token(receiver: Receiver) -> None:
     receiver.answers = [500]
-    webhook = Webhook(f"http://127.0.0.1:{receiver.port}/services/geheim?key=geheim", None, deadline_s=5)
+    webhook = Webhook(f"http://127.0.0.1:{receiver.port}/services/geheim?key=geheim", None, deadline_s=30)
     told = [webhook.attempt(notice())()]
     receiver.close()
     told.append(webhook.attempt(notice())())
@@ -149,7 +149,7 @@ def test_no_error_tells_the_path_which_may_hold_a_token(receiver: Receiver) -> N
 def test_a_web_hook_is_tried_again_with_pauses_and_then_given_up(receiver: Receiver) -> None:
     address = f"http://127.0.0.1:{receiver.port}/hook"
     receiver.answers = [503, 503]
-    notifier = Notifier(Webhook(address, None, deadline_s=5), attempts=3, first_pause_s=0.05)
+    notifier = Notifier(Webhook(address, None, deadline_s=30), attempts=3, first_pause_s=0.05)
     notifier.start()
     notifier.tell(notice())
     assert notifier.idle(10)
@@ -164,7 +164,7 @@ def test_a_web_hook_is_tried_again_with_pauses_and_then_given_up(receiver: Recei
 def test_nobody_home_is_said_in_words_and_does_not_stop_the_next(receiver: Receiver) -> None:
     port = receiver.port
     receiver.close()
-    notifier = Notifier(Webhook(f"http://127.0.0.1:{port}/", None, deadline_s=1), attempts=1)
+    notifier = Notifier(Webhook(f"http://127.0.0.1:{port}/", None, deadline_s=30), attempts=1)
     notifier.start()
     notifier.tell(notice())
     notifier.tell(notice())
