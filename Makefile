@@ -5,6 +5,8 @@
 export PYTHONDONTWRITEBYTECODE :=
 # Percent of the statements and branches of what ships that the unit tests go through at least. It only grows.
 COVERED := 94
+# Of the tests with real servers, which mostly wait.
+WORKERS ?= 8
 
 help:
 	@printf '%s\n' \
@@ -23,7 +25,7 @@ test:
 	@lab/prepare python world browser
 	@.venv/bin/python -m lab roots
 	@$(MAKE) --no-print-directory lint
-	.venv/bin/python -m pytest -m 'not soak' -n 8 --dist loadscope --no-loadscope-reorder
+	.venv/bin/python -m pytest -m 'not soak' -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 lint:
 	@lab/prepare python
@@ -41,7 +43,7 @@ unit: lint
 world:
 	@lab/prepare python world browser
 	@.venv/bin/python -m lab roots
-	.venv/bin/python -m pytest -m 'world and not soak' -n 8 --dist loadscope --no-loadscope-reorder
+	.venv/bin/python -m pytest -m 'world and not soak' -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 soak:
 	@lab/prepare python world
