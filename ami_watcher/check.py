@@ -86,7 +86,7 @@ def report_from(registrations: Mapping[str, Any], contacts: Mapping[str, Any]) -
     Without their models: a monitoring system starts this command every minute, and waits for it.
 
     Raises:
-        KeyError, TypeError, ValueError: they are another version's.
+        what `host.file_reading.MISREAD` names: they are another version's.
     """
     rows = registrations["registrations"]
     own = [row for row in rows if is_held_here(row["state"])]

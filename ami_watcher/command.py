@@ -20,6 +20,7 @@ from ami_watcher.event import EventKind
 from host.console_command import ConsoleGroup, config_option
 from host.errors import HotstandbyError, UsageError
 from host.exits import Exit
+from host.file_reading import MISREAD
 from host.lock import Lock
 from host.places import Places
 from host.printable import harmless
@@ -159,7 +160,7 @@ def check(config: Path | None, missing_warning: int | None, timeout: float) -> N
         phones = ask_json(places, "/api/contacts", deadline_s=timeout, limit=0)
         try:
             report = report_from(now, phones)
-        except (KeyError, TypeError, ValueError):
+        except MISREAD:
             raise other_version() from None
         result = judged(report, missing_warning=missing_warning)
     except WatcherSilent as error:

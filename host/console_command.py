@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +27,26 @@ def config_option(function: Function) -> Function:
     """Decorator: `--config DIR`, given to the function as `config`, a Path or None."""
     return click.option(
         "--config",
-        type=click.Path(path_type=Path),
+        type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
         help="Directory of pair.toml, instead of /etc/hotstandby.",
     )(function)
+
+
+def _reader_is_gone() -> bool:
+    """Whether it is standard output whose pipe broke, and not some socket of ours: then nobody is left to tell."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return False  # it is a test's, or closed
+    output = select.poll()
+    output.register(descriptor, 0)
+    # poll(2): POLLERR, a pipe's writing end whose reader is gone; POLLHUP, a terminal's or socket's.
+    gone = any(events & (select.POLLERR | select.POLLHUP) for _, events in output.poll(0))
+    if gone:
+        # Python's last flush must not try again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+    return gone
 
 
 class _Console(click.Command):
@@ -52,10 +69,6 @@ class _Console(click.Command):
         """As click does; an error ends it with one message, as JSON too where `--json` was given."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # Whoever read our output has gone; nobody is left to tell, and Python's last flush must not try.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(int(Exit.FAILED))
         except HotstandbyError as error:
             refused = error.exit_code is Exit.REFUSED and not str(error).startswith("REFUSED")
             message, code = f"{'REFUSED: ' if refused else ''}{error}", error.exit_code
@@ -63,6 +76,8 @@ class _Console(click.Command):
             message = f"{error.filename or 'A file'} may not be read or written by this user. Run this as root."
             code = Exit.FAILED
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                sys.exit(int(Exit.FAILED))
             where = f"{error.filename}: " if error.filename else ""
             message, code = f"{where}{error.strerror or error}.", Exit.FAILED
         except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -16,7 +16,7 @@ from host.file_reading import read_file
 from host.places import Places
 from host.printable import printable
 
-_LONGEST = 200
+_LONGEST: Final = 200
 
 
 class Readiness(BaseModel):

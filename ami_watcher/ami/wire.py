@@ -110,7 +110,7 @@ class AmiReader:
         rest = parts.pop()
         # What is too long is one message, whatever it holds: of one whose end is awaited nothing else can be said.
         if data[:2] == b"\r\n" or END + b"\r\n" in data:
-            parts = [part if len(part) > self._longest else _begun(part) for part in parts]
+            parts = [part if len(part) > self._longest else _without_empty_line(part) for part in parts]
         if b"\r\n\n" in data:
             parts = [
                 piece for part in parts for piece in ((part,) if len(part) > self._longest else WRONG_END.split(part))
@@ -123,7 +123,7 @@ class AmiReader:
         found: list[AmiMessage | OversizeMessage] = []
         for part in parts:
             if len(part) > self._longest:
-                found.append(OversizeMessage(AmiMessage(_begun(part)[: self._head]), len(part)))
+                found.append(OversizeMessage(AmiMessage(_without_empty_line(part)[: self._head]), len(part)))
             elif (
                 wanted is not None
                 and part.startswith(b"Event: ")
@@ -146,7 +146,7 @@ class AmiReader:
             self._held = bytearray()
 
 
-def _begun(part: bytes) -> bytes:
+def _without_empty_line(part: bytes) -> bytes:
     """A message without the empty line too many that some modules send behind the event before it."""
     return part[2:] if part.startswith(LATE_BEGINNINGS) else part
 
@@ -155,7 +155,7 @@ class _Dropped:
     """A message that is too long, while its end is awaited: its head, its last bytes and its length."""
 
     def __init__(self, so_far: bytes, head: int) -> None:
-        self._head = _begun(so_far)[:head]
+        self._head = _without_empty_line(so_far)[:head]
         self._tail = so_far[-3:]
         self._size = len(so_far)
 

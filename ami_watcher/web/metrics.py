@@ -28,12 +28,13 @@ from ami_watcher.registrations.state_words import STANDBY, RegistrationState
 from ami_watcher.web.documents import RegistrationDocument
 from ami_watcher.web.state_view import StateView
 from ami_watcher.web.watcher_state import WatcherState
+from host.exits import Exit
 from pair.readiness import Readiness
 
 STATES: Final = tuple(sorted((*RegistrationState, STANDBY)))
 """Values of the label of hotstandby_registration_state."""
 STATE: Final = "hotstandby_registration_state"
-READY_STATES: Final = {0: "ready", 5: "degraded", 1: "not_ready"}
+READY_STATES: Final = {Exit.DONE: "ready", Exit.DEGRADED: "degraded", Exit.FAILED: "not_ready"}
 """Exit codes of `failover ready`, as states."""
 CHANNELS: Final = ("sip", "iax2", "pjsip")
 END: Final = b"# EOF\n"
@@ -156,7 +157,7 @@ def _readiness(found: Readiness | None) -> Iterable[Metric]:
     findings = GaugeMetricFamily(
         "hotstandby_ready_finding", "1 for each check that found something.", labels=("check",)
     )
-    for name in found.names:
+    for name in dict.fromkeys(found.names):
         findings.add_metric((name,), 1.0)
     yield findings
 

@@ -254,8 +254,9 @@ async def _events(port: int, machine: Machine, release: Release) -> tuple[Lines,
             awaited = {f"Event: Registry ChannelType: {channel} Status: {status}" for channel in channels}
             begun = time.monotonic()
             with contextlib.suppress(TimeoutError):
-                while (passed := time.monotonic() - begun) < (HANG_S if awaited - found.keys() else EVENTS_S):
-                    async with asyncio.timeout(HANG_S - passed if awaited - found.keys() else EVENTS_S - passed):
+                while True:
+                    limit_s = HANG_S if awaited - found.keys() else EVENTS_S
+                    async with asyncio.timeout(limit_s - (time.monotonic() - begun)):
                         packet = await reader.readuntil(END)
                     message = tuple(map(_masked, packet.removesuffix(END).decode("utf-8", "replace").split("\r\n")))
                     if message[0].startswith("Event: "):

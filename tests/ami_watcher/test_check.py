@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from dataclasses import replace
 from typing import Any, cast
@@ -22,6 +23,7 @@ from ami_watcher.registrations.state_words import RegistrationState
 from ami_watcher.web.contacts_view import contacts_document
 from ami_watcher.web.documents import ContactsDocument, RegistrationsDocument
 from ami_watcher.web.registrations_view import registrations_document
+from host.file_reading import MISREAD
 from pair.public_role import PublicRole
 from tests.ami_watcher.fake_source import a_pair, a_phone, a_registration, a_snapshot
 
@@ -262,3 +264,15 @@ def test_what_a_phone_calls_itself_cannot_command_a_terminal() -> None:
     hostile = "\x1b[2J\x07\u202eevil"
     snapshot = a_snapshot(contacts=(a_phone(hostile, user_agent=hostile),))
     assert "\x1b" not in printed(tables.contacts(contacts(snapshot)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{}, {"total": 1e999, "missing": [], "other_sentence": ""}, {"total": 1, "missing": None, "other_sentence": ""}],
+)
+def test_documents_of_another_version_are_misread_in_ways_that_the_command_expects(other: dict[str, object]) -> None:
+    known = json.loads(registrations(a_snapshot()).model_dump_json())
+    with pytest.raises(MISREAD):
+        report_from(known, other)
+    with pytest.raises(MISREAD):
+        report_from({**known, "registrations": ["acme"]}, json.loads(contacts(a_snapshot()).model_dump_json()))
