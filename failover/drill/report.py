@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +14,7 @@ from failover.checks.overview import Overview, missing_trunks
 from failover.drill.leg import Leg, Took
 from host.durations import lasting
 from host.exits import Exit
+from host.file_reading import MISREAD
 from host.printable import printable
 
 COMPARED: Final = 5
@@ -141,15 +144,21 @@ def usual(earlier: Sequence[Document]) -> dict[tuple[str, str], Usual]:
     """
     seen: dict[tuple[str, str], list[float]] = {}
     for document in list(earlier)[-COMPARED:]:
-        try:
-            for leg in document["legs"]:
-                machine = str(leg["machine"])
-                seen.setdefault((machine, ""), []).append(float(leg["seconds"]))
-                for one in leg["steps"]:
-                    seen.setdefault((machine, str(one["step"])), []).append(float(one["seconds"]))
-        except (KeyError, TypeError, ValueError):
-            continue
+        with contextlib.suppress(*MISREAD):
+            for key, seconds in _times(document):
+                seen.setdefault(key, []).append(seconds)
     return {key: Usual(statistics.median(values), len(values)) for key, values in seen.items()}
+
+
+def _times(document: Document) -> list[tuple[tuple[str, str], float]]:
+    found = []
+    for leg in document["legs"]:
+        machine = str(leg["machine"])
+        found.append(((machine, ""), float(leg["seconds"])))
+        found += [((machine, str(one["step"])), float(one["seconds"])) for one in leg["steps"]]
+    if not all(math.isfinite(seconds) for _, seconds in found):
+        raise ValueError("seconds without an end")
+    return found
 
 
 def is_slower(seconds: float, before: Usual | None) -> bool:

@@ -175,6 +175,15 @@ def test_medians_are_by_machine_and_step_over_the_last_five() -> None:
     assert found["boston", "fence"] == Usual(3.0, 5)
 
 
+@pytest.mark.parametrize("seconds", [10**400, float("inf"), float("nan"), None, "soon", [3]])
+def test_a_report_that_is_odd_anywhere_is_passed_over_whole(seconds: object) -> None:
+    good = document(report(OVER, BACK), {})
+    odd = json.loads(json.dumps(good))
+    odd["legs"][-1]["steps"][-1]["seconds"] = seconds
+    assert usual([odd]) == {}
+    assert usual([good, odd]) == usual([good])
+
+
 @pytest.mark.parametrize(
     ("seconds", "before", "slower"),
     [
