@@ -273,10 +273,27 @@ def read(file: RunFile) -> JournalLines:
     Raises:
         JournalDamaged: in words that say which line, and what to type.
     """
+    return decode_lines(file, read_bytes(file))
+
+
+def read_bytes(file: RunFile) -> bytes:
+    """What the file of a run holds.
+
+    Raises:
+        JournalDamaged: it cannot be read.
+    """
     try:
-        data = read_file(file.path, LONGEST)
+        return read_file(file.path, LONGEST)
     except OSError as error:
         raise JournalDamaged(f"The journal {file.path} cannot be read: {error.strerror}. Read it as root.") from None
+
+
+def decode_lines(file: RunFile, data: bytes) -> JournalLines:
+    """The lines that the file of a run held, from its bytes.
+
+    Raises:
+        JournalDamaged: in words that say which line, and what to type.
+    """
     try:
         return decode(data)
     except JournalDamaged as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 
 from failover.journal.entry import EntryKind, JournalEntry, Json, RunOutcome, Stamp
-from failover.journal.journal import RunFile, files, read
+from failover.journal.journal import RunFile, decode_lines, files, read_bytes
 
 
 class StepState(Enum):
@@ -142,7 +143,13 @@ def load(file: RunFile) -> Run | None:
     Raises:
         JournalDamaged
     """
-    lines = read(file)
+    return _run_of(file, read_bytes(file))
+
+
+@lru_cache(maxsize=64)
+def _run_of(file: RunFile, data: bytes) -> Run | None:
+    """Kept by what the file holds: one command asks several times for the same last runs."""
+    lines = decode_lines(file, data)
     return fold(file.number, file.command, lines.entries, lines.torn)
 
 

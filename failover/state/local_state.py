@@ -111,14 +111,15 @@ def read_state(places: Places, machine: str) -> LocalState:
     holds = right.held_right(places, machine)
     fence = fenced.read_fence(places)
     told = _runs(places)
+    claimed = claim.claimed_epoch(places)
     return LocalState(
         machine=machine,
         generation=generation,
         role=role,
         right=holds,
         fenced=fence.reason if fence else "",
-        epoch=max(told.epoch, holds.epoch, claim.promised_epoch(places), claim.claimed_epoch(places)),
-        claim=claim.claimed_epoch(places),
+        epoch=max(told.epoch, holds.epoch, claim.promised_epoch(places), claimed),
+        claim=claimed,
         served=told.served,
         stood_down=told.stood_down,
         open_run=told.open_run,

@@ -1,4 +1,7 @@
-"""Tests in a real browser: skipped with a reason where there is none, or failed where the real world is required."""
+"""Tests in a real browser run with those that need real servers.
+
+Without one they are skipped with a reason, or fail where the real world is required.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from tests.ami_watcher.fake_source import machine_at
 from tests.ami_watcher.running import Running, free_port, watcher
 from tests.browser.chromium import Chromium
 
+pytestmark = pytest.mark.world
+
 Result = TypeVar("Result")
 KEY_TAB, KEY_ENTER = 9, 13
 
