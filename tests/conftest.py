@@ -1,4 +1,4 @@
-"""How tests run: in which order, which of them share a worker where `--dist loadscope` spreads them, without haste."""
+"""How tests run: in which order, which share a worker under `--dist loadscope`, which count for coverage; unhurried."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 FRESH: Final = os.environ.get("HOTSTANDBY_EXAMPLES") == "fresh"
 """Whether properties are tried on other examples in each run, as in `make soak`; else what passed passes again."""
@@ -29,13 +29,27 @@ LONGEST: Final = (
 )
 """Files of tests/world that take minutes: whoever began them last would be waited for."""
 
+REPETITIVE: Final = (
+    "failover/promotion/test_killed.py",
+    "failover/promotion/test_two_at_once.py",
+    "fuzz/test_readers.py",
+    "localized/test_killed.py",
+    "localized/test_killed_reloading.py",
+)
+"""Files whose tests go the same ways some hundred times, as properties do: counting lines there would double what they
+take, and what they reach is to be covered by tests that say what they are about."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those with real servers first, the longest of them before the others: they mostly wait, the rest fills gaps."""
-    world = Path(__file__).parent / "world"
-    order = {world / name: place for place, name in enumerate(LONGEST)}
-    if missing := [str(path) for path in order if not path.exists()]:
-        raise pytest.UsageError(f"tests/conftest.py names as longest what is not there: {', '.join(missing)}")
+    tests = Path(__file__).parent
+    order = {tests / "world" / name: place for place, name in enumerate(LONGEST)}
+    repetitive = {tests / name for name in REPETITIVE}
+    if missing := [str(path) for path in (*order, *repetitive) if not path.exists()]:
+        raise pytest.UsageError(f"tests/conftest.py names what is not there: {', '.join(missing)}")
+    for item in items:
+        if item.path in repetitive or is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("no_cover")
     items.sort(key=lambda item: (item.get_closest_marker("world") is None, order.get(item.path, len(order))))
 
 

@@ -19,7 +19,7 @@ from ami_watcher.daemon.peer import PeerFollower
 from ami_watcher.daemon.recorder import EventRecorder
 from ami_watcher.event import LinkState
 from ami_watcher.follow.settings import endpoint_of, settings_of
-from ami_watcher.follow.snapshot import AsteriskSource
+from ami_watcher.follow.snapshot import AsteriskSource, Snapshot
 from ami_watcher.history.store import HistoryStore
 from ami_watcher.notify.notifier import Notifiers
 from ami_watcher.phones.exchange import ContactExchange, ExportFailed
@@ -171,8 +171,10 @@ class WatcherDaemon:
         while not self._stop.is_set():
             now = time.monotonic()
             self._take_role()
-            self._recorder.take_contacts(self._source.snapshot)
-            self._recorder.take_missed(self._source.snapshot, time.time())
+            # One for the whole round: a list of phones is told to the other machine only after it was taken here.
+            snapshot = self._source.snapshot
+            self._recorder.take_contacts(snapshot)
+            self._recorder.take_missed(snapshot, time.time())
             self._store.mark_watched(time.time())
             for notification in self._recorder.due():
                 self._notifiers.tell(notification)
@@ -186,7 +188,7 @@ class WatcherDaemon:
                 read_file = now
                 await self._configuration.look()
                 self.state.readiness = read_readiness(self._places)
-            if now - exported >= EXPORT_S and self._contacts_are_fresh():
+            if now - exported >= EXPORT_S and self._contacts_are_fresh(snapshot):
                 exported = now
                 await self._export()
             if now - flushed >= FLUSH_S:
@@ -213,8 +215,7 @@ class WatcherDaemon:
                 sentence = await self.state.compute(lambda view: view.registrations.sentence)
                 notify(f"STATUS={printable(sentence)}")
 
-    def _contacts_are_fresh(self) -> bool:
-        snapshot = self._source.snapshot
+    def _contacts_are_fresh(self, snapshot: Snapshot) -> bool:
         if snapshot.link is not LinkState.SYNCED or snapshot.contacts_at is None:
             return False
         return snapshot.at - snapshot.contacts_at <= self.state.pair.watcher.contacts_poll_s + EXPORT_S

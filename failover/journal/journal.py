@@ -273,10 +273,10 @@ def read(file: RunFile) -> JournalLines:
     Raises:
         JournalDamaged: in words that say which line, and what to type.
     """
-    return decode_lines(file, read_bytes(file))
+    return decode_lines(file, contents(file))
 
 
-def read_bytes(file: RunFile) -> bytes:
+def contents(file: RunFile) -> bytes:
     """What the file of a run holds.
 
     Raises:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from failover.journal.entry import EntryKind, JournalEntry, Json, RunOutcome, Stamp
-from failover.journal.journal import RunFile, decode_lines, files, read_bytes
+from failover.journal.journal import RunFile, contents, decode_lines, files
 
 
 class StepState(Enum):
@@ -143,7 +143,7 @@ def load(file: RunFile) -> Run | None:
     Raises:
         JournalDamaged
     """
-    return _run_of(file, read_bytes(file))
+    return _run_of(file, contents(file))
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final
@@ -79,13 +80,21 @@ def _render(facts: TemplateFacts, names: Mapping[str, Path], admin_templates: Pa
 
 def template_names(admin_templates: Path | None) -> dict[str, Path]:
     """Template name without its suffix -> file, the admin's before ours."""
-    ours = Path(templates.__file__).parent
-    found: dict[str, Path] = {}
-    for directory in (ours, *([admin_templates] if admin_templates is not None else [])):
-        for path in sorted(directory.rglob(f"*{_SUFFIX}")) if directory.is_dir() else ():
-            name = path.relative_to(directory).as_posix().removesuffix(_SUFFIX)
-            if not name.startswith("carriers/") and not any(part.startswith(".") for part in name.split("/")):
-                found[name] = path
+    return {**_ours(), **(_templates_in(admin_templates) if admin_templates is not None else {})}
+
+
+@cache
+def _ours() -> Mapping[str, Path]:
+    """Those of the package, which change with the program alone."""
+    return _templates_in(Path(templates.__file__).parent)
+
+
+def _templates_in(directory: Path) -> dict[str, Path]:
+    found = {}
+    for path in sorted(directory.rglob(f"*{_SUFFIX}")) if directory.is_dir() else ():
+        name = path.relative_to(directory).as_posix().removesuffix(_SUFFIX)
+        if not name.startswith("carriers/") and not any(part.startswith(".") for part in name.split("/")):
+            found[name] = path
     return found
 
 
