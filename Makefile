@@ -33,11 +33,11 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Four workers: half of the time is waited. The fuzzers have less of it than in `make test`.
+# Five workers: much of the time is waited. The fuzzers have less of it than in `make test`.
 unit: export FUZZ_QUICK_S ?= 5
 unit: lint
 	.venv/bin/python -m pytest -m 'not soak and not world' \
-	  -n 4 --dist worksteal --cov --cov-report=
+	  -n 5 --dist worksteal --cov --cov-report=
 	.venv/bin/python -m lab.rooms $(COVERED)
 
 world:
