@@ -117,9 +117,9 @@ class AsteriskState:
             self.role = role
         self._publish(self.registry.expect(self.expected, self._clock(), timing=timing, addresses=addresses))
 
-    def listed(self, lists: RegistrationLists) -> None:
-        """All lists of registrations were read."""
-        self._publish(self.registry.listed(lists, self._clock()))
+    def listed(self, lists: RegistrationLists, asked: float) -> None:
+        """All lists of registrations were read; `asked` is when, on our clock, the first was asked for."""
+        self._publish(self.registry.listed(lists, self._clock(), asked=asked))
 
     def contacts_listed(self, found: tuple[Contact, ...]) -> None:
         """All lists of contacts were read."""

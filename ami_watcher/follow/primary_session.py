@@ -161,7 +161,7 @@ class PrimarySession:
                 session.end(error)
                 raise session.ended.result() from error
             self._poll_took = self._clock() - began
-        self._state.listed(lists)
+        self._state.listed(lists, began)
 
     async def _resolve(self) -> None:
         self._unresolved = False

@@ -166,8 +166,14 @@ class RegistrationRegistry:
                 self._hints[key] = f"the carrier says: {printable(cause, 120)}"
         return known
 
-    def listed(self, lists: RegistrationLists, now: float) -> tuple[RegistrationChange, ...]:
-        """Takes all lists of one moment."""
+    def listed(
+        self, lists: RegistrationLists, now: float, *, asked: float | None = None
+    ) -> tuple[RegistrationChange, ...]:
+        """Takes all lists of one moment.
+
+        Args:
+            asked: when the first of them was asked for, on the clock of `now`; `now` where it is not given.
+        """
         self.modules = lists.modules
         self.version = lists.version
         self.listed_at = now
@@ -191,9 +197,15 @@ class RegistrationRegistry:
         self._by_user = {}
         for key, listed in entries.items():
             self._by_user.setdefault((listed.channel, listed.client_uri or listed.username), []).append(key)
-        # chan_iax2 sends no event when it succeeds again, so success in a list ends what an event said as well.
+        # chan_iax2 sends no event when it succeeds again, so success in a list ends what an event said as well, unless
+        # the event came while the list was under way: it says it once, and the next list shows it.
+        begun = now if asked is None else asked
         refused = {key for key, one in after.items() if one.state is not RegistrationState.REGISTERED}
-        self._hints = {key: hint for key, hint in self._hints.items() if key in refused}
+        self._hints = {
+            key: hint
+            for key, hint in self._hints.items()
+            if key in refused or (key in after and self._heard.get(key, begun) > begun)
+        }
         self._heard = {key: at for key, at in self._heard.items() if key in after}
         return self._shifted(after)
 

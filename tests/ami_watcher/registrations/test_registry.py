@@ -160,6 +160,15 @@ def test_an_event_alone_changes_no_state() -> None:
     assert made.registrations[0].cause == "the carrier says: Registration Refused"
 
 
+def test_a_refusal_that_is_told_while_a_list_is_under_way_keeps_its_cause() -> None:
+    made = registry(METRO)
+    made.listed(lists(listed(METRO)), 1.0)
+    made.hint(event("IAX2", "5556000", "192.0.2.5:4569", "Rejected", Cause="Registration Refused"), 2.1)
+    made.listed(lists(listed(METRO)), 2.2, asked=2.0)  # asked before the refusal, and so it still shows success
+    made.listed(lists(listed(METRO, "Rejected")), 3.0, asked=2.9)
+    assert made.registrations[0].cause == "the carrier says: Registration Refused"
+
+
 def test_success_ends_what_an_event_said_although_no_event_says_so() -> None:
     made = registry(METRO)
     made.listed(lists(listed(METRO)), 1.0)

@@ -82,9 +82,10 @@ def test_the_same_line_finds_the_caller_handed_over_or_in_a_process_of_its_own(
     desk.go(way)
     if not served:
         desk.server.terminate(10)
-    assert is_found(desk.call())
-    unknown = desk.call("6175550199")
-    assert (unknown.status, unknown.company) == ("NOTFOUND", "unknown")
+    # On a machine that has no processor to give, one call may meet the deadline: the next then does not.
+    until(lambda: is_found(desk.call()), "the caller is found")
+    nobody = ("NOTFOUND", "unknown")
+    until(lambda: ((seen := desk.call("6175550199")).status, seen.company) == nobody, "nobody of that number")
     desk.trouble(body_drip_s=0.05)
     assert desk.call("6175550142").status == "TIMEOUT"
     desk.domino.terminate(5)
