@@ -6,7 +6,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Percent of the statements and branches of what ships that the unit tests go through at least. It only grows.
 COVERED := 94
 # Of the tests with real servers, which mostly wait.
-WORKERS ?= 8
+WORKERS ?= 6
 
 help:
 	@printf '%s\n' \
