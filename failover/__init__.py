@@ -6,6 +6,7 @@ writes into a journal before it touches anything. What is left after a kill is r
 or that there is nothing to do.
 
 Rooms, the lowest first: `state`, `journal` (this machine's files), `peer`, `name_servers`, `bind` (who is asked),
-`runner` (the contract of a step), `probes`, `demotion`, `steps`, `checks`, `plan`, `promotion`, `drill`,
-`peer_handlers` (what the peer may have this machine do), `commands`. Nothing imports this package.
+`runner` (the contract of a step), `probes`, `demotion`, `steps`, `facts` and `overview` (what is known of both
+machines), `checks`, `plan`, `promotion`, `drill`, `peer_handlers` (what the peer may have this machine do), `commands`.
+Nothing imports this package.
 """

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from failover.checks import shared_facts
 from failover.context import Context
 from failover.demotion import demotion, drain
 from failover.demotion.boot_guard import ask_servers
 from failover.drill.leg import last_leg
+from failover.facts import shared_facts
 from failover.peer.messages import (
     DemotionReport,
     PeerAnswer,

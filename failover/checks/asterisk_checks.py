@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
-from failover.checks.facts import Facts
+from failover.facts.facts import Facts
 from host.durations import lasting
 
 LONGEST_EXPIRY_S: Final = 300

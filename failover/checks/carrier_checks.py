@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
-from failover.checks.facts import Facts
 from failover.checks.peer_checks import stops
+from failover.facts.facts import Facts
 from failover.probe_result import ProbeAnswer
 
 

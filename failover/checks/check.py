@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from failover.checks.facts import Depth, Facts
+from failover.facts.facts import Depth, Facts
 
 
 class FindingLevel(IntEnum):

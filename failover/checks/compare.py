@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from failover.checks.shared_facts import UNKNOWN, expiry_of
+from failover.facts.shared_facts import UNKNOWN, expiry_of
 from failover.peer.secrets import SecretsComparison
 from failover.probes.evidence import CLOCK_S
 from host.durations import lasting

@@ -7,7 +7,7 @@ from typing import Final
 
 from failover.bind.named_conf import ZoneStatement
 from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
-from failover.checks.facts import Facts, KeyAnswer
+from failover.facts.facts import Facts, KeyAnswer
 from failover.name_servers.serial import believed, later
 from failover.probe_result import ProbeAnswer
 from pair.public_role import NAME

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
-from failover.checks.facts import Facts
+from failover.facts.facts import Facts
 
 JOURNAL_BYTES: Final = 4 * 1024 * 1024
 """A run writes some 20 KiB; less room than this is about to be none."""

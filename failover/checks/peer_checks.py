@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from failover.checks.check import Finding, FindingLevel, Lifted, Refusal
-from failover.checks.facts import Facts
-from failover.checks.overtaken import COMMAND, overtaken
+from failover.facts.facts import Facts
+from failover.overview.overtaken import COMMAND, overtaken
 from failover.probe_result import ProbeAnswer
 from failover.steps.fence.refusal import refusal_text
 from host.durations import lasting

@@ -6,7 +6,7 @@ from typing import Final
 
 from failover.checks import asterisk_checks, carrier_checks, dns_checks, machine_checks, peer_checks
 from failover.checks.check import Check, CheckResult
-from failover.checks.facts import Depth, Facts
+from failover.facts.facts import Depth, Facts
 
 PLAN, READY, SET_UP = Depth.PLAN, Depth.READY, Depth.SET_UP
 

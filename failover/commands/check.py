@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import click
 
 from failover.checks.check import CheckResult, FindingLevel
-from failover.checks.gather import gather_set_up
 from failover.checks.registry import CHECKS, run_checks
 from failover.checks.views import check_exit, to_mend
 from failover.context import Context, as_json, with_context
+from failover.facts.gather import gather_set_up
 from host.printable import harmless
 
 WORDS = {

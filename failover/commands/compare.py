@@ -12,8 +12,8 @@ import click
 from rich.table import Table
 
 from failover.checks.compare import Difference, differences, of_secrets
-from failover.checks.shared_facts import facts
 from failover.context import Context, as_json, with_context
+from failover.facts.shared_facts import facts
 from failover.peer.remote import FACTS_S, Peer
 from host.exits import Exit
 from host.terminal import console

@@ -12,10 +12,10 @@ import click
 from rich.table import Table
 
 from failover.checks.check import CheckResult, FindingLevel
-from failover.checks.gather import gather_ready
 from failover.checks.registry import run_checks
 from failover.checks.views import READY_WORDS, ready_exit, ready_items, to_mend
 from failover.context import Context, as_json, with_context
+from failover.facts.gather import gather_ready
 from host.exits import Exit
 from host.terminal import console
 from pair.readiness import note_readiness

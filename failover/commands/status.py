@@ -12,6 +12,6 @@ from failover.context import Context, as_json, with_context
 @with_context
 def command(context: Context, as_json: bool) -> None:
     """Who is primary, what is registered, what DNS says, and what to do next. Changes nothing; takes up to 6 s."""
-    from failover.checks.status_view import show_status  # here, so that --help does not wait for it
+    from failover.overview.status_view import show_status  # here, so that --help does not wait for it
 
     show_status(context, as_json=as_json)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from failover.checks.read_overview import read_overview
 from failover.context import HOSTS, Context
 from failover.drill import store as drill_store
 from failover.drill.leg import Leg, last_leg, told_by_peer
 from failover.drill.report import Report, aftermath, document, markdown, usual
 from failover.errors import FailoverError, Refused
+from failover.overview.read_overview import read_overview
 from failover.peer.messages import PeerStatus
 from failover.peer.remote import Peer
 from failover.probes import phones

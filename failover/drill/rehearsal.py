@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from failover.checks.check import CheckResult, FindingLevel
-from failover.checks.facts import Facts
-from failover.checks.gather import gather_more
 from failover.checks.registry import run_checks
 from failover.checks.views import of_step
 from failover.context import Context
 from failover.errors import Refused
+from failover.facts.facts import Facts
+from failover.facts.gather import gather_more
 from failover.journal.mask import Mask
 from failover.plan import planning
 from failover.plan.plan import Plan

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from failover.checks.next_step import next_step
-from failover.checks.overview import Overview, missing_trunks
 from failover.drill.leg import Leg, Took
+from failover.overview.next_step import next_step
+from failover.overview.overview import Overview, missing_trunks
 from host.durations import lasting
 from host.exits import Exit
 from host.file_reading import MISREAD

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from failover.checks.facts import Facts
-from failover.checks.gather_plan import facts_of_plan, files_of
-from failover.checks.newest_run import newest_run
 from failover.checks.registry import run_checks
 from failover.checks.views import risks
 from failover.context import Context
+from failover.facts.facts import Facts
+from failover.facts.gather_plan import facts_of_plan, files_of
+from failover.facts.newest_run import newest_run
 from failover.journal import journal
 from failover.journal.entry import EntryKind, RunOutcome
 from failover.journal.run import load

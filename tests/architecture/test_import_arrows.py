@@ -77,6 +77,8 @@ ROOMS: Final[Mapping[str, tuple[str, ...]]] = {
         "probes",
         "demotion",
         "steps",
+        "facts",
+        "overview",
         "checks",
         "plan",
         "promotion",

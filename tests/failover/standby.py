@@ -19,9 +19,9 @@ from unittest import mock
 
 from click.testing import CliRunner, Result
 
-from failover.checks import shared_facts
 from failover.command import group
 from failover.context import Context, read_context
+from failover.facts import shared_facts
 from failover.peer.messages import (
     AsteriskStatus,
     PeerAnswer,

@@ -179,7 +179,7 @@ ELSEWHERE: Final = {
     "ami_watcher.daemon.configuration": "a digest of pair.toml; pair.reading reads",
     "failover.bind.named": "copies what named-compilezone wrote; named_conf reads",
     "failover.command": "docstrings of our own subcommands",
-    "failover.checks.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
+    "failover.facts.gather": "/proc/PID/cmdline, cut at NUL; asterisk_conf reads the rest",
     "failover.steps.proof.call": "failover.steps.proof.tone reads",
     "host.clock": "the kernel's boot id",
     "pair.machine_name": "one line, compared with the names in pair.toml or with the right's",

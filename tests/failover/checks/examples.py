@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from failover.bind.named_conf import ZoneStatement, read
-from failover.checks.facts import AsteriskFiles, Depth, Facts, Files, NamedFacts
+from failover.facts.facts import AsteriskFiles, Depth, Facts, Files, NamedFacts
 from failover.peer.messages import AsteriskStatus
 from failover.peer.remote import PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult

@@ -13,7 +13,7 @@ from ami_watcher.phones.contact import Contact, Reach
 from ami_watcher.phones.exchange import ContactExchange
 from ami_watcher.phones.inventory import ContactExport, KnownContact
 from failover.checks.compare import differences
-from failover.checks.shared_facts import facts
+from failover.facts.shared_facts import facts
 from failover.peer.messages import AsteriskStatus, PeerFacts, SecretsReport
 from host.exits import Exit
 from pair import secret_problems

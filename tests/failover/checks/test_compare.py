@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from failover.checks.compare import differences
-from failover.checks.shared_facts import (
+from failover.facts.shared_facts import (
     codecs,
     dialplan_digest,
     endpoints,

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from failover.checks.check import FindingLevel
-from failover.checks.facts import Facts, OpenRun
-from failover.checks.next_step import next_step
 from failover.checks.registry import run_checks
 from failover.checks.views import ready_exit, ready_items
+from failover.facts.facts import Facts, OpenRun
+from failover.overview.next_step import next_step
 from failover.peer.messages import AsteriskStatus, PeerRegistration
 from failover.peer.remote import PeerEvidence
 from failover.peer.secrets import SecretsComparison
@@ -32,7 +32,7 @@ from tests.failover.checks.examples import (
     found,
     in_pair,
 )
-from tests.failover.checks.test_overview import BOTH, overview
+from tests.failover.overview.test_overview import BOTH, overview
 
 GOOD, WARNING, ERROR, BLOCKER, UNSEEN = (
     FindingLevel.GOOD,

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from failover.checks.facts import Depth, Facts
 from failover.checks.registry import run_checks
 from failover.checks.views import risks
+from failover.facts.facts import Depth, Facts
 from failover.peer.messages import AsteriskStatus
 from failover.peer.remote import PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult

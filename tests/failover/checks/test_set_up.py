@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from failover.checks.check import FindingLevel
-from failover.checks.facts import Facts, Guards, KeyAnswer, OpenRun, ProofParts
-from failover.checks.gather import asks_for_the_fence
-from failover.checks.own_bind import allows
-from failover.checks.proof_parts import calls_proof
 from failover.checks.registry import run_checks
 from failover.checks.views import check_exit, to_mend
+from failover.facts.facts import Facts, Guards, KeyAnswer, OpenRun, ProofParts
+from failover.facts.gather import asks_for_the_fence
+from failover.facts.own_bind import allows
+from failover.facts.proof_parts import calls_proof
 from failover.peer.messages import AsteriskStatus
 from failover.peer.secrets import SecretsComparison
 from failover.probes.dialplan_gate import DialplanGate, read_dialplan

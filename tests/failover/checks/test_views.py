@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.checks.check import FindingLevel, Lifted
-from failover.checks.facts import Depth, Facts, KeyAnswer, OpenRun
 from failover.checks.registry import CHECKS, run_checks
 from failover.checks.views import check_exit, of_step, ready_exit, risks
+from failover.facts.facts import Depth, Facts, KeyAnswer, OpenRun
 from failover.peer.messages import AsteriskStatus, PeerRegistration
 from failover.peer.remote import PeerEvidence
 from failover.peer.secrets import SecretsComparison

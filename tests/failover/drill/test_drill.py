@@ -18,7 +18,7 @@ from failover.journal.run import fold
 from failover.peer.messages import AsteriskStatus, PeerStatus
 from host.exits import Exit
 from host.places import Places
-from tests.failover.checks.test_overview import BOTH, LOST, PRIMARY, STANDBY, overview
+from tests.failover.overview.test_overview import BOTH, LOST, PRIMARY, STANDBY, overview
 
 DIGEST = "0" * 64
 QUIET = AsteriskStatus(state="answers", words="it answers", listed=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from failover.bind import named_conf, zone_edit, zone_text
-from failover.checks import own_bind, proof_parts, shared_facts, sync_age
 from failover.drill import store as drill_store
+from failover.facts import own_bind, proof_parts, shared_facts, sync_age
 from failover.journal import entry, journal, run
 from failover.peer import messages as words
 from failover.probes import asterisk_process, iax, ping, sip_message

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from ami_watcher.ami.errors import AmiError, LoginRefused, PrivilegeMissing
 from ami_watcher.registrations.lists import read_registrations
-from failover.checks.facts import AsteriskFiles, Depth, Facts, Guards
-from failover.checks.gather_plan import facts_of_plan, files_of
-from failover.checks.key_answers import ask_keys
-from failover.checks.own_bind import read_named, read_zone_obstacle, served_ttls
-from failover.checks.proof_parts import read_proof_parts
 from failover.context import Context
+from failover.facts.facts import AsteriskFiles, Depth, Facts, Guards
+from failover.facts.gather_plan import facts_of_plan, files_of
+from failover.facts.key_answers import ask_keys
+from failover.facts.own_bind import read_named, read_zone_obstacle, served_ttls
+from failover.facts.proof_parts import read_proof_parts
 from failover.peer.remote import Peer
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.dialplan_gate import read_gate

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from failover.checks.sync_age import read_sync_age
 from failover.context import Context
+from failover.facts.sync_age import read_sync_age
 from failover.probe_result import ProbeAnswer
 from host.places import Places
 from tests.pair.example import example

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from failover.checks import gather
-from failover.checks.facts import Depth, KeyAnswer, OpenRun
-from failover.checks.gather_plan import files_of
-from failover.checks.key_answers import ask_keys
-from failover.checks.newest_run import newest_run, open_run, waiting
-from failover.checks.own_bind import read_named, read_zone_obstacle, served_ttls
-from failover.checks.proof_parts import read_proof_parts
-from failover.checks.read_overview import read_overview
-from failover.checks.shared_facts import UNKNOWN, certificates, facts, time_zone, tree_digest
 from failover.context import Context
+from failover.facts import gather
+from failover.facts.facts import Depth, KeyAnswer, OpenRun
+from failover.facts.gather_plan import files_of
+from failover.facts.key_answers import ask_keys
+from failover.facts.newest_run import newest_run, open_run, waiting
+from failover.facts.own_bind import read_named, read_zone_obstacle, served_ttls
+from failover.facts.proof_parts import read_proof_parts
+from failover.facts.shared_facts import UNKNOWN, certificates, facts, time_zone, tree_digest
 from failover.journal import journal
 from failover.journal.entry import EntryKind
+from failover.overview.read_overview import read_overview
 from failover.probes.evidence import gather_evidence
 from failover.steps.proof.call import MODULES
 from localized.checks.problem import ConfigProblem, Severity

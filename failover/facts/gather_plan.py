@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-from failover.checks.facts import Depth, Facts, Files
-from failover.checks.newest_run import open_run
-from failover.checks.sync_age import read_sync_age
 from failover.context import Context
+from failover.facts.facts import Depth, Facts, Files
+from failover.facts.newest_run import open_run
+from failover.facts.sync_age import read_sync_age
 from failover.probe_result import ProbeResult
 from failover.probes.evidence import Evidence
 from failover.state import local_state

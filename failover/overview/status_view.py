@@ -9,13 +9,13 @@ from datetime import datetime
 import click
 from rich.table import Table
 
-from failover.checks import overview as rules
-from failover.checks.newest_run import waiting
-from failover.checks.next_step import next_step
-from failover.checks.overtaken import COMMAND
-from failover.checks.overview import FollowedName, MachineView, Overview
-from failover.checks.read_overview import read_overview
 from failover.context import Context
+from failover.facts.newest_run import waiting
+from failover.overview import overview as rules
+from failover.overview.next_step import next_step
+from failover.overview.overtaken import COMMAND
+from failover.overview.overview import FollowedName, MachineView, Overview
+from failover.overview.read_overview import read_overview
 from host.printable import printable
 from host.terminal import console
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from failover.checks.facts import ProofParts
 from failover.context import Context
+from failover.facts.facts import ProofParts
 from failover.steps.proof.call import CONTEXT, MODULES
 from localized.asterisk.reload import rx
 from localized.errors import AsteriskUnreachable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from failover.checks.overtaken import OvertakenMachine, overtaken
+from failover.overview.overtaken import OvertakenMachine, overtaken
 from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus
 from failover.probe_result import ProbeResult
 from host.durations import lasting

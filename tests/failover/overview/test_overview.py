@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from failover.checks.next_step import next_step
-from failover.checks.overview import (
+from failover.name_servers.agreement import NameServer, ZoneAnswer
+from failover.overview.next_step import next_step
+from failover.overview.overview import (
     FollowedName,
     MachineView,
     Overview,
@@ -17,9 +18,8 @@ from failover.checks.overview import (
     role,
     trunk_status,
 )
-from failover.checks.read_overview import longest_ttls
-from failover.checks.status_view import _ttl
-from failover.name_servers.agreement import NameServer, ZoneAnswer
+from failover.overview.read_overview import longest_ttls
+from failover.overview.status_view import _ttl
 from failover.peer.messages import AsteriskStatus, PeerRegistration, PeerStatus
 from failover.probe_result import ProbeAnswer
 from pair.public_role import PublicRole, RoleAnswer

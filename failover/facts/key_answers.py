@@ -9,8 +9,8 @@ import dns.message
 import dns.query
 import dns.tsig
 
-from failover.checks.facts import KeyAnswer
 from failover.context import Context
+from failover.facts.facts import KeyAnswer
 from pair import SecretUnusable
 from pair.tsig_key import TsigKeyUnusable, read_tsig_key
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from failover.checks.overview import MachineView, Overview, followed
 from failover.context import Context
 from failover.name_servers.agreement import NameServer, ZoneAnswer, rdtype
 from failover.name_servers.query import query_server
 from failover.name_servers.transport import DnsTransport
+from failover.overview.overview import MachineView, Overview, followed
 from failover.peer.remote import Peer, PeerEvidence
 from failover.probe_result import ProbeAnswer, ProbeResult
 from failover.probes.own_status import status

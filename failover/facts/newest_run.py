@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from failover.checks.facts import OpenRun
 from failover.context import Context
 from failover.errors import FailoverError
+from failover.facts.facts import OpenRun
 from failover.journal import journal
 from failover.journal.run import Run, load, runs_newest_first
 from host.errors import HotstandbyError

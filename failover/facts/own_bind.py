@@ -12,8 +12,8 @@ from typing import Final
 
 from failover.bind.named import LocalNamed, NamedRefuses, NamedSilent, ZoneInSeveralViews
 from failover.bind.zone_status import ZoneStatus
-from failover.checks.facts import NamedFacts
 from failover.context import Context
+from failover.facts.facts import NamedFacts
 from failover.name_servers.agreement import NameServer, rdtype
 from failover.name_servers.query import query_servers
 from failover.name_servers.transport import DnsTransport

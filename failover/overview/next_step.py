@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from failover.checks.facts import OpenRun
-from failover.checks.overtaken import COMMAND
-from failover.checks.overview import (
-    Overview,
-    agrees,
-    all_overtaken,
-    fresh_readiness,
-    missing_trunks,
-    trunk_status,
-)
+from failover.facts.facts import OpenRun
+from failover.overview.overtaken import COMMAND
+from failover.overview.overview import Overview, agrees, all_overtaken, fresh_readiness, missing_trunks, trunk_status
 
 NOTHING: Final = "nothing to do"
 START: Final = "systemctl start asterisk"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from failover.checks import own_bind
+from failover.facts import own_bind
 
 NOBODY = 0
 """No process has this number."""
