@@ -89,8 +89,8 @@ def test_the_same_line_finds_the_caller_handed_over_or_in_a_process_of_its_own(
     desk.trouble(body_drip_s=0.05)
     assert desk.call("6175550142").status == "TIMEOUT"
     desk.domino.terminate(5)
-    seen = desk.call("6175550142")
-    assert (seen.status, seen.company) == ("ERROR", "unknown")
+    gone = ("ERROR", "unknown")
+    until(lambda: ((seen := desk.call("6175550142")).status, seen.company) == gone, "an error, for nobody listens")
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,14 @@ def test_a_call_goes_on_within_its_deadline_with_the_old_answer_or_the_default(
     desk.trouble(**trouble)
     known = desk.call()
     assert (known.status, known.company) == ("STALE", COMPANY)
-    unknown = desk.call("6175550142")
-    assert (unknown.status, unknown.company) == (status, "unknown")
-    assert max(known.seconds, unknown.seconds) < HELD_S
+    asked: list[Seen] = []
+
+    def told() -> bool:
+        asked.append(desk.call("6175550142"))
+        return (asked[-1].status, asked[-1].company) == (status, "unknown")
+
+    until(told, f"the default, and {status}")
+    assert max(known.seconds, *(one.seconds for one in asked)) < HELD_S
 
 
 def test_domino_stopped_and_a_restarted_agi_server_still_know_the_caller(desk: Desk) -> None:
