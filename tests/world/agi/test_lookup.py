@@ -75,6 +75,17 @@ def is_found(seen: Seen) -> bool:
     return (seen.status, seen.name, seen.company) == ("FOUND", NAME, COMPANY)
 
 
+def asked(desk: Desk, number: str, status: str) -> list[Seen]:
+    """What one call is told; and a second one, where a busy machine let the first meet the deadline.
+
+    No third: after three failures in a row the breaker answers, with an error whatever Domino does.
+    """
+    seen = [desk.call(number)]
+    if seen[0].status == "TIMEOUT" != status:
+        seen.append(desk.call(number))
+    return seen
+
+
 @pytest.mark.parametrize(("way", "served"), [(FASTAGI, True), (SCRIPT, True), (SCRIPT, False)])
 def test_the_same_line_finds_the_caller_handed_over_or_in_a_process_of_its_own(
     desk: Desk, way: str, served: bool
@@ -89,8 +100,8 @@ def test_the_same_line_finds_the_caller_handed_over_or_in_a_process_of_its_own(
     desk.trouble(body_drip_s=0.05)
     assert desk.call("6175550142").status == "TIMEOUT"
     desk.domino.terminate(5)
-    gone = ("ERROR", "unknown")
-    until(lambda: ((seen := desk.call("6175550142")).status, seen.company) == gone, "an error, for nobody listens")
+    seen = asked(desk, "6175550142", "ERROR")[-1]
+    assert (seen.status, seen.company) == ("ERROR", "unknown")
 
 
 @pytest.mark.parametrize(
@@ -111,14 +122,9 @@ def test_a_call_goes_on_within_its_deadline_with_the_old_answer_or_the_default(
     desk.trouble(**trouble)
     known = desk.call()
     assert (known.status, known.company) == ("STALE", COMPANY)
-    asked: list[Seen] = []
-
-    def told() -> bool:
-        asked.append(desk.call("6175550142"))
-        return (asked[-1].status, asked[-1].company) == (status, "unknown")
-
-    until(told, f"the default, and {status}")
-    assert max(known.seconds, *(one.seconds for one in asked)) < HELD_S
+    unknown = asked(desk, "6175550142", status)
+    assert (unknown[-1].status, unknown[-1].company) == (status, "unknown")
+    assert max(one.seconds for one in (known, *unknown)) < HELD_S
 
 
 def test_domino_stopped_and_a_restarted_agi_server_still_know_the_caller(desk: Desk) -> None:
